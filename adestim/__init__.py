@@ -1,0 +1,40 @@
+"""adestim: several kinds of a patient's data, one scikit-learn pipeline.
+
+The map of the package:
+
+* :mod:`adestim.smri`, :mod:`adestim.fmri`, :mod:`adestim.clinical`, :mod:`adestim.genetics`: one
+  folder a modality, with its readers, its backbones and its extractor;
+* :class:`ModalityUnion` puts extractors side by side; :class:`PoolTokens` turns their output
+  into numbers for any other scikit-learn model;
+* :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
+  others through a modality-aware Q-former;
+* :mod:`adestim.datasets` simulates cohorts to try it on.
+
+Names are imported when first used, so that ``import adestim`` stays quick.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "AnchoredFusionClassifier": "adestim.estimators",
+    "ClinicalExtractor": "adestim.clinical",
+    "FMRIExtractor": "adestim.fmri",
+    "GeneticsExtractor": "adestim.genetics",
+    "ModalityUnion": "adestim.union",
+    "PoolTokens": "adestim.union",
+    "SMRIExtractor": "adestim.smri",
+}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'adestim' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME_OF])

@@ -1,0 +1,64 @@
+"""Choice of device and precision, and random numbers that leave the global state as found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+from adestim.exceptions import InputError
+
+__all__ = ["autocast", "choose_device", "seeded"]
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the device to compute on.
+
+    Parameters
+    ----------
+    device : str
+        ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any name torch knows.
+
+    Returns
+    -------
+    torch.device
+
+    Raises
+    ------
+    InputError
+        When a GPU is asked for and there is none, or torch does not know the name.
+    """
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise InputError(
+            "The 'device' parameter must be 'auto' or a device that torch knows",
+            got=repr(device),
+            remedy="Write device='cpu', device='cuda' or device='cuda:1'",
+        ) from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"device={device!r} needs a CUDA GPU that torch can use",
+            got="none",
+            remedy="Write device='auto' or device='cpu'",
+        )
+    return chosen
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators inside the block; leave them as found after it."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def autocast(device: torch.device, precision: str) -> AbstractContextManager:
+    """Return the context in which the forward pass runs in the asked precision."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=getattr(torch, precision))

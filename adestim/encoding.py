@@ -1,0 +1,126 @@
+"""What travels from the extractors to the fusion: one subject's one modality."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["BackboneSpec", "Encoding", "encodings_frame", "is_missing"]
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """The name tag of the model that made an encoding: small, hashable, picklable.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone in the registry, ``"morphometry"`` for instance.
+    digest : str, default=""
+        SHA-256 of the weights; empty where the backbone has none.
+    options : tuple of (str, hashable) pairs, default=()
+        What else decides the tokens' meaning. Reference backbones give
+        ``"token_names"`` and ``"feature_names"``, tuples of str.
+
+    Examples
+    --------
+    >>> from adestim.encoding import BackboneSpec
+    >>> spec = BackboneSpec("dosage", options=(("token_names", ("rs7412",)),))
+    >>> spec.option("token_names")
+    ('rs7412',)
+    """
+
+    name: str
+    digest: str = ""
+    options: tuple[tuple[str, Hashable], ...] = ()
+
+    def option(self, key: str, default: Any = None) -> Any:
+        """Return the value of one option, or ``default``."""
+        return dict(self.options).get(key, default)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """One subject's one modality, as the fusion reads it. Immutable.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        The model-ready input, which an anchor reads again. A reference backbone's input
+        is its token table, the same array as ``tokens``.
+    tokens : ndarray of shape (n_tokens, width)
+        Output of the frozen model.
+    mask : ndarray of shape (n_tokens,), dtype bool, or None
+        True where a token is real; None where all are.
+    backbone : BackboneSpec
+        The model that made the tokens.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adestim.encoding import BackboneSpec, Encoding
+    >>> tokens = np.zeros((68, 3), dtype=np.float32)
+    >>> Encoding(tokens, tokens, None, BackboneSpec("morphometry"))
+    <Encoding morphometry 68x3>
+    """
+
+    inputs: np.ndarray
+    tokens: np.ndarray = field(repr=False)
+    mask: np.ndarray | None
+    backbone: BackboneSpec
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens, masked ones included."""
+        return self.tokens.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Number of features of a token."""
+        return self.tokens.shape[1]
+
+    def __repr__(self):
+        return f"<Encoding {self.backbone.name} {self.n_tokens}x{self.width}>"
+
+
+def is_missing(cell: Any) -> bool:
+    """Tell whether a raw cell stands for a missing modality.
+
+    None, NaN, ``pandas.NA``, ``NaT``, a blank string and the word ``n/a`` of BIDS are missing.
+
+    Examples
+    --------
+    >>> from adestim.encoding import is_missing
+    >>> [is_missing(cell) for cell in (None, float("nan"), " ", "t1w.nii.gz")]
+    [True, True, True, False]
+    """
+    if isinstance(cell, str):
+        return cell.strip() in ("", "n/a")
+    return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
+
+
+def encodings_frame(
+    cells: Sequence[Encoding | None], name: str, index: pd.Index
+) -> pd.DataFrame:
+    """Return a one-column table of encodings.
+
+    Parameters
+    ----------
+    cells : sequence of (Encoding or None)
+        One cell a subject.
+    name : str
+        Name of the modality, which becomes the column's.
+    index : pandas.Index
+        Subjects' labels.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_subjects, 1), dtype object
+    """
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return pd.DataFrame({name: pd.Series(column, index=index, dtype=object)})

@@ -1,0 +1,260 @@
+"""The scikit-learn side of a frozen model: cells in, encodings out.
+
+A modality's extractor says three things: what it learns from the training rows
+(:meth:`BaseExtractor._learn`), how one subject's cells become a token table
+(:meth:`BaseExtractor._preparation`) and which backbone that is (:meth:`BaseExtractor._spec`).
+Reading, running in parallel, reporting and packing are the same for all, and live here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+from tqdm.auto import tqdm
+
+from adestim._sklearn import StrOptions, check_feature_names_in, fit_context
+from adestim.encoding import BackboneSpec, Encoding, encodings_frame, is_missing
+from adestim.exceptions import AdestimError, DataWarning, InputError, SubjectsError
+
+__all__ = ["BaseExtractor", "Prepared", "check_cells", "for_each_subject"]
+
+N_FAILURES_SHOWN = 5
+
+
+class Prepared(NamedTuple):
+    """One subject's model-ready input.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        What the backbone reads; for a reference backbone the token table,
+        shape (n_tokens, width), float32.
+    mask : ndarray of shape (n_tokens,), dtype bool, or None
+        True where a token is real; None where all are.
+    """
+
+    inputs: np.ndarray
+    mask: np.ndarray | None = None
+
+
+Preparation = Callable[[tuple], Prepared | None]
+
+
+class BaseExtractor(TransformerMixin, BaseEstimator):
+    """Base of the extractors: columns of raw cells in, one column of encodings out.
+
+    Subclasses implement ``_learn``, ``_preparation`` and ``_spec``, and name their
+    modality in ``_modality``.
+    """
+
+    _modality: ClassVar[str]
+    _parameter_constraints: ClassVar[dict] = {
+        "errors": [StrOptions({"raise", "missing"})],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+    }
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn from the training rows what must be learned.
+
+        Parameters
+        ----------
+        X : {DataFrame, Series, array-like} of shape (n_subjects, n_columns)
+            Raw cells. None, NaN and blank strings mean: modality missing.
+        y : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : object
+            Fitted extractor.
+        """
+        frame = check_cells(self, X, reset=True)
+        self._learn(frame)
+        self.backbone_ = self._spec()
+        return self
+
+    def transform(self, X):
+        """Encode every subject.
+
+        Parameters
+        ----------
+        X : {DataFrame, Series, array-like} of shape (n_subjects, n_columns)
+            Raw cells, columns as in ``fit``.
+
+        Returns
+        -------
+        DataFrame of shape (n_subjects, 1)
+            An :class:`~adestim.encoding.Encoding` a subject, None where all cells are missing.
+
+        Raises
+        ------
+        InputError
+            When a subject's data cannot be used and ``errors="raise"``. All subjects are
+            tried before the error is raised, and every failing one is counted in it.
+        """
+        check_is_fitted(self, "backbone_")
+        frame = check_cells(self, X, reset=False)
+        prepared = settle_failures(self._prepare_all(frame), self.errors)
+        return encodings_frame(self._encode(prepared), self._modality, frame.index)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the name of the single output column.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the raw columns; checked against those seen in ``fit``, not used.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self, "backbone_")
+        check_feature_names_in(self, input_features, generate_names=False)
+        return np.array([self._modality], dtype=object)
+
+    def _learn(self, frame: pd.DataFrame) -> None:
+        """Set fitted attributes from the training rows; frozen extractors have none."""
+
+    def _prepare_all(self, frame: pd.DataFrame) -> list[Prepared | AdestimError | None]:
+        """Prepare every subject, in parallel unless a subclass codes whole columns at once."""
+        return for_each_subject(
+            self._preparation(), frame, self.n_jobs, self.verbose, self._modality
+        )
+
+    def _preparation(self) -> Preparation:
+        """Return a picklable callable: one subject's cells -> Prepared."""
+        raise NotImplementedError
+
+    def _spec(self) -> BackboneSpec:
+        """Return the name tag of the backbone."""
+        raise NotImplementedError
+
+    def _encode(self, prepared: Sequence[Prepared | None]) -> list[Encoding | None]:
+        """Run the frozen model. A reference backbone's tokens are its inputs."""
+        return [
+            None if item is None else Encoding(item.inputs, item.inputs, item.mask, self.backbone_)
+            for item in prepared
+        ]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def check_cells(estimator, X, *, reset: bool) -> pd.DataFrame:
+    """Return the raw cells as a frame whose index labels the subjects.
+
+    A Series is one column. Names and number of columns are checked against ``fit``.
+    """
+    if isinstance(X, pd.Series):
+        X = X.to_frame()
+    refuse_sparse_or_complex(estimator, X)
+    if not isinstance(X, pd.DataFrame):
+        X = np.asarray(X) if hasattr(X, "__array__") else object_array(X)
+        if X.ndim != 2:
+            raise InputError(
+                f"{type(estimator).__name__} expects 2D input: one row a subject. "
+                "Reshape your data",
+                got=f"{X.ndim}D array",
+                remedy="Pass a DataFrame, a Series, or a list of one-cell rows",
+            )
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    if X.shape[0] == 0:
+        raise InputError(
+            f"{type(estimator).__name__} needs a minimum of 1 is required: at least one subject",
+            got=f"0 sample(s) (shape={X.shape})",
+        )
+    if X.shape[1] == 0:
+        raise InputError(
+            f"0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
+            f"{type(estimator).__name__}",
+            remedy="Name at least one column",
+        )
+    return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+
+
+def refuse_sparse_or_complex(estimator, X) -> None:
+    """Refuse containers that no extractor reads, in scikit-learn's words."""
+    name = type(estimator).__name__
+    if issparse(X):
+        raise InputError(f"Sparse input is not supported by {name}", remedy="Pass a dense table")
+    kinds = X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
+    if any(getattr(kind, "kind", None) == "c" for kind in kinds):
+        raise InputError(
+            f"Complex data not supported by {name}", remedy="Pass real numbers, text or paths"
+        )
+
+
+def object_array(rows: Iterable) -> np.ndarray:
+    """Return nested lists as a 2-D object array, cells left as they are."""
+    rows = [list(row) if isinstance(row, (list, tuple)) else row for row in rows]
+    if not all(isinstance(row, list) for row in rows):
+        return np.empty(len(rows), dtype=object)
+    frame = np.empty((len(rows), len(rows[0]) if rows else 0), dtype=object)
+    for position, row in enumerate(rows):
+        frame[position, :] = row
+    return frame
+
+
+def for_each_subject(
+    preparation: Preparation, frame: pd.DataFrame, n_jobs, verbose, title: str
+) -> list[Prepared | AdestimError | None]:
+    """Prepare every subject in parallel; a failure is returned, not raised."""
+    tasks = (
+        delayed(prepare_subject)(preparation, cells, subject)
+        for subject, cells in zip(
+            frame.index, frame.itertuples(index=False, name=None), strict=True
+        )
+    )
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    return list(tqdm(results, desc=title, total=len(frame), disable=not verbose, unit="subject"))
+
+
+def prepare_subject(preparation: Preparation, cells: tuple, subject):
+    """Prepare one subject; return None where the modality is missing, the error where it fails."""
+    if all(is_missing(cell) for cell in cells):
+        return None
+    try:
+        return preparation(cells)
+    except AdestimError as error:
+        return error.about(subject)
+
+
+def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:
+    """Raise one error about all failing subjects, or warn and count them as missing."""
+    failures = [item for item in results if isinstance(item, AdestimError)]
+    if len(failures) == 1 and errors == "raise":
+        raise failures[0]
+    if failures and errors == "raise":
+        raise SubjectsError(
+            failures_text(failures), remedy="Mend them, or pass errors='missing'"
+        )
+    if failures:
+        warnings.warn(
+            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=3
+        )
+    return [None if isinstance(item, AdestimError) else item for item in results]
+
+
+def failures_text(failures: Sequence[AdestimError]) -> str:
+    """Name the failing subjects, the first few with their reasons."""
+    shown = " | ".join(str(failure) for failure in failures[:N_FAILURES_SHOWN])
+    rest = len(failures) - N_FAILURES_SHOWN
+    return f"{len(failures)} subject(s) could not be read: {shown}" + (
+        f" | and {rest} more" if rest > 0 else ""
+    )

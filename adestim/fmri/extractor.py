@@ -1,0 +1,258 @@
+"""The estimator: a column of runs or ROI series in, a column of encodings out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from adestim._sklearn import HasMethods, Interval, StrOptions
+from adestim.encoding import BackboneSpec, is_missing
+from adestim.exceptions import AdestimError, InputError
+from adestim.extraction import BaseExtractor, Preparation, Prepared
+from adestim.fmri.cleaning import Cleaning
+from adestim.fmri.connectome import Connectome
+from adestim.fmri.parcellation import Parcellation, label_parcellation, seitzman_parcellation
+from adestim.fmri.timeseries import RoiLayout, SeriesReader, renamed
+
+__all__ = ["FMRIExtractor"]
+
+
+class FMRIExtractor(BaseExtractor):
+    """Encode resting-state fMRI: one token a region of interest (ROI).
+
+    A cell is a 4-D run (path of a NIfTI file, or a nibabel image), or ready ROI series of
+    shape (time, ROI): path of a ``.tsv``, ``.csv`` or ``.npy`` file, an array, or a DataFrame. A
+    second column, if there is one, holds the subject's confounds table.
+
+    Parameters
+    ----------
+    backbone : {"connectome"}, default="connectome"
+        Model that makes the tokens. ``"connectome"``: Ledoit-Wolf shrunk correlation, Fisher z;
+        built in, no download.
+    parcellation : str, path-like, nibabel image or None, default=None
+        3-D label image that 4-D runs are averaged over, in the runs' space. None: the 300
+        spheres of Seitzman et al. (2020), in MNI152 space. Ready series ignore it.
+    labels : sequence of str or None, default=None
+        Names of the regions, in ascending order of label or in the order of the columns.
+    t_r : float or None, default=None
+        Repetition time of all runs, in s. None: each run's own, from its header, its JSON
+        sidecar (BIDS inheritance included), or the ``time`` column of its table.
+    high_pass : float or None, default=0.01
+        Lowest frequency kept, in Hz.
+    low_pass : float or None, default=0.1
+        Highest frequency kept, in Hz.
+    confounds : list of str or None, default=None
+        Columns of the confounds table to regress out. None: six motion parameters,
+        their derivatives, white matter and CSF, those of them that the table has; or all of
+        its columns if it has none of these.
+    skip : float, default=0.0
+        Time dropped at the start of a run, in s.
+    window : float or None, default=None
+        Longest time used, in s, from the middle of the run. A shorter run is used whole, as
+        long as it lasts ``min_duration``. None: all of it.
+    min_duration : float or None, default=100.0
+        Shortest run accepted after ``skip``, in s. The default is one period of the default
+        ``high_pass``.
+    profile : {"auto", "networks", "regions"}, default="auto"
+        What a token holds. ``"networks"``: a region's mean connectivity to every functional
+        network, and four graph strengths. ``"regions"``: its connectivity to every region.
+        ``"auto"``: networks where they are known (the built-in coordinates; regions named as
+        in the Schaefer atlases), else regions.
+    errors : {"raise", "missing"}, default="raise"
+        What becomes of subjects whose data cannot be used.
+    n_jobs : int, default=None
+        Number of subjects prepared at the same time.
+    verbose : bool, default=False
+        Whether to show a progress bar.
+
+    Attributes
+    ----------
+    backbone_ : BackboneSpec
+        Name tag of the model, with the names of tokens and features.
+    layout_ : RoiLayout
+        The regions every subject must have, learned from the training rows.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.
+
+    See Also
+    --------
+    adestim.ModalityUnion : Encodes several modalities side by side.
+    adestim.PoolTokens : Turns encodings into numbers for any scikit-learn model.
+
+    Notes
+    -----
+    Runs are taken to be preprocessed (motion-corrected, and in the parcellation's space). A
+    region with less than half of its voxels in the field of view, or without a finite signal
+    that varies, is a masked token. A subject with less than a tenth of the regions is refused.
+
+    Seconds and hertz, not volumes, make runs of different repetition times comparable, as those of
+    ADNI are (0.6 to 3 s).
+
+    References
+    ----------
+    Seitzman et al. (2020). A set of functionally-defined brain regions with improved
+    representation of the subcortex and cerebellum. NeuroImage 206, 116290.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import FMRIExtractor
+    >>> rng = np.random.default_rng(0)
+    >>> frame = pd.DataFrame({"bold": [rng.normal(size=(140, 5)), None]}, index=["s1", "s2"])
+    >>> FMRIExtractor(t_r=3.0).fit_transform(frame)
+                             fmri
+    s1  <Encoding connectome 5x5>
+    s2                       None
+    """
+
+    _modality: ClassVar[str] = "fmri"
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseExtractor._parameter_constraints,
+        "backbone": [StrOptions({"connectome"})],
+        "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
+        "labels": [None, "array-like"],
+        "t_r": [None, Interval(Real, 0, None, closed="neither")],
+        "high_pass": [None, Interval(Real, 0, None, closed="neither")],
+        "low_pass": [None, Interval(Real, 0, None, closed="neither")],
+        "confounds": [None, list, tuple],
+        "skip": [Interval(Real, 0, None, closed="left")],
+        "window": [None, Interval(Real, 0, None, closed="neither")],
+        "min_duration": [None, Interval(Real, 0, None, closed="left")],
+        "profile": [StrOptions({"auto", "networks", "regions"})],
+    }
+
+    def __init__(  # noqa: PLR0913 - what a run's cleaning needs to be told
+        self,
+        *,
+        backbone="connectome",
+        parcellation=None,
+        labels=None,
+        t_r=None,
+        high_pass=0.01,
+        low_pass=0.1,
+        confounds=None,
+        skip=0.0,
+        window=None,
+        min_duration=100.0,
+        profile="auto",
+        errors="raise",
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.backbone = backbone
+        self.parcellation = parcellation
+        self.labels = labels
+        self.t_r = t_r
+        self.high_pass = high_pass
+        self.low_pass = low_pass
+        self.confounds = confounds
+        self.skip = skip
+        self.window = window
+        self.min_duration = min_duration
+        self.profile = profile
+        self.errors = errors
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _learn(self, frame: pd.DataFrame) -> None:
+        """Learn the regions from the training rows."""
+        require_columns(frame)
+        require_band(self.high_pass, self.low_pass)
+        self._reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
+        self.layout_ = learned_layout(self._reader, frame, self.errors)
+        described = renamed(self.layout_, self.labels)
+        self._connectome = Connectome(described, settled_profile(self.profile, described))
+
+    def _preparation(self) -> Preparation:
+        """Return reading, cleaning and the connectome as one picklable callable."""
+        cleaning = Cleaning(
+            high_pass=self.high_pass,
+            low_pass=self.low_pass,
+            confounds=None if self.confounds is None else tuple(self.confounds),
+            skip=self.skip,
+            window=self.window,
+            min_duration=self.min_duration,
+        )
+        return SubjectPreparation(self._reader, self.layout_, cleaning, self._connectome)
+
+    def _spec(self) -> BackboneSpec:
+        """Return the name tag of the connectome."""
+        return self._connectome.spec()
+
+
+@dataclass(frozen=True)
+class SubjectPreparation:
+    """One subject's cells in, token table out."""
+
+    reader: SeriesReader
+    layout: RoiLayout
+    cleaning: Cleaning
+    connectome: Connectome
+
+    def __call__(self, cells: tuple) -> Prepared | None:
+        """Read, clean and encode; a subject with confounds but no run is missing."""
+        run, *confounds = cells
+        if is_missing(run):
+            return None
+        series = self.reader.read(run, self.layout)
+        return Prepared(*self.connectome.tokens(self.cleaning(series, *confounds)))
+
+
+def require_columns(frame: pd.DataFrame) -> None:
+    """Refuse more columns than the run and its confounds."""
+    if frame.shape[1] > 2:
+        raise InputError(
+            "FMRIExtractor reads one column (the run) or two (the run, its confounds table)",
+            got=f"{frame.shape[1]} columns: {list(frame.columns)[:6]}",
+            remedy="Name its column in ModalityUnion([('fmri', FMRIExtractor(), 'bold')])",
+        )
+
+
+def require_band(high_pass: float | None, low_pass: float | None) -> None:
+    """Refuse a band without width."""
+    if high_pass is not None and low_pass is not None and high_pass >= low_pass:
+        raise InputError(
+            "high_pass of FMRIExtractor must be lower than low_pass, both in Hz",
+            got=f"high_pass={high_pass:g}, low_pass={low_pass:g}",
+            remedy="high_pass is the lowest frequency kept, 0.01 for instance",
+        )
+
+
+def chosen_parcellation(source: Any) -> Parcellation:
+    """Return the built-in coordinates, or the regions of the user's label image."""
+    return seitzman_parcellation() if source is None else label_parcellation(source)
+
+
+def learned_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiLayout:
+    """Return the regions of the first training row that can be read, else the parcellation's."""
+    runs = zip(frame.index, frame.iloc[:, 0].array, strict=True)
+    for subject, cell in runs:
+        if is_missing(cell):
+            continue
+        try:
+            return reader.layout(cell)
+        except AdestimError as error:
+            if errors == "raise":
+                raise error.about(subject) from error
+    return RoiLayout(reader.parcellation.names, reader.parcellation.networks)
+
+
+def settled_profile(profile: str, layout: RoiLayout) -> str:
+    """Return what a token holds, where the regions allow it."""
+    if profile == "auto":
+        return "regions" if layout.networks is None else "networks"
+    if profile == "networks" and layout.networks is None:
+        raise InputError(
+            "profile='networks' of FMRIExtractor needs regions whose networks are known",
+            got="regions without networks",
+            remedy="Pass profile='regions', or labels= named as in the Schaefer atlases "
+            "('LH_Vis_1')",
+        )
+    return profile

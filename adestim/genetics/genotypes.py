@@ -1,0 +1,147 @@
+"""What every genotype file offers, whatever its format: samples, variants and dosages.
+
+A variants table is a DataFrame with one row a variant and the columns ``id``, ``chromosome``
+("1" to "22", "X", "Y", "MT"), ``position`` (1-based base pairs; 0 where unknown), ``counted`` (the
+allele whose copies a dosage counts) and ``other``. An allele that the file does not name is "0".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from adestim.exceptions import GenotypeError
+
+__all__ = [
+    "ABSENT",
+    "AMBIGUOUS",
+    "AUTOSOMES",
+    "UNKNOWN_ALLELE",
+    "VARIANT_COLUMNS",
+    "GenotypeSet",
+    "sample_lookup",
+    "sample_name",
+    "variants_table",
+]
+
+VARIANT_COLUMNS = ["id", "chromosome", "position", "counted", "other"]
+AUTOSOMES = frozenset(str(number) for number in range(1, 23))
+UNKNOWN_ALLELE = "0"
+UNNAMED = frozenset({"", ".", "0"})
+CHROMOSOME_CODES = {"23": "X", "24": "Y", "25": "X", "XY": "X", "26": "MT", "M": "MT"}
+ABSENT = -1
+AMBIGUOUS = -2
+
+
+@dataclass(frozen=True, eq=False)
+class GenotypeSet(ABC):
+    """One genotype file set, opened: the tables are read, the genotypes are not.
+
+    Parameters
+    ----------
+    path : Path
+        The file with the genotypes.
+    n_samples : int
+        Number of samples.
+    lookup : dict of str to int
+        Row of every name a sample goes by; ``AMBIGUOUS`` where several samples share one.
+    variants : DataFrame of shape (n_variants, 5)
+        See the module's docstring.
+    declared_build : str or None
+        Genome build that the file itself names.
+    """
+
+    path: Path
+    n_samples: int
+    lookup: dict[str, int] = field(repr=False)
+    variants: pd.DataFrame = field(repr=False)
+    declared_build: str | None = None
+
+    @abstractmethod
+    def dosages(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Count the copies of the counted allele.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), dtype int
+            Samples, by position.
+        columns : ndarray of shape (n_columns,), dtype int
+            Variants, by position.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_columns), dtype float32
+            Between 0 and 2, NaN where there is no call.
+        """
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the variants table: equal for one file wherever it lies."""
+        hashes = pd.util.hash_pandas_object(self.variants[VARIANT_COLUMNS], index=False)
+        return hashlib.sha256(hashes.to_numpy().tobytes()).hexdigest()[:16]
+
+    def rows_of(self, names: Sequence[str | None]) -> np.ndarray:
+        """Return each sample's row, ``ABSENT`` or ``AMBIGUOUS``; shape (n_names,)."""
+        return np.array([self.lookup.get(name, ABSENT) for name in names], dtype=np.int64)
+
+
+def variants_table(
+    names: Iterable, chromosomes: Iterable, positions: Iterable, counted: Iterable, other: Iterable
+) -> pd.DataFrame:
+    """Return a variants table with chromosomes and alleles in one spelling.
+
+    A variant without a name is called ``chromosome:position``.
+    """
+    chromosome = pd.Series(chromosomes, dtype=str).str.replace("^chr", "", case=False, regex=True)
+    chromosome = chromosome.str.upper().replace(CHROMOSOME_CODES)
+    position = pd.Series(positions, dtype=np.int64)
+    name = pd.Series(names, dtype=str)
+    table = pd.DataFrame(
+        {
+            "id": name.mask(name.isin(UNNAMED), chromosome + ":" + position.astype(str)),
+            "chromosome": chromosome,
+            "position": position,
+            "counted": pd.Series(counted, dtype=str).str.upper(),
+            "other": pd.Series(other, dtype=str).str.upper(),
+        }
+    )
+    return table.replace({"counted": {".": UNKNOWN_ALLELE}, "other": {".": UNKNOWN_ALLELE}})
+
+
+def sample_lookup(samples: Sequence[Sequence[str]], path: Path) -> dict[str, int]:
+    """Return the row of every name a sample goes by.
+
+    Parameters
+    ----------
+    samples : sequence of sequence of str
+        For every sample its names, the proper one first. A proper name wins over another
+        sample's further name; names that several samples share alike are ambiguous.
+    path : Path
+        File concerned, for the message.
+    """
+    if not samples:
+        raise GenotypeError(
+            f"A genotype file needs at least one sample: {path}",
+            remedy="Write the file again with its samples",
+        )
+    further: dict[str, int] = {}
+    proper: dict[str, int] = {}
+    for row, names in enumerate(samples):
+        for name in dict.fromkeys(names[1:]):
+            further[name] = AMBIGUOUS if name in further else row
+        proper[names[0]] = AMBIGUOUS if names[0] in proper else row
+    return {**further, **proper}
+
+
+def sample_name(cell) -> str:
+    """Return a sample id as text; a number that a missing value made a float is whole again."""
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
+        return str(int(cell))
+    return " ".join(str(cell).split())

@@ -1,0 +1,484 @@
+"""From a table of patients to a table of encodings, and on to plain numbers."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from adestim._sklearn import BaseComposition, StrOptions, VisualBlock, fit_context
+from adestim.encoding import Encoding, encodings_frame, is_missing
+from adestim.exceptions import DataWarning, InputError
+from adestim.extraction import check_cells
+from adestim.modalities import (
+    TokenTable,
+    numeric_block,
+    pack_features,
+    read_modalities,
+    stack_tokens,
+)
+
+__all__ = ["ModalityUnion", "PoolTokens"]
+
+
+class ModalityUnion(TransformerMixin, BaseComposition):
+    """Encode several modalities side by side.
+
+    Parameters
+    ----------
+    transformers : list of (str, transformer, columns) tuples
+        Name of the modality, its extractor, and the column or columns it reads: a label, a list
+        of labels, a position, a list of positions, a slice, or a callable that takes the
+        table and returns one of these. Any scikit-learn transformer may stand in for an
+        extractor; its numeric output is read as one token a feature.
+    n_jobs : int, default=None
+        Number of modalities encoded at the same time. The extractors have an ``n_jobs`` of
+        their own, over subjects, which is usually the better one to raise.
+    verbose : bool, default=False
+        Whether to say which modality is being encoded.
+
+    Attributes
+    ----------
+    transformers_ : list of (str, transformer, columns) tuples
+        The fitted extractors.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.
+
+    See Also
+    --------
+    PoolTokens : Turns the encodings table into numbers for any scikit-learn model.
+    adestim.AnchoredFusionClassifier : Reads the encodings table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from adestim import ClinicalExtractor, ModalityUnion
+    >>> frame = pd.DataFrame(
+    ...     {"age": [71.0, 68.0], "sex": ["F", "M"], "tau": [300.0, None]}, index=["s1", "s2"]
+    ... )
+    >>> union = ModalityUnion([
+    ...     ("clinical", ClinicalExtractor(), ["age", "sex"]),
+    ...     ("csf", StandardScaler(), ["tau"]),
+    ... ])
+    >>> union.fit_transform(frame).isna()
+        clinical    csf
+    s1     False  False
+    s2     False   True
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "transformers": [list],
+        "n_jobs": [None, Integral],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(self, transformers, *, n_jobs=None, verbose=False):
+        self.transformers = transformers
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def get_params(self, deep=True):
+        """Return the parameters, those of the extractors as ``name__parameter``.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include the extractors and their parameters.
+
+        Returns
+        -------
+        dict
+        """
+        params = BaseEstimator.get_params(self, deep=False)
+        if not deep or not well_formed(self.transformers):
+            return params
+        for name, transformer, _ in self.transformers:
+            params[name] = transformer
+            if hasattr(transformer, "get_params"):
+                nested = transformer.get_params(deep=True)
+                params.update({f"{name}__{key}": value for key, value in nested.items()})
+        return params
+
+    def set_params(self, **params):
+        """Set parameters, those of the extractors as ``name__parameter``.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+        """
+        if "transformers" in params:
+            self.transformers = params.pop("transformers")
+        names = {name for name, _, _ in self.transformers} if params else set()
+        for name in names & set(params):
+            self.transformers = replace_transformer(self.transformers, name, params.pop(name))
+        BaseEstimator.set_params(self, **params)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None):
+        """Fit every extractor on its columns.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+            Raw cells.
+        y : array-like of shape (n_subjects,), default=None
+            Target, handed to the extractors.
+
+        Returns
+        -------
+        self : object
+        """
+        self._fit(X, y)
+        return self
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit_transform(self, X, y=None):
+        """Fit every extractor, then encode the same subjects.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+            Raw cells.
+        y : array-like of shape (n_subjects,), default=None
+            Target, handed to the extractors.
+
+        Returns
+        -------
+        DataFrame of shape (n_subjects, n_modalities)
+        """
+        return self._transform(self._fit(X, y))
+
+    def transform(self, X):
+        """Encode every subject.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+            Raw cells, columns as in ``fit``.
+
+        Returns
+        -------
+        DataFrame of shape (n_subjects, n_modalities)
+            One column a modality, its cells :class:`~adestim.encoding.Encoding` or None.
+        """
+        check_is_fitted(self, "transformers_")
+        return self._transform(check_cells(self, X, reset=False))
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the modalities.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self, "transformers_")
+        return np.array([name for name, _, _ in self.transformers_], dtype=object)
+
+    def _fit(self, X, y):
+        """Fit the clones; return the checked table."""
+        require_well_formed(self.transformers)
+        self._validate_names([name for name, _, _ in self.transformers])
+        frame = check_cells(self, X, reset=True)
+        warn_of_duplicate_subjects(frame.index)
+        self.transformers_ = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(fit_one)(name, transformer, columns, frame, y)
+            for name, transformer, columns in self.transformers
+        )
+        return frame
+
+    def _transform(self, frame):
+        """Encode a checked table."""
+        columns = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(transform_one)(name, transformer, columns, frame, self.verbose)
+            for name, transformer, columns in self.transformers_
+        )
+        return pd.concat(columns, axis=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+    def _sk_visual_block_(self):
+        names, transformers, columns = zip(*self.transformers, strict=True)
+        return VisualBlock(
+            "parallel", transformers, names=names, name_details=[str(item) for item in columns]
+        )
+
+
+class PoolTokens(TransformerMixin, BaseEstimator):
+    """Turn an encodings table into numbers, for any other scikit-learn model.
+
+    Tokens whose places mean the same for every subject (regions, ROIs, SNPs, columns) are laid
+    side by side; tokens without fixed places are averaged. Missing modalities and masked
+    tokens become NaN.
+
+    Parameters
+    ----------
+    pool : {"auto", "mean"}, default="auto"
+        ``"mean"`` averages the tokens of every modality.
+
+    Attributes
+    ----------
+    modalities_ : list of str
+        Names of the modalities seen in ``fit``.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim import PoolTokens
+    >>> PoolTokens().fit_transform(pd.DataFrame({"csf__tau": [300.0, None]}))
+       csf__tau
+    0     300.0
+    1       NaN
+    """
+
+    _parameter_constraints: ClassVar[dict] = {"pool": [StrOptions({"auto", "mean"})]}
+
+    def __init__(self, *, pool="auto"):
+        self.pool = pool
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn the modalities and the size of their token tables.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_subjects, n_modalities)
+            Encodings table or numeric table.
+        y : Ignored
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        self : object
+        """
+        frame = check_fusion_table(self, X, reset=True)
+        tables = {
+            name: stack_tokens(cells, name) for name, cells in read_modalities(frame).items()
+        }
+        self._like = {name: without_rows(table) for name, table in tables.items()}
+        self.modalities_ = list(tables)
+        return self
+
+    def transform(self, X):
+        """Pool the tokens of every subject.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_subjects, n_modalities)
+            Table as in ``fit``.
+
+        Returns
+        -------
+        DataFrame of shape (n_subjects, n_features), dtype float32
+        """
+        check_is_fitted(self, "modalities_")
+        frame = check_fusion_table(self, X, reset=False)
+        cells = read_modalities(frame)
+        blocks = [
+            self._pooled(stack_tokens(cells[name], name, like=like))
+            for name, like in self._like.items()
+        ]
+        return pd.DataFrame(
+            np.hstack(blocks), index=frame.index, columns=self.get_feature_names_out()
+        )
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the features, ``modality__token__feature``.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Not used, present for API consistency.
+
+        Returns
+        -------
+        ndarray of str
+        """
+        check_is_fitted(self, "modalities_")
+        return np.array(
+            [
+                label
+                for name, like in self._like.items()
+                for label in self._as_pooled(like).feature_names(name)
+            ],
+            dtype=object,
+        )
+
+    def _pooled(self, table):
+        """Return one modality's features, laid side by side or averaged."""
+        return self._as_pooled(table).pooled()
+
+    def _as_pooled(self, table):
+        """Return the table, its places forgotten where they are to be averaged."""
+        if self.pool == "auto":
+            return table
+        options = tuple(
+            (key, value) for key, value in table.backbone.options if key != "token_names"
+        )
+        return TokenTable(
+            table.tokens, table.mask, type(table.backbone)(table.backbone.name, options=options)
+        )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def well_formed(transformers) -> bool:
+    """Tell whether the parameter is a list of triples."""
+    return isinstance(transformers, list) and all(
+        isinstance(item, tuple) and len(item) == 3 for item in transformers
+    )
+
+
+def require_well_formed(transformers) -> None:
+    """Refuse anything but a list of (name, transformer, columns)."""
+    if not transformers or not well_formed(transformers):
+        raise InputError(
+            "The 'transformers' parameter of ModalityUnion must be a list of "
+            "(name, transformer, columns) tuples with at least one item",
+            remedy='Write ModalityUnion([("smri", SMRIExtractor(), "t1w"), ...])',
+        )
+    for name, transformer, _ in transformers:
+        if not (hasattr(transformer, "fit") and hasattr(transformer, "transform")):
+            raise TypeError(
+                f"Modality {name!r} of ModalityUnion needs a transformer with fit and "
+                f"transform. Got {type(transformer).__name__}."
+            )
+
+
+def replace_transformer(transformers, name, new):
+    """Return the triples with one transformer exchanged."""
+    return [
+        (label, new if label == name else transformer, columns)
+        for label, transformer, columns in transformers
+    ]
+
+
+def warn_of_duplicate_subjects(index: pd.Index) -> None:
+    """Warn when a subject's label stands in several rows of the table."""
+    if index.has_duplicates:
+        repeated = index[index.duplicated()].unique()
+        warnings.warn(
+            f"{len(repeated)} subject label(s) stand in several rows, {str(repeated[0])!r} for "
+            "instance. Rows are kept in their order; pass groups= to the splitter and to fit, so "
+            "that no subject is on both sides of a split.",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
+def select_columns(frame: pd.DataFrame, columns, name: str) -> pd.DataFrame:
+    """Return the columns a modality reads."""
+    if callable(columns):
+        columns = columns(frame)
+    if isinstance(columns, (str, int, np.integer)):
+        columns = [columns]
+    if isinstance(columns, slice):
+        return frame.iloc[:, columns]
+    columns = list(columns)
+    if all(isinstance(item, (int, np.integer)) for item in columns) and not set(columns) <= set(
+        frame.columns
+    ):
+        return frame.iloc[:, columns]
+    absent = [item for item in columns if item not in frame.columns]
+    if absent:
+        raise InputError(
+            f"Modality {name!r} reads column(s) {absent} that the table does not have",
+            remedy=f"The table's columns are {list(frame.columns)[:12]}",
+        )
+    return frame.loc[:, columns]
+
+
+def fit_one(name, transformer, columns, frame, y):
+    """Fit a clone of one extractor on its columns."""
+    block = select_columns(frame, columns, name)
+    return name, clone(transformer).fit(block, y), columns
+
+
+def transform_one(name, transformer, columns, frame, verbose):
+    """Encode one modality, its column named after it."""
+    if verbose:
+        print(f"[ModalityUnion] {name}: {len(frame)} subjects")  # noqa: T201
+    block = select_columns(frame, columns, name)
+    output = transformer.transform(block)
+    return encodings_frame(as_encodings(output, transformer, name), name, frame.index)
+
+
+def as_encodings(output, transformer, name) -> list[Encoding | None]:
+    """Return a transformer's output as encodings; numbers are packed, one token a feature."""
+    output = output.toarray() if hasattr(output, "toarray") else output
+    frame = output if isinstance(output, pd.DataFrame) else pd.DataFrame(np.asarray(output))
+    cells = list(frame.iloc[:, 0].array) if frame.shape[1] == 1 else []
+    if any(isinstance(cell, Encoding) for cell in cells) or (
+        cells and frame.iloc[:, 0].dtype == object and all(is_missing(cell) for cell in cells)
+    ):
+        return [None if is_missing(cell) else cell for cell in cells]
+    names = [str(column) for column in frame.columns]
+    if hasattr(transformer, "get_feature_names_out"):
+        names = [str(label) for label in transformer.get_feature_names_out()]
+    return pack_features(numeric_block(frame), names)
+
+
+def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
+    """Return any table a fusion estimator accepts as a frame, checked as scikit-learn does."""
+    if holds_objects(X):
+        X = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return X
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    columns = X.columns if isinstance(X, pd.DataFrame) else None
+    values = validate_data(
+        estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
+    )
+    names = getattr(estimator, "feature_names_in_", None)
+    if columns is None:
+        columns = [f"x{place}" for place in range(values.shape[1])] if names is None else names
+    return pd.DataFrame(values, index=index, columns=columns)
+
+
+def without_rows(table: TokenTable) -> TokenTable:
+    """Return the table's shape and backbone, no subject's data."""
+    return TokenTable(table.tokens[:0], table.mask[:0], table.backbone)
+
+
+def holds_objects(X) -> bool:
+    """Tell whether a table may hold encodings."""
+    if isinstance(X, pd.DataFrame):
+        return bool((X.dtypes == object).any())
+    return (
+        isinstance(X, np.ndarray)
+        and X.dtype == object
+        and X.ndim == 2
+        and any(isinstance(cell, Encoding) for cell in X.flat)
+    )

@@ -1,0 +1,82 @@
+"""Writers of small genotype files, and a slow reader that shares nothing with the library."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+
+CODE = {2.0: 0b00, 1.0: 0b10, 0.0: 0b11}
+
+
+def variants(*rows):
+    """(id, chromosome, position, counted, other) rows as a variants table."""
+    return pd.DataFrame(rows, columns=["id", "chromosome", "position", "counted", "other"])
+
+
+def simple_variants(n_variants, alleles=("A", "G"), chromosome="1"):
+    return variants(
+        *[(f"rs{n + 100}", chromosome, 1000 * (n + 1), *alleles) for n in range(n_variants)]
+    )
+
+
+def random_dosages(n_samples, n_variants, *, seed=0, missing=0.0, frequency=0.3):
+    generator = np.random.default_rng(seed)
+    dosages = generator.binomial(2, frequency, size=(n_samples, n_variants)).astype(float)
+    dosages[generator.random(dosages.shape) < missing] = np.nan
+    return dosages
+
+
+def write_plink(prefix, dosages, samples, table):
+    """Write a PLINK 1 file set; samples are IIDs or (FID, IID) pairs; A1 is counted."""
+    pairs = [(name, name) if isinstance(name, str) else name for name in samples]
+    fam = "".join(f"{family} {person} 0 0 0 -9\n" for family, person in pairs)
+    prefix.with_suffix(".fam").write_text(fam)
+    prefix.with_suffix(".bim").write_text(
+        "".join(
+            f"{row.chromosome}\t{row.id}\t0\t{row.position}\t{row.counted}\t{row.other}\n"
+            for row in table.itertuples()
+        )
+    )
+    packed = bytearray(b"\x6c\x1b\x01")
+    for column in np.asarray(dosages, dtype=float).T:
+        for start in range(0, len(column), 4):
+            byte = 0
+            for place, value in enumerate(column[start : start + 4]):
+                byte |= CODE.get(value, 0b01) << (2 * place)
+            packed.append(byte)
+    prefix.with_suffix(".bed").write_bytes(bytes(packed))
+    return prefix.with_suffix(".bed")
+
+
+def write_vcf(path, dosages, samples, table, header=()):
+    """Write a VCF of unphased calls; ALT is counted."""
+    text = {0.0: "0/0", 1.0: "0/1", 2.0: "1/1"}
+    lines = ["##fileformat=VCFv4.2", *header]
+    fixed = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT".split()
+    lines.append("\t".join([*fixed, *samples]))
+    for row, column in zip(table.itertuples(), np.asarray(dosages, dtype=float).T, strict=True):
+        site = [row.chromosome, str(row.position), row.id, row.other, row.counted, ".", "PASS"]
+        lines.append("\t".join([*site, ".", "GT", *[text.get(value, "./.") for value in column]]))
+    return write_vcf_lines(path, lines)
+
+
+def write_vcf_lines(path, lines):
+    opened = gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w")
+    with opened as stream:
+        stream.write("\n".join(lines) + "\n")
+    return path
+
+
+def slow_bed(prefix):
+    """Decode a whole .bed with Python integers, two bits at a time."""
+    n_samples = len(prefix.with_suffix(".fam").read_text().splitlines())
+    n_variants = len(prefix.with_suffix(".bim").read_text().splitlines())
+    raw = prefix.with_suffix(".bed").read_bytes()[3:]
+    width = (n_samples + 3) // 4
+    meaning = {0: 2.0, 1: float("nan"), 2: 1.0, 3: 0.0}
+    return np.array(
+        [
+            [meaning[raw[v * width + s // 4] >> (2 * (s % 4)) & 3] for v in range(n_variants)]
+            for s in range(n_samples)
+        ]
+    )

@@ -1,0 +1,313 @@
+"""What holds for the package as a whole: its names, its weight, its shape, its errors."""
+
+import ast
+import importlib
+import inspect
+import io
+import pickle
+import pkgutil
+import re
+import subprocess
+import sys
+import tokenize
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpydoc.validate import validate
+
+import adestim
+from adestim.exceptions import AdestimError, AdestimWarning
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "adestim"
+MODULES = ["adestim", *(m.name for m in pkgutil.walk_packages(adestim.__path__, "adestim."))]
+SOURCES = sorted(
+    path
+    for folder in ("adestim", "benchmarks", "examples")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+WITHOUT_MIRROR = {
+    "_docs.py": "a decorator; the docstrings it fills are checked against signatures here",
+    "exceptions.py": "pickling is tested here, the wording in the doctest of AdestimError",
+}
+
+# numpydoc: no docstring; parameters missing, unknown, in another order, without a type.
+DOCSTRING_RULES = {"GL08", "PR01", "PR02", "PR03", "PR04"}
+
+MAX_FUNCTION_LINES = 50
+MAX_FUNCTION_LINES_P90 = 25
+MAX_FILE_LINES = 400
+MAX_NESTING = 3
+
+BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+NOT_OURS = {"adestim.egg-info", "build", "demo_output", "dist", "__pycache__", "_build"}
+TEXT_SUFFIXES = {
+    "", ".cff", ".cfg", ".csv", ".in", ".ini", ".json", ".md", ".py", ".rst", ".sh", ".toml",
+    ".tsv", ".txt", ".yaml", ".yml",
+}  # fmt: skip
+# Written in two parts, so that this file does not match itself.
+MACHINE_PATH = re.compile(r"(?<![\w.~}>)])/" + r"(?:work|tmp|root|home|Users)(?![\w.-])")
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_exists(name):
+    module = importlib.import_module(name)
+    names = getattr(module, "__all__", [])
+    missing = [public for public in names if not hasattr(module, public)]
+    assert not missing, f"{name}.__all__ promises {missing}"
+    assert len(names) == len(set(names)), f"{name}.__all__ repeats a name"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if "._" not in name])
+def test_public_functions_say_their_types(name):
+    module = importlib.import_module(name)
+    offenders = [
+        public
+        for public in getattr(module, "__all__", [])
+        if getattr(getattr(module, public), "__module__", None) == name
+        and inspect.isfunction(getattr(module, public))
+        and "return" not in getattr(module, public).__annotations__
+    ]
+    assert not offenders, f"{name}: no return annotation on {offenders}"
+
+
+def documented_objects(module):
+    """Yield the qualified names of a module's public objects and of their public methods."""
+    for public in getattr(module, "__all__", []):
+        value = getattr(module, public)
+        if getattr(value, "__module__", None) != module.__name__ or not callable(value):
+            continue
+        yield f"{module.__name__}.{public}"
+        for name, member in vars(value).items() if inspect.isclass(value) else ():
+            if not name.startswith("_") and inspect.isfunction(member):
+                yield f"{module.__name__}.{public}.{name}"
+
+
+def docstring_problems(target):
+    """What numpydoc finds wrong; a docstring of one sentence need not list its parameters."""
+    found = validate(target)
+    sections = re.search(r"^ *Parameters$", found["docstring"] or "", flags=re.MULTILINE)
+    rules = DOCSTRING_RULES if sections else DOCSTRING_RULES - {"PR01"}
+    return [text for code, text in found["errors"] if code in rules]
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - {"adestim"}))
+def test_docstrings_agree_with_signatures(name):
+    targets = documented_objects(importlib.import_module(name))
+    problems = {target: docstring_problems(target) for target in targets}
+    problems = {target: texts for target, texts in problems.items() if texts}
+    assert not problems, problems
+
+
+@pytest.mark.parametrize("public", adestim.__all__)
+def test_what_the_package_offers_is_documented_with_an_example(public):
+    errors = validate(f"{getattr(adestim, public).__module__}.{public}")["errors"]
+    problems = [text for code, text in errors if code in DOCSTRING_RULES | {"EX01"}]
+    assert not problems, problems
+
+
+def test_version_is_the_one_to_cite():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {adestim.__version__}\n" in citation
+
+
+# Weight
+
+
+def modules_after(statement):
+    """Names of the top-level modules that a fresh interpreter holds after a statement."""
+    code = f"{statement}; import sys; print(*{{name.split('.')[0] for name in sys.modules}})"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(result.stdout.split())
+
+
+def test_import_of_the_package_is_light():
+    heavy = {"torch", "skorch", "transformers", "matplotlib", "optuna", "imblearn", "dipy"}
+    assert modules_after("import adestim") & heavy == set()
+
+
+@pytest.mark.parametrize("name", ["ModalityUnion", "AnchoredFusionClassifier"])
+def test_import_of_an_estimator_brings_no_optional_package(name):
+    optional = {"transformers", "matplotlib", "optuna", "imblearn", "dipy"}
+    assert modules_after(f"from adestim import {name}") & optional == set()
+
+
+# Shape
+
+
+def mirrors(module):
+    """Paths where the tests of a module may be: the package's leading underscore is optional."""
+    folder = ROOT / "tests" / module.parent
+    return [folder / f"test_{module.stem}.py", folder / f"test_{module.stem.lstrip('_')}.py"]
+
+
+def modules_without_tests():
+    """Modules, relative to the package, whose mirrored test file does not exist."""
+    modules = (path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
+    return {
+        module.as_posix()
+        for module in modules
+        if module.name != "__init__.py" and not any(path.is_file() for path in mirrors(module))
+    }
+
+
+def test_every_module_has_its_tests():
+    untested = modules_without_tests() - set(WITHOUT_MIRROR)
+    assert not untested, f"write tests/<package>/test_<module>.py for {sorted(untested)}"
+
+
+def test_exceptions_from_the_mirror_are_still_needed():
+    stale = set(WITHOUT_MIRROR) - modules_without_tests()
+    assert not stale, f"has tests or is gone; remove from WITHOUT_MIRROR: {sorted(stale)}"
+
+
+@cache
+def functions():
+    """All functions of the sources: (where, number of code lines, nesting)."""
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", length, nesting_of(node))
+        for path in SOURCES
+        for node, length in measured_functions(path.read_text(encoding="utf-8"))
+    ]
+
+
+def measured_functions(source):
+    """Yield every function of a source with its number of code lines, docstring left out."""
+    lines = code_lines(source)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, FUNCTIONS):
+            own = set(range(node.lineno, node.end_lineno + 1)) - docstring_lines(node)
+            yield node, len(own & lines)
+
+
+def code_lines(source):
+    """Numbers of the lines that hold more than white space and comments."""
+    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {
+        line
+        for token in tokens
+        if token.type not in skipped
+        for line in range(token.start[0], token.end[0] + 1)
+    }
+
+
+def docstring_lines(function):
+    """Numbers of the lines of the docstrings of a function and of the functions inside it."""
+    return {
+        line
+        for node in ast.walk(function)
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and ast.get_docstring(node) is not None
+        for line in range(node.body[0].lineno, node.body[0].end_lineno + 1)
+    }
+
+
+def nesting_of(node):
+    """Deepest nesting of blocks; an ``elif`` is as deep as its ``if``."""
+    return max(
+        (nesting_below(child, parent=node) for child in ast.iter_child_nodes(node)), default=0
+    )
+
+
+def nesting_below(child, parent):
+    """Deepest nesting that a child node adds to its parent."""
+    is_elif = isinstance(parent, ast.If) and isinstance(child, ast.If) and parent.orelse == [child]
+    return int(isinstance(child, BLOCKS) and not is_elif) + nesting_of(child)
+
+
+def test_measures_of_a_known_function():
+    source = '''
+def f(x):
+    """Docstring
+    of two lines."""
+    # a comment
+
+    for i in x:
+        if i:
+            return 1
+        elif x:
+            with x:
+                pass
+    text = """two
+    lines"""
+'''
+    [(node, length)] = measured_functions(source)
+    assert (length, nesting_of(node)) == (9, 3)
+
+
+def test_functions_are_short():
+    long = [(where, length) for where, length, _ in functions() if length > MAX_FUNCTION_LINES]
+    assert not long, f"more than {MAX_FUNCTION_LINES} lines of code: {long}"
+
+
+def test_nine_functions_in_ten_are_very_short():
+    lengths = [length for where, length, _ in functions() if where.startswith("adestim")]
+    assert np.percentile(lengths, 90) <= MAX_FUNCTION_LINES_P90
+
+
+def test_functions_are_shallow():
+    deep = [(where, depth) for where, _, depth in functions() if depth > MAX_NESTING]
+    assert not deep, f"more than {MAX_NESTING} nested blocks: {deep}"
+
+
+def test_files_are_short():
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
+        for path in SOURCES
+    }
+    long = {name: length for name, length in lengths.items() if length > MAX_FILE_LINES}
+    assert not long, f"more than {MAX_FILE_LINES} lines: {long}"
+
+
+def project_files():
+    """Yield the text files of the project, without environments, caches and outputs."""
+    for path in ROOT.rglob("*"):
+        folders = path.relative_to(ROOT).parts[:-1]
+        hidden = any(folder.startswith(".") and folder != ".ci" for folder in folders)
+        ours = not hidden and not NOT_OURS.intersection(folders) and path.is_file()
+        if ours and path.suffix in TEXT_SUFFIXES:
+            yield path
+
+
+def test_no_file_knows_the_machine_it_was_written_on():
+    offenders = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in project_files()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if MACHINE_PATH.search(line)
+    ]
+    assert not offenders, f"absolute paths of a machine in {offenders}"
+
+
+# Errors
+
+
+def descendants(cls):
+    """All classes below a class, the class included."""
+    return [cls, *(below for child in cls.__subclasses__() for below in descendants(child))]
+
+
+def all_problems():
+    """Every error and warning class of the library."""
+    for name in MODULES:
+        importlib.import_module(name)
+    return sorted({*descendants(AdestimError), *descendants(AdestimWarning)}, key=str)
+
+
+def test_every_error_survives_pickling():
+    for cls in all_problems():
+        is_error = issubclass(cls, AdestimError)
+        problem = cls("The rule", "a", "Do b", "sub-01") if is_error else cls("The message")
+        copy = pickle.loads(pickle.dumps(problem))
+        assert type(copy) is cls
+        assert (str(copy), copy.__dict__) == (str(problem), problem.__dict__), cls
