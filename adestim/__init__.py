@@ -23,7 +23,7 @@ _HOME_OF = {
     "FMRIExtractor": "adestim.fmri",
     "GeneticsExtractor": "adestim.genetics",
     "ModalityUnion": "adestim.union",
-    "PoolTokens": "adestim.union",
+    "PoolTokens": "adestim.pooling",
     "SMRIExtractor": "adestim.smri",
 }
 

@@ -30,9 +30,9 @@ class Backbone(nn.Module):
     lora_targets : tuple of str
         Names of the modules that LoRA adapts; empty where the body is trained itself.
     initial_log_gate : float
-        Where the gate of auxiliary tokens starts. At -2, untrained tokens leave the pooled vector of
-        a pretrained encoder at a cosine of .995 with the undisturbed one, and a gradient
-        still passes; a body that is trained from scratch has nothing to protect.
+        Where the gate of auxiliary tokens starts. At -2, untrained tokens leave the pooled vector
+        of a pretrained encoder at a cosine of .995 with the undisturbed one, and a gradient still
+        passes; a body that is trained from scratch has nothing to protect.
     """
 
     width: int
@@ -127,7 +127,9 @@ class Block(nn.Module):
         self.norm_attention = nn.LayerNorm(width)
         self.attention = Attention(width, n_heads)
         self.norm_mlp = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, log_mask: Tensor) -> Tensor:

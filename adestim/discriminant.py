@@ -114,9 +114,7 @@ class PatternDiscriminant:
     def _log_density(self, values, places):
         """Return Gaussian log-densities (n_rows, n_classes), up to a constant."""
         density = np.empty((len(values), len(self.means)))
-        for label, (mean, covariance) in enumerate(
-            zip(self.means, self.covariances, strict=True)
-        ):
+        for label, (mean, covariance) in enumerate(zip(self.means, self.covariances, strict=True)):
             root = np.linalg.cholesky(covariance[np.ix_(places, places)])
             standard = np.linalg.solve(root, (values - mean[places]).T)
             density[:, label] = -0.5 * (standard**2).sum(axis=0) - np.log(np.diag(root)).sum()
@@ -167,7 +165,7 @@ def class_means(flat: np.ndarray, known: np.ndarray, weight: np.ndarray) -> np.n
 def pairwise_covariance(
     residual: np.ndarray, known: np.ndarray, weight: np.ndarray, prior: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the covariance over jointly known pairs; a prior counts as one more subject a score."""
+    """Return the covariance over jointly known pairs; a prior counts as one subject a score."""
     pairs = (known * weight[:, None]).T @ known
     products = (residual * weight[:, None]).T @ residual
     if prior is not None:

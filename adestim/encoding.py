@@ -103,9 +103,7 @@ def is_missing(cell: Any) -> bool:
     return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
 
 
-def encodings_frame(
-    cells: Sequence[Encoding | None], name: str, index: pd.Index
-) -> pd.DataFrame:
+def encodings_frame(cells: Sequence[Encoding | None], name: str, index: pd.Index) -> pd.DataFrame:
     """Return a one-column table of encodings.
 
     Parameters

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
-import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.preprocessing import LabelEncoder
@@ -21,26 +18,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from adestim._docs import fill_docs
 from adestim._sklearn import CallbackSupportMixin, Interval, StrOptions, draw_seeds, fit_context
 from adestim._torch import choose_device, seeded
-from adestim.backbone import ReferenceBackbone
-from adestim.exceptions import DataWarning, InputError, NoModalityError
-from adestim.fusion import AnchoredFusion, ModalityShape
-from adestim.heads import PhaseOne, fit_phase_one, inner_folds
-from adestim.modalities import TokenScaler, TokenTable, read_modalities, stack_tokens
-from adestim.training import (
-    BatchIterator,
-    EarlyStop,
-    EpochHook,
-    FusionData,
-    FusionNet,
-    warmup_cosine,
-)
-from adestim.union import check_fusion_table, without_rows
+from adestim.anchors import HEAD_WIDTH, AnchorInputs, build_net, choose_anchors, score_scale
+from adestim.exceptions import DataWarning, InputError
+from adestim.grouping import own_groups
+from adestim.heads import fit_phase_one, inner_folds
+from adestim.modalities import check_fusion_table, read_modalities, training_tables
+from adestim.tokens import TokenScaler, require_a_modality, stack_tokens, without_rows
 
 __all__ = ["AnchoredFusionClassifier"]
-
-HEAD_WIDTH = 8
-# The gate is one number a modality and must travel far in few steps.
-GATE_SPEED = 10
 
 
 @fill_docs
@@ -173,7 +158,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         "verbose": ["verbose"],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
         self,
         *,
         anchor="all",
@@ -245,12 +230,13 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         """
         frame, codes, weight, groups = self._check_training_data(X, y, groups, sample_weight)
         tables = training_tables(frame)
-        self._remember_tables(tables)
-        folds, split = self._split(codes, groups)
-        self.phase_one_, scores = fit_phase_one(
-            tables, codes, weight, folds, len(self.classes_)
-        )
-        self._fit_anchors(frame, tables, scores, codes, weight, split)
+        anchors = choose_anchors(self.anchor, list(tables))
+        seeds = draw_seeds(self.random_state, 3)
+        folds = inner_folds(codes, groups, seeds[0])
+        phase_one, scores = fit_phase_one(tables, codes, weight, folds, len(self.classes_))
+        self._remember(tables, phase_one, scores)
+        split = self._split(codes, groups, seeds[1])
+        self._fit_anchors(anchors, frame, tables, scores, codes, weight, split, seeds[2])
         return self
 
     def predict_proba(self, X):
@@ -337,120 +323,56 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         weight = weight[kept] * compute_sample_weight(self.class_weight, y[kept])
         return frame[kept], codes, weight, np.unique(groups[kept], return_inverse=True)[1]
 
-    def _remember_tables(self, tables: Mapping[str, TokenTable]) -> None:
-        """Keep what later tables must look like, and the anchors among them."""
+    def _remember(self, tables, phase_one, scores) -> None:
+        """Keep what reading later tables needs."""
         self.modalities_ = list(tables)
-        self.anchors_ = choose_anchors(self.anchor, self.modalities_)
-        self._likes = {name: without_rows(table) for name, table in tables.items()}
-        self._scalers = {name: TokenScaler.fit(table) for name, table in tables.items()}
-
-    def _split(self, codes, groups):
-        """Return the folds of phase 1 and the inner split of phase 2."""
-        self._seeds = draw_seeds(self.random_state, 3)
-        folds = inner_folds(codes, groups, self._seeds[0])
-        splits = inner_folds(
-            codes, groups, self._seeds[1], n_folds=round(1 / self.validation_fraction)
+        self.phase_one_ = phase_one
+        self._inputs = AnchorInputs(
+            phase_one=phase_one,
+            likes={name: without_rows(table) for name, table in tables.items()},
+            scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
+            score_scale=score_scale(scores),
+            start=self.start,
         )
-        return folds, splits[0] if splits else None
 
-    def _fit_anchors(self, frame, tables, scores, codes, weight, split) -> None:
-        """Train every anchor's net in turn."""
-        self._score_scale = score_scale(scores)
-        self.nets_, self.history_ = {}, []
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self, X=frame, y=self.classes_[codes])
-        if split is None and self.max_epochs:
+    def _split(self, codes, groups, seed):
+        """Return training and validation rows of phase 2, or None where a class cannot be split."""
+        splits = inner_folds(codes, groups, seed, n_folds=round(1 / self.validation_fraction))
+        if not splits and self.max_epochs:
             warnings.warn(
                 "A class has a single group, so there is no inner validation split: phase 2 is "
                 "not trained and the phase-1 prediction stands.",
                 DataWarning,
                 stacklevel=4,
             )
-        for anchor in self.anchors_:
-            data = self._data(anchor, tables, scores, codes, weight)
-            hook = partial(self._after_epoch, anchor, context, frame, self.classes_[codes])
-            with seeded(self._seeds[2], choose_device(self.device)):
-                self.nets_[anchor] = self._net(anchor, data, split, hook)
-                if split is not None and self.max_epochs:
-                    self.nets_[anchor].fit(data.view(split[0]))
-                else:
-                    self.nets_[anchor].initialize()
-        if len(self.anchors_) == 1:
-            self.net_ = self.nets_[self.anchors_[0]]
-        context.call_on_fit_task_end(estimator=self, X=frame, y=self.classes_[codes])
+        return splits[0] if splits and self.max_epochs else None
 
-    def _data(self, anchor, tables, scores, codes, weight) -> FusionData:
-        """Return subjects as one anchor's net reads them."""
-        present = np.stack([table.present for table in tables.values()], axis=1)
-        return FusionData(
-            tokens={
-                name: torch.from_numpy(self._scalers[name].transform(table))
-                for name, table in tables.items()
-            },
-            masks={name: torch.from_numpy(table.mask) for name, table in tables.items()},
-            scores=torch.from_numpy(net_scores(scores, self._score_scale)),
-            present=torch.from_numpy(present),
-            base=BaseLogits(self.phase_one_, scores, self.start, anchor),
-            y=torch.from_numpy(codes.astype(np.int64)),
-            weight=torch.from_numpy(weight.astype(np.float32)),
-        )
+    def _fit_anchors(self, anchors, frame, tables, scores, codes, weight, split, seed) -> None:
+        """Train every anchor's net in turn, each an outer task for scikit-learn's callbacks."""
+        self.anchors_, self.nets_, self.history_ = anchors, {}, []
+        y = self.classes_[codes]
+        context = self._init_callback_context(max_subtasks=None)
+        context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
+        for anchor in anchors:
+            data = self._inputs.data(anchor, tables, scores, codes, weight)
+            hook = partial(self._after_epoch, anchor, context, frame, y)
+            with seeded(seed, choose_device(self.device)):
+                self._fit_anchor(anchor, data, split, hook)
+        if len(anchors) == 1:
+            self.net_ = self.nets_[anchors[0]]
+        context.call_on_fit_task_end(estimator=self, X=frame, y=y)
 
-    def _net(self, anchor, data, split, hook) -> FusionNet:
-        """Build one anchor's net, untrained."""
-        n_train = len(split[0]) if split is not None else len(data)
-        n_steps = max(1, self.max_epochs) * -(-n_train // self.batch_size)
-        validation = data.view(split[1]) if split is not None else None
-        return FusionNet(
-            self._module(anchor),
-            criterion=torch.nn.CrossEntropyLoss,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=self.weight_decay,
-            optimizer__param_groups=[("log_gate", {"lr": GATE_SPEED * self.learning_rate})],
-            lr=self.learning_rate,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            iterator_train=BatchIterator,
-            iterator_train__shuffle=True,
-            iterator_train__modality_dropout=self.modality_dropout,
-            iterator_valid=BatchIterator,
-            train_split=None,
-            precision=self.precision,
-            device=str(choose_device(self.device)),
-            callbacks=[
-                ("schedule", warmup_cosine(n_steps)),
-                ("early_stop", EarlyStop(validation, self.patience)),
-                ("epoch_hook", EpochHook(hook)),
-            ],
-            callbacks__print_log=None,
-            callbacks__valid_loss=None,
-            verbose=0,
-        )
-
-    def _module(self, anchor) -> AnchoredFusion:
-        """Build one anchor's module."""
-        n_scores = 2 * (len(self.classes_) - 1)
-        shapes = {
-            name: ModalityShape(
-                n_tokens=like.tokens.shape[1] if like.fixed else 0,
-                width=like.tokens.shape[2],
-                n_scores=n_scores,
-            )
-            for name, like in self._likes.items()
-        }
-        own, n_heads = shapes[anchor], self.width // HEAD_WIDTH
-        backbone = ReferenceBackbone(
-            own.n_tokens, own.width, self.width, self.depth, n_heads, self.dropout
-        )
-        return AnchoredFusion(
-            anchor,
-            backbone,
-            shapes,
-            n_classes=len(self.classes_),
-            n_queries=self.n_queries,
-            n_heads=n_heads,
-            cross_modal=self.cross_modal,
-            dropout=self.dropout,
-        )
+    def _fit_anchor(self, anchor, data, split, hook) -> None:
+        """Build one anchor's net and train it, where there is a split to train on."""
+        params = self.get_params(deep=False)
+        module = self._inputs.module(anchor, len(self.classes_), params)
+        if split is None:
+            self.nets_[anchor] = build_net(module, len(data), None, hook, params).initialize()
+            self.nets_[anchor].notify("on_train_end")
+            return
+        train, validation = (data.view(rows) for rows in split)
+        self.nets_[anchor] = build_net(module, len(train), validation, hook, params)
+        self.nets_[anchor].fit(train)
 
     def _after_epoch(self, anchor, context, frame, y, epoch) -> bool:
         """Record an epoch, and offer it to scikit-learn's callbacks as a task."""
@@ -475,128 +397,26 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
     def _fitted_attributes(self) -> dict:
         """Return what a copy needs to predict as if training had stopped now."""
         attributes = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        private = ("_likes", "_scalers", "_score_scale", "_seeds")
-        attributes |= {name: getattr(self, name) for name in private}
-        return attributes | {"nets_": dict(self.nets_), "anchors_": list(self.nets_)}
+        fitted = {"nets_": dict(self.nets_), "anchors_": list(self.nets_), "_inputs": self._inputs}
+        return attributes | fitted
 
     def _predict_by_anchor(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities (n_subjects, n_anchors, n_classes) and who has what."""
         frame = check_fusion_table(self, X, reset=False)
         cells = read_modalities(frame)
-        tables = {name: stack_tokens(cells[name], name, like) for name, like in self._likes.items()}
+        tables = {
+            name: stack_tokens(cells[name], name, like) for name, like in self._inputs.likes.items()
+        }
         require_a_modality(tables, frame.index)
         scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
-        nothing = np.zeros(len(frame))
-        probabilities = []
-        for anchor in self.anchors_:
-            data = self._data(anchor, tables, scores, nothing, nothing)
-            probabilities.append(softmax(self.nets_[anchor].predict_logits(data), axis=1))
+        logits = [
+            self.nets_[anchor].predict_logits(self._inputs.data(anchor, tables, scores))
+            for anchor in self.anchors_
+        ]
         present = np.stack([table.present for table in tables.values()], axis=1)
-        return np.stack(probabilities, axis=1).astype(np.float64), present
+        return softmax(np.stack(logits, axis=1).astype(np.float64), axis=2), present
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-
-class BaseLogits:
-    """Phase-1 logits of some rows when only some of their modalities are shown."""
-
-    def __init__(self, phase_one: PhaseOne, scores: np.ndarray, start: str, anchor: str):
-        self.phase_one = phase_one
-        self.scores = scores
-        self.start = start
-        self.anchor = anchor
-
-    def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return logits (n_rows, n_classes)."""
-        return self.phase_one.logits(self.scores[rows], present, self.start, self.anchor)
-
-
-def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
-    """Return the training subjects' tokens; modalities that nobody has are left out, with a word."""
-    cells = read_modalities(frame)
-    absent = [name for name, column in cells.items() if all(cell is None for cell in column)]
-    if absent and len(absent) < len(cells):
-        warnings.warn(
-            f"No training subject has {', '.join(map(repr, absent))}; the fit does without.",
-            DataWarning,
-            stacklevel=4,
-        )
-    tables = {
-        name: stack_tokens(column, name) for name, column in cells.items() if name not in absent
-    }
-    require_a_modality(tables, frame.index)
-    return tables
-
-
-def require_a_modality(tables: Mapping[str, TokenTable], index: pd.Index) -> None:
-    """Refuse subjects about whom nothing is known, by name."""
-    anything = np.zeros(len(index), dtype=bool)
-    for table in tables.values():
-        anything |= table.present
-    if not anything.all():
-        nobody = index[~anything]
-        raise NoModalityError(
-            "Every subject needs at least one modality",
-            got=f"none for {len(nobody)} subject(s), the first {str(nobody[0])!r}",
-            remedy="Leave these subjects out of the table",
-        )
-
-
-def choose_anchors(anchor: str | Sequence[str], modalities: Sequence[str]) -> list[str]:
-    """Return the anchors' names, or say which modality is not there."""
-    if anchor == "all":
-        return list(modalities)
-    anchors = [anchor] if isinstance(anchor, str) else list(anchor)
-    unknown = [name for name in anchors if name not in modalities]
-    if unknown or not anchors:
-        raise InputError(
-            "The 'anchor' parameter of AnchoredFusionClassifier must name modalities that some "
-            "training subject has",
-            got=repr(anchor),
-            remedy=f"Choose from {list(modalities)}, or write anchor='all'",
-        )
-    return anchors
-
-
-def own_groups(frame: pd.DataFrame) -> np.ndarray:
-    """Group rows of one index label, and rows that hold the very same data.
-
-    Oversampling repeats rows under new labels; a repeated row on both sides of the inner split would
-    tell training what validation asks.
-    """
-    objects = frame.select_dtypes("object").map(id)
-    values = frame.select_dtypes(exclude="object")
-    content = pd.util.hash_pandas_object(
-        pd.concat([objects, values], axis=1), index=False
-    ).to_numpy()
-    by_content = pd.factorize(content)[0]
-    labels = pd.factorize(frame.index)[0]
-    return connected(by_content, labels)
-
-
-def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return groups of rows linked, through any chain, by equal values in either array."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n_first, n_second = first.max() + 1, second.max() + 1
-    links = coo_array(
-        (np.ones(len(first)), (first, n_first + second)), shape=[n_first + n_second] * 2
-    )
-    return connected_components(links, directed=False)[1][first]
-
-
-def score_scale(scores: np.ndarray) -> np.ndarray:
-    """Return the root mean square of every phase-1 score, over subjects who have it."""
-    flat = scores.reshape(len(scores), scores.shape[1], -1)
-    known = np.maximum((flat != 0).sum(axis=0), 1)
-    return np.maximum(np.sqrt((flat**2).sum(axis=0) / known), 1e-3)
-
-
-def net_scores(scores: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return phase-1 scores as the nets read them, shape (n, n_modalities, n_scores)."""
-    flat = scores.reshape(len(scores), scores.shape[1], -1) / scale
-    return np.clip(flat, -6, 6).astype(np.float32)

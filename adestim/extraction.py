@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 
 from adestim._sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame, is_missing
-from adestim.exceptions import AdestimError, DataWarning, InputError, SubjectsError
+from adestim.exceptions import AdestimError, DataWarning, InputError, SubjectsError, TableError
 
 __all__ = ["BaseExtractor", "Prepared", "check_cells", "for_each_subject"]
 
@@ -166,25 +166,8 @@ def check_cells(estimator, X, *, reset: bool) -> pd.DataFrame:
     refuse_sparse_or_complex(estimator, X)
     if not isinstance(X, pd.DataFrame):
         X = np.asarray(X) if hasattr(X, "__array__") else object_array(X)
-        if X.ndim != 2:
-            raise InputError(
-                f"{type(estimator).__name__} expects 2D input: one row a subject. "
-                "Reshape your data",
-                got=f"{X.ndim}D array",
-                remedy="Pass a DataFrame, a Series, or a list of one-cell rows",
-            )
+    require_one_row_a_subject(estimator, X)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    if X.shape[0] == 0:
-        raise InputError(
-            f"{type(estimator).__name__} needs a minimum of 1 is required: at least one subject",
-            got=f"0 sample(s) (shape={X.shape})",
-        )
-    if X.shape[1] == 0:
-        raise InputError(
-            f"0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
-            f"{type(estimator).__name__}",
-            remedy="Name at least one column",
-        )
     return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
 
 
@@ -200,15 +183,52 @@ def refuse_sparse_or_complex(estimator, X) -> None:
         )
 
 
+def require_one_row_a_subject(estimator, X) -> None:
+    """Refuse anything but a table with subjects, columns and unambiguous names."""
+    name = type(estimator).__name__
+    if X.ndim != 2:
+        raise InputError(
+            f"{name} expects 2D input: one row a subject. Reshape your data",
+            got=f"{X.ndim}D array",
+            remedy="Pass a DataFrame, a Series, or a list of one-cell rows",
+        )
+    for size, counted in zip(X.shape, ("sample", "feature"), strict=True):
+        if size == 0:
+            raise InputError(
+                f"0 {counted}(s) (shape={X.shape}) while a minimum of 1 is required by {name}",
+                remedy="Pass at least one subject and one column",
+            )
+    columns = getattr(X, "columns", pd.RangeIndex(X.shape[1]))
+    if columns.has_duplicates:
+        raise TableError(
+            f"{name} needs columns that bear a name of their own each",
+            got=f"{', '.join(map(repr, columns[columns.duplicated()].unique()))} more than once",
+            remedy="Rename or drop columns",
+        )
+
+
 def object_array(rows: Iterable) -> np.ndarray:
     """Return nested lists as a 2-D object array, cells left as they are."""
     rows = [list(row) if isinstance(row, (list, tuple)) else row for row in rows]
     if not all(isinstance(row, list) for row in rows):
         return np.empty(len(rows), dtype=object)
-    frame = np.empty((len(rows), len(rows[0]) if rows else 0), dtype=object)
+    n_columns = len(rows[0]) if rows else 0
+    frame = np.empty((len(rows), n_columns), dtype=object)
     for position, row in enumerate(rows):
-        frame[position, :] = row
+        require_cells(row, n_columns, position)
+        for column, cell in enumerate(row):
+            frame[position, column] = cell
     return frame
+
+
+def require_cells(row: list, n_columns: int, position: int) -> None:
+    """Refuse a row that is shorter or longer than the first."""
+    if len(row) != n_columns:
+        raise InputError(
+            f"Row {position} must have as many cells as row 0, which has {n_columns}",
+            got=str(len(row)),
+            remedy="Write None where a cell is missing",
+        )
 
 
 def for_each_subject(
@@ -226,7 +246,7 @@ def for_each_subject(
 
 
 def prepare_subject(preparation: Preparation, cells: tuple, subject):
-    """Prepare one subject; return None where the modality is missing, the error where it fails."""
+    """Prepare one subject; return None where missing, the error where it fails."""
     if all(is_missing(cell) for cell in cells):
         return None
     try:
@@ -241,12 +261,10 @@ def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:
     if len(failures) == 1 and errors == "raise":
         raise failures[0]
     if failures and errors == "raise":
-        raise SubjectsError(
-            failures_text(failures), remedy="Mend them, or pass errors='missing'"
-        )
+        raise SubjectsError(failures_text(failures), remedy="Mend them, or pass errors='missing'")
     if failures:
         warnings.warn(
-            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=3
+            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=4
         )
     return [None if isinstance(item, AdestimError) else item for item in results]
 

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from adestim.discriminant import PatternDiscriminant, choose_discriminant
-from adestim.modalities import TokenTable, feature_moments
+from adestim.tokens import TokenTable, feature_moments
 
 __all__ = ["PhaseOne", "fit_phase_one", "inner_folds"]
 
@@ -89,9 +89,7 @@ class PhaseOne:
         """
         separate = [
             head.scores(block) + intercept
-            for head, block, intercept in zip(
-                self.separate, features, self.intercepts, strict=True
-            )
+            for head, block, intercept in zip(self.separate, features, self.intercepts, strict=True)
         ]
         joint = [head.scores(block) for head, block in zip(self.joint, features, strict=True)]
         return np.stack([np.stack(separate, 1), np.stack(joint, 1)], axis=2)
@@ -123,9 +121,7 @@ class PhaseOne:
             odds = self._average(scores, only)
         elif start == "average":
             complete = present.all(axis=1, keepdims=True)
-            odds = np.where(
-                complete, self._joint(scores, present), self._average(scores, present)
-            )
+            odds = np.where(complete, self._joint(scores, present), self._average(scores, present))
         else:
             discriminant = self.discriminant.log_odds(scores[:, :, 0], present)
             odds = (self._joint(scores, present) + discriminant) / 2
@@ -180,9 +176,7 @@ def fit_phase_one(
     features = [table.pooled() for table in tables.values()]
     present = np.stack([table.present for table in tables.values()], axis=1)
     moments = [feature_moments(block) for block in features]
-    blocks = [
-        standardise(block, *moment) for block, moment in zip(features, moments, strict=True)
-    ]
+    blocks = [standardise(block, *moment) for block, moment in zip(features, moments, strict=True)]
     alone = [
         fit_block([block], y, weight, subset_folds(folds, has), has, n_classes, (0.0,))
         for block, has in zip(blocks, present.T, strict=True)
@@ -264,7 +258,9 @@ def fit_logistic(features, y, weight, rows, penalty, n_classes):
     intercept = np.full(n_classes, -8.0)
     intercept[labels] = 0
     if len(labels) > 1:
-        solver = "newton-cholesky" if features.shape[1] * len(labels) <= 600 else "lbfgs"
+        # Newton's line search finds nothing to do where no feature varies, and warns.
+        small = features.shape[1] * len(labels) <= 600 and features[rows].any()
+        solver = "newton-cholesky" if small else "lbfgs"
         model = LogisticRegression(C=penalty, solver=solver, max_iter=1000, tol=1e-5)
         model.fit(features[rows], y[rows], sample_weight=weight[rows])
         if len(labels) == 2:

@@ -7,99 +7,40 @@ and a plain numeric array, which is one anonymous modality.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import validate_data
 
 from adestim.encoding import BackboneSpec, Encoding, is_missing
-from adestim.exceptions import InputError, NoModalityError
+from adestim.exceptions import DataWarning, InputError
+from adestim.tokens import SEPARATOR, TokenTable, require_a_modality, stack_tokens
 
 __all__ = [
     "ANONYMOUS",
-    "TokenScaler",
-    "TokenTable",
-    "feature_moments",
+    "check_fusion_table",
     "pack_features",
     "read_modalities",
-    "stack_tokens",
+    "training_tables",
 ]
 
 ANONYMOUS = "features"
-SEPARATOR = "__"
-# Standard scores beyond this are cut, so that one outlier cannot steer the training.
-LARGEST_SCORE = 6.0
 
 
-@dataclass(frozen=True, eq=False)
-class TokenTable:
-    """The tokens of one modality for many subjects, stacked and padded.
-
-    Parameters
-    ----------
-    tokens : ndarray of shape (n_subjects, n_tokens, width), dtype float32
-        Zero where there is no token.
-    mask : ndarray of shape (n_subjects, n_tokens), dtype bool
-        True where a token is real.
-    backbone : BackboneSpec
-        The model that made the tokens.
-    """
-
-    tokens: np.ndarray
-    mask: np.ndarray
-    backbone: BackboneSpec
-
-    @property
-    def present(self) -> np.ndarray:
-        """True for the subjects who have the modality, shape (n_subjects,)."""
-        return self.mask.any(axis=1)
-
-    @property
-    def fixed(self) -> bool:
-        """Whether token number t means the same for every subject."""
-        return self.backbone.option("token_names") is not None
-
-    def feature_names(self, modality: str) -> list[str]:
-        """Name every pooled feature ``modality__token__feature``."""
-        features = self.backbone.option("feature_names") or tuple(
-            f"d{number}" for number in range(self.tokens.shape[2])
-        )
-        if not self.fixed:
-            return [f"{modality}{SEPARATOR}{feature}" for feature in features]
-        tokens = self.backbone.option("token_names")
-        if len(features) == 1:
-            return [f"{modality}{SEPARATOR}{token}" for token in tokens]
-        return [
-            f"{modality}{SEPARATOR}{token}{SEPARATOR}{feature}"
-            for token in tokens
-            for feature in features
-        ]
-
-    def pooled(self) -> np.ndarray:
-        """Return one row of features a subject, NaN where nothing is known.
-
-        Tokens with fixed places are laid side by side; others are averaged.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_features), dtype float32
-        """
-        known = np.where(self.mask[:, :, None], self.tokens, np.float32(np.nan))
-        if self.fixed:
-            return known.reshape(len(known), -1)
-        count = self.mask.sum(axis=1, keepdims=True)
-        total = np.where(self.mask[:, :, None], self.tokens, 0).sum(axis=1)
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
-
-
-def read_modalities(X: pd.DataFrame) -> dict[str, list[Encoding | None]]:
+def read_modalities(
+    X: pd.DataFrame, known: Collection[str] | None = None
+) -> dict[str, list[Encoding | None]]:
     """Return the encodings of every modality, in the order of the columns.
 
     Parameters
     ----------
     X : DataFrame of shape (n_subjects, n_columns)
         An encodings table, a numeric frame, or both kinds of columns side by side.
+    known : collection of str, default=None
+        Names of the modalities seen in ``fit``, which tell what a column without a single
+        value stands for.
 
     Returns
     -------
@@ -108,7 +49,8 @@ def read_modalities(X: pd.DataFrame) -> dict[str, list[Encoding | None]]:
     Raises
     ------
     InputError
-        When a column holds neither encodings nor numbers.
+        When a column holds neither encodings nor numbers, two columns of encodings bear one
+        name, or a modality seen in ``fit`` is not there.
 
     Examples
     --------
@@ -118,7 +60,8 @@ def read_modalities(X: pd.DataFrame) -> dict[str, list[Encoding | None]]:
     >>> read_modalities(frame)
     {'mri': [<Encoding tabular 1x1>, None], 'csf': [<Encoding tabular 1x1>, <Encoding tabular 1x1>]}
     """
-    encoded = [place for place in range(X.shape[1]) if holds_encodings(X.iloc[:, place])]
+    encoded = [place for place in range(X.shape[1]) if holds_encodings(X.iloc[:, place], known)]
+    require_distinct([str(X.columns[place]) for place in encoded])
     numeric = [place for place in range(X.shape[1]) if place not in set(encoded)]
     modalities: dict[str, list[Encoding | None]] = {
         str(X.columns[place]): [
@@ -135,18 +78,43 @@ def read_modalities(X: pd.DataFrame) -> dict[str, list[Encoding | None]]:
         block = numeric_block(X.iloc[:, places])
         names = [str(X.columns[place]).removeprefix(f"{name}{SEPARATOR}") for place in places]
         modalities[name] = pack_features(block, names)
+    require_known(modalities, known or ())
     return modalities
 
 
-def holds_encodings(column: pd.Series) -> bool:
-    """Tell whether a column is one of encodings; one wholly missing counts as such."""
-    if column.dtype != object:
+def holds_encodings(column: pd.Series, known: Collection[str] | None) -> bool:
+    """Tell whether a column is one of encodings; of one wholly missing its name tells."""
+    if column.dtype != object and column.notna().any():
         return False
     cells = [cell for cell in column.array if not is_missing(cell)]
     if any(isinstance(cell, Encoding) for cell in cells):
         require_encodings(column, cells)
         return True
-    return not cells
+    if cells or known is not None:
+        return not cells and str(column.name) in known
+    return column.dtype == object and SEPARATOR not in str(column.name)
+
+
+def require_distinct(names: Sequence[str]) -> None:
+    """Refuse two columns of encodings that bear one name."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            "Every modality needs a name of its own",
+            got=f"{', '.join(map(repr, repeated))} more than once",
+            remedy="Rename columns of the encodings table",
+        )
+
+
+def require_known(modalities: Collection[str], known: Collection[str]) -> None:
+    """Refuse a table that lacks a modality seen in ``fit``."""
+    absent = [name for name in known if name not in modalities]
+    if absent:
+        raise InputError(
+            f"Modalities {', '.join(map(repr, absent))} were seen in fit, so the table needs them",
+            got=f"{', '.join(map(repr, modalities))}",
+            remedy="Pass the columns of fit, None or NaN in those of a missing modality",
+        )
 
 
 def require_encodings(column: pd.Series, cells: Sequence) -> None:
@@ -175,7 +143,7 @@ def numeric_block(frame: pd.DataFrame) -> np.ndarray:
     """Return numeric columns as floats, or say which column is none."""
     for place in range(frame.shape[1]):
         column = frame.iloc[:, place]
-        if column.dtype == object or pd.api.types.is_string_dtype(column):
+        if not pd.api.types.is_numeric_dtype(column):
             try:
                 column.astype(float)
             except (TypeError, ValueError) as error:
@@ -185,7 +153,21 @@ def numeric_block(frame: pd.DataFrame) -> np.ndarray:
                     remedy="Encode it with an extractor of ModalityUnion, "
                     "or with a scikit-learn encoder",
                 ) from error
-    return frame.astype(float).to_numpy(dtype=np.float64)
+    block = frame.astype(float).to_numpy(dtype=np.float64)
+    require_finite(block, frame.columns)
+    return block
+
+
+def require_finite(block: np.ndarray, columns: pd.Index) -> None:
+    """Refuse numbers that float32 tokens cannot hold, naming their column."""
+    beyond = (np.abs(block) > np.finfo(np.float32).max).any(axis=0)
+    if beyond.any():
+        raise InputError(
+            f"Column {columns[beyond][0]!r} must hold finite numbers within the range of float32, "
+            "or NaN",
+            got="infinity or a larger number",
+            remedy="Replace it by NaN, or rescale the column",
+        )
 
 
 def pack_features(block: np.ndarray, names: Sequence[str]) -> list[Encoding | None]:
@@ -214,115 +196,50 @@ def pack_features(block: np.ndarray, names: Sequence[str]) -> list[Encoding | No
     ]
 
 
-def stack_tokens(
-    cells: Sequence[Encoding | None], modality: str, like: TokenTable | None = None
-) -> TokenTable:
-    """Stack the encodings of one modality.
+def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
+    """Return any table a fusion estimator accepts as a frame, checked as scikit-learn does.
 
-    Parameters
-    ----------
-    cells : sequence of (Encoding or None)
-        One cell a subject.
-    modality : str
-        Name of the modality, for messages.
-    like : TokenTable, default=None
-        The table seen in ``fit``, whose backbone and width must be met. Needed where no
-        subject has the modality.
-
-    Returns
-    -------
-    TokenTable
-
-    Raises
-    ------
-    InputError
-        When the encodings come from different backbones, or no subject has the modality
-        and ``like`` is None.
+    Its columns bear the names seen in ``fit``, or ``x0``, ``x1``, ... where there were none.
     """
-    known = [cell for cell in cells if cell is not None]
-    if not known and like is None:
-        raise NoModalityError(
-            f"Modality {modality!r} is missing for every training subject",
-            remedy="Drop its column, or train on a fold in which somebody has it",
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    if holds_objects(X):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        frame = pd.DataFrame(X)
+    else:
+        values = validate_data(
+            estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
         )
-    spec = like.backbone if like is not None else known[0].backbone
-    width = like.tokens.shape[2] if like is not None else known[0].width
-    require_same_backbone(known, modality, spec, width)
-    n_tokens = max([cell.n_tokens for cell in known], default=1)
-    if like is not None and like.fixed:
-        n_tokens = like.tokens.shape[1]
-    tokens = np.zeros((len(cells), n_tokens, width), dtype=np.float32)
-    mask = np.zeros((len(cells), n_tokens), dtype=bool)
-    for row, cell in enumerate(cells):
-        if cell is not None:
-            tokens[row, : cell.n_tokens] = cell.tokens
-            mask[row, : cell.n_tokens] = True if cell.mask is None else cell.mask
-    return TokenTable(np.where(mask[:, :, None], tokens, np.float32(0)), mask, spec)
+        frame = pd.DataFrame(values, index=index)
+    names = getattr(estimator, "feature_names_in_", None)
+    return frame.set_axis(
+        [f"x{place}" for place in range(frame.shape[1])] if names is None else names, axis=1
+    )
 
 
-def require_same_backbone(
-    known: Sequence[Encoding], modality: str, spec: BackboneSpec, width: int
-) -> None:
-    """Refuse encodings that another backbone, or other options, made."""
-    for cell in known:
-        if cell.backbone is not spec and cell.backbone != spec or cell.width != width:
-            raise InputError(
-                f"All encodings of modality {modality!r} must come from one backbone "
-                f"with the same options ({spec.name!r}, width {width})",
-                got=f"{cell.backbone.name!r}, width {cell.width}",
-                remedy="Encode training and test subjects with the same fitted extractor",
-            )
+def holds_objects(X) -> bool:
+    """Tell whether a table holds more than numbers, encodings in the first place."""
+    if isinstance(X, pd.DataFrame):
+        return not all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
+    return (
+        isinstance(X, np.ndarray)
+        and X.dtype == object
+        and X.ndim == 2
+        and any(isinstance(cell, Encoding) for cell in X.flat)
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class TokenScaler:
-    """Standardisation of one modality's tokens, learned on the training subjects.
-
-    Parameters
-    ----------
-    mean, scale : ndarray of shape (n_tokens, width) or (width,)
-        By place and feature where places are fixed, by feature alone otherwise.
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def fit(cls, table: TokenTable) -> TokenScaler:
-        """Learn mean and standard deviation of the real tokens."""
-        known = np.where(table.mask[:, :, None], table.tokens, np.float32(np.nan))
-        width = table.tokens.shape[2]
-        rows = known.reshape(len(known), -1) if table.fixed else known.reshape(-1, width)
-        mean, scale = feature_moments(rows)
-        shape = (-1, width) if table.fixed else (width,)
-        return cls(mean.reshape(shape), scale.reshape(shape))
-
-    def transform(self, table: TokenTable) -> np.ndarray:
-        """Return standardised tokens, 0 where there is none, dtype float32."""
-        scores = np.clip((table.tokens - self.mean) / self.scale, -LARGEST_SCORE, LARGEST_SCORE)
-        return np.where(table.mask[:, :, None], scores, 0).astype(np.float32)
-
-
-def feature_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of the known values of every column.
-
-    A column that is never known, or does not vary, gets an infinite deviation: its standard
-    scores are zero.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_rows, n_features)
-        Values, NaN where unknown.
-
-    Returns
-    -------
-    mean, scale : ndarray of shape (n_features,)
-    """
-    known = ~np.isnan(features)
-    count = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, features, 0).astype(np.float64)
-    mean = filled.sum(axis=0) / count
-    variance = (np.where(known, features - mean, 0) ** 2).sum(axis=0) / count
-    deviation = np.sqrt(variance)
-    varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    return mean, np.where(varies, deviation, np.inf)
+def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
+    """Return the training subjects' tokens; a modality that nobody has is left out, with a word."""
+    cells = read_modalities(frame)
+    absent = [name for name, column in cells.items() if all(cell is None for cell in column)]
+    if absent and len(absent) < len(cells):
+        warnings.warn(
+            f"No training subject has {', '.join(map(repr, absent))}; the fit does without.",
+            DataWarning,
+            stacklevel=4,
+        )
+    tables = {
+        name: stack_tokens(column, name) for name, column in cells.items() if name not in absent
+    }
+    require_a_modality(tables, frame.index)
+    return tables

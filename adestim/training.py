@@ -102,7 +102,9 @@ class FusionData(Dataset):
             kept = drop_modalities(present, dropout)
             touched = (kept != present).any(dim=1)
             base = base.clone()
-            base[touched] = torch.from_numpy(self.base(rows[touched.numpy()], kept[touched].numpy()))
+            base[touched] = torch.from_numpy(
+                self.base(rows[touched.numpy()], kept[touched].numpy())
+            )
             present = kept
         batch = {
             "tokens": {name: value[index] for name, value in self.tokens.items()},
@@ -159,9 +161,7 @@ class BatchIterator:
         if self.shuffle:
             rows = rows[torch.randperm(len(rows)).numpy()]
         for start in range(0, len(rows), self.batch_size):
-            yield self.dataset.batch(
-                rows[start : start + self.batch_size], self.modality_dropout
-            )
+            yield self.dataset.batch(rows[start : start + self.batch_size], self.modality_dropout)
 
 
 class FusionNet(NeuralNet):

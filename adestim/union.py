@@ -1,4 +1,4 @@
-"""From a table of patients to a table of encodings, and on to plain numbers."""
+"""From a table of patients to a table of encodings."""
 
 from __future__ import annotations
 
@@ -10,21 +10,16 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
-from adestim._sklearn import BaseComposition, StrOptions, VisualBlock, fit_context
+from adestim._sklearn import BaseComposition, VisualBlock, check_feature_names_in, fit_context
 from adestim.encoding import Encoding, encodings_frame, is_missing
 from adestim.exceptions import DataWarning, InputError
 from adestim.extraction import check_cells
-from adestim.modalities import (
-    TokenTable,
-    numeric_block,
-    pack_features,
-    read_modalities,
-    stack_tokens,
-)
+from adestim.modalities import numeric_block, pack_features
 
-__all__ = ["ModalityUnion", "PoolTokens"]
+__all__ = ["ModalityUnion"]
 
 
 class ModalityUnion(TransformerMixin, BaseComposition):
@@ -122,8 +117,8 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         """
         if "transformers" in params:
             self.transformers = params.pop("transformers")
-        names = {name for name, _, _ in self.transformers} if params else set()
-        for name in names & set(params):
+        triples = self.transformers if well_formed(self.transformers) else []
+        for name in {name for name, _, _ in triples} & set(params):
             self.transformers = replace_transformer(self.transformers, name, params.pop(name))
         BaseEstimator.set_params(self, **params)
         return self
@@ -185,13 +180,14 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Not used, present for API consistency.
+            Names of the raw columns; checked against those seen in ``fit``, not used.
 
         Returns
         -------
         ndarray of str
         """
         check_is_fitted(self, "transformers_")
+        check_feature_names_in(self, input_features, generate_names=False)
         return np.array([name for name, _, _ in self.transformers_], dtype=object)
 
     def _fit(self, X, y):
@@ -226,132 +222,6 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         return VisualBlock(
             "parallel", transformers, names=names, name_details=[str(item) for item in columns]
         )
-
-
-class PoolTokens(TransformerMixin, BaseEstimator):
-    """Turn an encodings table into numbers, for any other scikit-learn model.
-
-    Tokens whose places mean the same for every subject (regions, ROIs, SNPs, columns) are laid
-    side by side; tokens without fixed places are averaged. Missing modalities and masked
-    tokens become NaN.
-
-    Parameters
-    ----------
-    pool : {"auto", "mean"}, default="auto"
-        ``"mean"`` averages the tokens of every modality.
-
-    Attributes
-    ----------
-    modalities_ : list of str
-        Names of the modalities seen in ``fit``.
-    n_features_in_ : int
-        Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of str
-        Their names, where all are strings.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim import PoolTokens
-    >>> PoolTokens().fit_transform(pd.DataFrame({"csf__tau": [300.0, None]}))
-       csf__tau
-    0     300.0
-    1       NaN
-    """
-
-    _parameter_constraints: ClassVar[dict] = {"pool": [StrOptions({"auto", "mean"})]}
-
-    def __init__(self, *, pool="auto"):
-        self.pool = pool
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the modalities and the size of their token tables.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_subjects, n_modalities)
-            Encodings table or numeric table.
-        y : Ignored
-            Not used, present for API consistency.
-
-        Returns
-        -------
-        self : object
-        """
-        frame = check_fusion_table(self, X, reset=True)
-        tables = {
-            name: stack_tokens(cells, name) for name, cells in read_modalities(frame).items()
-        }
-        self._like = {name: without_rows(table) for name, table in tables.items()}
-        self.modalities_ = list(tables)
-        return self
-
-    def transform(self, X):
-        """Pool the tokens of every subject.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_subjects, n_modalities)
-            Table as in ``fit``.
-
-        Returns
-        -------
-        DataFrame of shape (n_subjects, n_features), dtype float32
-        """
-        check_is_fitted(self, "modalities_")
-        frame = check_fusion_table(self, X, reset=False)
-        cells = read_modalities(frame)
-        blocks = [
-            self._pooled(stack_tokens(cells[name], name, like=like))
-            for name, like in self._like.items()
-        ]
-        return pd.DataFrame(
-            np.hstack(blocks), index=frame.index, columns=self.get_feature_names_out()
-        )
-
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the features, ``modality__token__feature``.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Not used, present for API consistency.
-
-        Returns
-        -------
-        ndarray of str
-        """
-        check_is_fitted(self, "modalities_")
-        return np.array(
-            [
-                label
-                for name, like in self._like.items()
-                for label in self._as_pooled(like).feature_names(name)
-            ],
-            dtype=object,
-        )
-
-    def _pooled(self, table):
-        """Return one modality's features, laid side by side or averaged."""
-        return self._as_pooled(table).pooled()
-
-    def _as_pooled(self, table):
-        """Return the table, its places forgotten where they are to be averaged."""
-        if self.pool == "auto":
-            return table
-        options = tuple(
-            (key, value) for key, value in table.backbone.options if key != "token_names"
-        )
-        return TokenTable(
-            table.tokens, table.mask, type(table.backbone)(table.backbone.name, options=options)
-        )
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.transformer_tags.preserves_dtype = []
-        return tags
 
 
 def well_formed(transformers) -> bool:
@@ -394,7 +264,7 @@ def warn_of_duplicate_subjects(index: pd.Index) -> None:
             "instance. Rows are kept in their order; pass groups= to the splitter and to fit, so "
             "that no subject is on both sides of a split.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -402,28 +272,45 @@ def select_columns(frame: pd.DataFrame, columns, name: str) -> pd.DataFrame:
     """Return the columns a modality reads."""
     if callable(columns):
         columns = columns(frame)
-    if isinstance(columns, (str, int, np.integer)):
-        columns = [columns]
     if isinstance(columns, slice):
-        return frame.iloc[:, columns]
-    columns = list(columns)
-    if all(isinstance(item, (int, np.integer)) for item in columns) and not set(columns) <= set(
-        frame.columns
-    ):
-        return frame.iloc[:, columns]
+        columns = list(frame.columns[as_positions(columns, frame.columns)])
+    columns = [columns] if isinstance(columns, (str, int, np.integer)) else list(columns)
     absent = [item for item in columns if item not in frame.columns]
-    if absent:
+    if absent and all(is_position(item, frame.shape[1]) for item in columns):
+        return frame.iloc[:, columns]
+    if absent or not columns:
         raise InputError(
-            f"Modality {name!r} reads column(s) {absent} that the table does not have",
+            f"Modality {name!r} reads column(s) {absent} that the table does not have"
+            if absent
+            else f"Modality {name!r} must read at least one column",
             remedy=f"The table's columns are {list(frame.columns)[:12]}",
         )
     return frame.loc[:, columns]
 
 
+def as_positions(columns: slice, labels: pd.Index) -> slice:
+    """Return a slice of positions; one of labels includes its end, as pandas has it."""
+    by_label = isinstance(columns.start, str) or isinstance(columns.stop, str)
+    return labels.slice_indexer(columns.start, columns.stop, columns.step) if by_label else columns
+
+
+def is_position(item, n_columns: int) -> bool:
+    """Tell whether an item is the position of a column."""
+    return isinstance(item, (int, np.integer)) and item in range(-n_columns, n_columns)
+
+
+def as_read_by(transformer, block: pd.DataFrame) -> pd.DataFrame | pd.Series:
+    """Return the column itself for transformers of texts, which read no table."""
+    reads_tables = get_tags(transformer).input_tags.two_d_array
+    return block if reads_tables or block.shape[1] > 1 else block.iloc[:, 0]
+
+
 def fit_one(name, transformer, columns, frame, y):
     """Fit a clone of one extractor on its columns."""
     block = select_columns(frame, columns, name)
-    return name, clone(transformer).fit(block, y), columns
+    fitted = clone(transformer).fit(as_read_by(transformer, block), y)
+    # A choice by data types must not change with the subjects.
+    return name, fitted, list(block.columns) if callable(columns) else columns
 
 
 def transform_one(name, transformer, columns, frame, verbose):
@@ -431,7 +318,7 @@ def transform_one(name, transformer, columns, frame, verbose):
     if verbose:
         print(f"[ModalityUnion] {name}: {len(frame)} subjects")  # noqa: T201
     block = select_columns(frame, columns, name)
-    output = transformer.transform(block)
+    output = transformer.transform(as_read_by(transformer, block))
     return encodings_frame(as_encodings(output, transformer, name), name, frame.index)
 
 
@@ -450,35 +337,4 @@ def as_encodings(output, transformer, name) -> list[Encoding | None]:
     return pack_features(numeric_block(frame), names)
 
 
-def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
-    """Return any table a fusion estimator accepts as a frame, checked as scikit-learn does."""
-    if holds_objects(X):
-        X = X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-        return X
-    index = X.index if isinstance(X, pd.DataFrame) else None
-    columns = X.columns if isinstance(X, pd.DataFrame) else None
-    values = validate_data(
-        estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
-    )
-    names = getattr(estimator, "feature_names_in_", None)
-    if columns is None:
-        columns = [f"x{place}" for place in range(values.shape[1])] if names is None else names
-    return pd.DataFrame(values, index=index, columns=columns)
-
-
-def without_rows(table: TokenTable) -> TokenTable:
-    """Return the table's shape and backbone, no subject's data."""
-    return TokenTable(table.tokens[:0], table.mask[:0], table.backbone)
-
-
-def holds_objects(X) -> bool:
-    """Tell whether a table may hold encodings."""
-    if isinstance(X, pd.DataFrame):
-        return bool((X.dtypes == object).any())
-    return (
-        isinstance(X, np.ndarray)
-        and X.dtype == object
-        and X.ndim == 2
-        and any(isinstance(cell, Encoding) for cell in X.flat)
-    )
+from adestim.pooling import PoolTokens  # noqa: E402, F401

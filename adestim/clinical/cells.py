@@ -11,25 +11,26 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from adestim.encoding import is_missing
+
 __all__ = ["Numbers", "is_plain", "known_cells", "parse_numbers", "plain_cells"]
 
-BLANK = ("", "n/a")
 LIMIT = re.compile(r"[<>≤≥]=?\s*(?=[-+.\d])")
 
 
 def plain_cells(column: pd.Series) -> np.ndarray:
-    """Return the cells of a column that is not numeric as objects, strings without outer blanks."""
+    """Return a column's cells as objects: strings without outer blanks, intervals in writing."""
     cells = column.astype(object).to_numpy()
     plain = np.empty(len(cells), dtype=object)
     for row, cell in enumerate(cells):
-        plain[row] = cell.strip() if isinstance(cell, str) else cell
+        written = str(cell) if isinstance(cell, pd.Interval) else cell
+        plain[row] = written.strip() if isinstance(written, str) else written
     return plain
 
 
 def known_cells(cells: np.ndarray) -> np.ndarray:
     """Tell which cells hold anything, shape (n_subjects,), dtype bool."""
-    is_blank = mask_of(isinstance(cell, str) and cell in BLANK for cell in cells)
-    return ~pd.Series(cells, dtype=object).isna().to_numpy() & ~is_blank
+    return mask_of(not is_missing(cell) for cell in cells)
 
 
 def is_plain(cell) -> bool:
@@ -61,13 +62,21 @@ def parse_numbers(cells: np.ndarray) -> Numbers:
     is_text = mask_of(isinstance(cell, str) for cell in cells)
     is_number = mask_of(is_plain(cell) for cell in cells) & ~is_text
     values = np.full(len(cells), np.nan)
-    values[is_number] = cells[is_number].astype(float)
+    values[is_number] = [float_or_infinity(cell) for cell in cells[is_number]]
     written = pd.Series([LIMIT.sub("", cell) for cell in cells[is_text]], dtype=object)
     values[is_text] = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
     unreadable = known_cells(cells) & np.isnan(values)
     unreadable &= ~mask_of(isinstance(cell, str) and cell.lower() == "nan" for cell in cells)
     is_limit = mask_of(isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells)
     return Numbers(values, is_limit & ~unreadable, unreadable)
+
+
+def float_or_infinity(number) -> float:
+    """Return a number as a float, infinity where it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return np.inf
 
 
 def mask_of(answers: Iterable[bool]) -> np.ndarray:

@@ -194,7 +194,7 @@ RULES: tuple[DiagnosticRule, ...] = (
         ("PPMI",),
     ),
     DiagnosticRule(
-        word("ledd|levodopa|pd_?med(ication)?s?"),
+        word("ledd|levodopa|pd_?med(ication)?s?|pdstate"),
         "Dopaminergic medication",
         "is given after the diagnosis",
         ("PPMI",),

@@ -217,14 +217,15 @@ def ordinal_levels(
     """Return the levels of an ordinal column, declared or from its dtype."""
     if levels is None:
         levels = column.dtype.categories.tolist()
-    levels = tuple(level.strip() if isinstance(level, str) else level for level in levels)
-    if len(set(levels)) != len(levels) or not levels:
+    cells = plain_cells(pd.Series(list(levels), dtype=object))
+    in_order = isinstance(levels, (list, tuple)) and all(is_plain(cell) for cell in cells)
+    if not in_order or len(set(cells)) != len(cells) or len(cells) == 0:
         raise TableError(
-            f"The levels of ordinal column {name!r} must be a list without repetition, from "
-            "lowest to highest",
+            f"The levels of ordinal column {name!r} must be a list of strings or numbers without "
+            "repetition, from lowest to highest",
             remedy=f"Write ordinal={{{name!r}: [lowest, ..., highest]}}",
         )
-    return levels
+    return tuple(cells)
 
 
 def frequent_levels(

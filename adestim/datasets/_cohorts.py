@@ -115,7 +115,9 @@ class Group:
     @property
     def gate_rate(self) -> float:
         """Share of members with the gate: e4 carriers, unless told otherwise."""
-        return float(self.apoe_probabilities[APOE_CARRIER].sum()) if self.gate is None else self.gate
+        return (
+            float(self.apoe_probabilities[APOE_CARRIER].sum()) if self.gate is None else self.gate
+        )
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,7 @@ def tilted(frequencies: tuple[float, ...], per_e4: float) -> tuple[float, ...]:
     return tuple(weights / weights.sum())
 
 
-def remainder(
-    whole: tuple[float, ...], part: tuple[float, ...], share: float
-) -> tuple[float, ...]:
+def remainder(whole: tuple[float, ...], part: tuple[float, ...], share: float) -> tuple[float, ...]:
     """Return the frequencies that, mixed with ``part`` at its share, make ``whole``."""
     total = np.array(whole, dtype=float) / sum(whole)
     rest = total - share * np.array(part) / sum(part)

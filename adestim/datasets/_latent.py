@@ -63,6 +63,10 @@ class Latent:
         """Return one measurement of everybody, shape (n_subjects,)."""
         return self.measures[:, MEASURES.index(name)]
 
+    def apoe_names(self) -> np.ndarray:
+        """Return everybody's APOE genotype as text, shape (n_subjects,)."""
+        return np.array(APOE)[self.apoe]
+
 
 def beta_binomial(low: float, high: float, step: float, mean: float, sd: float):
     """Return the beta-binomial of given mean and SD on the grid ``low, low + step, ..., high``.
@@ -183,8 +187,8 @@ def draw_measures(
     noise = random_state.standard_normal((len(gate), len(MEASURES))) @ root.T
     means = np.array([mean_measures(group, kind, gate, education) for kind in group.subtypes])
     measures = means[subtype, np.arange(len(gate))] + noise
-    burden = noise @ SEVERITY_WEIGHTS / np.sqrt(
-        SEVERITY_WEIGHTS @ covariance(group) @ SEVERITY_WEIGHTS
+    burden = (
+        noise @ SEVERITY_WEIGHTS / np.sqrt(SEVERITY_WEIGHTS @ covariance(group) @ SEVERITY_WEIGHTS)
     )
     return measures, burden
 

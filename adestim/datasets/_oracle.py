@@ -52,9 +52,7 @@ def posterior(task: Task, latent: Latent, snp_evidence: np.ndarray, seen: Seen) 
     return 1 / (1 + np.exp(-odds))
 
 
-def evidence(
-    task: Task, group: Group, latent: Latent, rows: np.ndarray, seen: Seen
-) -> np.ndarray:
+def evidence(task: Task, group: Group, latent: Latent, rows: np.ndarray, seen: Seen) -> np.ndarray:
     """Return log P(group, what is seen) of subjects of whom the same is known."""
     clinical, apoe = bool(seen.clinical[rows[0]]), bool(seen.apoe[rows[0]])
     gate_seen = apoe if task.gate == "apoe4" else clinical
@@ -71,14 +69,15 @@ def evidence(
     gates = gate_states(group, latent.gate[rows], gate_seen)
     educations = education_states(group, latent.education[rows], clinical)
     states = [
-        log_gate + log_years + log_subtype(kind, gate) + log_normal(
+        log_gate
+        + log_years
+        + log_subtype(kind, gate)
+        + log_normal(
             latent.measures[rows][:, columns],
             mean_measures(group, kind, gate, years)[..., columns],
             covariance(group)[np.ix_(columns, columns)],
         )
-        for kind, (gate, log_gate), (years, log_years) in product(
-            group.subtypes, gates, educations
-        )
+        for kind, (gate, log_gate), (years, log_years) in product(group.subtypes, gates, educations)
     ]
     return total + logsumexp(states, axis=0)
 

@@ -59,7 +59,13 @@ def other(rates: tuple[float, float], hippocampus: float, **more: float) -> Subt
     return Subtype(
         "suspected non-Alzheimer",
         rates,
-        {"hippocampus": hippocampus, "ventricles": 0.2, "memory_complaint": 0.4, "gds": 0.4, **more},
+        {
+            "hippocampus": hippocampus,
+            "ventricles": 0.2,
+            "memory_complaint": 0.4,
+            "gds": 0.4,
+            **more,
+        },
         by_education={"memory_complaint": 0.3},
     )
 
@@ -99,7 +105,7 @@ DEMENTIA = Group(
     subtypes=(
         limbic((0.10, 0.45), -2.6, dmn=0.6),
         replace(limbic((0.20, 0.45), -2.6, dmn=-0.4, temporoparietal=-1.3), name="typical"),
-        sparing((0.70, 0.10), -1.7, hippocampus=-0.5),
+        sparing((0.70, 0.10), -1.5, hippocampus=-0.5),
     ),
     snp_effect=1.0,
 )
@@ -119,7 +125,7 @@ IMPAIRED = Group(
         "moca": (23.2, 3.1),
     },
     subtypes=(
-        limbic((0.10, 0.70), -1.6, dmn=0.6),
+        limbic((0.10, 0.70), -1.75, dmn=0.6),
         sparing((0.60, 0.10), -1.2),
         other((0.30, 0.20), -0.9),
     ),
@@ -192,14 +198,24 @@ PARKINSON = replace(
         Subtype(
             "body-first",
             (0.20, 0.90),
-            {"somatomotor": -1.0, "putamen": 0.35, "temporoparietal": -0.1, "gds": 0.4,
-             "memory_complaint": 0.2},
+            {
+                "somatomotor": -1.0,
+                "putamen": 0.25,
+                "temporoparietal": -0.1,
+                "gds": 0.4,
+                "memory_complaint": 0.2,
+            },
         ),
         Subtype(
             "brain-first",
             (0.80, 0.10),
-            {"somatomotor": 0.25, "putamen": -0.5, "temporoparietal": -0.1, "gds": 0.2,
-             "memory_complaint": 0.1},
+            {
+                "somatomotor": 0.25,
+                "putamen": -0.55,
+                "temporoparietal": -0.1,
+                "gds": 0.2,
+                "memory_complaint": 0.1,
+            },
         ),
     ),
     gate=0.40,

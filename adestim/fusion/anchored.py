@@ -14,6 +14,7 @@ from adestim.fusion.qformer import ModalityAwareQFormer, log_mask_of
 
 __all__ = ["AnchoredFusion", "ModalityShape"]
 
+
 @dataclass(frozen=True)
 class ModalityShape:
     """What the fusion knows of a modality: sizes, nothing of its meaning.
@@ -36,10 +37,10 @@ class ModalityShape:
 class AnchoredFusion(nn.Module):
     """One anchor's model: phase-1 logits, plus what the anchored transformer adds to them.
 
-    Every modality brings its tokens and one token more: its phase-1 scores. The anchor's score token
-    is never masked; where the anchor is missing, a learned stand-in takes its place and the
-    anchor's other tokens are closed. The last layer starts at zero, so that training starts
-    from the phase-1 prediction.
+    Every modality brings its tokens and one token more: its phase-1 scores. The anchor's score
+    token is never masked; where the anchor is missing, a learned stand-in takes its place and
+    the anchor's other tokens are closed. The last layer starts at zero, so that training
+    starts from the phase-1 prediction.
 
     Parameters
     ----------
@@ -115,7 +116,9 @@ class AnchoredFusion(nn.Module):
         present = batch["present"][:, place, None]
         scores = self.scores(batch["scores"][:, place])
         summary = torch.where(present, scores, self.stand_in.to(scores.dtype))
-        own = torch.cat([self.backbone.embed(batch["tokens"][self.anchor]), summary[:, None]], dim=1)
+        own = torch.cat(
+            [self.backbone.embed(batch["tokens"][self.anchor]), summary[:, None]], dim=1
+        )
         return own, F.pad(batch["masks"][self.anchor] & present, (0, 1), value=True)
 
     def _auxiliary_tokens(

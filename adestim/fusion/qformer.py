@@ -1,4 +1,4 @@
-"""The modality-aware Q-former: many tokens of many modalities become a few of the anchor's width."""
+"""The modality-aware Q-former: many tokens of many modalities become a few."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class QueryReader(nn.Module):
         self.norm_tokens = nn.LayerNorm(width)
         self.attention = Attention(width, n_heads)
         self.norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
 
     def forward(self, tokens: Tensor, log_mask: Tensor) -> Tensor:
         """Return (B, n_queries, width) for tokens (B, T, width)."""

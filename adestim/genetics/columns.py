@@ -215,12 +215,15 @@ def read_dosages(column: pd.Series) -> tuple[np.ndarray, dict[int, GenotypeError
     """Return one column of dosages as float32, and the errors by row."""
     if np.iscomplexobj(column.to_numpy()):
         raise GenotypeError("Complex data not supported", got=f"column {column.name!r}")
-    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    values = pd.to_numeric(column, errors="coerce").to_numpy(
+        dtype=np.float64, na_value=np.nan, copy=True
+    )
     outside = np.flatnonzero((values < 0) | (values > 2))
     errors = {int(row): range_error(column.name, values[row]) for row in outside}
     for row in np.flatnonzero(np.isnan(values)):
         if not is_missing(column.iloc[row]):
             errors[int(row)] = text_error(column.name)
+    values[outside] = np.nan
     return values.astype(np.float32), errors
 
 

@@ -9,6 +9,7 @@ apart, and where they do not, the variant is masked.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,19 @@ import pandas as pd
 from adestim.exceptions import DataWarning
 from adestim.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
 
-__all__ = ["Alignment", "align", "allele_frequency", "oriented", "warn_of_masked"]
+__all__ = [
+    "NOT_ALIGNED",
+    "Alignment",
+    "align",
+    "allele_frequency",
+    "oriented",
+    "pieces",
+    "warn_of_masked",
+]
 
 COMPLEMENT = {"A": "T", "T": "A", "C": "G", "G": "C", UNKNOWN_ALLELE: UNKNOWN_ALLELE}
 NOT_ALIGNED = -1
+BLOCK_VALUES = 2**24
 # A frequency tells the strand when it is this far from one half, and by three standard errors.
 CLEAR_MARGIN = 0.1
 CLEAR_STANDARD_ERRORS = 3.0
@@ -53,6 +63,10 @@ class Alignment:
     def present(self) -> np.ndarray:
         """True where the file has a usable variant, shape (n_variants,)."""
         return self.columns != NOT_ALIGNED
+
+    def part(self, places: slice) -> Alignment:
+        """Return the alignment of some of the variants."""
+        return Alignment(self.columns[places], self.swapped[places])
 
 
 def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
@@ -93,6 +107,8 @@ def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
 
 def oriented(dosages: np.ndarray, swapped: np.ndarray) -> np.ndarray:
     """Return dosages of the reference's counted allele."""
+    if not swapped.any():
+        return dosages
     return np.where(swapped, np.float32(2) - dosages, dosages)
 
 
@@ -198,7 +214,21 @@ def resolved_relations(
 
 def file_frequency(genotypes: GenotypeSet, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the frequencies over all samples of a file, which do not depend on who is asked."""
-    return allele_frequency(genotypes.dosages(np.arange(genotypes.n_samples), columns))
+    everybody = np.arange(genotypes.n_samples)
+    counts = [
+        allele_frequency(genotypes.dosages(everybody, columns[places]))
+        for places in pieces(len(columns), genotypes.n_samples)
+    ]
+    return np.concatenate([item[0] for item in counts]), np.concatenate(
+        [item[1] for item in counts]
+    )
+
+
+def pieces(n_variants: int, n_samples: int) -> Iterator[slice]:
+    """Cut variants into pieces whose dosages fit into memory; at least one piece."""
+    size = max(1, BLOCK_VALUES // max(1, n_samples))
+    for start in range(0, max(1, n_variants), size):
+        yield slice(start, start + size)
 
 
 def clear_side(frequency: np.ndarray, n_called: np.ndarray) -> np.ndarray:

@@ -111,9 +111,13 @@ def pooled_dosages(
     n_variants = len(alignments[0].columns)
     pooled = np.full((rows.shape[1], n_variants), np.nan, dtype=np.float32)
     shown = tqdm(blocks, desc="genetics", total=len(sets), disable=not verbose, unit="file")
-    for block, own_rows, alignment in zip(shown, rows, alignments, strict=True):
+    for number, (block, own_rows, alignment) in enumerate(
+        zip(shown, rows, alignments, strict=True)
+    ):
         place = np.ix_(own_rows >= 0, alignment.present)
-        pooled[place] = np.where(np.isnan(pooled[place]), block, pooled[place])
+        if number > 0:
+            block = np.where(np.isnan(pooled[place]), block, pooled[place])
+        pooled[place] = block
     return pooled
 
 

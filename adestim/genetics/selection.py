@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from adestim.exceptions import GenotypeError
 from adestim.genetics.apoe import APOE_SNPS
 from adestim.genetics.genotypes import AUTOSOMES, UNKNOWN_ALLELE, GenotypeSet
-from adestim.genetics.harmonise import align, allele_frequency
+from adestim.genetics.harmonise import NOT_ALIGNED, Alignment, align, allele_frequency, pieces
 from adestim.genetics.pooled import pooled_dosages, reference_variants
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "with_requested",
 ]
 
-BLOCK_VALUES = 2**24
 N_SHOWN = 5
 CHR_PREFIX = re.compile(r"^chr(?=[0-9XYM])")
 
@@ -77,30 +76,35 @@ def training_counts(
     DataFrame
         With the columns ``frequency`` and ``n_called``.
     """
-    counted = [with_counts(block, sets, rows) for block in blocks(reference, max(1, rows.shape[1]))]
-    return pd.concat(counted, ignore_index=True)
+    counted = reference.reset_index(drop=True).assign(frequency=np.nan, n_called=0)
+    if len(sets) > 1:
+        # The frequency where an allele pair was first seen settles its strand elsewhere.
+        counted = with_counts(counted, sets, rows, [own_alignment(counted, item) for item in sets])
+    return with_counts(counted, sets, rows, [align(counted, item) for item in sets])
 
 
-def blocks(reference: pd.DataFrame, n_subjects: int) -> Iterator[pd.DataFrame]:
-    """Cut a variants table into pieces whose dosages fit into memory."""
-    size = max(1, BLOCK_VALUES // n_subjects)
-    for start in range(0, max(1, len(reference)), size):
-        yield reference.iloc[start : start + size]
+def own_alignment(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
+    """Find those reference variants in a file whose alleles were taken from it."""
+    own = np.flatnonzero(reference["origin"] == genotypes.fingerprint)
+    found = align(reference.iloc[own], genotypes)
+    columns = np.full(len(reference), NOT_ALIGNED, dtype=np.int64)
+    columns[own] = found.columns
+    return Alignment(columns, np.zeros(len(reference), dtype=bool))
 
 
-def with_counts(block: pd.DataFrame, sets: Sequence[GenotypeSet], rows: np.ndarray) -> pd.DataFrame:
-    """Count one piece: first where its alleles come from, then in all files together."""
-    own = [block["origin"].to_numpy() == item.fingerprint for item in sets]
-    block = block.assign(frequency=np.nan, n_called=0)
-    alone = [align(block[mine], item) for mine, item in zip(own, sets, strict=True)]
-    for mine, item, item_rows, alignment in zip(own, sets, rows, alone, strict=True):
-        if len(sets) == 1 or not mine.any():
-            continue
-        dosages = pooled_dosages([item], item_rows[None], [alignment])
-        block.loc[mine, ["frequency", "n_called"]] = np.column_stack(allele_frequency(dosages))
-    pooled = pooled_dosages(sets, rows, [align(block, item) for item in sets])
-    frequency, n_called = allele_frequency(pooled)
-    return block.assign(frequency=frequency, n_called=n_called)
+def with_counts(
+    reference: pd.DataFrame,
+    sets: Sequence[GenotypeSet],
+    rows: np.ndarray,
+    alignments: Sequence[Alignment],
+) -> pd.DataFrame:
+    """Count alleles and calls in all files together, a piece of the variants at a time."""
+    counts = [
+        allele_frequency(pooled_dosages(sets, rows, [item.part(places) for item in alignments]))
+        for places in pieces(len(reference), rows.shape[1])
+    ]
+    frequency, n_called = (np.concatenate(values) for values in zip(*counts, strict=True))
+    return reference.assign(frequency=frequency, n_called=n_called)
 
 
 def select(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> pd.DataFrame:

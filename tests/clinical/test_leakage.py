@@ -8,23 +8,35 @@ from adestim.exceptions import LeakageWarning, TableError
 SPELLINGS = {
     "Clinical diagnosis form": "DX, DX_bl, dx, dx1, dx5_code, DXCURREN, DXCHANGE, DXDDUE, DXCONFID",
     "Clinical diagnosis": "DIAGNOSIS, diagnosis_sc, age_at_diagnosis",
-    "Diagnosis of the Uniform Data Set": "NORMCOG, DEMENTED, PROBAD, PROBADIF, alzdis, MCIAMEM, MCIN2VIS, IMPNOMCI, NACCUDSD, NACCALZD",
-    "Research group": "Group, Research Group, subgroup, COHORT, COHORT_DEFINITION, CONCOHORT_DEFINITION",
+    "Diagnosis of the Uniform Data Set": (
+        "NORMCOG, DEMENTED, PROBAD, PROBADIF, alzdis, MCIAMEM, MCIN2VIS, IMPNOMCI, "
+        "NACCUDSD, NACCALZD"
+    ),
+    "Research group": (
+        "Group, Research Group, subgroup, COHORT, COHORT_DEFINITION, CONCOHORT_DEFINITION"
+    ),
     "Enrolment arm or phenoconversion": "ENRLPRKN, ENRLLRRK2, PHENOCNV, DIAG1, DIAG1VIS",
     "Course after baseline": "converter, time_to_conversion, pMCI, sMCI",
     "Onset or duration of the disease": "PTADDX, PTCOGBEG, disease_duration, age_at_onset",
-    "Clinical Dementia Rating": "CDR, cdr, CDRSB, CDRSB_bl, CDGLOBAL, CDRTOT, CDRSUM, CDRGLOB, sumbox, cdr_global, cdr_sb, CDMEMORY, homehobb",
+    "Clinical Dementia Rating": (
+        "CDR, cdr, CDRSB, CDRSB_bl, CDGLOBAL, CDRTOT, CDRSUM, CDRGLOB, sumbox, cdr_global, "
+        "cdr_sb, CDMEMORY, homehobb"
+    ),
     "Mini-Mental State Examination": "MMSE, mmse_bl, MMSCORE, NACCMMSE, MMS, MMSE_m12, WORLDSCORE",
-    "Alzheimer's Disease Assessment Scale": "ADAS11, ADAS13_bl, ADASQ4, TOTAL13, TOTSCORE, ADAS-Cog13, adas_cog_11",
+    "Alzheimer's Disease Assessment Scale": (
+        "ADAS11, ADAS13_bl, ADASQ4, TOTAL13, TOTSCORE, ADAS-Cog13, adas_cog_11"
+    ),
     "Montreal Cognitive Assessment": "MOCA, MOCA_bl, moca, moca_total, MCATOT",
     "Functional Activities Questionnaire": "FAQ, FAQ_bl, FAQTOTAL, FAQFINAN, faq_total",
     "Preclinical Alzheimer Cognitive Composite": "mPACCdigit, mPACCtrailsB_bl",
     "Logical Memory": "LDELTOTAL, LDELTOTAL_BL",
     "Calendar or number of visits": "EXAMDATE, EXAMDATE_bl, n_visits",
-    "Unified Parkinson's Disease Rating Scale": "UPDRS, updrs1_score, updrs3_score_on, NP3TOT, NP1RTOT, NP3SPCH, MDS-UPDRS III",
+    "Unified Parkinson's Disease Rating Scale": (
+        "UPDRS, updrs1_score, updrs3_score_on, NP3TOT, NP1RTOT, NP3SPCH, MDS-UPDRS III"
+    ),
     "Hoehn and Yahr stage": "HY, hy_on, NHY, H&Y, hoehn_yahr, Hoehn and Yahr",
     "Dopamine transporter binding ratio": "DATSCAN, datscan_caudate_r, mean_sbr, DATSCAN SBR",
-    "Dopaminergic medication": "LEDD, ledd_total",
+    "Dopaminergic medication": "LEDD, ledd_total, PDSTATE",
     "Synuclein seed amplification or biological stage": "CSF_SAA, NSD, nsd_iss_stage",
 }
 HARMLESS = (
@@ -78,5 +90,5 @@ def test_the_guard_is_silent_when_told_what_to_do(diagnostic):
 
 
 def test_the_guard_refuses_to_leave_no_column():
-    with pytest.raises(TableError, match="at least one column.*'CDRSB'.*diagnostic='allow'"):
+    with pytest.raises(TableError, match=r"at least one column.*'CDRSB'.*diagnostic='allow'"):
         guard_columns(["MMSE", "CDRSB"], "exclude", "ClinicalExtractor")

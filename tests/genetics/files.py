@@ -52,7 +52,7 @@ def write_vcf(path, dosages, samples, table, header=()):
     """Write a VCF of unphased calls; ALT is counted."""
     text = {0.0: "0/0", 1.0: "0/1", 2.0: "1/1"}
     lines = ["##fileformat=VCFv4.2", *header]
-    fixed = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT".split()
+    fixed = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT"]
     lines.append("\t".join([*fixed, *samples]))
     for row, column in zip(table.itertuples(), np.asarray(dosages, dtype=float).T, strict=True):
         site = [row.chromosome, str(row.position), row.id, row.other, row.counted, ".", "PASS"]
@@ -61,9 +61,8 @@ def write_vcf(path, dosages, samples, table, header=()):
 
 
 def write_vcf_lines(path, lines):
-    opened = gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w")
-    with opened as stream:
-        stream.write("\n".join(lines) + "\n")
+    text = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
     return path
 
 

@@ -7,8 +7,8 @@ from adestim.genetics import parse_apoe
 from adestim.genetics.apoe import apoe_counts, apoe_from_snps, merged_apoe
 
 SPELLINGS = [
-    "3/4", "4/3", "E3E4", "e3/e4", "34", 34, 34.0, np.int64(34), "ε3/ε4", "ɛ3ɛ4", "ϵ4/ϵ3", " 3 / 4 ",
-    "E3/4", "3|4", "e3-e4", "APOE3/4", "APOE e3/e4", "3,4",
+    "3/4", "4/3", "E3E4", "e3/e4", "34", 34, 34.0, np.int64(34), "ε3/ε4", "ɛ3ɛ4", "ϵ4/ϵ3",
+    " 3 / 4 ",    "E3/4", "3|4", "e3-e4", "APOE3/4", "APOE e3/e4", "3,4",
 ]  # fmt: skip
 
 

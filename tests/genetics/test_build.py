@@ -6,7 +6,6 @@ from adestim.genetics import sniff_build
 from adestim.genetics.build import MARKERS, common_build, require_same_build
 from adestim.genetics.plink import open_plink
 from adestim.genetics.vcf import open_vcf
-
 from tests.genetics.files import simple_variants, variants, write_plink, write_vcf
 
 BUILDS = ("hg18", "hg19", "hg38")
@@ -38,7 +37,7 @@ def test_build_is_unknown_without_a_marker_at_its_place(row):
 
 def test_table_that_mixes_builds_is_refused():
     mixed = variants(("rs429358", "19", 45411941, "C", "T"), ("rs7412", "19", 44908822, "T", "C"))
-    with pytest.raises(GenotypeError, match="hg19 and hg38.*Lift"):
+    with pytest.raises(GenotypeError, match=r"hg19 and hg38.*Lift"):
         sniff_build(mixed)
 
 
@@ -47,14 +46,14 @@ def test_files_on_different_builds_by_their_markers_are_refused(tmp_path):
         plink_set(tmp_path / build, variants(("rs7412", "19", position, "T", "C")))
         for build, position in zip(BUILDS, MARKERS["rs7412"].positions, strict=True)
     ][:2]
-    with pytest.raises(GenotypeError, match="hg18: hg18|hg18.*hg19.*Lift"):
+    with pytest.raises(GenotypeError, match=r"hg18\.bed: hg18, .*hg19\.bed: hg19.*Lift"):
         common_build(sets)
 
 
 def test_files_whose_shared_rs_numbers_lie_elsewhere_are_refused(tmp_path):
     table = simple_variants(5)
     moved = table.assign(position=table["position"] + 31)
-    with pytest.raises(GenotypeError, match="0 of 5 shared rs numbers.*Lift"):
+    with pytest.raises(GenotypeError, match=r"0 of 5 shared rs numbers.*Lift"):
         common_build([plink_set(tmp_path / "a", table), plink_set(tmp_path / "b", moved)])
 
 
@@ -81,5 +80,5 @@ def test_build_that_a_vcf_header_declares_counts(tmp_path):
 
 def test_file_on_another_build_than_the_training_set_is_refused(tmp_path):
     later = plink_set(tmp_path / "b", variants(("rs3094315", "1", 817186, "A", "G")))
-    with pytest.raises(GenotypeError, match="of the training set, hg19. Got hg38"):
+    with pytest.raises(GenotypeError, match=r"of the training set, hg19. Got hg38"):
         require_same_build(simple_variants(1), "hg19", [later])

@@ -44,7 +44,7 @@ def test_apoe_alone_beside_files_is_refused():
 
 
 def test_third_column_beside_files_is_refused():
-    with pytest.raises(GenotypeError, match="Got 3 columns.*second GeneticsExtractor"):
+    with pytest.raises(GenotypeError, match=r"Got 3 columns.*second GeneticsExtractor"):
         roles({"id": SAMPLES, "apoe": APOE, "rs1": [0, 1, 2]})
 
 
@@ -64,7 +64,7 @@ def test_empty_apoe_column_is_known_by_its_name():
 
 
 def test_two_apoe_columns_are_refused():
-    with pytest.raises(GenotypeError, match="'a', 'b'.*apoe_column="):
+    with pytest.raises(GenotypeError, match=r"'a', 'b'.*apoe_column="):
         roles({"a": APOE, "b": APOE}, from_files=False)
 
 

@@ -1,17 +1,9 @@
-import pickle
-
 import numpy as np
-import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import clone
 
-from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
-from adestim.encoding import Encoding
+from adestim import GeneticsExtractor
 from adestim.exceptions import DataWarning, GenotypeError, NoModalityError, SubjectsError
-
 from tests.genetics.files import (
     random_dosages,
     simple_variants,
@@ -20,36 +12,7 @@ from tests.genetics.files import (
     write_plink,
     write_vcf,
 )
-
-SAMPLES = [f"p{number}" for number in range(30)]
-
-
-def frame_of(samples, apoe=None):
-    index = [f"sub-{number}" for number in range(len(samples))]
-    columns = {"iid": samples} if apoe is None else {"iid": samples, "apoe": apoe}
-    return pd.DataFrame(columns, index=index, dtype=object)
-
-
-def stacked(encodings):
-    """Dosages of all subjects, NaN where masked."""
-    return np.stack(
-        [np.where(cell.mask, cell.tokens.ravel(), np.nan) for cell in encodings["genetics"]]
-    )
-
-
-@pytest.fixture
-def dosages():
-    return random_dosages(30, 6, missing=0.02)
-
-
-@pytest.fixture
-def bed(tmp_path, dosages):
-    return write_plink(tmp_path / "cohort", dosages, SAMPLES, simple_variants(6))
-
-
-@pytest.fixture
-def extractor(bed):
-    return GeneticsExtractor(genotypes=bed, min_call_rate=0)
+from tests.genetics.frames import SAMPLES, frame_of, stacked
 
 
 def test_sample_ids_become_one_token_a_snp(extractor, dosages):
@@ -143,7 +106,7 @@ def test_unknown_sample_names_the_subject_and_how_many_samples_there_are(extract
 
 def test_unknown_samples_are_missing_when_told_so(extractor):
     extractor.set_params(errors="missing").fit(frame_of([*SAMPLES, "who"]))
-    with pytest.warns(DataWarning, match="1 subject.*'sub-1'.*treated as missing"):
+    with pytest.warns(DataWarning, match=r"1 subject.*'sub-1'.*treated as missing"):
         encodings = extractor.transform(frame_of(["p0", "who"]))
     assert encodings["genetics"].isna().tolist() == [False, True]
 
@@ -152,7 +115,7 @@ def test_sample_of_two_families_is_refused(tmp_path):
     samples = [("a", "1"), ("b", "1")]
     bed = write_plink(tmp_path / "a", [[0], [2]], samples, simple_variants(1))
     extractor = GeneticsExtractor(genotypes=bed)
-    with pytest.raises(SubjectsError, match="'sub-1'.*stands for several.*FID IID"):
+    with pytest.raises(SubjectsError, match=r"'sub-1'.*stands for several.*FID IID"):
         extractor.fit(frame_of(["1", "1"]))
     assert stacked(extractor.fit_transform(frame_of(["a 1", "b_1"]))).tolist() == [[0], [2]]
 
@@ -227,7 +190,7 @@ def test_mixed_builds_are_refused_with_a_remedy(tmp_path):
         )
         for position in (742429, 752566)
     ]
-    with pytest.raises(GenotypeError, match="hg18.*hg19.*Lift"):
+    with pytest.raises(GenotypeError, match=r"hg18.*hg19.*Lift"):
         GeneticsExtractor(genotypes=beds).fit(frame_of(["p742429", "p752566"]))
 
 
@@ -242,8 +205,30 @@ def test_other_cohort_on_another_build_is_refused(tmp_path):
         for position in (752566, 817186)
     )
     extractor = GeneticsExtractor(genotypes=first).fit(frame_of(["x", "y"]))
-    with pytest.raises(GenotypeError, match="training set, hg19. Got hg38.*Lift"):
+    with pytest.raises(GenotypeError, match=r"training set, hg19. Got hg38.*Lift"):
         extractor.set_params(genotypes=second).transform(frame_of(["x"]))
+
+
+def test_subjects_of_a_file_without_training_subjects_are_aligned(tmp_path, bed, dosages):
+    names = [f"q{number}" for number in range(30)]
+    table = simple_variants(6, ("C", "T"))
+    other = write_plink(tmp_path / "other", 2 - dosages, names, table)
+    extractor = GeneticsExtractor(genotypes=[other, bed], min_call_rate=0).fit(frame_of(SAMPLES))
+    assert set(extractor.variants_["counted"]) == {"A"}
+    np.testing.assert_array_equal(stacked(extractor.transform(frame_of(names))), dosages)
+
+
+def test_progress_over_the_files_is_shown_when_verbose(extractor, capsys):
+    extractor.set_params(verbose=True).fit_transform(frame_of(SAMPLES))
+    assert "genetics: 100%" in capsys.readouterr().err
+
+
+def test_sex_and_phenotype_of_the_fam_file_are_not_used(tmp_path, bed, extractor):
+    frame = frame_of(SAMPLES)
+    before = stacked(extractor.fit_transform(frame))
+    fam = bed.with_suffix(".fam")
+    fam.write_text(fam.read_text().replace("0 0 0 -9", "0 0 2 2"))
+    np.testing.assert_array_equal(stacked(extractor.fit_transform(frame)), before)
 
 
 def test_asked_snps_become_tokens_in_the_asked_order(extractor, dosages):
@@ -254,7 +239,7 @@ def test_asked_snps_become_tokens_in_the_asked_order(extractor, dosages):
 
 def test_absent_snps_are_an_error_or_masked(extractor):
     extractor.set_params(snps=["rs100", "rs6733839"])
-    with pytest.raises(GenotypeError, match="1 that are not: rs6733839.*absent='mask'"):
+    with pytest.raises(GenotypeError, match=r"1 that are not: rs6733839.*absent='mask'"):
         extractor.fit(frame_of(SAMPLES))
     encodings = extractor.set_params(absent="mask").fit_transform(frame_of(["p0", "p1"]))
     assert encodings["genetics"].iloc[0].mask.tolist() == [True, False]
@@ -269,225 +254,3 @@ def test_no_passing_snp_is_an_error_with_a_remedy(tmp_path):
 def test_training_rows_without_genotypes_are_refused(extractor):
     with pytest.raises(NoModalityError, match="sample id is in the genotype files"):
         extractor.fit(frame_of([None, np.nan]))
-
-
-APOE_VARIANTS = variants(
-    ("rs429358", "19", 45411941, "G", "A"), ("rs7412", "19", 45412079, "T", "C"),
-    ("rs100", "1", 1000, "A", "G"),
-)  # fmt: skip
-# e3/e3, e3/e4, e2/e4, e4/e4 and a combination that needs e1; the first SNP on the other strand.
-APOE_DOSAGES = np.array([[0, 0, 1], [1, 0, 0], [1, 1, 1], [2, 0, 2], [2, 1, 1]])
-
-
-@pytest.fixture
-def apoe_bed(tmp_path):
-    return write_plink(tmp_path / "apoe", APOE_DOSAGES, list("abcde"), APOE_VARIANTS)
-
-
-def test_apoe_is_read_from_its_two_snps(apoe_bed):
-    extractor = GeneticsExtractor(genotypes=apoe_bed)
-    encodings = extractor.fit_transform(frame_of(list("abcde")))
-    assert extractor.backbone_.option("token_names") == ("rs100", "APOE_e2", "APOE_e4")
-    expected = [[1, 0, 0], [0, 0, 1], [1, 1, 1], [2, 0, 2], [1, np.nan, np.nan]]
-    np.testing.assert_array_equal(stacked(encodings), expected)
-
-
-def test_apoe_is_found_by_place_where_a_vcf_has_no_names(tmp_path):
-    table = APOE_VARIANTS.assign(id=".")
-    vcf = write_vcf(
-        tmp_path / "a.vcf", APOE_DOSAGES, list("abcde"), table,
-        header=["##reference=file:///ref/GRCh37.fa"],
-    )  # fmt: skip
-    encodings = GeneticsExtractor(genotypes=vcf, snps=None).fit_transform(frame_of(["b", "c"]))
-    assert stacked(encodings)[:, -2:].tolist() == [[0, 1], [1, 1]]
-
-
-def test_apoe_column_wins_over_the_snps_and_fills_their_gaps(apoe_bed):
-    extractor = GeneticsExtractor(genotypes=apoe_bed)
-    frame = frame_of(list("abcde"), ["3/3", None, "E2E4", "44", "3/4"])
-    encodings = extractor.fit_transform(frame)
-    assert stacked(encodings)[:, 1:].tolist() == [[0, 0], [0, 1], [1, 1], [0, 2], [0, 1]]
-
-
-def test_apoe_column_that_contradicts_the_snps_is_warned_about(apoe_bed):
-    frame = frame_of(list("abc"), ["3/4", "3/4", None])
-    extractor = GeneticsExtractor(genotypes=apoe_bed).fit(frame)
-    with pytest.warns(DataWarning, match=r"1 subject\(s\) have another APOE"):
-        encodings = extractor.transform(frame)
-    assert stacked(encodings)[0, 1:].tolist() == [0, 1]
-
-
-def test_subject_with_apoe_but_no_sample_keeps_apoe(extractor):
-    frame = frame_of(["p0", "p1", None], ["3/3", "3/4", "4/4"])
-    encodings = extractor.fit_transform(frame)
-    last = encodings["genetics"].iloc[2]
-    assert last.mask.tolist() == [False] * (last.n_tokens - 2) + [True, True]
-    assert last.tokens.ravel()[-2:].tolist() == [0, 2]
-
-
-def test_apoe_column_alone_is_enough():
-    frame = pd.DataFrame({"apoe": ["E3E4", 34, "ε2/ε3", None]})
-    encodings = GeneticsExtractor().fit_transform(frame)
-    assert encodings["genetics"].isna().tolist() == [False, False, False, True]
-    assert encodings["genetics"].iloc[2].tokens.ravel().tolist() == [1, 0]
-
-
-def test_bad_apoe_cell_names_the_subject_and_hides_the_cell():
-    frame = pd.DataFrame({"apoe": ["E3E4", "44"]}, index=["s1", "s2"])
-    extractor = GeneticsExtractor().fit(frame)
-    with pytest.raises(GenotypeError, match="Subject 's2': An APOE genotype") as caught:
-        extractor.transform(frame.assign(apoe=["33", "E5E9"]))
-    assert "E5E9" not in str(caught.value)
-
-
-def test_dosage_columns_become_tokens():
-    frame = pd.DataFrame({"rs1_A": [0, 1.5, np.nan], "rs2": [2, 0, np.nan]})
-    encodings = GeneticsExtractor(min_call_rate=0.5).fit_transform(frame)
-    assert encodings["genetics"].isna().tolist() == [False, False, True]
-    assert stacked(encodings.iloc[:2]).tolist() == [[0, 2], [1.5, 0]]
-
-
-def test_dosage_columns_are_chosen_by_name_and_thresholds():
-    frame = pd.DataFrame({"rs1_A": [0, 1, 2], "rs2": [0, 0, 0], "rs3": [np.nan, np.nan, 1]})
-    assert GeneticsExtractor().fit(frame).variants_["id"].tolist() == ["rs1_A"]
-    asked = GeneticsExtractor(snps=["rs2", "rs1"]).fit(frame)
-    assert asked.backbone_.option("token_names") == ("rs2", "rs1_A")
-    assert stacked(asked.transform(frame)).tolist() == [[0, 0], [0, 1], [0, 2]]
-
-
-def test_apoe_is_read_from_dosage_columns_that_name_their_alleles():
-    frame = pd.DataFrame({"rs429358_T": [2, 1, 1], "rs7412_T": [0, 0, 1]})
-    extractor = GeneticsExtractor()
-    assert stacked(extractor.fit_transform(frame))[:, -2:].tolist() == [[0, 0], [0, 1], [1, 1]]
-    unnamed = frame.set_axis(["rs429358", "rs7412"], axis=1)
-    assert not extractor.fit(unnamed).has_apoe_
-
-
-@pytest.mark.parametrize("value", [2.5, -1, np.inf])
-def test_impossible_dosage_names_subject_and_column(value):
-    frame = pd.DataFrame({"rs1": [0.0, 1.0, value]}, index=["s1", "s2", "s3"])
-    with pytest.raises(GenotypeError, match="Subject 's3': A dosage.*'rs1'"):
-        GeneticsExtractor().fit(frame)
-
-
-def test_text_without_genotype_files_names_the_remedy():
-    frame = pd.DataFrame({"genotypes": ["p1", "p2"]}, index=["s1", "s2"])
-    with pytest.raises(SubjectsError, match=r"'s1'.*'genotypes' must hold numbers.*cohort\.bed"):
-        GeneticsExtractor().fit(frame)
-
-
-def test_extractor_survives_pickling(extractor):
-    frame = frame_of(SAMPLES)
-    extractor.fit(frame)
-    restored = pickle.loads(pickle.dumps(extractor))
-    np.testing.assert_array_equal(
-        stacked(restored.transform(frame)), stacked(extractor.transform(frame))
-    )
-
-
-def test_clone_forgets_what_was_learned(extractor):
-    copy = clone(extractor.fit(frame_of(SAMPLES)))
-    assert copy.get_params() == extractor.get_params()
-    assert not hasattr(copy, "variants_")
-
-
-def test_set_output_leaves_the_encodings_alone(extractor):
-    frame = frame_of(SAMPLES)
-    for kind in ("default", "pandas"):
-        encodings = extractor.set_output(transform=kind).fit_transform(frame)
-        assert list(encodings.columns) == ["genetics"]
-        assert encodings.index.equals(frame.index)
-        assert isinstance(encodings.iloc[0, 0], Encoding)
-
-
-def test_extractor_stands_in_a_union_and_is_pooled(extractor, dosages):
-    pipeline = make_pipeline(ModalityUnion([("genetics", extractor, ["iid"])]), PoolTokens())
-    pooled = pipeline.fit_transform(frame_of(SAMPLES))
-    np.testing.assert_array_equal(pooled, dosages)
-    assert pooled.columns[0] == "genetics__rs100"
-
-
-@pytest.mark.parametrize(
-    "params", [{"min_maf": 0.7}, {"min_call_rate": 2}, {"max_snps": 0}, {"absent": "drop"},
-               {"backbone": "gpt"}, {"snps": "rs1"}]
-)  # fmt: skip
-def test_parameters_are_validated(params):
-    with pytest.raises(ValueError, match=next(iter(params))):
-        GeneticsExtractor(**params).fit(pd.DataFrame({"rs1": [0, 1]}))
-
-
-def test_fit_leaves_parameters_alone(extractor):
-    before, own = extractor.get_params(), set(vars(extractor))
-    after = extractor.fit(frame_of(SAMPLES)).get_params()
-    assert all(after[name] is before[name] for name in before)
-    learned = set(vars(extractor)) - own
-    assert all(name.startswith("_") or name.endswith("_") for name in learned)
-
-
-class RowsAsDosages(TransformerMixin, BaseEstimator):
-    """Squeezes any number into the range of a dosage."""
-
-    def fit(self, X, y=None):
-        validate_data(self, X, dtype=np.float64)
-        return self
-
-    def transform(self, X):
-        check_is_fitted(self, "n_features_in_")
-        return 1 + np.tanh(validate_data(self, X, dtype=np.float64, reset=False))
-
-
-PIPELINE_FAILURES = dict.fromkeys(
-    ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"],
-    "Pipeline itself fits its steps in place; test_fit_leaves_parameters_alone replaces it",
-)
-
-
-@parametrize_with_checks(
-    [make_pipeline(RowsAsDosages(), GeneticsExtractor(min_maf=0, min_call_rate=0), PoolTokens())],
-    expected_failed_checks=lambda _: PIPELINE_FAILURES,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks_over_dosages(estimator, check):
-    check(estimator)
-
-
-REASON = (
-    "feeds numbers that are no dosages, or subtracts encodings; "
-    "replaced by test_scikit_learn_checks_over_dosages"
-)
-EXPECTED_FAILURES = dict.fromkeys(
-    [
-        "check_dict_unchanged",
-        "check_dont_overwrite_parameters",
-        "check_estimators_dtypes",
-        "check_estimators_fit_returns_self",
-        "check_estimators_overwrite_params",
-        "check_estimators_pickle",
-        "check_f_contiguous_array_estimator",
-        "check_fit2d_predict1d",
-        "check_fit_check_is_fitted",
-        "check_fit_idempotent",
-        "check_methods_sample_order_invariance",
-        "check_methods_subset_invariance",
-        "check_n_features_in",
-        "check_n_features_in_after_fitting",
-        "check_pipeline_consistency",
-        "check_readonly_memmap_input",
-        "check_transformer_data_not_an_array",
-        "check_transformer_general",
-    ],
-    REASON,
-)
-
-
-@parametrize_with_checks(
-    [GeneticsExtractor()], expected_failed_checks=lambda _: EXPECTED_FAILURES, xfail_strict=True
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-def test_expected_failures_are_checks_that_exist():
-    suite = estimator_checks_generator(GeneticsExtractor(), mark=None)
-    names = {getattr(check, "func", check).__name__ for _, check in suite}
-    assert {*EXPECTED_FAILURES, *PIPELINE_FAILURES} <= names

@@ -14,7 +14,6 @@ from adestim.genetics.harmonise import (
     warn_of_masked,
 )
 from adestim.genetics.plink import open_plink
-
 from tests.genetics.files import random_dosages, variants, write_plink
 
 NON_PALINDROMIC = [(a, b) for a in "ACGT" for b in "ACGT" if b not in (a, COMPLEMENT[a])]

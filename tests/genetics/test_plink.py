@@ -5,7 +5,6 @@ from adestim.exceptions import GenotypeError
 from adestim.genetics.genotypes import ABSENT, AMBIGUOUS
 from adestim.genetics.harmonise import allele_frequency
 from adestim.genetics.plink import open_plink
-
 from tests.genetics.files import random_dosages, simple_variants, slow_bed, variants, write_plink
 
 REAL_SETS = {
@@ -90,7 +89,7 @@ def test_bed_of_the_wrong_length_says_expected_and_found_bytes(tmp_path, change)
 def test_bed_with_other_first_bytes_is_refused(tmp_path):
     bed = write_plink(tmp_path / "small", np.zeros((1, 1)), ["s"], simple_variants(1))
     bed.write_bytes(b"chr1\t100\t200\n")
-    with pytest.raises(GenotypeError, match="6c 1b.*genomic intervals"):
+    with pytest.raises(GenotypeError, match=r"6c 1b.*genomic intervals"):
         open_plink(bed)
 
 

@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 
 from adestim.exceptions import GenotypeError
-from adestim.genetics import selection
+from adestim.genetics import harmonise
+from adestim.genetics.harmonise import align
 from adestim.genetics.plink import open_plink
 from adestim.genetics.pooled import locate, open_genotypes, pooled_dosages
-from adestim.genetics.harmonise import align
 from adestim.genetics.selection import (
     Rule,
     candidates,
@@ -15,7 +15,6 @@ from adestim.genetics.selection import (
     training_counts,
     with_requested,
 )
-
 from tests.genetics.files import random_dosages, simple_variants, variants, write_plink
 
 SAMPLES = [f"s{number}" for number in range(20)]
@@ -71,7 +70,7 @@ def test_counts_do_not_depend_on_how_the_variants_are_cut(tmp_path, monkeypatch)
     dosages = random_dosages(20, 7, missing=0.2)
     sets = [open_plink(write_plink(tmp_path / "a", dosages, SAMPLES, simple_variants(7)))]
     whole = training(sets, SAMPLES)
-    monkeypatch.setattr(selection, "BLOCK_VALUES", 40)
+    monkeypatch.setattr(harmonise, "BLOCK_VALUES", 40)
     pd.testing.assert_frame_equal(training(sets, SAMPLES), whole)
 
 
@@ -160,7 +159,5 @@ def test_absent_variants_are_named_the_first_few(tmp_path):
 
 
 def test_alleles_of_one_site_have_different_token_names():
-    table = variants(
-        ("rs1", "1", 5, "A", "G"), ("rs1", "1", 5, "T", "G"), ("rs2", "1", 6, "A", "G")
-    )
-    assert token_names(table) == ["rs1_A", "rs1_T", "rs2"]
+    rows = [("rs1", "1", 5, "A", "G"), ("rs1", "1", 5, "T", "G"), ("rs2", "1", 6, "A", "G")]
+    assert token_names(variants(*rows)) == ["rs1_A", "rs1_T", "rs2"]

@@ -5,7 +5,6 @@ import pytest
 
 from adestim.exceptions import GenotypeError
 from adestim.genetics.vcf import open_vcf
-
 from tests.genetics.files import random_dosages, simple_variants, write_vcf, write_vcf_lines
 
 HEADER = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ts1\ts2\ts3"
@@ -115,7 +114,7 @@ def test_doubled_sample_name_is_found_by_its_half(tmp_path):
 
 @pytest.mark.parametrize("cell", ["0/1/1", "a/b", "x"])
 def test_genotype_that_is_no_call_names_the_line(tmp_path, cell):
-    with pytest.raises(GenotypeError, match="Line 3 of .*one.vcf holds a genotype"):
+    with pytest.raises(GenotypeError, match=r"Line 3 of .*one.vcf holds a genotype"):
         everything(open_vcf(one_line(tmp_path, "GT", cell, "0/0", "0/0")))
 
 
@@ -126,14 +125,14 @@ def test_imputed_dosage_above_two_names_the_line(tmp_path):
 
 def test_line_with_too_few_columns_is_named(tmp_path):
     vcf = one_line(tmp_path, "GT", "0/1", "0/0")
-    with pytest.raises(GenotypeError, match="must have 12 columns. Got 11"):
+    with pytest.raises(GenotypeError, match=r"must have 12 columns. Got 11"):
         everything(open_vcf(vcf))
 
 
 def test_cut_off_file_is_named(tmp_path):
     vcf = write_vcf(tmp_path / "a.vcf.gz", np.ones((2, 50)), ["x", "y"], simple_variants(50))
     vcf.write_bytes(vcf.read_bytes()[:-40])
-    with pytest.raises(GenotypeError, match="cannot be read to its end.*copy it again"):
+    with pytest.raises(GenotypeError, match=r"cannot be read to its end.*copy it again"):
         open_vcf(vcf)
 
 

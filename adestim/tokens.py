@@ -1,0 +1,234 @@
+"""Tokens of one modality for many subjects: stacked, pooled, standardised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from adestim.encoding import BackboneSpec, Encoding
+from adestim.exceptions import InputError, NoModalityError
+
+__all__ = [
+    "SEPARATOR",
+    "TokenScaler",
+    "TokenTable",
+    "feature_moments",
+    "require_a_modality",
+    "stack_tokens",
+    "without_rows",
+]
+
+SEPARATOR = "__"
+# Standard scores beyond this are cut, so that one outlier cannot steer the training.
+LARGEST_SCORE = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class TokenTable:
+    """The tokens of one modality for many subjects, stacked and padded.
+
+    Parameters
+    ----------
+    tokens : ndarray of shape (n_subjects, n_tokens, width), dtype float32
+        Zero where there is no token.
+    mask : ndarray of shape (n_subjects, n_tokens), dtype bool
+        True where a token is real.
+    backbone : BackboneSpec
+        The model that made the tokens.
+    """
+
+    tokens: np.ndarray
+    mask: np.ndarray
+    backbone: BackboneSpec
+
+    @property
+    def present(self) -> np.ndarray:
+        """True for the subjects who have the modality, shape (n_subjects,)."""
+        return np.asarray(self.mask.any(axis=1))
+
+    @property
+    def fixed(self) -> bool:
+        """Whether token number t means the same for every subject."""
+        return self.backbone.option("token_names") is not None
+
+    def feature_names(self, modality: str) -> list[str]:
+        """Name every pooled feature ``modality__token__feature``."""
+        features = self.backbone.option("feature_names") or tuple(
+            f"d{number}" for number in range(self.tokens.shape[2])
+        )
+        if not self.fixed:
+            return [f"{modality}{SEPARATOR}{feature}" for feature in features]
+        tokens = self.backbone.option("token_names")
+        if len(features) == 1:
+            return [f"{modality}{SEPARATOR}{token}" for token in tokens]
+        return [
+            f"{modality}{SEPARATOR}{token}{SEPARATOR}{feature}"
+            for token in tokens
+            for feature in features
+        ]
+
+    def pooled(self) -> np.ndarray:
+        """Return one row of features a subject, NaN where nothing is known.
+
+        Tokens with fixed places are laid side by side; others are averaged.
+
+        Returns
+        -------
+        ndarray of shape (n_subjects, n_features), dtype float32
+        """
+        known = np.where(self.mask[:, :, None], self.tokens, np.float32(np.nan))
+        if self.fixed:
+            return known.reshape(len(known), -1)
+        count = self.mask.sum(axis=1, keepdims=True)
+        total = np.where(self.mask[:, :, None], self.tokens, 0).sum(axis=1)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
+
+
+def stack_tokens(
+    cells: Sequence[Encoding | None], modality: str, like: TokenTable | None = None
+) -> TokenTable:
+    """Stack the encodings of one modality.
+
+    Parameters
+    ----------
+    cells : sequence of (Encoding or None)
+        One cell a subject.
+    modality : str
+        Name of the modality, for messages.
+    like : TokenTable, default=None
+        The table seen in ``fit``, whose backbone and width must be met. Needed where no
+        subject has the modality.
+
+    Returns
+    -------
+    TokenTable
+
+    Raises
+    ------
+    InputError
+        When the encodings come from different backbones or have not the tokens that theirs
+        names, or no subject has the modality and ``like`` is None.
+    """
+    known = [cell for cell in cells if cell is not None]
+    if not known and like is None:
+        raise NoModalityError(
+            f"Modality {modality!r} is missing for every training subject",
+            remedy="Drop its column, or train on a fold in which somebody has it",
+        )
+    spec = like.backbone if like is not None else known[0].backbone
+    width = like.tokens.shape[2] if like is not None else known[0].width
+    require_same_backbone(known, modality, spec, width)
+    require_named_tokens(known, modality, spec)
+    n_tokens = max([cell.n_tokens for cell in known], default=1)
+    if like is not None and like.fixed:
+        n_tokens = like.tokens.shape[1]
+    tokens = np.zeros((len(cells), n_tokens, width), dtype=np.float32)
+    mask = np.zeros((len(cells), n_tokens), dtype=bool)
+    for row, cell in enumerate(cells):
+        if cell is not None:
+            tokens[row, : cell.n_tokens] = cell.tokens
+            mask[row, : cell.n_tokens] = True if cell.mask is None else cell.mask
+    return TokenTable(np.where(mask[:, :, None], tokens, np.float32(0)), mask, spec)
+
+
+def require_same_backbone(
+    known: Sequence[Encoding], modality: str, spec: BackboneSpec, width: int
+) -> None:
+    """Refuse encodings that another backbone, or other options, made."""
+    for cell in known:
+        if (cell.backbone is not spec and cell.backbone != spec) or cell.width != width:
+            raise InputError(
+                f"All encodings of modality {modality!r} must come from one backbone "
+                f"with the same options ({spec.name!r}, width {width})",
+                got=f"{cell.backbone.name!r}, width {cell.width}",
+                remedy="Encode training and test subjects with the same fitted extractor",
+            )
+
+
+def require_named_tokens(known: Sequence[Encoding], modality: str, spec: BackboneSpec) -> None:
+    """Refuse encodings with more or fewer tokens than their backbone names."""
+    names = spec.option("token_names")
+    strange = [cell for cell in known if names is not None and cell.n_tokens != len(names)]
+    if strange:
+        raise InputError(
+            f"Every encoding of modality {modality!r} must have the {len(names)} tokens that "
+            f"its backbone {spec.name!r} names",
+            got=f"one of {strange[0].n_tokens} tokens",
+            remedy="Give BackboneSpec a name for every token, or no token_names",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class TokenScaler:
+    """Standardisation of one modality's tokens, learned on the training subjects.
+
+    Parameters
+    ----------
+    mean, scale : ndarray of shape (n_tokens, width) or (width,)
+        By place and feature where places are fixed, by feature alone otherwise.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def fit(cls, table: TokenTable) -> TokenScaler:
+        """Learn mean and standard deviation of the real tokens."""
+        known = np.where(table.mask[:, :, None], table.tokens, np.float32(np.nan))
+        width = table.tokens.shape[2]
+        rows = known.reshape(len(known), -1) if table.fixed else known.reshape(-1, width)
+        mean, scale = feature_moments(rows)
+        shape = (-1, width) if table.fixed else (width,)
+        return cls(mean.reshape(shape), scale.reshape(shape))
+
+    def transform(self, table: TokenTable) -> np.ndarray:
+        """Return standardised tokens, 0 where there is none, dtype float32."""
+        scores = np.clip((table.tokens - self.mean) / self.scale, -LARGEST_SCORE, LARGEST_SCORE)
+        return np.where(table.mask[:, :, None], scores, 0).astype(np.float32)
+
+
+def feature_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of the known values of every column.
+
+    A column that is never known, or does not vary, gets an infinite deviation: its standard
+    scores are zero.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+        Values, NaN where unknown.
+
+    Returns
+    -------
+    mean, scale : ndarray of shape (n_features,)
+    """
+    known = ~np.isnan(features)
+    count = np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, features, 0).astype(np.float64)
+    mean = filled.sum(axis=0) / count
+    variance = (np.where(known, features - mean, 0) ** 2).sum(axis=0) / count
+    deviation = np.sqrt(variance)
+    varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    return mean, np.where(varies, deviation, np.inf)
+
+
+def without_rows(table: TokenTable) -> TokenTable:
+    """Return the table's shape and backbone, no subject's data."""
+    return TokenTable(table.tokens[:0], table.mask[:0], table.backbone)
+
+
+def require_a_modality(tables: Mapping[str, TokenTable], index: pd.Index) -> None:
+    """Refuse subjects about whom nothing is known, by name."""
+    anything = np.zeros(len(index), dtype=bool)
+    for table in tables.values():
+        anything |= table.present
+    if not anything.all():
+        nobody = index[~anything]
+        raise NoModalityError(
+            "Every subject needs at least one modality",
+            got=f"none for {len(nobody)} subject(s), the first {str(nobody[0])!r}",
+            remedy="Leave these subjects out of the table",
+        )

@@ -1,0 +1,98 @@
+"""What the benchmarks share: scoring by fold, paired differences, the machine's description."""
+
+import platform
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import sklearn
+import skorch
+import torch
+from scipy.stats import t as student
+from sklearn.base import clone
+from sklearn.metrics import log_loss, roc_auc_score
+
+import adestim
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def score_fold(name, estimator, X, y, train, test):
+    """Fit on one fold; return its scores and seconds."""
+    start = time.perf_counter()
+    model = clone(estimator).fit(X.iloc[train], y[train])
+    probability = model.predict_proba(X.iloc[test])
+    return {
+        "model": name,
+        "auc": roc_auc_score(y[test], probability[:, 1]),
+        "log_loss": log_loss(y[test], probability, labels=model.classes_),
+        "seconds": time.perf_counter() - start,
+    }
+
+
+def score_folds(estimators, X, y, splits, n_jobs=2):
+    """Score all estimators on the same folds; one row a model and fold."""
+    tasks = [
+        (fold, name, estimator, train, test)
+        for fold, (train, test) in enumerate(splits)
+        for name, estimator in estimators.items()
+    ]
+    rows = joblib.Parallel(n_jobs=n_jobs, verbose=5)(
+        joblib.delayed(score_fold)(name, estimator, X, y, train, test)
+        for _, name, estimator, train, test in tasks
+    )
+    return pd.DataFrame(rows).assign(fold=[task[0] for task in tasks])
+
+
+def corrected_interval(differences, test_share, level=0.95):
+    """Return mean and half-width of the Nadeau-Bengio corrected interval over folds."""
+    differences = np.asarray(differences)
+    n = len(differences)
+    variance = differences.var(ddof=1) * (1 / n + test_share / (1 - test_share))
+    return differences.mean(), student.ppf((1 + level) / 2, n - 1) * np.sqrt(variance)
+
+
+def summarise(scores, reference, test_share):
+    """Return one row a model: mean scores and the paired difference to the reference."""
+    auc = scores.pivot(index="fold", columns="model", values="auc")
+    rows = []
+    for model, group in scores.groupby("model", sort=False):
+        mean, half = corrected_interval(auc[reference] - auc[model], test_share)
+        same = model == reference
+        rows.append(
+            {
+                "model": model,
+                "AUC": f"{group.auc.mean():.3f} ± {group.auc.std():.3f}",
+                "log-loss": f"{group.log_loss.mean():.3f}",
+                "AUC gained by the reference, 95 % CI": (
+                    "reference" if same else f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+                ),
+                "s a fold": f"{group.seconds.mean():.1f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def markdown(table):
+    """Return a table as Markdown."""
+    lines = [" | ".join(table.columns), " | ".join("---" for _ in table.columns)]
+    lines += [" | ".join(map(str, row)) for row in table.itertuples(index=False)]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def machine():
+    """Say on what, and with which versions, the figures were measured."""
+    return (
+        f"adestim {adestim.__version__}, scikit-learn {sklearn.__version__}, torch "
+        f"{torch.__version__}, skorch {skorch.__version__}, Python {platform.python_version()}, "
+        f"{joblib.cpu_count()} CPU cores ({platform.machine()}), no GPU used."
+    )
+
+
+def write(name, text):
+    """Write a result and show it."""
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    print(text)

@@ -1,0 +1,55 @@
+"""Small tables for the tests of the fusion, and an estimator that is quick on them."""
+
+import numpy as np
+import pandas as pd
+
+from adestim import AnchoredFusionClassifier
+from adestim.encoding import BackboneSpec, Encoding, encodings_frame
+from adestim.modalities import read_modalities
+
+BLOCKS = {"mri": ["mri__a", "mri__b"], "csf": ["csf__a", "csf__b"], "gene": ["gene__a"]}
+COLUMNS = [column for columns in BLOCKS.values() for column in columns]
+
+
+def quick(**params):
+    """An estimator of the smallest size, two epochs and a fixed seed unless told otherwise."""
+    small = {"anchor": "mri", "width": 8, "n_queries": 2, "max_epochs": 2, "random_state": 0}
+    return AnchoredFusionClassifier(**(small | params))
+
+
+def numeric_table(n_subjects=60, n_classes=2, seed=0):
+    """A complete numeric frame of three modalities, of which 'mri' and 'csf' tell the class."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        rng.normal(size=(n_subjects, len(COLUMNS))),
+        columns=COLUMNS,
+        index=[f"sub-{number:03d}" for number in range(n_subjects)],
+    )
+    signal = X["mri__a"] + X["csf__a"] + rng.normal(scale=0.3, size=n_subjects)
+    labels = np.array(["CN", "MCI", "AD"])[[0, 2]] if n_classes == 2 else ["CN", "MCI", "AD"]
+    y = np.array(labels)[pd.qcut(signal, n_classes, labels=False)]
+    return X, y
+
+
+def with_missing(X, seed=0):
+    """A copy in which every fourth subject lacks 'csf', every fifth 'gene', every sixth 'mri'."""
+    X = X.copy()
+    for step, name in ((4, "csf"), (5, "gene"), (6, "mri")):
+        X.iloc[1::step, X.columns.get_indexer(BLOCKS[name])] = np.nan
+    X.loc[X.isna().all(axis=1), BLOCKS["gene"]] = 0.5
+    return X
+
+
+def encodings_table(X):
+    """The same subjects as an encodings table."""
+    columns = [encodings_frame(cells, name, X.index) for name, cells in read_modalities(X).items()]
+    return pd.concat(columns, axis=1)
+
+
+def free_tokens(n_subjects=40, width=3, seed=0):
+    """A column of encodings whose tokens have no places of their own and differ in number."""
+    rng = np.random.default_rng(seed)
+    spec = BackboneSpec("words")
+    tokens = [rng.normal(size=(2 + row % 3, width)).astype("float32") for row in range(n_subjects)]
+    cells = [Encoding(token, token, None, spec) for token in tokens]
+    return encodings_frame(cells, "notes", pd.RangeIndex(n_subjects))

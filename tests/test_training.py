@@ -1,0 +1,283 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+from torch import nn
+from torch.nn import functional as F
+
+from adestim.training import (
+    BatchIterator,
+    EarlyStop,
+    EpochHook,
+    FusionData,
+    FusionNet,
+    StopTraining,
+    WarmupCosine,
+    drop_modalities,
+    warmup_cosine,
+)
+
+N_SUBJECTS = 20
+
+
+class Recording(nn.Module):
+    """A linear model that remembers the batches it has seen in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(2, 2)
+        self.dropout = nn.Dropout(0.5)
+        self.seen = []
+
+    def forward(self, batch):
+        if self.training:
+            self.seen.append(batch)
+        return self.head(self.dropout(batch["tokens"]["a"].mean(dim=1)))
+
+
+def base_logits(rows, present):
+    """Logits that tell the row and how many modalities were shown."""
+    return np.stack([rows.astype(np.float32), present.sum(axis=1).astype(np.float32)], axis=1)
+
+
+def fusion_data(weight=None, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    tokens = {name: torch.randn(N_SUBJECTS, 3, 2, generator=generator) for name in "ab"}
+    masks = {name: torch.ones(N_SUBJECTS, 3, dtype=torch.bool) for name in "ab"}
+    return FusionData(
+        tokens=tokens,
+        masks=masks,
+        scores=torch.zeros(N_SUBJECTS, 2, 2),
+        present=torch.ones(N_SUBJECTS, 2, dtype=torch.bool),
+        base=base_logits,
+        y=(tokens["a"].mean(dim=(1, 2)) > 0).long(),
+        weight=torch.ones(N_SUBJECTS) if weight is None else weight,
+    )
+
+
+def net_of(*callbacks, lr=0.05, max_epochs=4, precision="float32", modality_dropout=0.0):
+    torch.manual_seed(0)
+    return FusionNet(
+        Recording(),
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.AdamW,
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=8,
+        iterator_train=BatchIterator,
+        iterator_train__shuffle=True,
+        iterator_train__modality_dropout=modality_dropout,
+        iterator_valid=BatchIterator,
+        train_split=None,
+        precision=precision,
+        callbacks=list(callbacks),
+        callbacks__print_log=None,
+        callbacks__valid_loss=None,
+        verbose=0,
+    )
+
+
+class Raising(Callback):
+    """Raise an exception after the second epoch."""
+
+    def __init__(self, exception):
+        self.exception = exception
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 2:
+            raise self.exception
+
+
+# Batches
+
+
+def test_batches_cover_all_rows_once():
+    batches = list(BatchIterator(fusion_data(), 8, shuffle=True))
+    rows = torch.cat([batch["base"][:, 0] for batch, _ in batches])
+    assert sorted(rows.tolist()) == list(range(N_SUBJECTS))
+    assert len(batches) == len(BatchIterator(fusion_data(), 8)) == 3
+
+
+def test_batches_come_in_another_order_every_epoch_only_where_asked():
+    def order(iterator):
+        return [int(row) for batch, _ in iterator for row in batch["base"][:, 0]]
+
+    shuffled = BatchIterator(fusion_data(), 8, shuffle=True)
+    assert order(shuffled) != order(shuffled)
+    assert order(BatchIterator(fusion_data(), 8)) == list(range(N_SUBJECTS))
+
+
+def test_a_view_holds_its_rows_and_shares_the_data():
+    data = fusion_data()
+    view = data.view(np.array([3, 5, 7]))
+    [(batch, y)] = BatchIterator(view, 8)
+    assert (len(view), len(data)) == (3, N_SUBJECTS)
+    assert batch["base"][:, 0].tolist() == [3, 5, 7]
+    torch.testing.assert_close(y, data.y[[3, 5, 7]])
+    assert view.tokens["a"] is data.tokens["a"]
+
+
+def test_modality_dropout_never_drops_everything():
+    present = torch.rand(500, 3, generator=torch.Generator().manual_seed(0)) > 0.5
+    present[~present.any(dim=1), 0] = True
+    kept = drop_modalities(present, 0.95)
+    assert kept.any(dim=1).all()
+    assert not (kept & ~present).any()
+    assert (kept.sum() < present.sum()).item()
+
+
+def test_modality_dropout_recomputes_the_base_logits():
+    batch, _ = fusion_data().batch(np.arange(N_SUBJECTS), dropout=0.5)
+    shown = batch["present"].sum(dim=1)
+    assert shown.min() == 1
+    assert shown.max() == 2
+    np.testing.assert_array_equal(batch["base"][:, 1], shown)
+
+
+def test_modality_dropout_closes_the_tokens_of_what_it_drops():
+    batch, _ = fusion_data().batch(np.arange(N_SUBJECTS), dropout=0.5)
+    for place, name in enumerate("ab"):
+        np.testing.assert_array_equal(batch["masks"][name].all(dim=1), batch["present"][:, place])
+
+
+def test_modality_dropout_leaves_the_data_as_found():
+    data = fusion_data()
+    data.batch(np.arange(N_SUBJECTS), dropout=0.9)
+    assert data.present.all()
+    assert (data.base_logits[:, 1] == 2).all()
+
+
+def test_only_training_batches_drop_modalities():
+    net = net_of(EarlyStop(fusion_data(), 10), modality_dropout=0.5).fit(fusion_data())
+    assert not all(batch["present"].all() for batch in net.module_.seen)
+    batches = BatchIterator(fusion_data(), net.batch_size)
+    assert all(batch["present"].all() for batch, _ in batches)
+
+
+# The loss
+
+
+def test_loss_is_the_cross_entropy_averaged_with_the_weights():
+    net = net_of().initialize()
+    logits, y = torch.randn(5, 2), torch.tensor([0, 1, 1, 0, 1])
+    weight = torch.tensor([1.0, 2.0, 0.0, 0.5, 3.0])
+    expected = (F.cross_entropy(logits, y, reduction="none") * weight).sum() / weight.sum()
+    torch.testing.assert_close(net.get_loss(logits, y, X={"weight": weight}), expected)
+
+
+def test_doubling_all_weights_leaves_training_as_it_is():
+    once = net_of().fit(fusion_data())
+    twice = net_of().fit(fusion_data(weight=torch.full((N_SUBJECTS,), 2.0)))
+    assert once.history[:, "train_loss"] == pytest.approx(twice.history[:, "train_loss"])
+    torch.testing.assert_close(once.module_.head.weight, twice.module_.head.weight)
+
+
+def test_mean_loss_does_not_depend_on_the_batches():
+    weight = torch.linspace(0.1, 3, N_SUBJECTS)
+    net = net_of().initialize()
+    small = net.mean_loss(fusion_data(weight))
+    assert small == pytest.approx(net.set_params(batch_size=N_SUBJECTS).mean_loss(fusion_data(weight)))
+
+
+def test_logits_are_predicted_without_dropout_in_the_order_of_the_rows():
+    net, data = net_of().initialize(), fusion_data()
+    expected = net.module_.head(data.tokens["a"].mean(dim=1)).detach().numpy()
+    np.testing.assert_allclose(net.predict_logits(data), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_trains_on_the_cpu_and_returns_float32():
+    net = net_of(precision="bfloat16").fit(fusion_data())
+    full = net_of().fit(fusion_data())
+    logits = net.predict_logits(fusion_data())
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, full.predict_logits(fusion_data()), atol=0.1)
+    assert not np.array_equal(logits, full.predict_logits(fusion_data()))
+
+
+# The end of training
+
+
+def test_stop_training_ends_quietly():
+    net = net_of(Raising(StopTraining())).fit(fusion_data())
+    assert len(net.history) == 2
+
+
+def test_a_real_interrupt_reaches_the_user():
+    with pytest.raises(KeyboardInterrupt):
+        net_of(Raising(KeyboardInterrupt())).fit(fusion_data())
+
+
+def test_early_stop_restores_the_best_epoch():
+    stop = EarlyStop(fusion_data(), patience=10)
+    net = net_of(stop, lr=3.0, max_epochs=6).fit(fusion_data())
+    assert net.mean_loss(fusion_data()) == pytest.approx(min(net.history[:, "valid_loss"]))
+    assert net.history[-1, "valid_loss"] > stop.best_loss_
+
+
+def test_early_stop_restores_the_start_where_no_epoch_is_better():
+    opposite = fusion_data()
+    opposite.y = 1 - opposite.y
+    net = net_of(EarlyStop(opposite, patience=2), lr=0.5).initialize()
+    with torch.no_grad():
+        net.module_.head.weight.zero_()
+        net.module_.head.bias.zero_()
+    net.partial_fit(fusion_data())
+    assert (net.module_.head.weight == 0).all()
+    assert len(net.history) == 2
+
+
+def test_early_stop_without_validation_trains_to_the_end():
+    net = net_of(EarlyStop(None, patience=1), max_epochs=5).fit(fusion_data())
+    assert len(net.history) == 5
+
+
+def test_epoch_hook_gets_every_epoch():
+    epochs = []
+    hook = EpochHook(lambda record: epochs.append(record["epoch"]))
+    net_of(hook, max_epochs=3).fit(fusion_data())
+    assert epochs == [1, 2, 3]
+
+
+def test_epoch_hook_stops_training_where_it_returns_true():
+    net = net_of(EpochHook(lambda record: record["epoch"] == 2)).fit(fusion_data())
+    assert len(net.history) == 2
+
+
+def test_a_trained_net_pickles_without_the_data_it_was_trained_on():
+    class_of_tokens = fusion_data()
+    class_of_tokens.tokens["a"] = torch.randn(N_SUBJECTS, 3000, 2)
+    hook = EpochHook(lambda record: False)
+    net = net_of(EarlyStop(class_of_tokens, 3), hook).fit(fusion_data())
+    net.module_.seen.clear()
+    stored = pickle.dumps(net)
+    assert len(stored) < 100_000
+    copy = pickle.loads(stored)
+    np.testing.assert_array_equal(
+        copy.predict_logits(fusion_data()), net.predict_logits(fusion_data())
+    )
+
+
+# The schedule
+
+
+def test_learning_rate_warms_up_and_decays_to_zero():
+    factors = [WarmupCosine(100, 10)(step) for step in range(101)]
+    assert 0 < factors[0] < 0.2
+    assert np.all(np.diff(factors[:10]) > 0)
+    assert max(factors) == pytest.approx(1)
+    assert np.all(np.diff(factors[10:]) < 0)
+    assert factors[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_learning_rate_stays_at_zero_after_the_last_step():
+    assert WarmupCosine(10, 1)(25) == pytest.approx(0)
+
+
+def test_schedule_is_stepped_with_every_batch():
+    net = net_of(warmup_cosine(12), lr=0.1).fit(fusion_data())
+    rates = [batch["event_lr"] for epoch in net.history for batch in epoch["batches"]]
+    assert len(rates) == 12
+    assert rates[1] == pytest.approx(0.1)
+    assert rates[-1] < 0.01
