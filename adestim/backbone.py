@@ -43,7 +43,7 @@ class Backbone(nn.Module):
         """Return everything before the first block, positions included, (B, T, width)."""
         raise NotImplementedError
 
-    def encode(self, tokens: Tensor, log_mask: Tensor) -> Tensor:
+    def encode(self, tokens: Tensor, log_mask: Tensor, n_own: int) -> Tensor:
         """Run the blocks.
 
         Parameters
@@ -53,6 +53,8 @@ class Backbone(nn.Module):
         log_mask : Tensor of shape (B, T)
             Added to every attention logit of a key: 0 for an open token, ``CLOSED`` for an
             absent one, a log-gate in between.
+        n_own : int
+            Number of own tokens, which come first.
 
         Returns
         -------
@@ -119,12 +121,13 @@ class Attention(nn.Module):
         return padded.expand(-1, self.n_heads, -1, -1)
 
 
-class Block(nn.Module):
-    """A pre-norm transformer block."""
+class ReadingBlock(nn.Module):
+    """A pre-norm block in which one token reads all others, itself included."""
 
     def __init__(self, width: int, n_heads: int, dropout: float):
         super().__init__()
-        self.norm_attention = nn.LayerNorm(width)
+        self.norm_reader = nn.LayerNorm(width)
+        self.norm_tokens = nn.LayerNorm(width)
         self.attention = Attention(width, n_heads)
         self.norm_mlp = nn.LayerNorm(width)
         self.mlp = nn.Sequential(
@@ -132,19 +135,22 @@ class Block(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, log_mask: Tensor) -> Tensor:
-        """Return tokens of the same shape."""
-        normed = self.norm_attention(x)
-        x = x + self.dropout(self.attention(normed, normed, log_mask))
-        return x + self.dropout(self.mlp(self.norm_mlp(x)))
+    def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor) -> Tensor:
+        """Return the reader (B, 1, C) after it has read (B, T, C)."""
+        keys = self.norm_tokens(tokens)
+        read = self.attention(self.norm_reader(reader), keys, log_mask)
+        reader = reader + self.dropout(read)
+        return reader + self.dropout(self.mlp(self.norm_mlp(reader)))
 
 
 class ReferenceBackbone(Backbone):
     """The small transformer that stands behind every reference backbone, trained from scratch.
 
     A token of features becomes a token of ``width`` through one linear map for all tokens,
-    scaled and shifted by learned vectors of its place, so that every place reads its features in
-    its own way at little cost.
+    scaled and shifted by learned vectors of its place, so that every place reads its features
+    in its own way at little cost. In the blocks the last own token, the summary, reads all
+    tokens; the others stay as they are, so the cost grows with the number of tokens and not
+    with its square, and few patients suffice.
 
     Parameters
     ----------
@@ -156,6 +162,11 @@ class ReferenceBackbone(Backbone):
         Size of the transformer.
     dropout : float
         Dropout in the blocks.
+
+    References
+    ----------
+    H. Touvron et al., "Going deeper with Image Transformers", ICCV 2021: layers in which the
+    class token alone attends.
     """
 
     initial_log_gate = 0.0
@@ -168,7 +179,7 @@ class ReferenceBackbone(Backbone):
         self.features = nn.Linear(n_features, width)
         self.place_gain = nn.Parameter(1 + 0.5 * torch.randn(n_tokens, width))
         self.place_shift = nn.Parameter(0.5 * torch.randn(n_tokens, width))
-        self.blocks = nn.ModuleList(Block(width, n_heads, dropout) for _ in range(depth))
+        self.blocks = nn.ModuleList(ReadingBlock(width, n_heads, dropout) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
 
     def embed(self, inputs: Tensor) -> Tensor:
@@ -176,8 +187,13 @@ class ReferenceBackbone(Backbone):
         x = self.features(inputs)
         return x * self.place_gain + self.place_shift if len(self.place_gain) else x
 
-    def encode(self, tokens: Tensor, log_mask: Tensor) -> Tensor:
-        """Run the blocks over own and auxiliary tokens."""
+    def encode(self, tokens: Tensor, log_mask: Tensor, n_own: int) -> Tensor:
+        """Let the summary, the last own token, read all tokens in every block."""
+        before, reader, after = tokens.split([n_own - 1, 1, tokens.shape[1] - n_own], dim=1)
         for block in self.blocks:
-            tokens = block(tokens, log_mask)
-        return self.norm(tokens)
+            reader = block(reader, torch.cat([before, reader, after], dim=1), log_mask)
+        return torch.cat([before, self.norm(reader), after], dim=1)
+
+    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+        """Return the summary."""
+        return tokens[:, own.shape[1] - 1]

@@ -56,7 +56,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         takes the anchor's head alone, as the paper does.
     width : int, default=32
         Width of the transformer of a reference backbone; a multiple of 8.
-    depth : int, default=1
+    depth : int, default=2
         Number of its blocks.
     dropout : float, default=0.1
         Dropout in the transformer and before the last layer.
@@ -166,7 +166,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         cross_modal=True,
         start="stacked",
         width=32,
-        depth=1,
+        depth=2,
         dropout=0.1,
         modality_dropout=0.1,
         max_epochs=40,
@@ -308,9 +308,9 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         check_consistent_length(frame, y)
         check_classification_targets(y)
         weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
-        groups = own_groups(frame) if groups is None else column_or_1d(groups)
         check_consistent_length(frame, groups)
         kept = weight > 0
+        groups = own_groups(frame[kept]) if groups is None else column_or_1d(groups)[kept]
         encoder = LabelEncoder().fit(y[kept])
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
@@ -321,7 +321,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
             )
         codes = encoder.transform(y[kept])
         weight = weight[kept] * compute_sample_weight(self.class_weight, y[kept])
-        return frame[kept], codes, weight, np.unique(groups[kept], return_inverse=True)[1]
+        return frame[kept], codes, weight, np.unique(groups, return_inverse=True)[1]
 
     def _remember(self, tables, phase_one, scores) -> None:
         """Keep what reading later tables needs."""
@@ -358,6 +358,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
             hook = partial(self._after_epoch, anchor, context, frame, y)
             with seeded(seed, choose_device(self.device)):
                 self._fit_anchor(anchor, data, split, hook)
+        vars(self).pop("net_", None)
         if len(anchors) == 1:
             self.net_ = self.nets_[anchors[0]]
         context.call_on_fit_task_end(estimator=self, X=frame, y=y)
@@ -403,7 +404,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
     def _predict_by_anchor(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities (n_subjects, n_anchors, n_classes) and who has what."""
         frame = check_fusion_table(self, X, reset=False)
-        cells = read_modalities(frame)
+        cells = read_modalities(frame, known=self._inputs.likes)
         tables = {
             name: stack_tokens(cells[name], name, like) for name, like in self._inputs.likes.items()
         }

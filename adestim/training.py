@@ -205,7 +205,18 @@ class FusionNet(NeuralNet):
         except StopTraining:
             self.history.record("stopped", True)
         self.notify("on_train_end", X=X, y=y)
+        # Nobody trains on from here, and the moments are twice the size of the module.
+        self.optimizer_.state.clear()
         return self
+
+    def __getstate__(self):
+        """Store the module once; skorch would store it as given and as trained."""
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "module"}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        vars(self)["module"] = self.module_
 
     def mean_loss(self, data: FusionData) -> float:
         """Return the weighted loss over some subjects, the module in evaluation mode."""
@@ -294,13 +305,20 @@ class EpochHook(Callback):
     def __init__(self, hook: Callable[[dict], bool] | None):
         self.hook = hook
 
+    def on_train_begin(self, net, **kwargs):
+        """Count the epochs that are handed over."""
+        self.n_epochs_ = 0
+
     def on_epoch_end(self, net, **kwargs):
         """Hand the epoch over."""
+        self.n_epochs_ += 1
         if self.hook is not None and self.hook(net.history[-1]):
             raise StopTraining
 
     def on_train_end(self, net, **kwargs):
-        """Let go of the function, so that the net pickles."""
+        """Hand over an epoch after which patience ended; let go of the function."""
+        if self.hook is not None and self.n_epochs_ < len(net.history):
+            self.hook(net.history[-1])
         self.hook = None
 
 

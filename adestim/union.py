@@ -31,7 +31,8 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         Name of the modality, its extractor, and the column or columns it reads: a label, a list
         of labels, a position, a list of positions, a slice, or a callable that takes the
         table and returns one of these. Any scikit-learn transformer may stand in for an
-        extractor; its numeric output is read as one token a feature.
+        extractor; its numeric output is read as one token a feature. ``"passthrough"`` hands on
+        encodings that were made before, or numbers as they are.
     n_jobs : int, default=None
         Number of modalities encoded at the same time. The extractors have an ``n_jobs`` of
         their own, over subjects, which is usually the better one to raise.
@@ -240,10 +241,13 @@ def require_well_formed(transformers) -> None:
             remedy='Write ModalityUnion([("smri", SMRIExtractor(), "t1w"), ...])',
         )
     for name, transformer, _ in transformers:
-        if not (hasattr(transformer, "fit") and hasattr(transformer, "transform")):
+        if not (
+            transformer == "passthrough"
+            or (hasattr(transformer, "fit") and hasattr(transformer, "transform"))
+        ):
             raise TypeError(
                 f"Modality {name!r} of ModalityUnion needs a transformer with fit and "
-                f"transform. Got {type(transformer).__name__}."
+                f"transform, or 'passthrough'. Got {type(transformer).__name__}."
             )
 
 
@@ -308,7 +312,9 @@ def as_read_by(transformer, block: pd.DataFrame) -> pd.DataFrame | pd.Series:
 def fit_one(name, transformer, columns, frame, y):
     """Fit a clone of one extractor on its columns."""
     block = select_columns(frame, columns, name)
-    fitted = clone(transformer).fit(as_read_by(transformer, block), y)
+    fitted = transformer
+    if transformer != "passthrough":
+        fitted = clone(transformer).fit(as_read_by(transformer, block), y)
     # A choice by data types must not change with the subjects.
     return name, fitted, list(block.columns) if callable(columns) else columns
 
@@ -318,7 +324,9 @@ def transform_one(name, transformer, columns, frame, verbose):
     if verbose:
         print(f"[ModalityUnion] {name}: {len(frame)} subjects")  # noqa: T201
     block = select_columns(frame, columns, name)
-    output = transformer.transform(as_read_by(transformer, block))
+    output = block
+    if transformer != "passthrough":
+        output = transformer.transform(as_read_by(transformer, block))
     return encodings_frame(as_encodings(output, transformer, name), name, frame.index)
 
 
@@ -335,6 +343,3 @@ def as_encodings(output, transformer, name) -> list[Encoding | None]:
     if hasattr(transformer, "get_feature_names_out"):
         names = [str(label) for label in transformer.get_feature_names_out()]
     return pack_features(numeric_block(frame), names)
-
-
-from adestim.pooling import PoolTokens  # noqa: E402, F401

@@ -138,7 +138,7 @@ def make_cohort(
     the same diagnosis. A sum of one score a modality cannot express that.
 
     *Difficulty.* AUC upon the measurements themselves (``truth``), nothing missing, n = 4000,
-    five-fold cross-validated, mean of two cohorts:
+    five-fold cross-validated, mean of two cohorts (``stacking``: of one):
 
     =========  ====  ====  ========  ========  ====  ========  ========  ========  ======
     task       sMRI  fMRI  clinical  genetics  late  stacking  logistic  boosting  oracle

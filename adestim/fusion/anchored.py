@@ -86,7 +86,7 @@ class AnchoredFusion(nn.Module):
         n_groups = self.qformer.n_groups if self.qformer is not None else 0
         self.log_gate = nn.Parameter(torch.full((n_groups,), backbone.initial_log_gate))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(2 * backbone.width, n_classes)
+        self.head = nn.Linear(backbone.width, n_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -105,10 +105,9 @@ class AnchoredFusion(nn.Module):
             auxiliary, gate = self._auxiliary_tokens(batch, own, own_mask)
             tokens = torch.cat([own, auxiliary], dim=1)
             log_mask = torch.cat([log_mask, gate], dim=1)
-        encoded = self.backbone.encode(tokens, log_mask)
+        encoded = self.backbone.encode(tokens, log_mask, own.shape[1])
         pooled = self.backbone.pool(encoded, own_mask)
-        summary = torch.cat([pooled, encoded[:, own.shape[1] - 1]], dim=-1)
-        return batch["base"] + self.head(self.dropout(summary))
+        return batch["base"] + self.head(self.dropout(pooled))
 
     def _own_tokens(self, batch: Mapping) -> tuple[Tensor, Tensor]:
         """Return the anchor's tokens, the score token or its stand-in last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ import pandas as pd
 from adestim._sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
-from adestim.extraction import BaseExtractor, Preparation
+from adestim.extraction import BaseExtractor, Preparation, Prepared
 from adestim.smri.morphometry import Morphometry
 from adestim.smri.parcellation import Parcellation, label_parcellation
 from adestim.smri.template import mni_grid
@@ -148,11 +149,22 @@ class SMRIExtractor(BaseExtractor):
 
     def _preparation(self) -> Preparation:
         """Return reading and measuring as one picklable callable."""
-        return self._morphometry
+        return SubjectPreparation(self._morphometry)
 
     def _spec(self) -> BackboneSpec:
         """Return the name tag of the morphometry."""
         return self._morphometry.spec()
+
+
+@dataclass(frozen=True)
+class SubjectPreparation:
+    """One subject's cell in, token table out."""
+
+    morphometry: Morphometry
+
+    def __call__(self, cells: tuple) -> Prepared:
+        """Read and measure the volume in the only cell."""
+        return Prepared(*self.morphometry(cells[0]))
 
 
 def require_one_column(frame: pd.DataFrame) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import VolumeError
-from adestim.extraction import Prepared
 from adestim.smri.parcellation import Parcellation, builtin_parcellation
 from adestim.smri.registration import register_affine
 from adestim.smri.template import Template, load_template, require_mni
@@ -26,8 +26,8 @@ __all__ = ["FEATURE_NAMES", "Morphometry", "region_features"]
 FEATURE_NAMES = (
     "volume",
     "relative_volume",
+    "grey_fraction",
     "white_fraction",
-    "csf_fraction",
     "asymmetry",
     "intensity_mean",
     "intensity_spread",
@@ -56,7 +56,7 @@ class Morphometry:
     >>> from nilearn.datasets import load_mni152_template
     >>> from adestim.smri.morphometry import Morphometry
     >>> from adestim.smri.template import mni_grid
-    >>> tokens, mask = Morphometry(mni_grid(6.0))((load_mni152_template(resolution=4),))
+    >>> tokens, mask = Morphometry(mni_grid(6.0))(load_mni152_template(resolution=4))
     >>> tokens.shape, bool(mask.all())
     ((108, 7), True)
     """
@@ -66,15 +66,15 @@ class Morphometry:
     registration: str | None = None
     affine: tuple[tuple[float, ...], ...] | None = None
 
-    def __call__(self, cells: tuple) -> Prepared:
-        """Measure one subject, whose only cell holds the volume."""
-        image = read_volume(cells[0], affine=self.affine)
-        template = load_template(self.grid)
+    def __call__(self, source: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Read one volume and measure it; see :func:`region_features`."""
+        image = read_volume(source, affine=self.affine)
         if self.registration == "affine":
             image = register_affine(image)
+        template = load_template(self.grid)
         volume = resample_to_grid(image, self.grid)
         require_mni(volume, template)
-        return Prepared(*region_features(volume, template, self.regions()))
+        return region_features(volume, template, self.regions())
 
     def regions(self) -> Parcellation:
         """Return the regions; the built-in ones are made once a process."""
@@ -113,14 +113,19 @@ def region_features(
     Returns
     -------
     tokens : ndarray of shape (n_regions, n_features), dtype float32
-        ``volume``: mL of the tissue that the region mostly is in the template (grey matter in
-        most, CSF in the ventricles). ``relative_volume``: the same, per mille of the subject's
-        grey and white matter. ``white_fraction``, ``csf_fraction``: share of the region.
+        ``volume``: mL of tissue, grey and white, or of CSF where the region is mostly CSF in
+        the template. ``relative_volume``: the same, per mille of the subject's grey and white
+        matter. ``grey_fraction``, ``white_fraction``: share of the region.
         ``asymmetry``: difference of volume from the same region on the other side, over their
         mean (0 without counterpart). ``intensity_mean``, ``intensity_spread``: mean and
         standard deviation on the scale where pure CSF is 0 and pure white matter is 1.
     mask : ndarray of shape (n_regions,), dtype bool
         False where less than half of a region is in the image; its features are 0.
+
+    Notes
+    -----
+    Loss is measured on grey and white matter together: where CSF takes the place of tissue, a
+    voxel that also holds white matter looks greyer, so that grey matter alone hides the loss.
 
     Examples
     --------
@@ -164,10 +169,10 @@ def features_of(
     sums = RegionSums(parcellation.labels[seen], parcellation.n_regions)
     n_seen = np.maximum(sums(), 1)
     share = np.stack([sums(fraction) for fraction in segmentation.fractions]) / n_seen
-    own = own_tissue(template, parcellation)
+    filled = np.where(is_csf(template, parcellation), share[0], share[1] + share[2])
     # Voxels that the image does not show count as the rest of their region does.
     size = region_sizes(template, parcellation) * template.grid.voxel_ml
-    volume = share[own, np.arange(parcellation.n_regions)] * size
+    volume = filled * size
     brain = segmentation.fractions[1:].sum() * template.grid.voxel_ml
     intensity = segmentation.relative_intensity()
     mean = sums(intensity) / n_seen
@@ -175,8 +180,8 @@ def features_of(
     columns = {
         "volume": volume,
         "relative_volume": PER_MILLE * volume / brain,
+        "grey_fraction": share[1],
         "white_fraction": share[2],
-        "csf_fraction": share[0],
         "asymmetry": asymmetry(volume, parcellation.pairs),
         "intensity_mean": mean,
         "intensity_spread": spread,
@@ -211,10 +216,10 @@ def region_sizes(template: Template, parcellation: Parcellation) -> np.ndarray:
     return RegionSums(parcellation.labels[template.brain], parcellation.n_regions)()
 
 
-def own_tissue(template: Template, parcellation: Parcellation) -> np.ndarray:
-    """Return the place of the tissue that each region mostly is, shape (n_regions,)."""
+def is_csf(template: Template, parcellation: Parcellation) -> np.ndarray:
+    """Tell which regions are mostly CSF in the template, shape (n_regions,)."""
     sums = RegionSums(parcellation.labels[template.brain], parcellation.n_regions)
-    return np.argmax([sums(tissue[template.brain]) for tissue in template.tissues], axis=0)
+    return np.argmax([sums(tissue[template.brain]) for tissue in template.tissues], axis=0) == 0
 
 
 def asymmetry(volume: np.ndarray, pairs: np.ndarray) -> np.ndarray:

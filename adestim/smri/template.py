@@ -104,7 +104,7 @@ def load_template(grid: Grid) -> Template:
     --------
     >>> from adestim.smri.template import load_template, mni_grid
     >>> load_template(mni_grid(8.0)).tissues.shape
-    (3, 20, 24, 20)
+    (3, 20, 24, 21)
     """
     from nilearn.datasets import (
         load_mni152_brain_mask,

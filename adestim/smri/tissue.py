@@ -53,8 +53,8 @@ def segment_tissues(
     """Estimate tissue fractions by expectation maximisation.
 
     Seven classes, three tissues and two steps on each border between them, share one spread; the
-    mean of a border is the weighted mean of its tissues. Spatial priors say where each tissue may be,
-    one weight a class how much of it this brain has. A smooth multiplicative field, a
+    mean of a border is the weighted mean of its tissues. Spatial priors say where each tissue
+    may be, one weight a class how much of it this brain has. A smooth multiplicative field, a
     quadratic in space, is estimated at the same time.
 
     Parameters
