@@ -158,7 +158,7 @@ def build_net(
     module: torch.nn.Module,
     n_train: int,
     validation: FusionData | None,
-    hook: Callable[[dict], bool],
+    hook: Callable[[dict], bool] | None,
     params: Mapping[str, Any],
 ) -> FusionNet:
     """Wrap a module in a skorch net: AdamW, warm-up, cosine decay, early stop.
@@ -171,7 +171,7 @@ def build_net(
         Number of training subjects, from which the schedule's length follows.
     validation : FusionData or None
         Inner validation subjects.
-    hook : callable
+    hook : callable or None
         Called with every epoch's record; training stops where it returns True.
     params : mapping
         Parameters of the fusion estimator.

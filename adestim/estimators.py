@@ -368,8 +368,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         params = self.get_params(deep=False)
         module = self._inputs.module(anchor, len(self.classes_), params)
         if split is None:
-            self.nets_[anchor] = build_net(module, len(data), None, hook, params).initialize()
-            self.nets_[anchor].notify("on_train_end")
+            self.nets_[anchor] = build_net(module, len(data), None, None, params).initialize()
             return
         train, validation = (data.view(rows) for rows in split)
         self.nets_[anchor] = build_net(module, len(train), validation, hook, params)

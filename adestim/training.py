@@ -212,11 +212,14 @@ class FusionNet(NeuralNet):
     def __getstate__(self):
         """Store the module once; skorch would store it as given and as trained."""
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "module"}
+        if self.initialized_:
+            del state["module"]
+        return state
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        vars(self)["module"] = self.module_
+        if self.initialized_:
+            vars(self)["module"] = self.module_
 
     def mean_loss(self, data: FusionData) -> float:
         """Return the weighted loss over some subjects, the module in evaluation mode."""

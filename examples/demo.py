@@ -31,8 +31,9 @@ from adestim import (
 from adestim.datasets import make_cohort
 
 mpl.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402 - the backend is chosen first
+import matplotlib.pyplot as plt
 
+PATIENT = "AD"
 FUSION = "anchored fusion"
 LATE = "late fusion"
 # Okabe and Ito's palette, told apart by people with any colour vision.
@@ -67,7 +68,6 @@ def pipeline_for(cohort):
 
 def cross_validate(pipeline, frame, target, groups, n_splits):
     """Return out-of-fold probabilities of every model, and each fold's fitted pipeline."""
-    classes = np.unique(target)
     names = [name for name, _, _ in pipeline[0].transformers]
     probability = pd.DataFrame(np.nan, index=frame.index, columns=[FUSION, *names])
     folds = []
@@ -75,16 +75,19 @@ def cross_validate(pipeline, frame, target, groups, n_splits):
     splits = list(splitter.split(frame, target, groups))
     for train, test in tqdm(splits, desc="folds", unit="fold"):
         model = clone(pipeline).fit(frame.iloc[train], target.iloc[train])
-        probability.iloc[test, 0] = model.predict_proba(frame.iloc[test])[:, 0]
         folds.append((model, test))
-        encoded_train, encoded_test = model[0].transform(frame.iloc[train]), model[0].transform(
-            frame.iloc[test]
-        )
+        seen, unseen = (model[0].transform(frame.iloc[rows]) for rows in (train, test))
+        probability.iloc[test, 0] = probability_of_patient(model[-1], unseen)
         for place, name in enumerate(names, start=1):
-            alone = one_modality(encoded_train, encoded_test, target.iloc[train], name)
+            alone = one_modality(seen, unseen, target.iloc[train], name)
             probability.iloc[test, place] = alone
     probability[LATE] = probability[names].mean(axis=1)
-    return probability, target == classes[0], folds
+    return probability, target == PATIENT, folds
+
+
+def probability_of_patient(model, encodings):
+    """Return the probability of the diagnosis."""
+    return model.predict_proba(encodings)[:, list(model.classes_).index(PATIENT)]
 
 
 def one_modality(train, test, target, name):
@@ -93,7 +96,7 @@ def one_modality(train, test, target, name):
     model = AnchoredFusionClassifier(random_state=0).fit(train.loc[has, [name]], target[has])
     out = np.full(len(test), np.nan)
     if asked.any():
-        out[asked] = model.predict_proba(test.loc[asked, [name]])[:, 0]
+        out[asked] = probability_of_patient(model, test.loc[asked, [name]])
     return out
 
 
@@ -150,7 +153,9 @@ def draw_roc(probability, truth, path):
         )
     axis.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
     axis.set(
-        xlabel="False positive rate", ylabel="True positive rate", title="Cross-validated ROC curves"
+        xlabel="False positive rate",
+        ylabel="True positive rate",
+        title="Cross-validated ROC curves",
     )
     axis.legend(loc="lower right", fontsize=8)
     axis.figure.savefig(path, dpi=120)
@@ -167,7 +172,10 @@ def draw_calibration(probability, truth, path):
         )
         axis.plot(predicted, observed, marker=marker, color=colour, label=name)
     axis.set(
-        xlabel="Predicted probability", ylabel="Observed frequency", title="Calibration", xlim=(0, 1)
+        xlabel="Predicted probability",
+        ylabel="Observed frequency",
+        title="Calibration",
+        xlim=(0, 1),
     )
     axis.legend(loc="upper left")
     axis.figure.savefig(path, dpi=120)
@@ -208,10 +216,9 @@ def main():
     arguments = parser.parse_args()
     start = time.perf_counter()
     folder = arguments.output
-    print(f"1. Writing {arguments.subjects} simulated patients to {folder / 'cohort'} ...")
-    cohort = make_cohort(
-        arguments.subjects, task="nc_ad", root=folder / "cohort", random_state=0, n_jobs=2
-    )
+    root = folder / f"cohort_{arguments.subjects}"
+    print(f"1. Writing {arguments.subjects} simulated patients to {root} ...")
+    cohort = make_cohort(arguments.subjects, task="nc_ad", root=root, random_state=0, n_jobs=2)
     missing = cohort.frame[["t1w", "bold", "genotypes"]].isna().mean()
     print("   missing: " + ", ".join(f"{name} {share:.0%}" for name, share in missing.items()))
     print("2. Encoding their images (frozen backbones: nothing is learned across patients) ...")
@@ -221,7 +228,8 @@ def main():
     probability, truth, folds = cross_validate(
         pipeline, frame, cohort.target, cohort.groups, arguments.folds
     )
-    print("\n" + table_of(probability, truth, oracle_of(cohort)).to_string() + "\n")
+    table = table_of(probability, truth, cohort.oracle.to_numpy())
+    print(f"\n{table.to_string()}\n")
     print("4. Drawing figures ...")
     draw_roc(probability, truth, folder / "roc_curves.png")
     draw_calibration(probability, truth, folder / "calibration.png")

@@ -74,9 +74,7 @@ def test_tokens_are_standardised_by_place(prepared):
     data = inputs.data("mri", tables, scores)
     known = data.tokens["mri"][data.present[:, 0]]
     torch.testing.assert_close(known.mean(dim=0), torch.zeros(2, 1), atol=1e-5, rtol=0)
-    torch.testing.assert_close(
-        known.std(dim=0, correction=0), torch.ones(2, 1), atol=1e-4, rtol=0
-    )
+    torch.testing.assert_close(known.std(dim=0, correction=0), torch.ones(2, 1), atol=1e-4, rtol=0)
 
 
 def test_presence_and_masks_agree(prepared):

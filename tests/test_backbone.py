@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from adestim.backbone import CLOSED, Attention, ReferenceBackbone
+from adestim.backbone import CLOSED, Attention, Backbone, ReferenceBackbone
 
 
 @pytest.fixture
@@ -84,30 +84,49 @@ def test_closed_auxiliary_tokens_leave_the_own_tokens_as_they_are(backbone):
     own = backbone.embed(torch.randn(4, 3, 2))
     auxiliary = 50 * torch.randn(4, 6, 8)
     open_mask, closed_mask = torch.zeros(4, 3), torch.full((4, 6), CLOSED)
-    alone = backbone.encode(own, open_mask)
+    alone = backbone.encode(own, open_mask, 3)
     together = backbone.encode(
-        torch.cat([own, auxiliary], dim=1), torch.cat([open_mask, closed_mask], dim=1)
+        torch.cat([own, auxiliary], dim=1), torch.cat([open_mask, closed_mask], dim=1), 3
     )
     torch.testing.assert_close(together[:, :3], alone)
 
 
 def test_open_auxiliary_tokens_are_read(backbone):
-    own = backbone.embed(torch.randn(4, 3, 2))
+    own, real = backbone.embed(torch.randn(4, 3, 2)), torch.ones(4, 3, dtype=torch.bool)
     tokens = torch.cat([own, torch.randn(4, 6, 8)], dim=1)
-    alone = backbone.encode(own, torch.zeros(4, 3))
-    together = backbone.encode(tokens, torch.zeros(4, 9))
-    assert not torch.allclose(together[:, :3], alone, atol=1e-3)
+    alone = backbone.pool(backbone.encode(own, torch.zeros(4, 3), 3), real)
+    together = backbone.pool(backbone.encode(tokens, torch.zeros(4, 9), 3), real)
+    assert not torch.allclose(together, alone, atol=1e-3)
 
 
-def test_pool_averages_the_real_own_tokens_and_nothing_else(backbone):
+def test_every_own_token_is_read(backbone):
+    inputs, real = torch.randn(1, 3, 2), torch.ones(1, 3, dtype=torch.bool)
+
+    def pooled(inputs):
+        return backbone.pool(backbone.encode(backbone.embed(inputs), torch.zeros(1, 3), 3), real)
+
+    for place in range(3):
+        other = inputs.clone()
+        other[:, place] += 3
+        assert not torch.allclose(pooled(other), pooled(inputs), atol=1e-3)
+
+
+def test_pool_never_looks_at_auxiliary_tokens(backbone):
+    encoded, real = torch.randn(2, 7, 8), torch.ones(2, 3, dtype=torch.bool)
+    other = encoded.clone()
+    other[:, 3:] = 100.0
+    torch.testing.assert_close(backbone.pool(other, real), backbone.pool(encoded, real))
+
+
+def test_pool_averages_the_real_own_tokens_by_default():
     tokens = torch.randn(2, 7, 8)
     own = torch.tensor([[True, False, True], [False, True, False]])
     expected = torch.stack([(tokens[0, 0] + tokens[0, 2]) / 2, tokens[1, 1]])
-    torch.testing.assert_close(backbone.pool(tokens, own), expected)
+    torch.testing.assert_close(Backbone().pool(tokens, own), expected)
 
 
-def test_pool_of_no_real_token_is_zero(backbone):
-    pooled = backbone.pool(torch.randn(1, 3, 8), torch.zeros(1, 3, dtype=torch.bool))
+def test_pool_of_no_real_token_is_zero():
+    pooled = Backbone().pool(torch.randn(1, 3, 8), torch.zeros(1, 3, dtype=torch.bool))
     assert (pooled == 0).all()
 
 
@@ -125,6 +144,6 @@ def test_embed_without_places_takes_any_number_of_tokens_alike():
 
 def test_every_backbone_parameter_receives_a_gradient(backbone):
     tokens = backbone.embed(torch.randn(4, 3, 2))
-    backbone.encode(tokens, torch.zeros(4, 3)).square().sum().backward()
+    backbone.encode(tokens, torch.zeros(4, 3), 3).square().sum().backward()
     without = [name for name, value in backbone.named_parameters() if value.grad is None]
     assert not without

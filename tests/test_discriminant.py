@@ -48,7 +48,9 @@ def test_complete_subjects_are_ordered_as_by_scikit_learn(own_share, reference):
 def test_three_classes_are_ordered_as_by_scikit_learn():
     scores, y = gaussian_classes(n_classes=3)
     odds = fit(scores, y).log_odds(scores, everything(scores))
-    expected = LinearDiscriminantAnalysis().fit(scores[:, :, 0], y).decision_function(scores[:, :, 0])
+    expected = (
+        LinearDiscriminantAnalysis().fit(scores[:, :, 0], y).decision_function(scores[:, :, 0])
+    )
     for label in (1, 2):
         difference = expected[:, label] - expected[:, 0]
         assert spearmanr(odds[:, label - 1], difference).statistic > 0.98

@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import numpy as np
@@ -57,10 +58,12 @@ def fusion_data(weight=None, seed=0):
     )
 
 
-def net_of(*callbacks, lr=0.05, max_epochs=4, precision="float32", modality_dropout=0.0):
+def net_of(
+    *callbacks, module=None, lr=0.05, max_epochs=4, precision="float32", modality_dropout=0.0
+):
     torch.manual_seed(0)
     return FusionNet(
-        Recording(),
+        module or Recording(),
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.AdamW,
         lr=lr,
@@ -178,7 +181,9 @@ def test_mean_loss_does_not_depend_on_the_batches():
     weight = torch.linspace(0.1, 3, N_SUBJECTS)
     net = net_of().initialize()
     small = net.mean_loss(fusion_data(weight))
-    assert small == pytest.approx(net.set_params(batch_size=N_SUBJECTS).mean_loss(fusion_data(weight)))
+    assert small == pytest.approx(
+        net.set_params(batch_size=N_SUBJECTS).mean_loss(fusion_data(weight))
+    )
 
 
 def test_logits_are_predicted_without_dropout_in_the_order_of_the_rows():
@@ -253,10 +258,26 @@ def test_a_trained_net_pickles_without_the_data_it_was_trained_on():
     net.module_.seen.clear()
     stored = pickle.dumps(net)
     assert len(stored) < 100_000
-    copy = pickle.loads(stored)
+    restored = pickle.loads(stored)
     np.testing.assert_array_equal(
-        copy.predict_logits(fusion_data()), net.predict_logits(fusion_data())
+        restored.predict_logits(fusion_data()), net.predict_logits(fusion_data())
     )
+
+
+def test_a_trained_net_pickles_its_module_once_and_no_moments():
+    torch.manual_seed(0)
+    module = Recording()
+    module.large = nn.Linear(100, 100)
+    net = net_of(module=module).fit(fusion_data())
+    net.module_.seen.clear()
+    stored = pickle.dumps(net)
+    assert len(stored) < 1.5 * 4 * 100 * 101
+    restored = pickle.loads(stored)
+    assert restored.module is restored.module_
+
+
+def test_a_net_that_is_not_trained_can_be_copied():
+    assert isinstance(copy.deepcopy(net_of()).module, Recording)
 
 
 # The schedule

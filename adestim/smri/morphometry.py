@@ -34,6 +34,9 @@ FEATURE_NAMES = (
 )
 PER_MILLE = 1000.0
 MIN_REGION_SEEN = 0.5
+WHEN_REGISTRATION_FAILED = (
+    "The affine registration has failed: look at the image, or register it with another tool"
+)
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,14 @@ class Morphometry:
 
     def __call__(self, source: Any) -> tuple[np.ndarray, np.ndarray]:
         """Read one volume and measure it; see :func:`region_features`."""
-        image = read_volume(source, affine=self.affine)
-        if self.registration == "affine":
-            image = register_affine(image)
         template = load_template(self.grid)
-        volume = resample_to_grid(image, self.grid)
-        require_mni(volume, template)
+        image = read_volume(source, affine=self.affine)
+        if self.registration is None:
+            volume = resample_to_grid(image, self.grid)
+            require_mni(volume, template)
+        else:
+            volume = resample_to_grid(register_affine(image), self.grid)
+            require_mni(volume, template, remedy=WHEN_REGISTRATION_FAILED)
         return region_features(volume, template, self.regions())
 
     def regions(self) -> Parcellation:
@@ -113,8 +118,8 @@ def region_features(
     Returns
     -------
     tokens : ndarray of shape (n_regions, n_features), dtype float32
-        ``volume``: mL of tissue, grey and white, or of CSF where the region is mostly CSF in
-        the template. ``relative_volume``: the same, per mille of the subject's grey and white
+        ``volume``: mL of tissue, grey and white, or of CSF in the ventricles and other
+        regions of CSF. ``relative_volume``: the same, per mille of the subject's grey and white
         matter. ``grey_fraction``, ``white_fraction``: share of the region.
         ``asymmetry``: difference of volume from the same region on the other side, over their
         mean (0 without counterpart). ``intensity_mean``, ``intensity_spread``: mean and
@@ -169,7 +174,7 @@ def features_of(
     sums = RegionSums(parcellation.labels[seen], parcellation.n_regions)
     n_seen = np.maximum(sums(), 1)
     share = np.stack([sums(fraction) for fraction in segmentation.fractions]) / n_seen
-    filled = np.where(is_csf(template, parcellation), share[0], share[1] + share[2])
+    filled = np.where(parcellation.is_fluid, share[0], share[1] + share[2])
     # Voxels that the image does not show count as the rest of their region does.
     size = region_sizes(template, parcellation) * template.grid.voxel_ml
     volume = filled * size
@@ -214,12 +219,6 @@ class RegionSums:
 def region_sizes(template: Template, parcellation: Parcellation) -> np.ndarray:
     """Return the number of voxels of every region, inside the brain, shape (n_regions,)."""
     return RegionSums(parcellation.labels[template.brain], parcellation.n_regions)()
-
-
-def is_csf(template: Template, parcellation: Parcellation) -> np.ndarray:
-    """Tell which regions are mostly CSF in the template, shape (n_regions,)."""
-    sums = RegionSums(parcellation.labels[template.brain], parcellation.n_regions)
-    return np.argmax([sums(tissue[template.brain]) for tissue in template.tissues], axis=0) == 0
 
 
 def asymmetry(volume: np.ndarray, pairs: np.ndarray) -> np.ndarray:

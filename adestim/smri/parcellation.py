@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import binary_dilation, distance_transform_edt, generate_binary_structure
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from adestim._nifti import image_values, is_path, open_nifti
@@ -26,17 +26,15 @@ __all__ = ["Parcellation", "builtin_parcellation", "label_parcellation"]
 
 MIN_GREY = 0.25
 MIN_CSF = 0.5
-VENTRICLE_DEPTH = 15.0
-VENTRICLE_REACH = 4.0
-VENTRICLE_FLOOR = -15.0
+MIN_WHITE = 0.5
+# Where the lateral ventricles are, in mm: |x|, y, z; and the cistern between their atria.
+VENTRICLE_LOW, VENTRICLE_HIGH = (0, -56, -4), (36, 34, 32)
+CISTERN_BEHIND, CISTERN_WITHIN = -22.0, 11.0
+VENTRICLE_REACH = 3.0
 ANTERIOR = 0.0
 MIN_ATLAS_OVERLAP = 0.5
-OTHER_STRUCTURES = (
-    "lateral_ventricle",
-    "sulcal_csf",
-    "white_matter_anterior",
-    "white_matter_posterior",
-)
+FLUID_STRUCTURES = ("lateral_ventricle", "sulcal_csf")
+BESIDE_VENTRICLE = ("hippocampus", "amygdala")
 SIDE = re.compile(
     r"(?P<before>^|[^A-Za-z])(?P<side>left|right|lh|rh|l|r)(?P<after>$|[^A-Za-z])", re.IGNORECASE
 )
@@ -56,6 +54,8 @@ class Parcellation:
     pairs : ndarray of shape (n_regions,), dtype int
         Place of the region of the same name on the other side; a region's own place where
         there is none.
+    is_fluid : ndarray of shape (n_regions,), dtype bool
+        True for the regions whose volume is that of their CSF, not of their tissue.
     digest : str
         Digest of names and labels, by which two parcellations are compared.
     """
@@ -63,6 +63,7 @@ class Parcellation:
     names: tuple[str, ...]
     labels: np.ndarray
     pairs: np.ndarray
+    is_fluid: np.ndarray
     digest: str
 
     @property
@@ -71,13 +72,13 @@ class Parcellation:
         return len(self.names)
 
 
-def parcellation_of(names: Sequence[str], labels: np.ndarray) -> Parcellation:
+def parcellation_of(names: Sequence[str], labels: np.ndarray, is_fluid: np.ndarray) -> Parcellation:
     """Return named regions with their pairs and digest."""
     labels = labels.astype(np.int16)
     labels.setflags(write=False)
     digest = blake2b("\n".join(names).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(labels).tobytes())
-    return Parcellation(tuple(names), labels, paired_regions(names), digest.hexdigest())
+    return Parcellation(tuple(names), labels, paired_regions(names), is_fluid, digest.hexdigest())
 
 
 def paired_regions(names: Sequence[str]) -> np.ndarray:
@@ -106,7 +107,7 @@ def builtin_parcellation(grid: Grid) -> Parcellation:
     reach. The seeds are the coordinates of Seitzman et al. (2020), folded onto one
     hemisphere, so that every region has a mirror image, and merged: one region a subcortical
     structure, some seven neighbouring seeds of one functional network a cortical region. To
-    these come the lateral ventricles with the 4 mm around them, the other CSF, and the white
+    these come the lateral ventricles with the 3 mm around them, the other CSF, and the white
     matter before and behind the anterior commissure's plane.
 
     Parameters
@@ -133,14 +134,17 @@ def builtin_parcellation(grid: Grid) -> Parcellation:
     """
     template = load_template(grid)
     structures, structure = grey_structures(template)
-    others = dict(zip(OTHER_STRUCTURES, other_structures(template), strict=True))
-    for name, inside in others.items():
-        structure[inside & (structure == 0)] = len(structures) + 1
+    kept = np.isin(structure, [structures.index(name) + 1 for name in BESIDE_VENTRICLE])
+    for name, inside in other_structures(template).items():
+        # The ventricle widens at the expense of its neighbours, whose rim it therefore has.
+        free = ~kept if name == "lateral_ventricle" else structure == 0
+        structure[inside & free] = len(structures) + 1
         structures = (*structures, name)
     is_right = grid.centres()[..., 0] > 0
     labels = np.where(structure > 0, 2 * structure - 1 + is_right, 0)
     names = [sided(name, side) for name in structures for side in "LR"]
-    return compacted(names, labels)
+    is_fluid = [name.startswith(FLUID_STRUCTURES) for name in names]
+    return compacted(names, labels, is_fluid)
 
 
 def sided(structure: str, side: str) -> str:
@@ -167,25 +171,36 @@ def grey_structures(template: Template) -> tuple[tuple[str, ...], np.ndarray]:
     return seeds.names, structure
 
 
-def other_structures(template: Template) -> tuple[np.ndarray, ...]:
-    """Return ventricles, other CSF, anterior and posterior white matter, as masks."""
+def other_structures(template: Template) -> dict[str, np.ndarray]:
+    """Return masks of the ventricles with their surround, other CSF, and white matter."""
     csf, _, white = template.tissues
     centres = template.grid.centres()
-    depth = distance_transform_edt(template.brain) * template.grid.resolution
-    core = (csf >= MIN_CSF) & (depth >= VENTRICLE_DEPTH) & (centres[..., 2] >= VENTRICLE_FLOOR)
-    steps = max(round(VENTRICLE_REACH / template.grid.resolution), 1)
-    around = binary_dilation(core, generate_binary_structure(3, 1), iterations=steps)
-    ventricle = around & template.brain
     anterior = centres[..., 1] >= ANTERIOR
-    return ventricle, csf >= MIN_CSF, (white >= 0.5) & anterior, (white >= 0.5) & ~anterior
+    return {
+        "lateral_ventricle": template.brain & around_ventricles(csf >= MIN_CSF, template.grid),
+        "sulcal_csf": csf >= MIN_CSF,
+        "white_matter_anterior": (white >= MIN_WHITE) & anterior,
+        "white_matter_posterior": (white >= MIN_WHITE) & ~anterior,
+    }
 
 
-def compacted(names: Sequence[str], labels: np.ndarray) -> Parcellation:
+def around_ventricles(is_csf: np.ndarray, grid: Grid) -> np.ndarray:
+    """Return the lateral ventricles and what lies within their reach, at least a voxel."""
+    centres = abs(grid.centres() * [1, 0, 0]) + grid.centres() * [0, 1, 1]
+    boxed = ((centres >= VENTRICLE_LOW) & (centres <= VENTRICLE_HIGH)).all(axis=-1)
+    cistern = (centres[..., 0] < CISTERN_WITHIN) & (centres[..., 1] < CISTERN_BEHIND)
+    away = distance_transform_edt(~(is_csf & boxed & ~cistern)) * grid.resolution
+    return away <= max(VENTRICLE_REACH, grid.resolution)
+
+
+def compacted(names: Sequence[str], labels: np.ndarray, is_fluid: Sequence[bool]) -> Parcellation:
     """Drop regions without a voxel, and number the rest from 1."""
     found = np.unique(labels[labels > 0])
     places = np.zeros(len(names) + 1, dtype=int)
     places[found] = np.arange(1, len(found) + 1)
-    return parcellation_of([names[label - 1] for label in found], places[labels])
+    return parcellation_of(
+        [names[label - 1] for label in found], places[labels], np.asarray(is_fluid)[found - 1]
+    )
 
 
 def label_parcellation(
@@ -242,7 +257,16 @@ def label_parcellation(
     on_grid = nearest_labels(codes, image.affine, grid) * load_template(grid).brain
     require_overlap(codes, image.affine, on_grid, grid)
     warn_of_lost_regions(names, on_grid)
-    return compacted(names, on_grid)
+    return compacted(names, on_grid, mostly_fluid(on_grid, len(names), load_template(grid)))
+
+
+def mostly_fluid(labels: np.ndarray, n_regions: int, template: Template) -> np.ndarray:
+    """Tell which regions hold more CSF than grey or white matter, shape (n_regions,)."""
+    sums = [
+        np.bincount(labels.ravel(), weights=tissue.ravel(), minlength=n_regions + 1)[1:]
+        for tissue in template.tissues
+    ]
+    return np.argmax(sums, axis=0) == 0
 
 
 def label_values(image: Any) -> np.ndarray:
@@ -273,7 +297,14 @@ def label_names(values: np.ndarray, labels: Any) -> list[str]:
 
 def names_from_table(values: np.ndarray, path: Any) -> list[str]:
     """Read the names of values from a BIDS table."""
-    table = pd.read_csv(path, sep="\t")
+    try:
+        table = pd.read_csv(path, sep="\t")
+    except (OSError, ValueError) as failure:
+        raise InputError(
+            "A table of labels must be a readable text file",
+            got=f"{type(failure).__name__}: {path}",
+            remedy="Pass the path of a BIDS _dseg.tsv, or a list of names",
+        ) from failure
     if not {"index", "name"} <= set(table.columns):
         raise InputError(
             "A table of labels needs the columns 'index' and 'name'",

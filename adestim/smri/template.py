@@ -24,6 +24,10 @@ MIN_COVERAGE = 0.6
 LIKENESS_FWHM = 6.0
 FWHM_PER_SIGMA = 2.3548
 N_RESOLUTIONS_REMEMBERED = 4
+HOW_TO_REGISTER = (
+    "Register it first (fMRIPrep and Clinica's t1-linear write MNI outputs), or pass "
+    "registration='affine' to the extractor"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +173,7 @@ def template_likeness(volume: GridVolume, template: Template) -> float:
     return float(np.corrcoef(*pair)[0, 1])
 
 
-def require_mni(volume: GridVolume, template: Template) -> None:
+def require_mni(volume: GridVolume, template: Template, remedy: str = HOW_TO_REGISTER) -> None:
     """Refuse a volume that does not lie where the template does.
 
     Parameters
@@ -178,6 +182,8 @@ def require_mni(volume: GridVolume, template: Template) -> None:
         Volume on the template's grid.
     template : Template
         Template.
+    remedy : str, default="Register it first ..."
+        What the error tells the user to do.
 
     Raises
     ------
@@ -186,10 +192,6 @@ def require_mni(volume: GridVolume, template: Template) -> None:
         correlation with the template (:func:`template_likeness`) is below 0.4.
     """
     rule = "A T1w volume must be in MNI152 space"
-    remedy = (
-        "Register it first (fMRIPrep and Clinica's t1-linear write MNI outputs), or pass "
-        "registration='affine' to the extractor"
-    )
     coverage = float(volume.support[template.brain].mean())
     if coverage < MIN_COVERAGE:
         raise VolumeError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.ndimage import affine_transform
 
-from adestim._nifti import image_values, is_path, open_nifti
+from adestim._nifti import image_values, is_path, open_nifti, require_invertible_affine
 from adestim.exceptions import VolumeError
 
 __all__ = [
@@ -147,7 +148,9 @@ def image_of(array: Any, affine: ArrayLike | None) -> Any:
             got=f"an array of shape {array.shape} and affine=None",
             remedy="Pass affine= to the extractor, or nibabel.Nifti1Image(array, affine) as cell",
         )
-    return nibabel.Nifti1Image(array.astype(np.float32), np.asarray(affine, dtype=float))
+    affine = np.asarray(affine, dtype=float)
+    require_invertible_affine(SimpleNamespace(affine=affine), VolumeError)
+    return nibabel.Nifti1Image(array.astype(np.float32), affine)
 
 
 def require_usable_values(values: np.ndarray) -> None:
@@ -337,11 +340,11 @@ def normalise_intensity(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
     array([0.  , 1.  , 1.01], dtype=float32)
     """
     low, high = np.percentile(values[inside], [DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE])
-    low = low if values[inside].min() < 0 else 0.0
     if not high > low:
         raise VolumeError(
             "The brain of a T1w volume must show differences of intensity",
             got=f"{high:g} at its 1st and its 99th percentile",
             remedy="Look at the image: it is blank or saturated where the brain should be",
         )
+    low = low if values[inside].min() < 0 else 0.0
     return np.clip((values - low) / (high - low), 0, 1.5).astype(np.float32)

@@ -205,9 +205,7 @@ def test_auxiliary_tokens_have_the_root_mean_square_of_the_anchors_own():
     mask = torch.tensor([[True, True, False, False]] * 3)
     scaled = match_rms(auxiliary, own, mask)
     target = own[:, :2].square().mean(dim=(1, 2)).sqrt()
-    torch.testing.assert_close(
-        scaled.square().mean(dim=-1).sqrt(), target[:, None].expand(-1, 5)
-    )
+    torch.testing.assert_close(scaled.square().mean(dim=-1).sqrt(), target[:, None].expand(-1, 5))
 
 
 def test_auxiliary_tokens_keep_their_direction():
