@@ -241,6 +241,15 @@ def choose_anchors(anchor: str | Sequence[str], modalities: Sequence[str]) -> li
     return anchors
 
 
+def require_whole_heads(width: int) -> None:
+    """Refuse a width that does not split into heads."""
+    if width % HEAD_WIDTH:
+        raise InputError(
+            f"The 'width' parameter of AnchoredFusionClassifier must be a multiple of {HEAD_WIDTH}",
+            got=str(width),
+        )
+
+
 def score_scale(scores: np.ndarray) -> np.ndarray:
     """Return the root mean square of every phase-1 score, over subjects who have it."""
     flat = scores.reshape(len(scores), scores.shape[1], -1)

@@ -10,19 +10,22 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_consistent_length, column_or_1d, compute_sample_weight
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from adestim._docs import fill_docs
 from adestim._sklearn import CallbackSupportMixin, Interval, StrOptions, draw_seeds, fit_context
 from adestim._torch import choose_device, seeded
-from adestim.anchors import HEAD_WIDTH, AnchorInputs, build_net, choose_anchors, score_scale
-from adestim.exceptions import DataWarning, InputError
-from adestim.grouping import own_groups
+from adestim.anchors import (
+    AnchorInputs,
+    build_net,
+    choose_anchors,
+    require_whole_heads,
+    score_scale,
+)
+from adestim.exceptions import DataWarning
 from adestim.heads import fit_phase_one, inner_folds
 from adestim.modalities import check_fusion_table, read_modalities, training_tables
+from adestim.targets import check_training_set
 from adestim.tokens import TokenScaler, require_a_modality, stack_tokens, without_rows
 
 __all__ = ["AnchoredFusionClassifier"]
@@ -109,9 +112,8 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
 
     Notes
     -----
-    X may be an encodings table (object columns of :class:`~adestim.encoding.Encoding` or None), a
-    numeric frame whose columns are named ``modality__feature``, or a plain numeric array, which
-    is one anonymous modality. NaN and None mean: not known.
+    X may be an encodings table, a numeric frame whose columns are named ``modality__feature``, or
+    a plain numeric array, which is one anonymous modality. NaN and None mean: not known.
 
     References
     ----------
@@ -228,15 +230,19 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         InputError
             When an anchor is not among the modalities.
         """
-        frame, codes, weight, groups = self._check_training_data(X, y, groups, sample_weight)
-        tables = training_tables(frame)
+        require_whole_heads(self.width)
+        data = check_training_set(self, X, y, groups, sample_weight, self.class_weight)
+        self.classes_ = data.classes
+        tables = training_tables(data.frame)
         anchors = choose_anchors(self.anchor, list(tables))
         seeds = draw_seeds(self.random_state, 3)
-        folds = inner_folds(codes, groups, seeds[0])
-        phase_one, scores = fit_phase_one(tables, codes, weight, folds, len(self.classes_))
-        self._remember(tables, phase_one, scores)
-        split = self._split(codes, groups, seeds[1])
-        self._fit_anchors(anchors, frame, tables, scores, codes, weight, split, seeds[2])
+        folds = inner_folds(data.codes, data.groups, seeds[0])
+        self.phase_one_, scores = fit_phase_one(
+            tables, data.codes, data.weight, folds, len(self.classes_)
+        )
+        self._remember(tables, scores)
+        split = self._split(data.codes, data.groups, seeds[1])
+        self._fit_anchors(anchors, data, tables, scores, split, seeds[2])
         return self
 
     def predict_proba(self, X):
@@ -291,44 +297,11 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         check_is_fitted(self, "nets_")
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _check_training_data(self, X, y, groups, sample_weight):
-        """Check and encode the training data; rows of weight 0 are left out."""
-        if self.width % HEAD_WIDTH:
-            raise InputError(
-                f"The 'width' parameter of {type(self).__name__} must be a multiple of "
-                f"{HEAD_WIDTH}",
-                got=str(self.width),
-            )
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__} requires y to be passed, but the target y is None."
-            )
-        frame = check_fusion_table(self, X, reset=True)
-        y = column_or_1d(y, warn=True)
-        check_consistent_length(frame, y)
-        check_classification_targets(y)
-        weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
-        check_consistent_length(frame, groups)
-        kept = weight > 0
-        groups = own_groups(frame[kept]) if groups is None else column_or_1d(groups)[kept]
-        encoder = LabelEncoder().fit(y[kept])
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
-            raise InputError(
-                f"{type(self).__name__} needs at least 2 classes in y",
-                got=f"{len(self.classes_)} class",
-                remedy="Check the labels, or the split that left one class out",
-            )
-        codes = encoder.transform(y[kept])
-        weight = weight[kept] * compute_sample_weight(self.class_weight, y[kept])
-        return frame[kept], codes, weight, np.unique(groups, return_inverse=True)[1]
-
-    def _remember(self, tables, phase_one, scores) -> None:
+    def _remember(self, tables, scores) -> None:
         """Keep what reading later tables needs."""
         self.modalities_ = list(tables)
-        self.phase_one_ = phase_one
         self._inputs = AnchorInputs(
-            phase_one=phase_one,
+            phase_one=self.phase_one_,
             likes={name: without_rows(table) for name, table in tables.items()},
             scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
             score_scale=score_scale(scores),
@@ -337,28 +310,30 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
 
     def _split(self, codes, groups, seed):
         """Return training and validation rows of phase 2, or None where a class cannot be split."""
+        if self.max_epochs == 0:
+            return None
         splits = inner_folds(codes, groups, seed, n_folds=round(1 / self.validation_fraction))
-        if not splits and self.max_epochs:
+        if not splits:
             warnings.warn(
                 "A class has a single group, so there is no inner validation split: phase 2 is "
                 "not trained and the phase-1 prediction stands.",
                 DataWarning,
                 stacklevel=4,
             )
-        return splits[0] if splits and self.max_epochs else None
+        return splits[0] if splits else None
 
-    def _fit_anchors(self, anchors, frame, tables, scores, codes, weight, split, seed) -> None:
+    def _fit_anchors(self, anchors, data, tables, scores, split, seed) -> None:
         """Train every anchor's net in turn, each an outer task for scikit-learn's callbacks."""
         self.anchors_, self.nets_, self.history_ = anchors, {}, []
-        y = self.classes_[codes]
+        frame, y = data.frame, self.classes_[data.codes]
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
         for anchor in anchors:
-            data = self._inputs.data(anchor, tables, scores, codes, weight)
+            inputs = self._inputs.data(anchor, tables, scores, data.codes, data.weight)
             hook = partial(self._after_epoch, anchor, context, frame, y)
             with seeded(seed, choose_device(self.device)):
-                self._fit_anchor(anchor, data, split, hook)
-        vars(self).pop("net_", None)
+                self._fit_anchor(anchor, inputs, split, hook)
+        self.__dict__.pop("net_", None)
         if len(anchors) == 1:
             self.net_ = self.nets_[anchors[0]]
         context.call_on_fit_task_end(estimator=self, X=frame, y=y)

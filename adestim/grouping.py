@@ -9,6 +9,9 @@ from scipy.sparse.csgraph import connected_components
 
 __all__ = ["own_groups"]
 
+# Where rows repeat more often than this, the table is too coarse for sameness to mean anything.
+REPEATS_OF_A_COARSE_TABLE = 4
+
 
 def own_groups(frame: pd.DataFrame) -> np.ndarray:
     """Group rows of one index label, and rows that hold the very same data.
@@ -23,6 +26,8 @@ def own_groups(frame: pd.DataFrame) -> np.ndarray:
         pd.concat([objects, values], axis=1), index=False
     ).to_numpy()
     by_content = pd.factorize(content)[0]
+    if by_content.max() + 1 < len(frame) / REPEATS_OF_A_COARSE_TABLE:
+        by_content = np.arange(len(frame))
     labels = pd.factorize(frame.index)[0]
     # Rows without a label (-1) have nothing in common.
     labels = np.where(labels < 0, len(labels) + np.arange(len(labels)), labels)

@@ -24,9 +24,10 @@ __all__ = ["PhaseOne", "fit_phase_one", "inner_folds"]
 
 PENALTIES = np.logspace(-4, 1.25, 8)
 N_FOLDS = 5
-# Columns are scaled before the penalty: those of large blocks are made dearer to use, those that go
-# with the class alone cheaper, as in adaptive penalties (Zou 2006, JASA 101). Half-way exponents did
-# as well as or better than 0, 1 and a choice by cross-validation, on real and simulated tables.
+# Columns are scaled before the penalty: those of large blocks are made dearer to use, those that
+# go with the class alone cheaper, as in adaptive penalties (Zou 2006, JASA 101). Half-way
+# exponents did as well as or better than 0, 1 and a choice by cross-validation, on real and
+# simulated tables.
 SIZE_EXPONENT = 0.5
 ASSOCIATION_EXPONENT = 0.5
 LOG_ODDS_OF_ABSENT_CLASS = -8.0

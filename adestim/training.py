@@ -223,14 +223,12 @@ class FusionNet(NeuralNet):
 
     def mean_loss(self, data: FusionData) -> float:
         """Return the weighted loss over some subjects, the module in evaluation mode."""
-        total, weights = 0.0, 0.0
-        for batch, y in BatchIterator(data, self.batch_size):
-            weight = float(batch["weight"].sum())
-            with torch.no_grad():
-                logits = self.evaluation_step((batch, y), training=False)
-                total += float(self.get_loss(logits, y, X=batch)) * weight
-            weights += weight
-        return total / max(weights, 1e-12)
+        return float(np.average(self.subject_losses(data), weights=data.weight[data.rows]))
+
+    def subject_losses(self, data: FusionData) -> np.ndarray:
+        """Return every subject's cross-entropy, the module in evaluation mode."""
+        logits = torch.from_numpy(self.predict_logits(data))
+        return F.cross_entropy(logits, data.y[data.rows], reduction="none").numpy()
 
     def predict_logits(self, data: FusionData) -> np.ndarray:
         """Return logits of shape (n_subjects, n_classes)."""
@@ -251,6 +249,9 @@ def to_device(value, device: torch.device):
 class EarlyStop(Callback):
     """Keep the weights of the best epoch, the start included; stop when none is better.
 
+    An epoch is better than the start only where its loss is lower by more than the standard
+    error of the paired difference, so that noise in a small validation split changes nothing.
+
     Parameters
     ----------
     validation : FusionData or None
@@ -267,17 +268,21 @@ class EarlyStop(Callback):
         """Score the phase-1 start, which is the first candidate."""
         self.best_epoch_ = 0
         if self.validation is not None:
-            self.best_loss_ = net.mean_loss(self.validation)
+            self.start_losses_ = net.subject_losses(self.validation)
+            self.weight_ = self.validation.weight[self.validation.rows].numpy()
+            self.best_loss_ = float(np.average(self.start_losses_, weights=self.weight_))
             self.best_state_ = snapshot(net.module_)
 
     def on_epoch_end(self, net, **kwargs):
         """Score this epoch; stop when patience is at its end."""
         if self.validation is None:
             return
-        loss = net.mean_loss(self.validation)
+        losses = net.subject_losses(self.validation)
+        loss = float(np.average(losses, weights=self.weight_))
         net.history.record("valid_loss", loss)
         epoch = len(net.history)
-        if loss < self.best_loss_:
+        certain = exceeds_its_error(self.start_losses_ - losses, self.weight_)
+        if loss < self.best_loss_ and certain:
             self.best_loss_, self.best_epoch_ = loss, epoch
             self.best_state_ = snapshot(net.module_)
         elif epoch - self.best_epoch_ >= self.patience:
@@ -287,8 +292,14 @@ class EarlyStop(Callback):
         """Go back to the best epoch; let go of the data."""
         if self.validation is not None:
             net.module_.load_state_dict(self.best_state_)
-        self.validation = None
-        self.best_state_ = None
+        self.validation = self.best_state_ = self.start_losses_ = self.weight_ = None
+
+
+def exceeds_its_error(values: np.ndarray, weight: np.ndarray) -> bool:
+    """Tell whether a weighted mean is larger than its standard error."""
+    mean = np.average(values, weights=weight)
+    variance = np.average((values - mean) ** 2, weights=weight)
+    return bool(mean > np.sqrt(variance / len(values)))
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -31,7 +31,6 @@ SOURCES = sorted(
 
 WITHOUT_MIRROR = {
     "_docs.py": "a decorator; the docstrings it fills are checked against signatures here",
-    "exceptions.py": "pickling is tested here, the wording in the doctest of AdestimError",
 }
 
 # numpydoc: no docstring; parameters missing, unknown, in another order, without a type.

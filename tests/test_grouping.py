@@ -109,3 +109,8 @@ def merged(first, second):
 def test_connected_agrees_with_union_find(pairs):
     first, second = np.array(pairs).T
     assert partition(connected(first, second)) == partition(merged(first, second))
+
+
+def test_sameness_means_nothing_in_a_coarse_table():
+    frame = pd.DataFrame({"sex": [0, 1] * 20, "carrier": [0, 0, 1, 1] * 10})
+    assert len(np.unique(own_groups(frame))) == 40

@@ -156,8 +156,8 @@ def test_infinite_number_is_refused(frame, value, transformer):
         slice(2, 3),
         slice(-2, -1),
         slice("tau", "tau"),
-        lambda frame: ["tau"],
-        lambda frame: frame.columns.get_loc("tau"),
+        pytest.param(lambda frame: ["tau"], id="callable-labels"),
+        pytest.param(lambda frame: frame.columns.get_loc("tau"), id="callable-position"),
     ],
     ids=str,
 )
@@ -196,7 +196,9 @@ def test_column_that_is_not_there_is_named_with_those_that_are(frame, columns):
         one(columns).fit(frame)
 
 
-@pytest.mark.parametrize("columns", [[], slice(9, None), lambda _: []], ids=str)
+@pytest.mark.parametrize(
+    "columns", [[], slice(9, None), lambda _: []], ids=["list", "slice", "callable"]
+)
 def test_modality_without_a_column_is_refused(frame, columns):
     with pytest.raises(InputError, match="Modality 'only' must read at least one column"):
         one(columns).fit(frame)

@@ -52,6 +52,8 @@ class VcfSet(GenotypeSet):
 
     Parameters
     ----------
+    path, n_samples, lookup, variants, declared_build
+        As for :class:`~adestim.genetics.genotypes.GenotypeSet`.
     lines : ndarray of shape (n_variants, 2), dtype int
         Number of the line and of the alternate allele, of every variant.
     """

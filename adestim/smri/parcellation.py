@@ -193,7 +193,9 @@ def around_ventricles(is_csf: np.ndarray, grid: Grid) -> np.ndarray:
     return away <= max(VENTRICLE_REACH, grid.resolution)
 
 
-def compacted(names: Sequence[str], labels: np.ndarray, is_fluid: Sequence[bool]) -> Parcellation:
+def compacted(
+    names: Sequence[str], labels: np.ndarray, is_fluid: Sequence[bool] | np.ndarray
+) -> Parcellation:
     """Drop regions without a voxel, and number the rest from 1."""
     found = np.unique(labels[labels > 0])
     places = np.zeros(len(names) + 1, dtype=int)

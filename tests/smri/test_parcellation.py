@@ -107,6 +107,17 @@ def test_label_image_and_names(two_halves):
     assert x[parcellation.labels == 1].max() < 0 < x[parcellation.labels == 2].min()
 
 
+def test_regions_of_fluid_are_told_from_tissue(builtin):
+    fluid = np.array(builtin.names)[builtin.is_fluid]
+    assert sorted({name[:-2] for name in fluid}) == ["lateral_ventricle", "sulcal_csf"]
+    values = np.ones((9, 9, 9), dtype=np.uint8)
+    values[4, 4, 4] = 2
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    affine[:3, 3] = np.array([-6, 14, 11]) - 16
+    in_frontal_horn = nibabel.Nifti1Image(values, affine)
+    assert label_parcellation(in_frontal_horn, mni_grid(2.0)).is_fluid.tolist() == [False, True]
+
+
 def test_labels_without_names_are_numbered_and_have_no_pair(two_halves):
     parcellation = label_parcellation(two_halves, GRID)
     assert parcellation.names == ("label3", "label7")

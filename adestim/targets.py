@@ -1,0 +1,101 @@
+"""Checking what a fusion classifier is trained on: table, labels, weights, groups."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_consistent_length, column_or_1d, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from adestim.exceptions import InputError
+from adestim.grouping import own_groups
+from adestim.modalities import check_fusion_table
+
+__all__ = ["TrainingSet", "check_training_set"]
+
+
+class TrainingSet(NamedTuple):
+    """A checked training set; subjects of weight 0 are left out.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_subjects, n_columns)
+        The table.
+    codes : ndarray of shape (n_subjects,)
+        Classes as integers from 0.
+    classes : ndarray of shape (n_classes,)
+        Class labels.
+    weight : ndarray of shape (n_subjects,)
+        Weights, those of the classes included.
+    groups : ndarray of shape (n_subjects,)
+        Groups as integers.
+    """
+
+    frame: pd.DataFrame
+    codes: np.ndarray
+    classes: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray
+
+
+def check_training_set(estimator, X, y, groups, sample_weight, class_weight) -> TrainingSet:
+    """Check and encode a training set.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table.
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    groups, sample_weight : array-like of shape (n_subjects,) or None
+        As in ``fit``.
+    class_weight : dict, "balanced" or None
+        Weights of the classes.
+
+    Returns
+    -------
+    TrainingSet
+
+    Raises
+    ------
+    InputError
+        When y has a single class.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    frame = check_fusion_table(estimator, X, reset=True)
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(frame, y)
+    check_classification_targets(y)
+    weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    kept = weight > 0
+    encoder = LabelEncoder().fit(y[kept])
+    if len(encoder.classes_) < 2:
+        raise InputError(
+            f"{name} needs at least 2 classes in y",
+            got=f"{len(encoder.classes_)} class",
+            remedy="Check the labels, or the split that left one class out",
+        )
+    return TrainingSet(
+        frame=frame[kept],
+        codes=encoder.transform(y[kept]),
+        classes=encoder.classes_,
+        weight=weight[kept] * compute_sample_weight(class_weight, y[kept]),
+        groups=checked_groups(groups, frame, kept),
+    )
+
+
+def checked_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
+    """Return the groups of the kept rows as integers, the table's own where none are given."""
+    if groups is None:
+        return own_groups(frame[kept])
+    groups = column_or_1d(groups)
+    check_consistent_length(frame, groups)
+    return np.unique(groups[kept], return_inverse=True)[1]
