@@ -31,7 +31,9 @@ def tuned_logistic():
 
 def boosting():
     """Return gradient boosting, which reads missing values natively."""
-    return HistGradientBoostingClassifier(max_iter=150, learning_rate=0.05, early_stopping=False)
+    return HistGradientBoostingClassifier(
+        max_iter=150, learning_rate=0.05, max_features=0.3, early_stopping=False, random_state=0
+    )
 
 
 class LateFusion(ClassifierMixin, BaseEstimator):

@@ -294,7 +294,7 @@ def test_whatever_is_set_is_refused_in_fit_alone(frame):
         union.set_params(n_jobs=1).fit(frame)
 
 
-@pytest.mark.parametrize("transformer", ["passthrough", None, LogisticRegression()], ids=str)
+@pytest.mark.parametrize("transformer", ["drop", None, LogisticRegression()], ids=str)
 def test_transformer_that_is_none_is_refused(frame, transformer):
     with pytest.raises(TypeError, match="Modality 'only' of ModalityUnion needs a transformer"):
         ModalityUnion([("only", transformer, "age")]).fit(frame)
@@ -390,3 +390,24 @@ def test_metadata_pass_a_union_by(pipeline, frame):
         pipeline[-1].set_fit_request(sample_weight=True)
         pipeline.fit(frame, y, sample_weight=weight)
     np.testing.assert_allclose(pipeline.predict_proba(frame), plain.predict_proba(frame))
+
+
+# Encodings made before
+
+
+def test_passthrough_hands_on_encodings_made_before(frame):
+    encoded = ModalityUnion([("csf", StandardScaler(), ["tau"])]).fit_transform(frame)
+    union = ModalityUnion([("csf", "passthrough", "csf"), ("age", StandardScaler(), ["age"])])
+    again = union.fit_transform(frame[["age"]].join(encoded))
+    assert list(again["csf"]) == list(encoded["csf"])
+
+
+def test_passthrough_hands_on_numbers_as_they_are(frame):
+    packed = ModalityUnion([("csf", "passthrough", ["tau"])]).fit_transform(frame)
+    known = [cell.tokens.item() for cell in packed["csf"] if cell is not None]
+    np.testing.assert_allclose(known, frame["tau"].dropna())
+
+
+def test_passthrough_is_a_parameter_like_any_other():
+    union = ModalityUnion([("csf", StandardScaler(), ["tau"])]).set_params(csf="passthrough")
+    assert clone(union).get_params()["csf"] == "passthrough"

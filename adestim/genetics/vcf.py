@@ -52,8 +52,16 @@ class VcfSet(GenotypeSet):
 
     Parameters
     ----------
-    path, n_samples, lookup, variants, declared_build
-        As for :class:`~adestim.genetics.genotypes.GenotypeSet`.
+    path : Path
+        The file.
+    n_samples : int
+        Number of samples.
+    lookup : dict of str to int
+        Row of every name a sample goes by; ``AMBIGUOUS`` where several samples share one.
+    variants : DataFrame of shape (n_variants, 5)
+        See :mod:`adestim.genetics.genotypes`.
+    declared_build : str or None
+        Genome build that the header names.
     lines : ndarray of shape (n_variants, 2), dtype int
         Number of the line and of the alternate allele, of every variant.
     """

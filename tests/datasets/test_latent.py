@@ -107,17 +107,6 @@ def test_apoe_genotypes_are_as_frequent_as_published(complete, task, place, coun
         assert np.mean(names == genotype) == pytest.approx(share, abs=3 * standard_error)
 
 
-def test_stable_and_progressive_make_the_published_mci_group():
-    stable, progressive = TASKS["smci_pmci"].groups
-    mixture = stable.share * stable.apoe_probabilities
-    mixture = mixture + progressive.share * progressive.apoe_probabilities
-    np.testing.assert_allclose(mixture, np.array(MCI_APOE) / sum(MCI_APOE))
-    for score, (mean, _) in TASKS["nc_mci"].groups[1].scores.items():
-        mixed = stable.share * stable.scores[score][0]
-        mixed += progressive.share * progressive.scores[score][0]
-        assert mixed == pytest.approx(mean, rel=0.02), score
-
-
 @pytest.mark.parametrize(
     ("task", "variable", "auc"),
     [
@@ -186,22 +175,6 @@ def test_conversion_is_that_of_36_months(complete):
     assert 0.30 <= complete["smci_pmci"].latent.y.mean() <= 0.45
 
 
-@pytest.mark.parametrize("missing", [None, "adni", 0.3, 0.6])
-@pytest.mark.parametrize("task", list(TASKS))
-def test_oracle_is_calibrated(task, missing):
-    tables = draw_tables(N, task, missing, seed=1)
-    y, oracle = tables.latent.y, tables.oracle
-    score = log_odds(np.clip(oracle, 1e-12, 1 - 1e-12))[:, None]
-    line = LogisticRegression(C=1e8).fit(score, y)
-    assert line.coef_.item() == pytest.approx(1, abs=0.1)
-    assert line.intercept_.item() == pytest.approx(0, abs=0.15)
-    bins = np.array_split(np.argsort(oracle), 10)
-    error = np.mean([abs(oracle[rows].mean() - y[rows].mean()) for rows in bins])
-    assert error < 0.025
-    brier = np.mean((oracle - y) ** 2)
-    assert brier == pytest.approx(np.mean(oracle * (1 - oracle)), abs=0.012)
-
-
 @pytest.mark.parametrize("task", list(TASKS))
 def test_oracle_is_above_every_model_of_the_measurements(complete, task):
     tables = complete[task]
@@ -236,39 +209,9 @@ def test_part_of_the_gap_is_learned_from_several_hundred_subjects(task):
     assert roc_auc_score(y[~train], joint) > roc_auc_score(y[~train], late) + 0.005
 
 
-def test_hearing_less_never_helps_the_oracle():
-    whole, half = (draw_tables(N, "nc_ad", missing, seed=2) for missing in (None, 0.5))
-    assert np.array_equal(whole.latent.y, half.latent.y)
-    known = roc_auc_score(whole.latent.y, whole.oracle)
-    assert roc_auc_score(half.latent.y, half.oracle) < known - 0.02
-
-
 def test_permuted_labels_leave_nothing(complete):
     tables = complete["nc_ad"]
     y = np.random.default_rng(0).permutation(tables.latent.y)
     logistic = make_pipeline(StandardScaler(), LogisticRegression())
     found = cross_validated(logistic, np.column_stack(blocks(tables)), y)
     assert roc_auc_score(y, found) == pytest.approx(0.5, abs=0.04)
-
-
-@pytest.mark.parametrize("task", list(TASKS))
-def test_complete_cases_are_as_rare_as_in_adni(task):
-    tables = draw_tables(N, task, "adni", seed=0)
-    assert 0.15 <= tables.present.complete().mean() <= 0.35
-
-
-def test_pattern_of_missing_modalities_is_no_clue():
-    tables = draw_tables(N, "nc_mci", "adni", seed=0)
-    present = tables.present
-    pattern = np.column_stack([present.smri, present.fmri, present.apoe, present.snps])
-    found = cross_validated(LogisticRegression(), pattern.astype(float), tables.latent.y)
-    assert roc_auc_score(tables.latent.y, found) == pytest.approx(0.5, abs=0.04)
-
-
-@pytest.mark.parametrize("rate", [0.3, 0.9])
-def test_rate_holds_and_nobody_loses_everything(rate):
-    present = draw_tables(N, "nc_ad", rate, seed=0).present
-    there = np.array([present.smri, present.fmri, present.clinical, present.snps])
-    assert there.any(axis=0).all()
-    kept = (1 - rate) + rate**4 / 4
-    assert there.mean(axis=1) == pytest.approx([kept] * 4, abs=0.03)

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from adestim.exceptions import GenotypeError
-from adestim.genetics.genotypes import ABSENT, AMBIGUOUS
+from adestim.genetics.genotypes import ABSENT
 from adestim.genetics.harmonise import allele_frequency
 from adestim.genetics.plink import open_plink
-from tests.genetics.files import random_dosages, simple_variants, slow_bed, variants, write_plink
+from tests.genetics.files import random_dosages, simple_variants, slow_bed, write_plink
 
 REAL_SETS = {
     "plinkQC_hg19/data": (200, 10_000, (0.005, 0.02)),
@@ -62,19 +62,6 @@ def test_samples_go_by_individual_and_by_family_and_individual_id(tmp_path):
     bed = write_plink(tmp_path / "small", np.zeros((2, 1)), samples, simple_variants(1))
     rows = open_plink(bed).rows_of(["two", "fam one", "fam_one", "three", None])
     assert rows.tolist() == [1, 0, 0, ABSENT, ABSENT]
-
-
-def test_individual_id_of_two_families_is_ambiguous_without_the_family(tmp_path):
-    samples = [("a", "1"), ("b", "1")]
-    bed = write_plink(tmp_path / "small", np.zeros((2, 1)), samples, simple_variants(1))
-    assert open_plink(bed).rows_of(["1", "b 1"]).tolist() == [AMBIGUOUS, 1]
-
-
-def test_chromosomes_and_nameless_variants_get_one_spelling(tmp_path):
-    table = variants(("rs1", "chr2", 5, "a", "g"), (".", "23", 7, "0", "T"))
-    bed = write_plink(tmp_path / "small", np.zeros((1, 2)), ["s"], table)
-    read = open_plink(bed).variants
-    assert read.to_numpy().tolist() == [["rs1", "2", 5, "A", "G"], ["X:7", "X", 7, "0", "T"]]
 
 
 @pytest.mark.parametrize("change", [-1, 3])

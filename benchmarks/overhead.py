@@ -1,0 +1,120 @@
+"""One epoch through the estimator's skorch net against a bare PyTorch loop.
+
+Both train the same module, from the same weights, on the same batches, in turn; the ratio of their
+times is what skorch, the callbacks and the bookkeeping cost.
+"""
+
+import argparse
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+from reporting import machine, write
+from torch.nn import functional as F
+
+from adestim import AnchoredFusionClassifier
+from adestim._torch import seeded
+from adestim.anchors import build_net
+from adestim.heads import fit_phase_one, inner_folds
+from adestim.modalities import training_tables
+from adestim.training import BatchIterator
+
+CPU = torch.device("cpu")
+
+
+def prepared(n_subjects, sizes, seed=0):
+    """Return a fitted estimator and its subjects as the first anchor's net reads them."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            f"{name}__{feature}": rng.normal(size=n_subjects)
+            for name, n_features in sizes.items()
+            for feature in range(n_features)
+        }
+    )
+    y = (frame.iloc[:, 0] + rng.normal(size=n_subjects) > 0).to_numpy().astype(int)
+    estimator = AnchoredFusionClassifier(max_epochs=0, random_state=seed, device="cpu")
+    estimator.fit(frame, y)
+    tables = training_tables(frame)
+    folds = inner_folds(y, np.arange(n_subjects), seed)
+    _, scores = fit_phase_one(tables, y, np.ones(n_subjects), folds, 2)
+    anchor = next(iter(sizes))
+    return estimator, anchor, estimator._inputs.data(anchor, tables, scores, y)
+
+
+def through_skorch(estimator, anchor, data, n_epochs):
+    """Return seconds for some epochs of the estimator's own net."""
+    params = estimator.get_params() | {"max_epochs": n_epochs}
+    with seeded(0, CPU):
+        module = estimator._inputs.module(anchor, 2, params)
+        net = build_net(module, len(data), None, None, params).initialize()
+        start = time.perf_counter()
+        net.fit(data)
+        return time.perf_counter() - start
+
+
+def bare_loop(estimator, anchor, data, n_epochs):
+    """Return seconds for the same epochs of a loop without anything."""
+    params = estimator.get_params() | {"max_epochs": n_epochs}
+    with seeded(0, CPU):
+        module = estimator._inputs.module(anchor, 2, params)
+        optimizer = torch.optim.AdamW(
+            module.parameters(), lr=params["learning_rate"], weight_decay=params["weight_decay"]
+        )
+        batches = BatchIterator(
+            data,
+            params["batch_size"],
+            shuffle=True,
+            modality_dropout=params["modality_dropout"],
+        )
+        start = time.perf_counter()
+        module.train()
+        for _ in range(n_epochs):
+            for batch, y in batches:
+                optimizer.zero_grad()
+                losses = F.cross_entropy(module(batch), y, reduction="none")
+                loss = (losses * batch["weight"]).sum() / batch["weight"].sum()
+                loss.backward()
+                optimizer.step()
+                loss.item()
+        return time.perf_counter() - start
+
+
+def main():
+    """Run the benchmark and write ``results/overhead.md``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--subjects", type=int, default=800)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=15)
+    arguments = parser.parse_args()
+    sizes = {"smri": 108, "fmri": 300, "clinical": 6, "genetics": 60}
+    estimator, anchor, data = prepared(arguments.subjects, sizes)
+    through_skorch(estimator, anchor, data, 1), bare_loop(estimator, anchor, data, 1)
+    pairs = np.array(
+        [
+            (
+                through_skorch(estimator, anchor, data, arguments.epochs),
+                bare_loop(estimator, anchor, data, arguments.epochs),
+            )
+            for _ in range(arguments.pairs)
+        ]
+    )
+    ratios = pairs[:, 0] / pairs[:, 1]
+    low, median, high = np.quantile(ratios, [0.25, 0.5, 0.75])
+    write(
+        "overhead",
+        "# Overhead of the estimator's training loop\n\n"
+        f"{arguments.subjects} subjects, four modalities ({sizes}), anchor {anchor!r}, "
+        f"{arguments.epochs} epochs a run, {arguments.pairs} pairs of runs in turn.\n\n"
+        "| | seconds an epoch, median |\n| --- | --- |\n"
+        f"| estimator's net | {np.median(pairs[:, 0]) / arguments.epochs:.3f} |\n"
+        f"| bare loop | {np.median(pairs[:, 1]) / arguments.epochs:.3f} |\n\n"
+        f"**Ratio, pair by pair: median {median:.3f}** (quartiles {low:.3f} to {high:.3f}; the "
+        "goal is 1.10 at most).\n\n"
+        f"Measured with {machine()}",
+    )
+
+
+if __name__ == "__main__":
+    main()
