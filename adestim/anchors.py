@@ -95,10 +95,14 @@ class AnchorInputs:
             masks={name: torch.from_numpy(table.mask) for name, table in tables.items()},
             scores=torch.from_numpy(net_scores(scores, self.score_scale)),
             present=torch.from_numpy(present),
-            base=BaseLogits(self.phase_one, scores, self.start, anchor),
+            base=self.base(anchor, scores),
             y=torch.from_numpy(y.astype(np.int64)),
             weight=torch.from_numpy(weight.astype(np.float32)),
         )
+
+    def base(self, anchor: str, scores: np.ndarray) -> BaseLogits:
+        """Return the phase-1 logits from which one anchor's net starts."""
+        return BaseLogits(self.phase_one, scores, self.start, anchor)
 
     def module(self, anchor: str, n_classes: int, params: Mapping[str, Any]) -> AnchoredFusion:
         """Build one anchor's module with fresh weights.

@@ -328,8 +328,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         frame, y = data.frame, self.classes_[data.codes]
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
-        for anchor in anchors:
-            inputs = self._inputs.data(anchor, tables, scores, data.codes, data.weight)
+        for anchor, inputs in self._anchor_data(tables, scores, data.codes, data.weight):
             hook = partial(self._after_epoch, anchor, context, frame, y)
             with seeded(seed, choose_device(self.device)):
                 self._fit_anchor(anchor, inputs, split, hook)
@@ -337,6 +336,12 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         if len(anchors) == 1:
             self.net_ = self.nets_[anchors[0]]
         context.call_on_fit_task_end(estimator=self, X=frame, y=y)
+
+    def _anchor_data(self, tables, scores, codes=None, weight=None):
+        """Yield every anchor and the subjects as its net reads them; tokens are shared."""
+        shared = self._inputs.data(self.anchors_[0], tables, scores, codes, weight)
+        for anchor in self.anchors_:
+            yield anchor, shared.rebased(self._inputs.base(anchor, scores))
 
     def _fit_anchor(self, anchor, data, split, hook) -> None:
         """Build one anchor's net and train it, where there is a split to train on."""
@@ -351,12 +356,8 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
 
     def _after_epoch(self, anchor, context, frame, y, epoch) -> bool:
         """Record an epoch, and offer it to scikit-learn's callbacks as a task."""
-        record = {
-            "anchor": anchor,
-            "epoch": epoch["epoch"],
-            "train_loss": epoch["train_loss"],
-            "valid_loss": epoch["valid_loss"],
-        }
+        record = {key: epoch[key] for key in ("epoch", "train_loss", "valid_loss")}
+        record["anchor"] = anchor
         self.history_.append(record)
         if self.verbose:
             print(  # noqa: T201
@@ -379,14 +380,13 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         """Return probabilities (n_subjects, n_anchors, n_classes) and who has what."""
         frame = check_fusion_table(self, X, reset=False)
         cells = read_modalities(frame, known=self._inputs.likes)
-        tables = {
-            name: stack_tokens(cells[name], name, like) for name, like in self._inputs.likes.items()
-        }
+        likes = self._inputs.likes
+        tables = {name: stack_tokens(cells[name], name, like) for name, like in likes.items()}
         require_a_modality(tables, frame.index)
         scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
         logits = [
-            self.nets_[anchor].predict_logits(self._inputs.data(anchor, tables, scores))
-            for anchor in self.anchors_
+            self.nets_[anchor].predict_logits(data)
+            for anchor, data in self._anchor_data(tables, scores)
         ]
         present = np.stack([table.present for table in tables.values()], axis=1)
         return softmax(np.stack(logits, axis=1).astype(np.float64), axis=2), present

@@ -87,6 +87,13 @@ class FusionData(Dataset):
         other.rows = np.asarray(rows)
         return other
 
+    def rebased(self, base: Base) -> FusionData:
+        """Return the same subjects upon other phase-1 logits."""
+        other = copy.copy(self)
+        other.base = base
+        other.base_logits = torch.from_numpy(base(np.arange(len(self.y)), self.present.numpy()))
+        return other
+
     def batch(self, rows: np.ndarray, dropout: float = 0.0) -> tuple[dict, Tensor]:
         """Gather some rows, each modality dropped with probability ``dropout``.
 

@@ -55,7 +55,7 @@ def test_groups_of_another_length_are_refused(frame):
 
 
 def test_one_class_is_refused(frame):
-    with pytest.raises(InputError, match="at least 2 classes in y.*Got 1 class"):
+    with pytest.raises(InputError, match=r"at least 2 classes in y.*Got 1 class"):
         check(frame, y=["CN"] * 4)
 
 

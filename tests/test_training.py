@@ -17,6 +17,7 @@ from adestim.training import (
     StopTraining,
     WarmupCosine,
     drop_modalities,
+    exceeds_its_error,
     warmup_cosine,
 )
 
@@ -302,3 +303,17 @@ def test_schedule_is_stepped_with_every_batch():
     assert len(rates) == 12
     assert rates[1] == pytest.approx(0.1)
     assert rates[-1] < 0.01
+
+
+def test_a_mean_within_its_standard_error_is_noise():
+    values = np.array([1.0, -0.9, 0.8, -0.7])
+    assert not exceeds_its_error(values, np.ones(4))
+    assert exceeds_its_error(np.abs(values), np.ones(4))
+
+
+def test_data_upon_another_base_share_their_tokens():
+    data = fusion_data()
+    other = data.rebased(lambda rows, present: np.ones((len(rows), 2), dtype=np.float32))
+    assert other.tokens is data.tokens
+    np.testing.assert_array_equal(other.base_logits, 1)
+    np.testing.assert_array_equal(other.batch(np.array([3]))[0]["base"], [[1.0, 1.0]])

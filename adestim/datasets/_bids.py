@@ -104,7 +104,8 @@ def claim_folder(root: Path, request: Mapping) -> None:
         )
     if description.is_file():
         require_same_request(description, request)
-    elif root.is_dir() and any(root.iterdir()):
+    elif root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
+        # Hidden files may be what an interrupted write left behind.
         raise InputError(
             "The folder a cohort is written to must be empty, or hold the same cohort",
             got=f"other files in {root}",

@@ -128,3 +128,9 @@ def test_folder_of_other_files_is_refused(tmp_path):
         claim_folder(tmp_path, REQUEST)
     with pytest.raises(InputError, match="must name a folder"):
         claim_folder(tmp_path / "notes.txt", REQUEST)
+
+
+def test_what_an_interrupted_write_left_behind_is_no_obstacle(tmp_path):
+    (tmp_path / ".1-dataset_description.json").write_text("{")
+    claim_folder(tmp_path, REQUEST)
+    assert (tmp_path / "dataset_description.json").is_file()
