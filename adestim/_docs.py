@@ -6,6 +6,13 @@ FRAGMENTS = {
     "device": """device : str, default="auto"
         Where to compute: ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any
         device that torch knows.""",
+    "per_subject": """errors : {"raise", "missing"}, default="raise"
+        What becomes of subjects whose data cannot be used: one error that names them all, or a
+        warning and a missing modality.
+    n_jobs : int, default=None
+        Number of subjects prepared at the same time.
+    verbose : bool, default=False
+        Whether to show a progress bar.""",
     "precision": """precision : {"float32", "bfloat16"}, default="float32"
         Precision of the forward pass.""",
     "random_state": """random_state : int, RandomState instance or None, default=None

@@ -4,6 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, however busy the machine is.
+settings.register_profile("adestim", deadline=None, derandomize=True)
+settings.load_profile("adestim")
 
 REALDATA = Path(
     os.environ.get(

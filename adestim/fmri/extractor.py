@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
+from adestim._docs import fill_docs
 from adestim._sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
@@ -21,6 +22,7 @@ from adestim.fmri.timeseries import RoiLayout, SeriesReader, renamed
 __all__ = ["FMRIExtractor"]
 
 
+@fill_docs
 class FMRIExtractor(BaseExtractor):
     """Encode resting-state fMRI: one token a region of interest (ROI).
 
@@ -62,12 +64,7 @@ class FMRIExtractor(BaseExtractor):
         network, and four graph strengths. ``"regions"``: its connectivity to every region.
         ``"auto"``: networks where they are known (the built-in coordinates; regions named as
         in the Schaefer atlases), else regions.
-    errors : {"raise", "missing"}, default="raise"
-        What becomes of subjects whose data cannot be used.
-    n_jobs : int, default=None
-        Number of subjects prepared at the same time.
-    verbose : bool, default=False
-        Whether to show a progress bar.
+    %(per_subject)s
 
     Attributes
     ----------

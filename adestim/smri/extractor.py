@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from adestim._docs import fill_docs
 from adestim._sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
@@ -21,6 +22,7 @@ from adestim.smri.template import mni_grid
 __all__ = ["SMRIExtractor"]
 
 
+@fill_docs
 class SMRIExtractor(BaseExtractor):
     """Encode T1-weighted structural MRI: one token a brain region.
 
@@ -47,12 +49,7 @@ class SMRIExtractor(BaseExtractor):
         ``pip install 'adestim[registration]'`` and some ten seconds a subject.
     affine : array-like of shape (4, 4) or None, default=None
         Voxel indices to mm (RAS), for cells that are arrays. Images have their own.
-    errors : {"raise", "missing"}, default="raise"
-        What becomes of subjects whose data cannot be used.
-    n_jobs : int, default=None
-        Number of subjects prepared at the same time.
-    verbose : bool, default=False
-        Whether to show a progress bar.
+    %(per_subject)s
 
     Attributes
     ----------
