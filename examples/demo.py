@@ -210,7 +210,7 @@ def draw_importance(drops, path):
 def main():
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--subjects", type=int, default=120)
+    parser.add_argument("--subjects", type=int, default=200)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=Path("demo_output"))
     arguments = parser.parse_args()
