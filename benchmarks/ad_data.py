@@ -73,6 +73,8 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
+    if not arguments.path.is_file():
+        parser.error(f"no file {arguments.path}: pass the path of modeldata's ad_data as csv")
     frame, y = read(arguments.path)
     parts = [
         "# ad_data: 333 real patients, four modalities",
