@@ -26,6 +26,8 @@ from adestim.datasets import make_cohort
 TASKS = {"nc_ad": "AD", "nc_mci": "MCI", "smci_pmci": "pMCI"}
 REFERENCE = "anchored fusion (default)"
 LATE = "late fusion"
+# Not the seed of the cohorts on which the defaults were looked at while they were settled (0).
+SEED = 1
 
 
 def encode(cohort):
@@ -78,13 +80,13 @@ def section(title, encodings, y, oracle, n_repeats, n_jobs):
 
 def run_task(task, patient, n_subjects, n_repeats, n_jobs):
     """Return the sections of one task: complete, and with ADNI's pattern of missing blocks."""
-    complete = make_cohort(n_subjects, task=task, missing=None, random_state=0, n_jobs=n_jobs)
+    complete = make_cohort(n_subjects, task=task, missing=None, random_state=SEED, n_jobs=n_jobs)
     encodings = encode(complete)
     y = (complete.target == patient).to_numpy()
     parts = [
         section(f"{task}, complete", encodings, y, complete.oracle.to_numpy(), n_repeats, n_jobs)
     ]
-    partial = make_cohort(n_subjects, task=task, missing="adni", random_state=0, n_jobs=n_jobs)
+    partial = make_cohort(n_subjects, task=task, missing="adni", random_state=SEED, n_jobs=n_jobs)
     if not partial.target.equals(complete.target):
         raise RuntimeError("The two cohorts must hold the same subjects.")
     present = {
@@ -111,8 +113,8 @@ def main():
     arguments = parser.parse_args()
     parts = [
         "# Simulated cohorts, three tasks",
-        f"`make_cohort({arguments.subjects}, random_state=0)` through the built-in extractors; "
-        f"area under the ROC curve, mean ± sd over {arguments.repeats} x 5 stratified folds; "
+        f"`make_cohort({arguments.subjects}, random_state={SEED})` through the built-in "
+        f"extractors; area under the ROC curve, mean ± sd over {arguments.repeats} x 5 stratified folds; "
         "paired differences with Nadeau-Bengio corrected 95 % intervals. **Simulated patients: "
         "these figures say nothing about real ones.**",
     ]
