@@ -114,8 +114,9 @@ def main():
     parts = [
         "# Simulated cohorts, three tasks",
         f"`make_cohort({arguments.subjects}, random_state={SEED})` through the built-in "
-        f"extractors; area under the ROC curve, mean ± sd over {arguments.repeats} x 5 stratified folds; "
-        "paired differences with Nadeau-Bengio corrected 95 % intervals. **Simulated patients: "
+        "extractors; area under the ROC curve, mean ± sd over "
+        f"{arguments.repeats} x 5 stratified folds; paired differences with Nadeau-Bengio "
+        "corrected 95 % intervals. **Simulated patients: "
         "these figures say nothing about real ones.**",
     ]
     for task in arguments.tasks:
