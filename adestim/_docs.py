@@ -3,6 +3,32 @@
 __all__ = ["fill_docs"]
 
 FRAGMENTS = {
+    "foundation": """weights : str, path-like or None, default=None
+        Weights of a foundation model: path of its file or folder. None: those that
+        :func:`adestim.list_backbones` names, from the Hugging Face hub, where they are there.
+        Built-in backbones have none.
+    backbone_params : dict or None, default=None
+        Further options of a foundation model, see Notes.
+    trust_checkpoint : bool, default=False
+        Whether a weights file may hold other objects than tensors. Reading those runs code from
+        the file.
+    device : str, default="auto"
+        Where a foundation model runs: ``"auto"`` for a CUDA GPU where there is one, else the CPU;
+        or any device that torch knows.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision in which it runs.
+    batch_size : int, default=4
+        Subjects it reads at the same time.""",
+    "adapt": """adapt : {"head", "lora", "full"} or None, default=None
+        Phase 1: what of a foundation model is fitted, with a linear head, to ``y`` of the
+        training rows. None leaves it as it is; ``"head"`` fits the head alone, which leaves the
+        tokens as they are; ``"lora"`` low-rank adapters, ``"full"`` all weights.
+    adapt_params : dict or None, default=None
+        Options of phase 1: those of :class:`adestim.adaptation.AdaptationSettings`.
+    cross_fit : bool, default=False
+        Whether ``fit_transform`` encodes each training row by a model adapted without it, as
+        scikit-learn's ``TargetEncoder`` does, so that the fusion does not learn from
+        over-fitted tokens.""",
     "device": """device : str, default="auto"
         Where to compute: ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any
         device that torch knows.""",

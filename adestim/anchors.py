@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from adestim._torch import choose_device
-from adestim.backbone import ReferenceBackbone
+from adestim.backbone.reference import ReferenceBackbone
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusion, ModalityShape
 from adestim.heads import PhaseOne

@@ -24,7 +24,15 @@ class BackboneSpec:
         SHA-256 of the weights; empty where the backbone has none.
     options : tuple of (str, hashable) pairs, default=()
         What else decides the tokens' meaning. Reference backbones give
-        ``"token_names"`` and ``"feature_names"``, tuples of str.
+        ``"token_names"`` and ``"feature_names"``, tuples of str; foundation models give
+        ``"home"``, the importable name of their class, and ``"architecture"``, pairs of
+        its parameters.
+    sources : tuple of (str, str) pairs, default=()
+        Where files that the model needs were found, its ``"weights"`` first. Not compared: the
+        same weights in another folder are the same backbone.
+    adapter : bytes, default=b""
+        Weights that phase 1 trained, as a safetensors file. Not compared, since ``digest`` covers
+        them.
 
     Examples
     --------
@@ -37,10 +45,16 @@ class BackboneSpec:
     name: str
     digest: str = ""
     options: tuple[tuple[str, Hashable], ...] = ()
+    sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    adapter: bytes = field(default=b"", compare=False, repr=False)
 
     def option(self, key: str, default: Any = None) -> Any:
         """Return the value of one option, or ``default``."""
         return dict(self.options).get(key, default)
+
+    def source(self, key: str) -> str | None:
+        """Return the path of one file that the model needs, or None."""
+        return dict(self.sources).get(key)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ __all__ = [
     "AdestimError",
     "AdestimWarning",
     "CellTypeError",
+    "CheckpointError",
     "DataWarning",
     "GenotypeError",
     "InputError",
@@ -79,6 +80,10 @@ class TableError(InputError):
 
 class CellTypeError(TableError, TypeError):
     """A table cell that holds an object where a number or a string is due."""
+
+
+class CheckpointError(InputError):
+    """Weights of a model that cannot be found, read or used."""
 
 
 class GenotypeError(InputError):

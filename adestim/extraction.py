@@ -143,10 +143,25 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
 
     def _encode(self, prepared: Sequence[Prepared | None]) -> list[Encoding | None]:
         """Run the frozen model. A reference backbone's tokens are its inputs."""
+        if self.backbone_.option("home"):
+            return self._encode_frozen([None if item is None else item.inputs for item in prepared])
         return [
             None if item is None else Encoding(item.inputs, item.inputs, item.mask, self.backbone_)
             for item in prepared
         ]
+
+    def _encode_frozen(self, inputs: Sequence[np.ndarray | None]) -> list[Encoding | None]:
+        """Run a foundation model; torch is imported by who needs it."""
+        from adestim.frozen import encode_frozen  # noqa: PLC0415
+
+        return encode_frozen(
+            inputs,
+            self.backbone_,
+            device=self.device,
+            precision=self.precision,
+            batch_size=self.batch_size,
+            title=f"{self._modality}: {self.backbone}" if self.verbose else None,
+        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone import Backbone
-from adestim.fusion.qformer import ModalityAwareQFormer, log_mask_of
+from adestim.backbone.attention import log_mask_of
+from adestim.backbone.contract import Backbone
+from adestim.fusion.qformer import ModalityAwareQFormer
 
 __all__ = ["AnchoredFusion", "ModalityShape"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from adestim.backbone import CLOSED, Attention
+from adestim.backbone.attention import Attention, log_mask_of
 
 __all__ = ["ModalityAwareQFormer"]
 
@@ -128,8 +128,3 @@ class ModalityAwareQFormer(nn.Module):
             read.append(self.cross_modal(torch.cat(read, dim=1), log_mask_of(open_keys)))
             present.append(torch.stack(present).any(dim=0))
         return torch.cat(read, dim=1), torch.stack(present, dim=1)
-
-
-def log_mask_of(mask: Tensor) -> Tensor:
-    """Return 0 where the mask is True, ``CLOSED`` where it is False."""
-    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, CLOSED)

@@ -1,0 +1,29 @@
+"""Backbones: their contract, their registry, their weights.
+
+Names are imported when first used: the registry and its table need no torch.
+"""
+
+from importlib import import_module
+
+_HOME_OF = {
+    "CLOSED": "adestim.backbone.attention",
+    "Attention": "adestim.backbone.attention",
+    "Backbone": "adestim.backbone.contract",
+    "BackboneCard": "adestim.backbone.registry",
+    "CheckpointLayout": "adestim.backbone.checkpoint",
+    "ReferenceBackbone": "adestim.backbone.reference",
+    "check_backbone": "adestim.backbone.checks",
+    "find_card": "adestim.backbone.registry",
+    "list_backbones": "adestim.backbone.registry",
+    "load_backbone": "adestim.backbone.loading",
+    "masked_attention": "adestim.backbone.attention",
+    "register_backbone": "adestim.backbone.registry",
+}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name):
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    raise AttributeError(f"module 'adestim.backbone' has no attribute {name!r}")

@@ -1,0 +1,78 @@
+"""Attention whose keys carry an additive log-mask: open, closed, or a learned gate in between."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+__all__ = ["CLOSED", "Attention", "log_mask_of", "masked_attention"]
+
+# A finite stand-in for minus infinity: exp() of it is 0, and no row can become NaN.
+CLOSED = -1e4
+HEAD_PADDING = 8
+
+
+def log_mask_of(mask: Tensor) -> Tensor:
+    """Return 0 where the mask is True, ``CLOSED`` where it is False."""
+    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, CLOSED)
+
+
+def masked_attention(q: Tensor, k: Tensor, v: Tensor, log_mask: Tensor | None) -> Tensor:
+    """Mix values by softmax attention, with one number a key added to its logits.
+
+    The log-mask enters as one more coordinate of queries and keys, so that the fused
+    kernels serve, need no table of all pairs, and pass a gradient to a learned gate.
+
+    Parameters
+    ----------
+    q : Tensor of shape (B, heads, Q, D)
+        Queries, not yet scaled.
+    k, v : Tensor of shape (B, heads, T, D)
+        Keys and values.
+    log_mask : Tensor of shape (B, T) or None
+        Added to every logit of a key; None where all keys are open.
+
+    Returns
+    -------
+    Tensor of shape (B, heads, Q, D)
+    """
+    if log_mask is None:
+        return F.scaled_dot_product_attention(q, k, v)
+    q = F.pad(q / math.sqrt(q.shape[-1]), (0, HEAD_PADDING))
+    q[..., -1] = 1.0
+    padded = F.pad(log_mask.to(k.dtype)[:, None, :, None], (HEAD_PADDING - 1, 0))
+    k = torch.cat([k, padded.expand(-1, k.shape[1], -1, -1)], dim=-1)
+    mixed = F.scaled_dot_product_attention(q, k, F.pad(v, (0, HEAD_PADDING)), scale=1.0)
+    return mixed[..., : v.shape[-1]]
+
+
+class Attention(nn.Module):
+    """Multi-head attention from queries to other tokens, under a log-mask.
+
+    Parameters
+    ----------
+    width : int
+        Width of queries, keys and values.
+    n_heads : int
+        Number of heads; must divide ``width``.
+    """
+
+    def __init__(self, width: int, n_heads: int):
+        super().__init__()
+        self.n_heads = n_heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, keys: Tensor, log_mask: Tensor) -> Tensor:
+        """Attend from (B, Q, C) to (B, T, C) under a log-mask (B, T)."""
+        q = self._heads(self.query(queries))
+        k, v = (self._heads(part) for part in self.key_value(keys).chunk(2, dim=-1))
+        return self.out(masked_attention(q, k, v, log_mask).transpose(1, 2).flatten(2))
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """Split (B, T, C) into (B, heads, T, C / heads)."""
+        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)

@@ -1,0 +1,208 @@
+"""What the library asks of a model: the contract of a backbone.
+
+A backbone is a frozen model that makes a modality's tokens, and that the fusion may take as
+anchor: it embeds a subject's inputs, reads its own tokens and the auxiliary ones side by side,
+and pools its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from adestim.backbone.checkpoint import CheckpointLayout, file_digest, load_strict, read_state
+from adestim.encoding import BackboneSpec
+
+__all__ = ["Backbone"]
+
+
+class Backbone(nn.Module):
+    """Base of all backbones.
+
+    A model of one's own subclasses it, names its sizes in the constructor, and implements
+    ``prepare``, ``embed`` and ``encode``; :func:`adestim.check_backbone` tells whether it keeps
+    the contract, and :func:`adestim.register_backbone` makes it selectable by name.
+
+    Attributes
+    ----------
+    width : int
+        Width of the tokens where auxiliary ones join.
+    width_out : int
+        Width of the tokens that ``encode`` returns.
+    lora_targets : tuple of str
+        Ends of the names of the linear layers that LoRA adapts; empty where the body is trained
+        itself.
+    checkpoint : CheckpointLayout
+        How the released file holds the weights.
+    initial_log_gate : float
+        Where the gate of auxiliary tokens starts. At -2, untrained tokens leave the pooled vector
+        of a pretrained encoder at a cosine of .995 with the undisturbed one, and a gradient still
+        passes; a body that is trained from scratch has nothing to protect.
+    needs_summary : bool
+        Whether the fusion appends a summary token to the model's own, for it to pool.
+    n_stand_in : int
+        Number of own tokens the model needs where a subject has no inputs.
+    """
+
+    width: int
+    width_out: int
+    lora_targets: ClassVar[tuple[str, ...]] = ()
+    checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout()
+    initial_log_gate: ClassVar[float] = -2.0
+    needs_summary: ClassVar[bool] = False
+    n_stand_in: int = 1
+    gradient_checkpointing: bool = False
+
+    @classmethod
+    def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
+        """Settle the options of ``prepare`` on the training subjects.
+
+        Parameters
+        ----------
+        raws : iterable
+            The training subjects' data as the modality's extractor reads them, one at a time;
+            only what is asked for is read.
+        **params : dict
+            The extractor's ``backbone_params``.
+
+        Returns
+        -------
+        dict
+            Options of :meth:`prepare`: numbers, str, tuples, or arrays for fitted statistics.
+        """
+        return params
+
+    @staticmethod
+    def prepare(raw: Any, **options: Any) -> np.ndarray:
+        """Turn one subject's data into the model's input; runs in worker processes, on the CPU.
+
+        Parameters
+        ----------
+        raw : object
+            One subject's data as the modality's extractor reads them.
+        **options : dict
+            What :meth:`learn` settled.
+
+        Returns
+        -------
+        ndarray
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def digest(cls, weights: Path) -> str:
+        """Return the SHA-256 of the weights: of the file, or of all files of a folder."""
+        return file_digest(weights)
+
+    @classmethod
+    def load(cls, spec: BackboneSpec) -> Backbone:
+        """Build the model that a spec names and fill it with its weights, strictly.
+
+        Parameters
+        ----------
+        spec : BackboneSpec
+            Name tag, with ``architecture`` among its options and ``weights`` among its sources.
+
+        Returns
+        -------
+        Backbone
+            On the CPU, in evaluation mode, in the precision of the file.
+
+        Raises
+        ------
+        CheckpointError
+            When the file cannot be read, or is another model's.
+        """
+        with torch.device("meta"):
+            module = cls(**dict(spec.option("architecture", ())))
+        state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")
+        load_strict(module, state, spec)
+        return module.eval()
+
+    def collate(self, inputs: Sequence[np.ndarray]) -> Tensor:
+        """Stack the subjects' inputs; models of ragged inputs pad them.
+
+        Parameters
+        ----------
+        inputs : sequence of ndarray
+            One a subject.
+
+        Returns
+        -------
+        Tensor of shape (B, ...)
+        """
+        return torch.from_numpy(np.stack(inputs))
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return everything before the first block, positions included, (B, T, width)."""
+        raise NotImplementedError
+
+    def own_mask(self, inputs: Tensor) -> Tensor | None:
+        """Return which embedded tokens are real, (B, T); None where all always are."""
+        return None
+
+    def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
+        """Run the blocks.
+
+        Parameters
+        ----------
+        tokens : Tensor of shape (B, T, width)
+            Own tokens, then auxiliary ones.
+        log_mask : Tensor of shape (B, T) or None
+            Added to every attention logit of a key: 0 for an open token, ``CLOSED`` for an
+            absent one, a log-gate in between. None where all tokens are open.
+        n_own : int
+            Number of own tokens.
+
+        Returns
+        -------
+        Tensor of shape (B, T_out, width_out)
+            Own tokens come first. Auxiliary ones may have been dropped on the way.
+        """
+        raise NotImplementedError
+
+    def readable(self, own: Tensor) -> Tensor:
+        """Return which encoded own tokens speak of the subject.
+
+        Parameters
+        ----------
+        own : Tensor of shape (B, n_own), dtype bool
+            True where an embedded token is real.
+
+        Returns
+        -------
+        Tensor of shape (B, n_own_out), dtype bool
+            False for padding, and for tokens that stand for no data.
+        """
+        return own
+
+    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+        """Return one vector a subject; auxiliary tokens are never looked at.
+
+        Parameters
+        ----------
+        tokens : Tensor of shape (B, T_out, width_out)
+            Output of :meth:`encode`.
+        own : Tensor of shape (B, n_own), dtype bool
+            True where an embedded token is real.
+
+        Returns
+        -------
+        Tensor of shape (B, width_out)
+            The mean of the readable tokens.
+        """
+        mask = self.readable(own)
+        weight = mask.unsqueeze(-1).to(tokens.dtype)
+        return (tokens[:, : mask.shape[1]] * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+    def run(self, block: Callable[..., Tensor], *args: Any) -> Tensor:
+        """Call a block, its activations made again in the backward pass where asked for."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(block, *args, use_reentrant=False)
+        return block(*args)

@@ -1,0 +1,140 @@
+"""What an extractor needs to run a foundation model: its weights, its preparation, its name tag."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adestim._sklearn import Interval, StrOptions
+from adestim.backbone.hub import resolve_weights
+from adestim.backbone.registry import BackboneCard, find_card, import_class, names_of
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import InputError
+from adestim.extraction import Prepared
+
+__all__ = ["FOUNDATION_CONSTRAINTS", "FoundationModel", "ModelPreparation", "open_foundation"]
+
+FOUNDATION_CONSTRAINTS: dict[str, list] = {
+    "backbone": [str],
+    "weights": [None, str, Path],
+    "backbone_params": [None, dict],
+    "trust_checkpoint": ["boolean"],
+    "device": [str],
+    "precision": [StrOptions({"float32", "bfloat16"})],
+    "adapt": [None, StrOptions({"head", "lora", "full"})],
+    "adapt_params": [None, dict],
+    "cross_fit": ["boolean"],
+    "random_state": ["random_state"],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+@dataclass(frozen=True)
+class ModelPreparation:
+    """One subject's data in, a model's input out; picklable, and small.
+
+    Parameters
+    ----------
+    home : str
+        Importable name of the model's class.
+    options : mapping
+        Options of its ``prepare``.
+    """
+
+    home: str
+    options: Mapping[str, Any]
+
+    def __call__(self, raw: Any) -> Prepared:
+        """Prepare one subject."""
+        return Prepared(import_class(self.home).prepare(raw, **self.options))
+
+
+@dataclass(frozen=True)
+class FoundationModel:
+    """A foundation model as an extractor uses it.
+
+    Parameters
+    ----------
+    prepare : ModelPreparation
+        One subject's data in, the model's input out.
+    spec : BackboneSpec
+        Name tag, from which the model is loaded.
+    """
+
+    prepare: ModelPreparation
+    spec: BackboneSpec
+
+
+def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> FoundationModel:
+    """Return the foundation model that an extractor's parameters name.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``backbone``, ``weights``, ``backbone_params`` and
+        ``trust_checkpoint``.
+    modality : str
+        Its modality.
+    raws : iterable
+        The training subjects' data, read only where the model learns from them.
+
+    Returns
+    -------
+    FoundationModel
+
+    Raises
+    ------
+    InputError
+        When no backbone of the modality bears the name, or its weights are not there.
+    """
+    card = require_card(extractor, modality)
+    params = dict(extractor.backbone_params or {})
+    architecture = {**card.architecture, **params.pop("architecture", {})}
+    weights = resolve_weights(card, extractor.weights)
+    options = card.backbone_class().learn(raws, **params)
+    sources = {"weights": str(weights)}
+    if extractor.trust_checkpoint:
+        sources["trust"] = "pickle"
+    spec = BackboneSpec(
+        card.name,
+        digest=card.backbone_class().digest(weights),
+        options=(
+            ("home", card.home),
+            ("architecture", canonical(architecture)),
+            ("preparation", canonical(options)),
+        ),
+        sources=tuple(sources.items()),
+    )
+    return FoundationModel(ModelPreparation(card.home, options), spec)
+
+
+def require_card(extractor: Any, modality: str) -> BackboneCard:
+    """Return the card of the named backbone, or say which there are."""
+    card = find_card(extractor.backbone, modality)
+    if card is None or not card.home:
+        raise InputError(
+            f"The 'backbone' parameter of {type(extractor).__name__} must name a backbone of its "
+            "modality",
+            got=repr(extractor.backbone),
+            remedy=f"Choose from {names_of(modality)}, or register yours with "
+            "adestim.register_backbone",
+        )
+    return card
+
+
+def canonical(value: Any) -> Hashable:
+    """Return a value in a hashable form: equal for equal values, small for large arrays."""
+    if isinstance(value, Mapping):
+        return tuple((key, canonical(value[key])) for key in sorted(value))
+    if isinstance(value, np.ndarray):
+        content = hashlib.sha256(np.ascontiguousarray(value).tobytes())
+        return (str(value.dtype), value.shape, content.hexdigest())
+    if isinstance(value, (list, tuple)):
+        return tuple(canonical(item) for item in value)
+    return value

@@ -1,0 +1,106 @@
+"""Running a frozen model over many subjects, in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from adestim._torch import autocast, choose_device
+from adestim.backbone.attention import log_mask_of
+from adestim.backbone.contract import Backbone
+from adestim.backbone.loading import PRECISIONS, load_backbone
+from adestim.encoding import BackboneSpec, Encoding
+
+__all__ = ["encode_frozen", "run_backbone"]
+
+
+def encode_frozen(
+    inputs: Sequence[np.ndarray | None],
+    spec: BackboneSpec,
+    *,
+    device: str = "auto",
+    precision: str = "float32",
+    batch_size: int = 4,
+    title: str | None = None,
+) -> list[Encoding | None]:
+    """Encode every subject with the frozen model that a spec names.
+
+    Parameters
+    ----------
+    inputs : sequence of (ndarray or None)
+        Model-ready inputs; None where the modality is missing.
+    spec : BackboneSpec
+        The model.
+    device : str, default="auto"
+        Where to compute.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the forward pass.
+    batch_size : int, default=4
+        Subjects a batch.
+    title : str or None, default=None
+        Title of a progress bar; None for none.
+
+    Returns
+    -------
+    list of (Encoding or None)
+    """
+    where = choose_device(device)
+    encodings: list[Encoding | None] = [None] * len(inputs)
+    model = load_backbone(spec, where, PRECISIONS[precision]) if any_input(inputs) else None
+    bar = tqdm(total=len(inputs), desc=title, disable=title is None, unit="subject")
+    with bar, torch.inference_mode(), autocast(where, precision):
+        for rows in batches_by_size(inputs, batch_size):
+            batch = [inputs[row] for row in rows]
+            tokens, mask = run_backbone(model, model.collate(batch).to(where))
+            for row, one, real in zip(rows, tokens.float().cpu().numpy(), mask, strict=True):
+                encodings[row] = packed(inputs[row], one, real, spec)
+            bar.update(len(rows))
+    return encodings
+
+
+def any_input(inputs: Sequence[np.ndarray | None]) -> bool:
+    """Tell whether anybody has the modality; where nobody has, the model is not loaded."""
+    return any(item is not None for item in inputs)
+
+
+def batches_by_size(inputs: Sequence[np.ndarray | None], batch_size: int) -> Iterator[list[int]]:
+    """Yield rows batch by batch, inputs of like size together, so that little is padded."""
+    rows = [row for row, item in enumerate(inputs) if item is not None]
+    rows.sort(key=lambda row: inputs[row].shape)
+    for start in range(0, len(rows), batch_size):
+        yield rows[start : start + batch_size]
+
+
+def run_backbone(model: Backbone, inputs: Tensor) -> tuple[Tensor, np.ndarray]:
+    """Return encoded tokens (B, T, width_out) and which of them are readable (B, T).
+
+    Parameters
+    ----------
+    model : Backbone
+        The model.
+    inputs : Tensor of shape (B, ...)
+        Collated inputs.
+
+    Returns
+    -------
+    tokens : Tensor of shape (B, T, width_out)
+    mask : ndarray of shape (B, T), dtype bool
+    """
+    embedded = model.embed(inputs)
+    own = model.own_mask(inputs)
+    log_mask = None if own is None else log_mask_of(own)
+    if own is None:
+        own = torch.ones(embedded.shape[:2], dtype=torch.bool, device=embedded.device)
+    tokens = model.encode(embedded, log_mask, embedded.shape[1])
+    return tokens, model.readable(own).cpu().numpy()
+
+
+def packed(inputs: np.ndarray, tokens: np.ndarray, real: np.ndarray, spec: BackboneSpec):
+    """Return one subject's encoding, without the padding at its end."""
+    n_tokens = int(np.flatnonzero(real)[-1]) + 1 if real.any() else 1
+    real = real[:n_tokens]
+    return Encoding(inputs, tokens[:n_tokens].copy(), None if real.all() else real.copy(), spec)
