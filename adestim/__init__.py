@@ -8,6 +8,8 @@ The map of the package:
   into numbers for any other scikit-learn model;
 * :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
   others through a modality-aware Q-former;
+* :func:`list_backbones` shows the models that extractors can use; :class:`Backbone`,
+  :func:`check_backbone` and :func:`register_backbone` are for one of your own;
 * :mod:`adestim.datasets` simulates cohorts to try it on.
 
 Names are imported when first used, so that ``import adestim`` stays quick.
@@ -19,12 +21,17 @@ __version__ = "0.1.0"
 
 _HOME_OF = {
     "AnchoredFusionClassifier": "adestim.estimators",
+    "Backbone": "adestim.backbone",
+    "BackboneCard": "adestim.backbone",
     "ClinicalExtractor": "adestim.clinical",
     "FMRIExtractor": "adestim.fmri",
     "GeneticsExtractor": "adestim.genetics",
     "ModalityUnion": "adestim.union",
     "PoolTokens": "adestim.pooling",
     "SMRIExtractor": "adestim.smri",
+    "check_backbone": "adestim.backbone",
+    "list_backbones": "adestim.backbone",
+    "register_backbone": "adestim.backbone",
 }
 
 __all__ = sorted(_HOME_OF)

@@ -29,6 +29,20 @@ FRAGMENTS = {
         Whether ``fit_transform`` encodes each training row by a model adapted without it, as
         scikit-learn's ``TargetEncoder`` does, so that the fusion does not learn from
         over-fitted tokens.""",
+    "anchor_model": """qformer_width : int or None, default=None
+        Width of the Q-former before a foundation model's anchor; None: the anchor's, but 256 at
+        most. Before a reference backbone it is ``width``.
+    lora_rank : int, default=8
+        Rank of the adapters of a foundation model's layers; 0 for none.
+    lora_alpha : float, default=16.0
+        Their updates are scaled by ``lora_alpha / lora_rank``.
+    lora_dropout : float, default=0.0
+        Dropout before them.
+    lora_targets : list of str or None, default=None
+        Ends of the names of the layers to adapt; None for the model's own choice.
+    gradient_checkpointing : bool, default=False
+        Whether a foundation model's activations are made again in the backward pass, which takes
+        a third more time and far less memory.""",
     "device": """device : str, default="auto"
         Where to compute: ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any
         device that torch knows.""",

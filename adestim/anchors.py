@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,25 +10,21 @@ import numpy as np
 import torch
 
 from adestim._torch import choose_device
+from adestim.backbone.contract import Backbone
+from adestim.backbone.loading import PRECISIONS, load_backbone
+from adestim.backbone.lora import AdaptedBackbone, LoRASettings
 from adestim.backbone.reference import ReferenceBackbone
+from adestim.batches import AnchorBatches, FusionData
+from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusion, ModalityShape
 from adestim.heads import PhaseOne
 from adestim.tokens import TokenScaler, TokenTable
-from adestim.training import (
-    BatchIterator,
-    EarlyStop,
-    EpochHook,
-    FusionData,
-    FusionNet,
-    warmup_cosine,
-)
 
-__all__ = ["AnchorInputs", "build_net", "choose_anchors"]
+__all__ = ["AnchorInputs", "choose_anchors"]
 
 HEAD_WIDTH = 8
-# The gate is one number a modality and must travel far in few steps.
-GATE_SPEED = 10
+LARGEST_QFORMER = 256
 LARGEST_SCORE = 6.0
 
 
@@ -120,28 +116,97 @@ class AnchorInputs:
         -------
         AnchoredFusion
         """
-        shapes = {
-            name: ModalityShape(
-                n_tokens=like.tokens.shape[1] if like.fixed else 0,
-                width=like.tokens.shape[2],
-                n_scores=2 * (n_classes - 1),
-            )
-            for name, like in self.likes.items()
-        }
-        own, n_heads = shapes[anchor], params["width"] // HEAD_WIDTH
-        backbone = ReferenceBackbone(
-            own.n_tokens, own.width, params["width"], params["depth"], n_heads, params["dropout"]
-        )
+        shapes = {name: shape_of(like, n_classes) for name, like in self.likes.items()}
+        backbone = anchor_backbone(self.likes[anchor], params)
+        width = qformer_width(backbone, params)
         return AnchoredFusion(
             anchor,
             backbone,
             shapes,
             n_classes=n_classes,
             n_queries=params["n_queries"],
-            n_heads=n_heads,
+            qformer_width=width,
+            n_heads=n_heads_of(width, params["width"]),
             cross_modal=params["cross_modal"],
             dropout=params["dropout"],
         )
+
+    def anchor_inputs(
+        self,
+        anchor: str,
+        cells: Mapping[str, Sequence[Encoding | None]],
+        params: Mapping[str, Any],
+    ) -> AnchorBatches | None:
+        """Return what an anchor's foundation model reads, None for a reference backbone.
+
+        Parameters
+        ----------
+        anchor : str
+            Name of the anchor.
+        cells : mapping of str to sequence of (Encoding or None)
+            The subjects' encodings by modality.
+        params : mapping
+            Parameters of the fusion estimator.
+
+        Returns
+        -------
+        AnchorBatches or None
+        """
+        spec = self.likes[anchor].backbone
+        if not spec.option("home"):
+            return None
+        inputs = [None if cell is None else cell.inputs for cell in cells[anchor]]
+        model = frozen_model(spec, params)
+        return AnchorBatches(anchor, list(self.likes).index(anchor), inputs, model.collate)
+
+
+def frozen_model(spec: BackboneSpec, params: Mapping[str, Any]) -> Backbone:
+    """Return the shared frozen model of a spec, where the fusion's parameters want it."""
+    return load_backbone(spec, choose_device(params["device"]), PRECISIONS[params["precision"]])
+
+
+def shape_of(like: TokenTable, n_classes: int) -> ModalityShape:
+    """Return what the fusion knows of a modality."""
+    return ModalityShape(
+        n_tokens=like.tokens.shape[1] if like.fixed else 0,
+        width=like.tokens.shape[2],
+        n_scores=2 * (n_classes - 1),
+    )
+
+
+def anchor_backbone(like: TokenTable, params: Mapping[str, Any]) -> Backbone | AdaptedBackbone:
+    """Return an anchor's model: a frozen one with adapters, or a reference one to be trained."""
+    if like.backbone.option("home"):
+        settings = LoRASettings(
+            rank=params["lora_rank"],
+            alpha=params["lora_alpha"],
+            dropout=params["lora_dropout"],
+            targets=None if params["lora_targets"] is None else tuple(params["lora_targets"]),
+        )
+        return AdaptedBackbone(
+            like.backbone,
+            settings,
+            choose_device(params["device"]),
+            PRECISIONS[params["precision"]],
+            params["gradient_checkpointing"],
+        )
+    n_tokens = like.tokens.shape[1] if like.fixed else 0
+    n_heads = params["width"] // HEAD_WIDTH
+    return ReferenceBackbone(
+        n_tokens, like.tokens.shape[2], params["width"], params["depth"], n_heads, params["dropout"]
+    )
+
+
+def qformer_width(backbone: Backbone | AdaptedBackbone, params: Mapping[str, Any]) -> int:
+    """Return the width of the Q-former: the anchor's, up to a limit that few patients can fit."""
+    if backbone.needs_summary:
+        return backbone.width
+    return params["qformer_width"] or min(backbone.width, LARGEST_QFORMER)
+
+
+def n_heads_of(width: int, reference_width: int) -> int:
+    """Return as many heads as a reference backbone has, or the most below that divide the width."""
+    return max(n for n in range(1, reference_width // HEAD_WIDTH + 1) if width % n == 0)
 
 
 class BaseLogits:
@@ -156,60 +221,6 @@ class BaseLogits:
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return logits (n_rows, n_classes)."""
         return self.phase_one.logits(self.scores[rows], present, self.start, self.anchor)
-
-
-def build_net(
-    module: torch.nn.Module,
-    n_train: int,
-    validation: FusionData | None,
-    hook: Callable[[dict], bool] | None,
-    params: Mapping[str, Any],
-) -> FusionNet:
-    """Wrap a module in a skorch net: AdamW, warm-up, cosine decay, early stop.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The anchor's module.
-    n_train : int
-        Number of training subjects, from which the schedule's length follows.
-    validation : FusionData or None
-        Inner validation subjects.
-    hook : callable or None
-        Called with every epoch's record; training stops where it returns True.
-    params : mapping
-        Parameters of the fusion estimator.
-
-    Returns
-    -------
-    FusionNet
-    """
-    n_steps = max(1, params["max_epochs"]) * -(-n_train // params["batch_size"])
-    return FusionNet(
-        module,
-        criterion=torch.nn.CrossEntropyLoss,
-        optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=params["weight_decay"],
-        optimizer__param_groups=[("log_gate", {"lr": GATE_SPEED * params["learning_rate"]})],
-        lr=params["learning_rate"],
-        max_epochs=params["max_epochs"],
-        batch_size=params["batch_size"],
-        iterator_train=BatchIterator,
-        iterator_train__shuffle=True,
-        iterator_train__modality_dropout=params["modality_dropout"],
-        iterator_valid=BatchIterator,
-        train_split=None,
-        precision=params["precision"],
-        device=str(choose_device(params["device"])),
-        callbacks=[
-            ("schedule", warmup_cosine(n_steps)),
-            ("early_stop", EarlyStop(validation, params["patience"])),
-            ("epoch_hook", EpochHook(hook)),
-        ],
-        callbacks__print_log=None,
-        callbacks__valid_loss=None,
-        verbose=0,
-    )
 
 
 def choose_anchors(anchor: str | Sequence[str], modalities: Sequence[str]) -> list[str]:

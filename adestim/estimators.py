@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
@@ -15,16 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from adestim._docs import fill_docs
 from adestim._sklearn import CallbackSupportMixin, Interval, StrOptions, draw_seeds, fit_context
 from adestim._torch import choose_device, seeded
-from adestim.anchors import (
-    AnchorInputs,
-    build_net,
-    choose_anchors,
-    require_whole_heads,
-    score_scale,
-)
-from adestim.exceptions import DataWarning
+from adestim.anchors import AnchorInputs, choose_anchors, require_whole_heads, score_scale
 from adestim.heads import fit_phase_one, inner_folds
 from adestim.modalities import check_fusion_table, read_modalities, training_tables
+from adestim.fitting import inner_split, prepare_net
 from adestim.targets import check_training_set
 from adestim.tokens import TokenScaler, require_a_modality, stack_tokens, without_rows
 
@@ -61,8 +54,9 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         Width of the transformer of a reference backbone; a multiple of 8.
     depth : int, default=2
         Number of its blocks.
+    %(anchor_model)s
     dropout : float, default=0.1
-        Dropout in the transformer and before the last layer.
+        Dropout in a reference transformer and before the last layer.
     modality_dropout : float, default=0.1
         Probability with which a modality of a training subject is hidden in a batch.
     max_epochs : int, default=40
@@ -145,6 +139,12 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         "start": [StrOptions({"stacked", "average", "anchor"})],
         "width": [Interval(Integral, 8, None, closed="left")],
         "depth": [Interval(Integral, 1, None, closed="left")],
+        "qformer_width": [Interval(Integral, 8, None, closed="left"), None],
+        "lora_rank": [Interval(Integral, 0, None, closed="left")],
+        "lora_alpha": [Interval(Real, 0, None, closed="neither")],
+        "lora_dropout": [Interval(Real, 0, 1, closed="left")],
+        "lora_targets": [list, tuple, None],
+        "gradient_checkpointing": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
         "max_epochs": [Interval(Integral, 0, None, closed="left")],
@@ -169,6 +169,12 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         start="stacked",
         width=32,
         depth=2,
+        qformer_width=None,
+        lora_rank=8,
+        lora_alpha=16.0,
+        lora_dropout=0.0,
+        lora_targets=None,
+        gradient_checkpointing=False,
         dropout=0.1,
         modality_dropout=0.1,
         max_epochs=40,
@@ -189,6 +195,12 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         self.start = start
         self.width = width
         self.depth = depth
+        self.qformer_width = qformer_width
+        self.lora_rank = lora_rank
+        self.lora_alpha = lora_alpha
+        self.lora_dropout = lora_dropout
+        self.lora_targets = lora_targets
+        self.gradient_checkpointing = gradient_checkpointing
         self.dropout = dropout
         self.modality_dropout = modality_dropout
         self.max_epochs = max_epochs
@@ -241,7 +253,9 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
             tables, data.codes, data.weight, folds, len(self.classes_)
         )
         self._remember(tables, scores)
-        split = self._split(data.codes, data.groups, seeds[1])
+        split = None
+        if self.max_epochs > 0:
+            split = inner_split(data.codes, data.groups, seeds[1], self.validation_fraction)
         self._fit_anchors(anchors, data, tables, scores, split, seeds[2])
         return self
 
@@ -308,51 +322,32 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
             start=self.start,
         )
 
-    def _split(self, codes, groups, seed):
-        """Return training and validation rows of phase 2, or None where a class cannot be split."""
-        if self.max_epochs == 0:
-            return None
-        splits = inner_folds(codes, groups, seed, n_folds=round(1 / self.validation_fraction))
-        if not splits:
-            warnings.warn(
-                "A class has a single group, so there is no inner validation split: phase 2 is "
-                "not trained and the phase-1 prediction stands.",
-                DataWarning,
-                stacklevel=4,
-            )
-        return splits[0] if splits else None
-
     def _fit_anchors(self, anchors, data, tables, scores, split, seed) -> None:
         """Train every anchor's net in turn, each an outer task for scikit-learn's callbacks."""
         self.anchors_, self.nets_, self.history_ = anchors, {}, []
         frame, y = data.frame, self.classes_[data.codes]
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
-        for anchor, inputs in self._anchor_data(tables, scores, data.codes, data.weight):
+        cells, params = read_modalities(frame), self.get_params(deep=False)
+        for anchor, inputs in self._anchor_data(cells, tables, scores, data.codes, data.weight):
             hook = partial(self._after_epoch, anchor, context, frame, y)
             with seeded(seed, choose_device(self.device)):
-                self._fit_anchor(anchor, inputs, split, hook)
+                module = self._inputs.module(anchor, len(self.classes_), params)
+                self.nets_[anchor], train = prepare_net(module, inputs, split, hook, params)
+                if train is not None:
+                    self.nets_[anchor].fit(train)
         self.__dict__.pop("net_", None)
         if len(anchors) == 1:
             self.net_ = self.nets_[anchors[0]]
         context.call_on_fit_task_end(estimator=self, X=frame, y=y)
 
-    def _anchor_data(self, tables, scores, codes=None, weight=None):
+    def _anchor_data(self, cells, tables, scores, codes=None, weight=None):
         """Yield every anchor and the subjects as its net reads them; tokens are shared."""
+        params = self.get_params(deep=False)
         shared = self._inputs.data(self.anchors_[0], tables, scores, codes, weight)
         for anchor in self.anchors_:
-            yield anchor, shared.rebased(self._inputs.base(anchor, scores))
-
-    def _fit_anchor(self, anchor, data, split, hook) -> None:
-        """Build one anchor's net and train it, where there is a split to train on."""
-        params = self.get_params(deep=False)
-        module = self._inputs.module(anchor, len(self.classes_), params)
-        if split is None:
-            self.nets_[anchor] = build_net(module, len(data), None, None, params).initialize()
-            return
-        train, validation = (data.view(rows) for rows in split)
-        self.nets_[anchor] = build_net(module, len(train), validation, hook, params)
-        self.nets_[anchor].fit(train)
+            inputs = self._inputs.anchor_inputs(anchor, cells, params)
+            yield anchor, shared.rebased(self._inputs.base(anchor, scores), inputs)
 
     def _after_epoch(self, anchor, context, frame, y, epoch) -> bool:
         """Record an epoch, and offer it to scikit-learn's callbacks as a task."""
@@ -386,7 +381,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
         logits = [
             self.nets_[anchor].predict_logits(data)
-            for anchor, data in self._anchor_data(tables, scores)
+            for anchor, data in self._anchor_data(cells, tables, scores)
         ]
         present = np.stack([table.present for table in tables.values()], axis=1)
         return softmax(np.stack(logits, axis=1).astype(np.float64), axis=2), present

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import ClassVar, NamedTuple
 
@@ -24,6 +25,7 @@ from tqdm.auto import tqdm
 from adestim._sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame, is_missing
 from adestim.exceptions import AdestimError, DataWarning, InputError, SubjectsError, TableError
+from adestim.grouping import own_groups
 
 __all__ = ["BaseExtractor", "Prepared", "check_cells", "for_each_subject"]
 
@@ -82,7 +84,39 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         frame = check_cells(self, X, reset=True)
         self._learn(frame)
         self.backbone_ = self._spec()
+        if self._adapts():
+            self._adapt(self._prepared(frame), y, own_groups(frame))
         return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(self, X, y=None):
+        """Learn from the training rows and encode them.
+
+        Parameters
+        ----------
+        X : {DataFrame, Series, array-like} of shape (n_subjects, n_columns)
+            Raw cells.
+        y : array-like of shape (n_subjects,), default=None
+            Class labels, which phase 1 needs where ``adapt=`` asks for it.
+
+        Returns
+        -------
+        DataFrame of shape (n_subjects, 1)
+            As from ``fit`` and ``transform``, though each subject is read only once; with
+            ``cross_fit=True``, encoded by a model that was adapted without the subject.
+        """
+        if not getattr(self, "adapt", None):
+            return self.fit(X, y).transform(X)
+        frame = check_cells(self, X, reset=True)
+        self._learn(frame)
+        self.backbone_ = self._spec()
+        if not self._adapts():
+            return self.transform(X)
+        prepared, groups = self._prepared(frame), own_groups(frame)
+        unseen = self._cross_fitted(prepared, y, groups) if self.cross_fit else None
+        self._adapt(prepared, y, groups)
+        encodings = self._encode(prepared) if unseen is None else self._named(unseen)
+        return encodings_frame(encodings, self._modality, frame.index)
 
     def transform(self, X):
         """Encode every subject.
@@ -105,8 +139,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "backbone_")
         frame = check_cells(self, X, reset=False)
-        prepared = settle_failures(self._prepare_all(frame), self.errors)
-        return encodings_frame(self._encode(prepared), self._modality, frame.index)
+        return encodings_frame(self._encode(self._prepared(frame)), self._modality, frame.index)
 
     def get_feature_names_out(self, input_features=None):
         """Return the name of the single output column.
@@ -126,6 +159,54 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
 
     def _learn(self, frame: pd.DataFrame) -> None:
         """Set fitted attributes from the training rows; frozen extractors have none."""
+
+    def _adapts(self) -> bool:
+        """Tell whether phase 1 is asked for; refuse it for a backbone without weights."""
+        if getattr(self, "adapt", None) is None:
+            return False
+        if not self.backbone_.option("home"):
+            raise InputError(
+                f"The 'adapt' parameter of {type(self).__name__} adapts foundation models",
+                got=f"adapt={self.adapt!r} with the built-in backbone {self.backbone!r}",
+                remedy="Pass adapt=None; the fusion trains built-in backbones itself",
+            )
+        return True
+
+    def _adapt(self, prepared: Sequence[Prepared | None], y, groups: np.ndarray) -> None:
+        """Phase 1: fit the model, or its head, to the rows that have the modality."""
+        from adestim.adaptation_rows import adapt_to_rows
+
+        inputs = [None if item is None else item.inputs for item in prepared]
+        self.adaptation_ = adapt_to_rows(self, self.backbone_, inputs, y, groups)
+        self.backbone_ = self.adaptation_.spec
+
+    def _cross_fitted(
+        self, prepared: Sequence[Prepared | None], y, groups: np.ndarray
+    ) -> list[Encoding | None]:
+        """Encode every row by a model that was adapted without it and its group."""
+        from adestim.adaptation_rows import adapt_to_rows, adaptation_folds
+
+        frozen = self.backbone_
+        encodings: list[Encoding | None] = [None] * len(prepared)
+        inputs = [None if item is None else item.inputs for item in prepared]
+        for train, test in adaptation_folds(self, inputs, y, groups):
+            shown = [inputs[row] for row in train]
+            fold = adapt_to_rows(self, frozen, shown, np.asarray(y)[train], groups[train])
+            self.backbone_ = fold.spec
+            for row, encoding in zip(test, self._encode([prepared[r] for r in test]), strict=True):
+                encodings[row] = encoding
+        self.backbone_ = frozen
+        return encodings
+
+    def _named(self, encodings: Sequence[Encoding | None]) -> list[Encoding | None]:
+        """Put the name tag of the model fitted on all rows on the encodings of its folds."""
+        return [
+            None if item is None else replace(item, backbone=self.backbone_) for item in encodings
+        ]
+
+    def _prepared(self, frame: pd.DataFrame) -> list[Prepared | None]:
+        """Prepare every subject; raise, or warn of, those that fail."""
+        return settle_failures(self._prepare_all(frame), self.errors)
 
     def _prepare_all(self, frame: pd.DataFrame) -> list[Prepared | AdestimError | None]:
         """Prepare every subject, in parallel unless a subclass codes whole columns at once."""
@@ -152,7 +233,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
 
     def _encode_frozen(self, inputs: Sequence[np.ndarray | None]) -> list[Encoding | None]:
         """Run a foundation model; torch is imported by who needs it."""
-        from adestim.frozen import encode_frozen  # noqa: PLC0415
+        from adestim.frozen import encode_frozen
 
         return encode_frozen(
             inputs,
@@ -279,7 +360,7 @@ def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:
         raise SubjectsError(failures_text(failures), remedy="Mend them, or pass errors='missing'")
     if failures:
         warnings.warn(
-            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=4
+            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=5
         )
     return [None if isinstance(item, AdestimError) else item for item in results]
 

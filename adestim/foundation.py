@@ -13,7 +13,7 @@ import numpy as np
 
 from adestim._sklearn import Interval, StrOptions
 from adestim.backbone.hub import resolve_weights
-from adestim.backbone.registry import BackboneCard, find_card, import_class, names_of
+from adestim.backbone.registry import BackboneCard, find_card, import_class, names_like, names_of
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
 from adestim.extraction import Prepared
@@ -97,16 +97,20 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
     params = dict(extractor.backbone_params or {})
     architecture = {**card.architecture, **params.pop("architecture", {})}
     weights = resolve_weights(card, extractor.weights)
-    options = card.backbone_class().learn(raws, **params)
-    sources = {"weights": str(weights)}
+    model = card.backbone_class()
+    files = {name: str(path) for name, path in model.files(**params).items()}
+    digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
+    options = model.learn(raws, **model.input_size(**architecture), **params)
+    sources = {"weights": str(weights), **files}
     if extractor.trust_checkpoint:
         sources["trust"] = "pickle"
     spec = BackboneSpec(
         card.name,
-        digest=card.backbone_class().digest(weights),
+        digest=model.digest(weights),
         options=(
             ("home", card.home),
             ("architecture", canonical(architecture)),
+            ("files", digests),
             ("preparation", canonical(options)),
         ),
         sources=tuple(sources.items()),
@@ -122,16 +126,29 @@ def require_card(extractor: Any, modality: str) -> BackboneCard:
             f"The 'backbone' parameter of {type(extractor).__name__} must name a backbone of its "
             "modality",
             got=repr(extractor.backbone),
-            remedy=f"Choose from {names_of(modality)}, or register yours with "
-            "adestim.register_backbone",
+            remedy=choices(extractor.backbone, modality),
         )
     return card
 
 
+def choices(name: Any, modality: str) -> str:
+    """Say which backbones there are, the one that was probably meant first."""
+    near = names_like(name, modality)
+    meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return (
+        f"{meant}Choose from {', '.join(map(repr, names_of(modality)))}, or register yours with "
+        "adestim.register_backbone"
+    )
+
+
 def canonical(value: Any) -> Hashable:
-    """Return a value in a hashable form: equal for equal values, small for large arrays."""
+    """Return a value in a hashable form: equal for equal values, small for large arrays.
+
+    Paths are left out of mappings: it does not matter where a file lies, and its digest is kept.
+    """
     if isinstance(value, Mapping):
-        return tuple((key, canonical(value[key])) for key in sorted(value))
+        keys = sorted(key for key in value if not isinstance(value[key], Path))
+        return tuple((key, canonical(value[key])) for key in keys)
     if isinstance(value, np.ndarray):
         content = hashlib.sha256(np.ascontiguousarray(value).tobytes())
         return (str(value.dtype), value.shape, content.hexdigest())

@@ -15,7 +15,7 @@ from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec, Encoding
 
-__all__ = ["encode_frozen", "run_backbone"]
+__all__ = ["encode_frozen", "pool_backbone", "run_backbone"]
 
 
 def encode_frozen(
@@ -90,13 +90,35 @@ def run_backbone(model: Backbone, inputs: Tensor) -> tuple[Tensor, np.ndarray]:
     tokens : Tensor of shape (B, T, width_out)
     mask : ndarray of shape (B, T), dtype bool
     """
+    tokens, own = encoded(model, inputs)
+    return tokens, model.readable(own).cpu().numpy()
+
+
+def pool_backbone(model: Backbone, inputs: Tensor) -> Tensor:
+    """Return pooled vectors (B, width_out).
+
+    Parameters
+    ----------
+    model : Backbone
+        The model.
+    inputs : Tensor of shape (B, ...)
+        Collated inputs.
+
+    Returns
+    -------
+    Tensor of shape (B, width_out)
+    """
+    return model.pool(*encoded(model, inputs))
+
+
+def encoded(model: Backbone, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Return encoded tokens and which embedded ones are real."""
     embedded = model.embed(inputs)
     own = model.own_mask(inputs)
     log_mask = None if own is None else log_mask_of(own)
     if own is None:
         own = torch.ones(embedded.shape[:2], dtype=torch.bool, device=embedded.device)
-    tokens = model.encode(embedded, log_mask, embedded.shape[1])
-    return tokens, model.readable(own).cpu().numpy()
+    return model.encode(embedded, log_mask, embedded.shape[1]), own
 
 
 def packed(inputs: np.ndarray, tokens: np.ndarray, real: np.ndarray, spec: BackboneSpec):

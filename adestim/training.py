@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -13,162 +12,23 @@ from skorch.callbacks import Callback, LRScheduler
 from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import Dataset
 
 from adestim._torch import autocast
+from adestim.batches import BatchIterator, FusionData, to_device
+from adestim.exceptions import InputError
 
 __all__ = [
-    "BatchIterator",
     "EarlyStop",
     "EpochHook",
-    "FusionData",
     "FusionNet",
+    "GradientAudit",
     "StopTraining",
     "warmup_cosine",
 ]
 
-Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
 
 class StopTraining(KeyboardInterrupt):
     """Ends training from a callback; skorch ends its loop on this class of exceptions."""
-
-
-class FusionData(Dataset):
-    """Subjects as tensors, from which batches are gathered by row number.
-
-    Parameters
-    ----------
-    tokens : mapping of str to Tensor of shape (n_subjects, n_tokens, width)
-        Standardised tokens by modality.
-    masks : mapping of str to Tensor of shape (n_subjects, n_tokens), dtype bool
-        True where a token is real.
-    scores : Tensor of shape (n_subjects, n_modalities, n_scores)
-        Phase-1 scores as the module reads them.
-    present : Tensor of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-    base : callable
-        Takes row numbers and a presence table, returns phase-1 logits (n_rows, n_classes).
-    y : Tensor of shape (n_subjects,), dtype int64
-        Classes.
-    weight : Tensor of shape (n_subjects,)
-        Weights of the subjects in the loss.
-    rows : ndarray of int, default=None
-        The rows this view holds; None for all.
-    """
-
-    def __init__(
-        self,
-        tokens: Mapping[str, Tensor],
-        masks: Mapping[str, Tensor],
-        scores: Tensor,
-        present: Tensor,
-        base: Base,
-        y: Tensor,
-        weight: Tensor,
-        rows: np.ndarray | None = None,
-    ):
-        self.tokens = tokens
-        self.masks = masks
-        self.scores = scores
-        self.present = present
-        self.base = base
-        self.y = y
-        self.weight = weight
-        self.rows = np.arange(len(y)) if rows is None else np.asarray(rows)
-        self.base_logits = torch.from_numpy(base(np.arange(len(y)), present.numpy()))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def view(self, rows: np.ndarray) -> FusionData:
-        """Return the same subjects' data, restricted to some rows."""
-        other = copy.copy(self)
-        other.rows = np.asarray(rows)
-        return other
-
-    def rebased(self, base: Base) -> FusionData:
-        """Return the same subjects upon other phase-1 logits."""
-        other = copy.copy(self)
-        other.base = base
-        other.base_logits = torch.from_numpy(base(np.arange(len(self.y)), self.present.numpy()))
-        return other
-
-    def batch(self, rows: np.ndarray, dropout: float = 0.0) -> tuple[dict, Tensor]:
-        """Gather some rows, each modality dropped with probability ``dropout``.
-
-        Returns
-        -------
-        batch : dict
-            What :class:`~adestim.fusion.AnchoredFusion` reads, and ``weight``.
-        y : Tensor of shape (n_rows,)
-        """
-        index = torch.from_numpy(rows)
-        present, base = self.present[index], self.base_logits[index]
-        if dropout > 0 and present.shape[1] > 1:
-            kept = drop_modalities(present, dropout)
-            touched = (kept != present).any(dim=1)
-            base = base.clone()
-            base[touched] = torch.from_numpy(
-                self.base(rows[touched.numpy()], kept[touched].numpy())
-            )
-            present = kept
-        batch = {
-            "tokens": {name: value[index] for name, value in self.tokens.items()},
-            "masks": {
-                name: value[index] & present[:, place, None]
-                for place, (name, value) in enumerate(self.masks.items())
-            },
-            "scores": self.scores[index],
-            "present": present,
-            "base": base,
-            "weight": self.weight[index],
-        }
-        return batch, self.y[index]
-
-
-def drop_modalities(present: Tensor, dropout: float) -> Tensor:
-    """Drop modalities at random; who would be left with none keeps all."""
-    kept = present & (torch.rand(present.shape) >= dropout)
-    return torch.where(kept.any(dim=1, keepdim=True), kept, present)
-
-
-class BatchIterator:
-    """Batches of a :class:`FusionData`, in random order where asked.
-
-    Parameters
-    ----------
-    dataset : FusionData
-        The subjects.
-    batch_size : int
-        Subjects a batch.
-    shuffle : bool, default=False
-        Whether to permute the rows before every epoch.
-    modality_dropout : float, default=0.0
-        Probability with which each modality of each subject is hidden.
-    """
-
-    def __init__(
-        self,
-        dataset: FusionData,
-        batch_size: int,
-        shuffle: bool = False,
-        modality_dropout: float = 0.0,
-    ):
-        self.dataset = dataset
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.modality_dropout = modality_dropout
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.dataset) / self.batch_size)
-
-    def __iter__(self) -> Iterator[tuple[dict, Tensor]]:
-        rows = self.dataset.rows
-        if self.shuffle:
-            rows = rows[torch.randperm(len(rows)).numpy()]
-        for start in range(0, len(rows), self.batch_size):
-            yield self.dataset.batch(rows[start : start + self.batch_size], self.modality_dropout)
 
 
 class FusionNet(NeuralNet):
@@ -195,6 +55,11 @@ class FusionNet(NeuralNet):
             logits = self.module_(x, **fit_params)
         return logits.float()
 
+    def get_params_for_optimizer(self, prefix, named_parameters):
+        """Leave the frozen weights out, which the optimiser would keep alive in every pickle."""
+        trained = [(name, value) for name, value in named_parameters if value.requires_grad]
+        return super().get_params_for_optimizer(prefix, trained)
+
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):
         """Return the cross-entropy, averaged with the subjects' weights."""
         weight = X["weight"].to(y_pred.device)
@@ -214,6 +79,7 @@ class FusionNet(NeuralNet):
         self.notify("on_train_end", X=X, y=y)
         # Nobody trains on from here, and the moments are twice the size of the module.
         self.optimizer_.state.clear()
+        self.optimizer_.param_groups.clear()
         return self
 
     def __getstate__(self):
@@ -244,13 +110,6 @@ class FusionNet(NeuralNet):
             for batch in BatchIterator(data, self.batch_size)
         ]
         return np.concatenate(parts)
-
-
-def to_device(value, device: torch.device):
-    """Move a nested batch to a device."""
-    if isinstance(value, Mapping):
-        return {key: to_device(item, device) for key, item in value.items()}
-    return value.to(device, non_blocking=True)
 
 
 class EarlyStop(Callback):
@@ -298,7 +157,7 @@ class EarlyStop(Callback):
     def on_train_end(self, net, **kwargs):
         """Go back to the best epoch; let go of the data."""
         if self.validation is not None:
-            net.module_.load_state_dict(self.best_state_)
+            restore(net.module_, self.best_state_)
         self.validation = self.best_state_ = self.start_losses_ = self.weight_ = None
 
 
@@ -310,8 +169,50 @@ def exceeds_its_error(values: np.ndarray, weight: np.ndarray) -> bool:
 
 
 def snapshot(module: torch.nn.Module) -> dict[str, Tensor]:
-    """Return a copy of the module's state."""
-    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+    """Return a copy of the weights that are trained."""
+    return {
+        name: value.detach().clone()
+        for name, value in module.named_parameters()
+        if value.requires_grad
+    }
+
+
+def restore(module: torch.nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Put trained weights back."""
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            if name in state:
+                value.copy_(state[name])
+
+
+class GradientAudit(Callback):
+    """See to it that the first batch gives every trained weight a gradient.
+
+    Quantised layers and cut graphs lose gradients without a word; training would then
+    change nothing.
+    """
+
+    def on_grad_computed(self, net, named_parameters, training=False, **kwargs):
+        """Look once."""
+        if self.seen_:
+            return
+        self.seen_ = True
+        lost = [
+            name
+            for name, value in net.module_.named_parameters()
+            if value.requires_grad and value.numel() and value.grad is None
+        ]
+        if lost:
+            raise InputError(
+                "Every weight that is trained must get a gradient in the first batch",
+                got=f"none for {len(lost)}, {', '.join(lost[:3])} first",
+                remedy="Choose lora_targets that the model's output depends on, and no quantised "
+                "body on a CPU",
+            )
+
+    def on_train_begin(self, net, **kwargs):
+        """Look again in every training."""
+        self.seen_ = False
 
 
 class EpochHook(Callback):

@@ -10,18 +10,30 @@ from hypothesis import settings
 settings.register_profile("adestim", deadline=None, derandomize=True)
 settings.load_profile("adestim")
 
-REALDATA = Path(
-    os.environ.get(
-        "ADESTIM_REALDATA", Path(__file__).resolve().parents[1].parent / "shared" / "realdata"
-    )
-)
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
-@pytest.fixture
+def folder_at_hand(variable: str, name: str, what: str) -> Path:
+    """Return a folder that lies beside the project or where a variable says, or skip the test."""
+    folder = Path(os.environ.get(variable, SHARED / name))
+    if not folder.is_dir():
+        pytest.skip(f"the {what} are not at {folder}; set {variable} to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def realdata() -> Path:
-    """Folder of open real data; the test is skipped where it is not at hand."""
-    if not REALDATA.is_dir():
-        pytest.skip(
-            f"the open real data are not at {REALDATA}; set ADESTIM_REALDATA to their folder"
-        )
-    return REALDATA
+    """Folder of open real data."""
+    return folder_at_hand("ADESTIM_REALDATA", "realdata", "open real data")
+
+
+@pytest.fixture(scope="session")
+def parity() -> Path:
+    """Folder of outputs of the models' reference code, at random weights."""
+    return folder_at_hand("ADESTIM_PARITY", "parity", "outputs of the reference code")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Folder of the lists of names and shapes in released checkpoints."""
+    return folder_at_hand("ADESTIM_REFERENCE", "reference", "lists of released checkpoints")

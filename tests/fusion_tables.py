@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 
 from adestim import AnchoredFusionClassifier
+from adestim.anchors import AnchorInputs, score_scale
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
-from adestim.modalities import read_modalities
+from adestim.heads import fit_phase_one, inner_folds
+from adestim.modalities import read_modalities, training_tables
+from adestim.tokens import TokenScaler, without_rows
 
 BLOCKS = {"mri": ["mri__a", "mri__b"], "csf": ["csf__a", "csf__b"], "gene": ["gene__a"]}
 COLUMNS = [column for columns in BLOCKS.values() for column in columns]
@@ -53,3 +56,19 @@ def free_tokens(n_subjects=40, width=3, seed=0):
     tokens = [rng.normal(size=(2 + row % 3, width)).astype("float32") for row in range(n_subjects)]
     cells = [Encoding(token, token, None, spec) for token in tokens]
     return encodings_frame(cells, "notes", pd.RangeIndex(n_subjects))
+
+
+def prepared_anchor_inputs():
+    """What reading tables needs, the tables, the unseen scores and the classes."""
+    X, y = numeric_table(40)
+    tables, codes = training_tables(with_missing(X)), (y == "CN").astype(int)
+    folds = inner_folds(codes, np.arange(40), 0, 2)
+    phase_one, scores = fit_phase_one(tables, codes, np.ones(40), folds, 2)
+    inputs = AnchorInputs(
+        phase_one=phase_one,
+        likes={name: without_rows(table) for name, table in tables.items()},
+        scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
+        score_scale=score_scale(scores),
+        start="stacked",
+    )
+    return inputs, tables, scores, codes

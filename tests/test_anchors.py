@@ -3,18 +3,15 @@ import pytest
 import torch
 
 from adestim.anchors import (
-    AnchorInputs,
     BaseLogits,
-    build_net,
     choose_anchors,
     net_scores,
     score_scale,
 )
 from adestim.exceptions import InputError
-from adestim.heads import fit_phase_one, inner_folds
-from adestim.modalities import read_modalities, training_tables
-from adestim.tokens import TokenScaler, stack_tokens, without_rows
-from tests.fusion_tables import numeric_table, quick, with_missing
+from adestim.modalities import read_modalities
+from adestim.tokens import stack_tokens
+from tests.fusion_tables import numeric_table, prepared_anchor_inputs, quick
 
 MODALITIES = ["mri", "csf", "gene"]
 
@@ -22,18 +19,7 @@ MODALITIES = ["mri", "csf", "gene"]
 @pytest.fixture(scope="module")
 def prepared():
     """What reading tables needs, the tables, the unseen scores and the classes."""
-    X, y = numeric_table(40)
-    tables, codes = training_tables(with_missing(X)), (y == "CN").astype(int)
-    folds = inner_folds(codes, np.arange(40), 0, 2)
-    phase_one, scores = fit_phase_one(tables, codes, np.ones(40), folds, 2)
-    inputs = AnchorInputs(
-        phase_one=phase_one,
-        likes={name: without_rows(table) for name, table in tables.items()},
-        scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
-        score_scale=score_scale(scores),
-        start="stacked",
-    )
-    return inputs, tables, scores, codes
+    return prepared_anchor_inputs()
 
 
 # The choice of anchors
@@ -126,16 +112,7 @@ def test_scores_are_scaled_to_unit_root_mean_square_over_who_has_them():
     assert np.isfinite(scaled).all()
 
 
-# The net
-
-
-@pytest.mark.parametrize("anchor", MODALITIES)
-def test_a_fresh_module_gives_the_base_logits(prepared, anchor):
-    inputs, tables, scores, codes = prepared
-    module = inputs.module(anchor, 2, quick().get_params())
-    data = inputs.data(anchor, tables, scores, codes)
-    net = build_net(module, len(data), None, None, quick().get_params()).initialize()
-    np.testing.assert_array_equal(net.predict_logits(data), data.base_logits)
+# The module
 
 
 def test_module_follows_the_parameters_of_the_estimator(prepared):
@@ -146,23 +123,3 @@ def test_module_follows_the_parameters_of_the_estimator(prepared):
     assert len(module.backbone.blocks) == 3
     assert module.qformer.n_queries == 5
     assert module.qformer.cross_modal is None
-
-
-def test_net_is_optimised_by_adamw_with_the_parameters_of_the_estimator(prepared):
-    inputs = prepared[0]
-    params = quick(learning_rate=0.03, weight_decay=0.2, batch_size=7, max_epochs=9).get_params()
-    net = build_net(inputs.module("mri", 2, params), 40, None, None, params).initialize()
-    assert type(net.optimizer_) is torch.optim.AdamW
-    assert all(group["weight_decay"] == 0.2 for group in net.optimizer_.param_groups)
-    assert (net.lr, net.batch_size, net.max_epochs) == (0.03, 7, 9)
-
-
-def test_a_net_trains_on_the_data_it_is_given(prepared):
-    inputs, tables, scores, codes = prepared
-    params = quick(max_epochs=5, learning_rate=0.02).get_params()
-    torch.manual_seed(0)
-    data = inputs.data("mri", tables, scores, codes)
-    net = build_net(inputs.module("mri", 2, params), len(data), None, None, params).initialize()
-    before = net.mean_loss(data)
-    net.partial_fit(data)
-    assert net.mean_loss(data) < before

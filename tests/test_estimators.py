@@ -17,7 +17,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from adestim import AnchoredFusionClassifier, estimators, heads
+from adestim import AnchoredFusionClassifier, estimators, fitting, heads
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from adestim.training import StopTraining
 from tests.fusion_tables import (
@@ -276,7 +276,7 @@ def test_three_classes(incomplete):
 
 def test_a_class_with_a_single_subject_stops_after_phase_one():
     X, _ = numeric_table(40)
-    with pytest.warns(DataWarning, match="phase-1 prediction stands"):
+    with pytest.warns(DataWarning, match="nothing is trained by gradient"):
         model = quick().fit(X, np.where(np.arange(40) == 3, "rare", "common"))
     assert model.history_ == []
     assert np.isfinite(model.predict_proba(X)).all()
@@ -437,6 +437,7 @@ def captured_folds(monkeypatch):
         return heads.inner_folds(*args, **kwargs)
 
     monkeypatch.setattr(estimators, "inner_folds", capture)
+    monkeypatch.setattr(fitting, "inner_folds", capture)
     return captured
 
 

@@ -8,20 +8,17 @@ from skorch.callbacks import Callback
 from torch import nn
 from torch.nn import functional as F
 
+from adestim.batches import BatchIterator
 from adestim.training import (
-    BatchIterator,
     EarlyStop,
     EpochHook,
-    FusionData,
     FusionNet,
     StopTraining,
     WarmupCosine,
-    drop_modalities,
     exceeds_its_error,
     warmup_cosine,
 )
-
-N_SUBJECTS = 20
+from tests.batch_data import N_SUBJECTS, fusion_data
 
 
 class Recording(nn.Module):
@@ -37,26 +34,6 @@ class Recording(nn.Module):
         if self.training:
             self.seen.append(batch)
         return self.head(self.dropout(batch["tokens"]["a"].mean(dim=1)))
-
-
-def base_logits(rows, present):
-    """Logits that tell the row and how many modalities were shown."""
-    return np.stack([rows.astype(np.float32), present.sum(axis=1).astype(np.float32)], axis=1)
-
-
-def fusion_data(weight=None, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    tokens = {name: torch.randn(N_SUBJECTS, 3, 2, generator=generator) for name in "ab"}
-    masks = {name: torch.ones(N_SUBJECTS, 3, dtype=torch.bool) for name in "ab"}
-    return FusionData(
-        tokens=tokens,
-        masks=masks,
-        scores=torch.zeros(N_SUBJECTS, 2, 2),
-        present=torch.ones(N_SUBJECTS, 2, dtype=torch.bool),
-        base=base_logits,
-        y=(tokens["a"].mean(dim=(1, 2)) > 0).long(),
-        weight=torch.ones(N_SUBJECTS) if weight is None else weight,
-    )
 
 
 def net_of(
@@ -92,65 +69,6 @@ class Raising(Callback):
     def on_epoch_end(self, net, **kwargs):
         if len(net.history) == 2:
             raise self.exception
-
-
-# Batches
-
-
-def test_batches_cover_all_rows_once():
-    batches = list(BatchIterator(fusion_data(), 8, shuffle=True))
-    rows = torch.cat([batch["base"][:, 0] for batch, _ in batches])
-    assert sorted(rows.tolist()) == list(range(N_SUBJECTS))
-    assert len(batches) == len(BatchIterator(fusion_data(), 8)) == 3
-
-
-def test_batches_come_in_another_order_every_epoch_only_where_asked():
-    def order(iterator):
-        return [int(row) for batch, _ in iterator for row in batch["base"][:, 0]]
-
-    shuffled = BatchIterator(fusion_data(), 8, shuffle=True)
-    assert order(shuffled) != order(shuffled)
-    assert order(BatchIterator(fusion_data(), 8)) == list(range(N_SUBJECTS))
-
-
-def test_a_view_holds_its_rows_and_shares_the_data():
-    data = fusion_data()
-    view = data.view(np.array([3, 5, 7]))
-    [(batch, y)] = BatchIterator(view, 8)
-    assert (len(view), len(data)) == (3, N_SUBJECTS)
-    assert batch["base"][:, 0].tolist() == [3, 5, 7]
-    torch.testing.assert_close(y, data.y[[3, 5, 7]])
-    assert view.tokens["a"] is data.tokens["a"]
-
-
-def test_modality_dropout_never_drops_everything():
-    present = torch.rand(500, 3, generator=torch.Generator().manual_seed(0)) > 0.5
-    present[~present.any(dim=1), 0] = True
-    kept = drop_modalities(present, 0.95)
-    assert kept.any(dim=1).all()
-    assert not (kept & ~present).any()
-    assert (kept.sum() < present.sum()).item()
-
-
-def test_modality_dropout_recomputes_the_base_logits():
-    batch, _ = fusion_data().batch(np.arange(N_SUBJECTS), dropout=0.5)
-    shown = batch["present"].sum(dim=1)
-    assert shown.min() == 1
-    assert shown.max() == 2
-    np.testing.assert_array_equal(batch["base"][:, 1], shown)
-
-
-def test_modality_dropout_closes_the_tokens_of_what_it_drops():
-    batch, _ = fusion_data().batch(np.arange(N_SUBJECTS), dropout=0.5)
-    for place, name in enumerate("ab"):
-        np.testing.assert_array_equal(batch["masks"][name].all(dim=1), batch["present"][:, place])
-
-
-def test_modality_dropout_leaves_the_data_as_found():
-    data = fusion_data()
-    data.batch(np.arange(N_SUBJECTS), dropout=0.9)
-    assert data.present.all()
-    assert (data.base_logits[:, 1] == 2).all()
 
 
 def test_only_training_batches_drop_modalities():
@@ -309,11 +227,3 @@ def test_a_mean_within_its_standard_error_is_noise():
     values = np.array([1.0, -0.9, 0.8, -0.7])
     assert not exceeds_its_error(values, np.ones(4))
     assert exceeds_its_error(np.abs(values), np.ones(4))
-
-
-def test_data_upon_another_base_share_their_tokens():
-    data = fusion_data()
-    other = data.rebased(lambda rows, present: np.ones((len(rows), 2), dtype=np.float32))
-    assert other.tokens is data.tokens
-    np.testing.assert_array_equal(other.base_logits, 1)
-    np.testing.assert_array_equal(other.batch(np.array([3]))[0]["base"], [[1.0, 1.0]])

@@ -1,19 +1,17 @@
-"""Checkpoints: read without running their code, matched to a model key by key."""
+"""Checkpoints: matched to a model key by key."""
 
 from __future__ import annotations
 
-import hashlib
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from adestim.backbone.reading import file_digest, read_checkpoint
+from adestim.backbone.recognition import verdict_on
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import CheckpointError, MissingDependencyError
+from adestim.exceptions import CheckpointError
 
 __all__ = [
     "CheckpointLayout",
@@ -34,16 +32,26 @@ class CheckpointLayout:
     Parameters
     ----------
     wrappers : tuple of str, default=()
-        Keys of the file under which the state may be, the first one found is taken.
+        Keys of the file under which the state may be, the first one found is taken. A file
+        without them that holds exactly one table of tensors is read as well.
     prefixes : tuple of str, default=()
         Prefixes of the names, dropped one after the other where they occur.
     ignored : tuple of str, default=()
-        Beginnings of names, after the first prefix is dropped, that belong to parts which are not
-        used: decoders, heads.
+        Beginnings of names, before or after any prefix is dropped, that belong to parts which are
+        not used: decoders, heads.
     rename : callable or None, default=None
         Takes a name without prefixes, returns the module's name for it.
     fingerprint : tuple of str, default=()
         Names, without prefixes, that tell this architecture from all others.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from adestim.backbone.checkpoint import CheckpointLayout, canonical_state
+    >>> layout = CheckpointLayout(("model",), prefixes=("module.",), ignored=("decoder.",))
+    >>> file = {"model": {"module.norm.bias": torch.zeros(2), "module.decoder.bias": torch.ones(2)}}
+    >>> canonical_state(file, layout)
+    {'norm.bias': tensor([0., 0.])}
     """
 
     wrappers: tuple[str, ...] = ()
@@ -56,75 +64,6 @@ class CheckpointLayout:
 def read_state(path: str, layout: CheckpointLayout, trust_pickle: bool) -> dict[str, Tensor]:
     """Read a file and return the state of the model in it, under the module's names."""
     return canonical_state(read_checkpoint(path, trust_pickle), layout)
-
-
-def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
-    """Read a checkpoint, by default without running any code that it may hold.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A ``.safetensors`` file, or one that ``torch.save`` wrote.
-    trust_pickle : bool, default=False
-        Whether other objects than tensors may be unpickled, which runs code from the file.
-
-    Returns
-    -------
-    mapping
-        What the file holds, tensors on the CPU.
-
-    Raises
-    ------
-    CheckpointError
-        When there is no such file, it is damaged, or it holds other objects than tensors.
-    """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise CheckpointError(
-            "Weights must be an existing file", got=str(path), remedy="Pass its path as weights="
-        )
-    if path.suffix == ".safetensors":
-        return read_safetensors(path)
-    return read_torch(path, trust_pickle)
-
-
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file."""
-    try:
-        from safetensors import SafetensorError  # noqa: PLC0415 - an optional package
-        from safetensors.torch import load_file  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Reading .safetensors files needs the package safetensors",
-            remedy="Run pip install 'adestim[foundation]'",
-        ) from error
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise damaged(path) from error
-
-
-def read_torch(path: Path, trust_pickle: bool) -> Mapping:
-    """Read a file that ``torch.save`` wrote."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=not trust_pickle)
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path.name} holds other objects than tensors, and reading those runs code from the "
-            "file",
-            remedy="If you trust where it comes from, pass trust_checkpoint=True",
-        ) from error
-    except (RuntimeError, EOFError) as error:
-        raise damaged(path) from error
-
-
-def damaged(path: Path) -> CheckpointError:
-    """Return the error about a file that breaks off or is no checkpoint."""
-    return CheckpointError(
-        f"{path.name} must be a whole checkpoint, as torch.save or safetensors write it",
-        got=f"a damaged or truncated file of {path.stat().st_size} bytes",
-        remedy="Download it again and compare its size with the source's",
-    )
 
 
 def canonical_state(raw: Mapping, layout: CheckpointLayout) -> dict[str, Tensor]:
@@ -140,24 +79,87 @@ def canonical_state(raw: Mapping, layout: CheckpointLayout) -> dict[str, Tensor]
     Returns
     -------
     dict of str to Tensor
+
+    Raises
+    ------
+    CheckpointError
+        When there are no tensors, several tables of them, or two of one name.
     """
-    wrapper = next((key for key in layout.wrappers if key in raw), None)
-    state = {
-        key: value
-        for key, value in (raw if wrapper is None else raw[wrapper]).items()
-        if isinstance(value, Tensor)
-    }
+    state = without_ignored(tensors_of(find_state(raw, layout.wrappers)), layout.ignored)
     for prefix in layout.prefixes:
+        state = renamed(state, dropping(prefix))
         state = without_ignored(state, layout.ignored)
-        state = {key.removeprefix(prefix): value for key, value in state.items()}
-    state = without_ignored(state, layout.ignored)
-    rename = layout.rename or str
-    return {rename(key): value for key, value in state.items()}
+    return renamed(state, layout.rename or str)
+
+
+def dropping(prefix: str) -> Callable[[str], str]:
+    """Return what drops a prefix from a name."""
+    return lambda name: name.removeprefix(prefix)
+
+
+def find_state(raw: Mapping, wrappers: tuple[str, ...]) -> Mapping:
+    """Return the table of tensors in a file: under a wrapper, at the top, or the only one."""
+    wrapper = next((key for key in wrappers if key in raw), None)
+    if wrapper is not None:
+        return require_tensors(raw[wrapper], f"its entry {wrapper!r}")
+    if tensors_of(raw):
+        return raw
+    tables = {
+        str(key): value
+        for key, value in raw.items()
+        if isinstance(value, Mapping) and tensors_of(value)
+    }
+    if len(tables) == 1:
+        return next(iter(tables.values()))
+    raise CheckpointError(
+        "A checkpoint must hold a table of tensors by name",
+        got=f"several: {', '.join(tables)}" if tables else f"none under {shown(map(str, raw))}",
+        remedy="Save the state_dict() of the model alone with torch.save",
+    )
+
+
+def require_tensors(table: Any, where: str) -> Mapping:
+    """Refuse an entry for the weights that holds none."""
+    if isinstance(table, nn.Module):
+        return table.state_dict()
+    if isinstance(table, Mapping) and tensors_of(table):
+        return table
+    kind = table.kind() if hasattr(table, "kind") else type(table).__name__
+    raise CheckpointError(
+        f"A checkpoint must hold tensors by name in {where}",
+        got=f"an object of type {kind}",
+        remedy="Save the state_dict() of the model with torch.save; or, if you trust where the "
+        "file comes from and its classes are installed, pass trust_checkpoint=True",
+    )
+
+
+def tensors_of(table: Mapping) -> dict[str, Tensor]:
+    """Return the entries that are tensors under a name."""
+    return {
+        name: value
+        for name, value in table.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
 
 
 def without_ignored(state: Mapping[str, Tensor], ignored: tuple[str, ...]) -> dict[str, Tensor]:
     """Drop the parts that are not used."""
-    return {key: value for key, value in state.items() if not key.startswith(ignored or ("\0",))}
+    return {name: value for name, value in state.items() if not name.startswith(ignored)}
+
+
+def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
+    """Return the state under other names, or say which two became one."""
+    result: dict[str, Tensor] = {}
+    for name, value in state.items():
+        new = rename(name)
+        if new in result:
+            raise CheckpointError(
+                "Names in a checkpoint must stay distinct without their prefixes",
+                got=f"{new!r} twice, once from {name!r}",
+                remedy="Remove one of them from the file",
+            )
+        result[new] = value
+    return result
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], spec: BackboneSpec) -> None:
@@ -175,41 +177,52 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], spec: BackboneSp
     Raises
     ------
     CheckpointError
-        When names are missing or left over, or shapes differ.
+        When names are missing or left over, or shapes or kinds of numbers differ; it says whose
+        weights they seem to be.
     """
-    wanted = module.state_dict()
-    missing = sorted(wanted.keys() - state.keys())
-    unexpected = sorted(state.keys() - wanted.keys())
-    shapes = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}"
-        for key, value in wanted.items()
-        if key in state and state[key].shape != value.shape
-    ]
-    problems = [
-        f"{len(names)} {what}: {', '.join(names[:N_KEYS_SHOWN])}"
-        for what, names in (
-            ("missing", missing), ("unexpected", unexpected), ("of another shape", shapes)
-        )
-        if names
-    ]
+    problems = differences(module.state_dict(), state)
     if problems:
+        verdict = verdict_on(state, spec.name, spec.option("home"))
         raise CheckpointError(
             f"A checkpoint of {spec.name!r} must hold exactly that model's weights",
-            got="; ".join(problems),
-            remedy="Pass the weights of this model, or name the backbone they belong to",
+            got="; ".join(problems) + (f". {verdict.finding}" if verdict.finding else ""),
+            remedy=verdict.remedy,
         )
     module.load_state_dict(state, strict=True, assign=True)
 
 
-def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, computed once for a path, size and time of change."""
-    path = Path(path).expanduser().resolve()
-    stat = path.stat()
-    return _digest(str(path), stat.st_size, stat.st_mtime_ns)
+def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """Say in what a state differs from the one that is wanted."""
+    both = [name for name in wanted if name in state]
+    shapes = [name for name in both if state[name].shape != wanted[name].shape]
+    kinds = [name for name in both if is_real(state[name]) != is_real(wanted[name])]
+    found = {
+        "missing": [name for name in wanted if name not in state],
+        "unexpected": [name for name in state if name not in wanted],
+        "of another shape": [
+            f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}"
+            for name in shapes
+        ],
+        "of another kind of number": [
+            f"{name} {state[name].dtype} instead of {wanted[name].dtype}" for name in kinds
+        ],
+    }
+    return [
+        f"{len(names)} of {len(wanted)} {what}: {shown(names)}"
+        if what != "unexpected"
+        else f"{len(names)} {what}: {shown(names)}"
+        for what, names in found.items()
+        if names
+    ]
 
 
-@lru_cache(maxsize=256)
-def _digest(path: str, size: int, changed: int) -> str:
-    """Return the SHA-256 of a file of a given size and time of change."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def is_real(tensor: Tensor) -> bool:
+    """Tell whether a tensor holds floating-point numbers, of whatever precision."""
+    return tensor.is_floating_point()
+
+
+def shown(names: Any) -> str:
+    """Return the first few names."""
+    names = list(names)
+    rest = len(names) - N_KEYS_SHOWN
+    return ", ".join(names[:N_KEYS_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

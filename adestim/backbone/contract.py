@@ -21,6 +21,8 @@ from adestim.encoding import BackboneSpec
 
 __all__ = ["Backbone"]
 
+LARGE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
+
 
 class Backbone(nn.Module):
     """Base of all backbones.
@@ -58,6 +60,39 @@ class Backbone(nn.Module):
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1
     gradient_checkpointing: bool = False
+
+    @classmethod
+    def files(cls, **params: Any) -> dict[str, str | Path]:
+        """Return the files beside the weights that :meth:`load` reads.
+
+        Parameters
+        ----------
+        **params : dict
+            The extractor's ``backbone_params``.
+
+        Returns
+        -------
+        dict of str to path
+            Each becomes a source of the spec under its name; its SHA-256 is kept in the
+            spec's option ``"files"``.
+        """
+        return {}
+
+    @classmethod
+    def input_size(cls, **architecture: Any) -> dict[str, Any]:
+        """Return what :meth:`learn` must know of the architecture: the sizes of an input.
+
+        Parameters
+        ----------
+        **architecture : dict
+            Parameters of the constructor.
+
+        Returns
+        -------
+        dict
+            Passed to :meth:`learn` beside the extractor's ``backbone_params``.
+        """
+        return {}
 
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
@@ -124,6 +159,28 @@ class Backbone(nn.Module):
         state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")
         load_strict(module, state, spec)
         return module.eval()
+
+    def cast(self, dtype: torch.dtype) -> Backbone:
+        """Put the large layers into a precision, and all other weights into float32.
+
+        Norms and free parameters stay in float32: half precision is unsafe with an epsilon of
+        1e-12.
+
+        Parameters
+        ----------
+        dtype : torch.dtype
+            Precision of linear layers, convolutions and embeddings.
+
+        Returns
+        -------
+        Backbone
+            The model itself.
+        """
+        self.float()
+        for layer in self.modules():
+            if isinstance(layer, LARGE_LAYERS):
+                layer.to(dtype)
+        return self
 
     def collate(self, inputs: Sequence[np.ndarray]) -> Tensor:
         """Stack the subjects' inputs; models of ragged inputs pad them.

@@ -6,23 +6,22 @@ import copy
 from collections.abc import Mapping
 
 import torch
-from torch import nn
 
+from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import import_class
 from adestim.encoding import BackboneSpec
 
 __all__ = ["PRECISIONS", "load_backbone", "skeleton"]
 
-PRECISIONS: Mapping[str, torch.dtype | None] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-# Norms and free parameters stay as they are: half precision is unsafe with an epsilon of 1e-12.
-HALVED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
+PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+N_ADAPTED_KEPT = 2
 
 _LOADED: dict[tuple, Backbone] = {}
 
 
 def load_backbone(
-    spec: BackboneSpec, device: torch.device | str = "cpu", dtype: torch.dtype | None = None
+    spec: BackboneSpec, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Backbone:
     """Return the frozen model of a spec; one copy a process, device and precision.
 
@@ -32,26 +31,45 @@ def load_backbone(
         Name tag of the model.
     device : torch.device or str, default="cpu"
         Where to put it.
-    dtype : torch.dtype or None, default=None
-        Precision of its weights; None leaves that of the file.
+    dtype : torch.dtype, default=torch.float32
+        Precision of its large layers.
 
     Returns
     -------
     Backbone
         In evaluation mode, no weight requires a gradient. Do not change it: it is shared.
     """
-    key = (spec, str(device), dtype)
+    key = (*identity(spec), str(device), dtype)
     if key not in _LOADED:
-        model = import_class(spec.option("home")).load(spec).requires_grad_(False)
-        _LOADED[key] = in_precision(model, dtype).to(device).eval()
+        forget_adapted()
+        model = adapted(spec, device, dtype) if spec.adapter else loaded(spec, device, dtype)
+        _LOADED[key] = model.requires_grad_(False).eval()
     return _LOADED[key]
 
 
-def in_precision(model: Backbone, dtype: torch.dtype | None) -> Backbone:
-    """Return the model with its large layers in a precision."""
-    for layer in model.modules() if dtype is not None else ():
-        if isinstance(layer, HALVED):
-            layer.to(dtype)
+def identity(spec: BackboneSpec) -> tuple:
+    """Return what decides the weights: all but how inputs are prepared."""
+    options = tuple(pair for pair in spec.options if pair[0] != "preparation")
+    return spec.name, spec.digest, options
+
+
+def forget_adapted() -> None:
+    """Let go of the oldest adapted models; who still uses them keeps them alive."""
+    keys = [key for key in _LOADED if dict(key[2]).get("unadapted") is not None]
+    for key in keys[: max(0, len(keys) - N_ADAPTED_KEPT + 1)]:
+        _LOADED.pop(key)
+
+
+def loaded(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
+    """Read a model from its file."""
+    model = import_class(spec.option("home")).load(spec)
+    return model.cast(dtype).to(device)
+
+
+def adapted(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
+    """Return the model as phase 1 adapted it; it shares every weight that was not changed."""
+    model = skeleton(load_backbone(unadapted_spec(spec), device, dtype))
+    apply_adapter(model, Adapter.from_bytes(spec.adapter))
     return model
 
 

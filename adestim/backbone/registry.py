@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
@@ -12,9 +15,19 @@ import pandas as pd
 
 from adestim.exceptions import InputError
 
-__all__ = ["BackboneCard", "find_card", "list_backbones", "register_backbone"]
+__all__ = [
+    "BackboneCard",
+    "find_card",
+    "list_backbones",
+    "names_like",
+    "register_backbone",
+    "registered_cards",
+]
 
 MODALITIES = ("smri", "fmri", "clinical", "genetics")
+NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
+HOME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+MOST_SUGGESTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -27,17 +40,18 @@ class BackboneCard:
         The word that selects it, in lower case.
     modality : {"smri", "fmri", "clinical", "genetics"}
         The modality it reads.
-    home : str, default=""
-        Importable name of its class, ``"package.module:Class"``; empty for the built-in
-        reference backbones.
+    home : str or type, default=""
+        Its class, or the importable name of it, ``"package.module:Class"``; empty for the
+        built-in reference backbones.
     architecture : mapping, default={}
         Parameters of the class at the released size.
     n_parameters : int, default=0
-        Number of weights of the encoder.
+        Number of weights of the encoder; 0 where it is not known.
     hub : str, default=""
         Repository on the Hugging Face hub; empty where it is not there.
     filename : str, default=""
-        File in that repository, or name of the file to download elsewhere.
+        File in that repository, or name of the file to download elsewhere; empty where the model
+        is the whole repository.
     revision : str, default="main"
         Revision of the repository.
     sha256 : str, default=""
@@ -52,6 +66,18 @@ class BackboneCard:
         What it was pre-trained on: evaluating on the same people is a leak.
     reference : str, default=""
         Paper.
+
+    Raises
+    ------
+    InputError
+        When a field is of another kind, or workers could not import the class.
+
+    Examples
+    --------
+    >>> from adestim import BackboneCard
+    >>> card = BackboneCard("my-model", "smri", home="my_package.my_module:MyModel")
+    >>> card.home
+    'my_package.my_module:MyModel'
     """
 
     name: str
@@ -69,22 +95,128 @@ class BackboneCard:
     cohorts: tuple[str, ...] = ()
     reference: str = ""
 
-    def backbone_class(self) -> type:
+    def __post_init__(self):
+        if isinstance(self.home, type):
+            object.__setattr__(self, "home", home_of(self.home))
+        require_name(self.name)
+        require_modality(self.modality)
+        require_home(self.home)
+        require_facts(self)
+
+    def backbone_class(self) -> type[Any]:
         """Import and return the class."""
         return import_class(self.home)
 
 
-def import_class(home: str) -> type:
+def home_of(cls: type) -> str:
+    """Return the importable name of a class."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def require_name(name: str) -> None:
+    """Refuse a name that nobody could write twice alike."""
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        raise InputError(
+            "The name of a backbone is lower-case letters, digits and . _ / + -",
+            got=repr(name),
+            remedy="Write name='my-model'",
+        )
+
+
+def require_modality(modality: str) -> None:
+    """Refuse an unknown modality."""
+    if modality not in MODALITIES:
+        near = suggestion(modality, MODALITIES)
+        raise InputError(
+            f"The modality of a backbone is one of {', '.join(map(repr, MODALITIES))}",
+            got=repr(modality),
+            remedy=f"Write {near!r}" if near else None,
+        )
+
+
+def require_home(home: str) -> None:
+    """Refuse a class that another process could not import."""
+    if home == "":
+        return
+    if "<locals>" in str(home) or str(home).startswith("__main__:"):
+        raise InputError(
+            "The class of a backbone must be in a module that can be imported: worker processes "
+            "and saved models find it by its name",
+            got=repr(home),
+            remedy="Move it out of the notebook, script or function into a file my_model.py, and "
+            "write home='my_model:MyModel'",
+        )
+    if not HOME.fullmatch(str(home)):
+        raise InputError(
+            "The home of a backbone is 'package.module:Class', or the class itself",
+            got=repr(home),
+            remedy="Write home='my_package.my_module:MyModel'",
+        )
+
+
+def require_facts(card: BackboneCard) -> None:
+    """Refuse fields whose kind would only show later."""
+    if not isinstance(card.architecture, Mapping):
+        raise InputError(
+            f"The architecture of backbone {card.name!r} maps parameters of its class to values",
+            got=f"a {type(card.architecture).__name__}",
+            remedy="Write architecture={'width': 768}",
+        )
+    if isinstance(card.cohorts, str) or not all(isinstance(one, str) for one in card.cohorts):
+        raise InputError(
+            f"The cohorts of backbone {card.name!r} are a tuple of names",
+            got=repr(card.cohorts),
+            remedy="Write cohorts=('UK Biobank',)",
+        )
+    if card.sha256 and not re.fullmatch(r"[0-9a-f]{64}", card.sha256):
+        raise InputError(
+            f"The sha256 of backbone {card.name!r} is 64 hexadecimal digits in lower case",
+            got=repr(card.sha256),
+            remedy="Write what sha256sum prints for the released file",
+        )
+
+
+def import_class(home: str) -> type[Any]:
     """Return the class of an importable name, ``"package.module:Class"``."""
     module, _, name = home.partition(":")
-    return getattr(import_module(module), name)
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise InputError(
+            "The class of a backbone must be in a module that can be imported",
+            got=f"{home!r}, but there is no module {error.name!r}",
+            remedy="Install its package, or put its folder on PYTHONPATH",
+        ) from error
+    try:
+        return reduce(getattr, name.split("."), found)
+    except AttributeError as error:
+        raise InputError(
+            "The class of a backbone must be in the module that its home names",
+            got=f"{home!r}, but {module!r} has no {name!r}",
+            remedy="Correct home= where the backbone is registered",
+        ) from error
 
 
-_CARDS: dict[str, BackboneCard] = {}
+def reference_card(name: str, modality: str) -> BackboneCard:
+    """Return the card of a built-in backbone, which learned from nobody."""
+    return BackboneCard(name, modality, licence="BSD-3-Clause", commercial=True)
+
+
+_CARDS: dict[str, BackboneCard] = {
+    "morphometry": reference_card("morphometry", "smri"),
+    "connectome": reference_card("connectome", "fmri"),
+    "tabular": reference_card("tabular", "clinical"),
+    "dosage": reference_card("dosage", "genetics"),
+}
 
 
 def register_backbone(card: BackboneCard) -> None:
     """Make a backbone selectable by its name.
+
+    Registering lasts as long as the process, so do it where the class is defined: whoever
+    imports the module has the backbone.
 
     Parameters
     ----------
@@ -95,11 +227,32 @@ def register_backbone(card: BackboneCard) -> None:
     ------
     InputError
         When another backbone bears the name.
+
+    See Also
+    --------
+    adestim.Backbone : What the class must do.
+    adestim.check_backbone : Tells whether it does.
+
+    Examples
+    --------
+    >>> from adestim import BackboneCard, list_backbones, register_backbone
+    >>> card = BackboneCard("my-model", "smri", home="my_package.my_module:MyModel")
+    >>> register_backbone(card)
+    >>> "my-model" in list_backbones("smri").index
+    True
     """
+    if not isinstance(card, BackboneCard):
+        raise InputError(
+            "register_backbone takes a BackboneCard",
+            got=f"a {type(card).__name__}",
+            remedy="Write register_backbone(BackboneCard('my-model', 'smri', home=MyModel))",
+        )
     known = _CARDS.get(card.name)
     if known is not None and known.home != card.home:
         raise InputError(
-            "Every backbone needs a name of its own", got=repr(card.name), remedy="Choose another"
+            "Every backbone needs a name of its own",
+            got=f"{card.name!r}, which is that of {known.home or 'a built-in backbone'}",
+            remedy="Choose another",
         )
     _CARDS[card.name] = card
 
@@ -111,10 +264,25 @@ def find_card(name: str, modality: str) -> BackboneCard | None:
     return card if card is not None and card.modality == modality else None
 
 
+def registered_cards() -> list[BackboneCard]:
+    """Return the cards of all backbones."""
+    discover()
+    return list(_CARDS.values())
+
+
 def names_of(modality: str) -> list[str]:
     """Return the names of a modality's backbones."""
-    discover()
-    return sorted(name for name, card in _CARDS.items() if card.modality == modality)
+    return sorted(card.name for card in registered_cards() if card.modality == modality)
+
+
+def names_like(name: str, modality: str) -> list[str]:
+    """Return the names of a modality's backbones that a name may have meant, the nearest first."""
+    return difflib.get_close_matches(str(name).lower(), names_of(modality), MOST_SUGGESTIONS)
+
+
+def suggestion(word: object, words: tuple[str, ...]) -> str | None:
+    """Return the word that was probably meant."""
+    return next(iter(difflib.get_close_matches(str(word).lower(), words, 1)), None)
 
 
 def discover() -> None:
@@ -136,19 +304,42 @@ def list_backbones(modality: str | None = None) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a backbone, with its modality, size, licence, source and pre-training cohorts.
+        One row a backbone: ``modality``, ``parameters`` (number of weights, <NA> where not
+        known), ``commercial`` (whether the licence allows commercial use, <NA> where none is
+        stated), ``licence``, ``weights`` (where they are), ``pretrained_on`` (cohorts, on whom
+        evaluating is a leak) and ``reference`` (paper).
+
+    Raises
+    ------
+    InputError
+        When there is no such modality.
+
+    Examples
+    --------
+    >>> from adestim import list_backbones
+    >>> list_backbones("smri").loc["morphometry", ["modality", "licence", "weights"]]
+    modality            smri
+    licence     BSD-3-Clause
+    weights         built in
+    Name: morphometry, dtype: ...
     """
-    discover()
-    cards = [card for card in _CARDS.values() if modality in (None, card.modality)]
-    rows = {
-        card.name: {
-            "modality": card.modality,
-            "parameters": card.n_parameters,
-            "licence": card.licence,
-            "commercial": card.commercial,
-            "weights": card.hub or card.url,
-            "pretrained_on": ", ".join(card.cohorts),
-        }
-        for card in cards
+    if modality is not None:
+        require_modality(modality)
+    cards = [card for card in registered_cards() if modality in (None, card.modality)]
+    cards.sort(key=lambda card: (MODALITIES.index(card.modality), card.home != "", card.name))
+    index = pd.Index([card.name for card in cards], name="backbone")
+    table = pd.DataFrame([row_of(card) for card in cards], index=index)
+    return table.astype({"parameters": "Int64", "commercial": "boolean"})
+
+
+def row_of(card: BackboneCard) -> dict[str, Any]:
+    """Return a card as a row of the table."""
+    return {
+        "modality": card.modality,
+        "parameters": card.n_parameters or None,
+        "commercial": card.commercial,
+        "licence": card.licence,
+        "weights": (card.hub or card.url) if card.home else "built in",
+        "pretrained_on": ", ".join(card.cohorts),
+        "reference": card.reference,
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("backbone")

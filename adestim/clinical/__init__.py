@@ -2,5 +2,6 @@
 
 from adestim.clinical.extractor import ClinicalExtractor
 from adestim.clinical.leakage import diagnostic_columns
+from adestim.clinical.text import ColumnPhrase, RecordTemplate
 
-__all__ = ["ClinicalExtractor", "diagnostic_columns"]
+__all__ = ["ClinicalExtractor", "ColumnPhrase", "RecordTemplate", "diagnostic_columns"]

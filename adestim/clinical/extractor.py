@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from numbers import Integral
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
+from adestim._docs import fill_docs
 from adestim._sklearn import Interval, StrOptions, draw_seeds
 from adestim.clinical.latent_semantics import known_texts, learn_latent_semantics
 from adestim.clinical.leakage import guard_columns
-from adestim.clinical.table import Declarations, column_names, learn_column, odd_columns
+from adestim.clinical.table import (
+    Column,
+    Declarations,
+    column_names,
+    label_name,
+    learn_column,
+    odd_columns,
+)
 from adestim.clinical.tabular import CodedTable, TabularBackbone
-from adestim.encoding import BackboneSpec
-from adestim.exceptions import AdestimError, DataWarning
-from adestim.extraction import BaseExtractor, Prepared, settle_failures
+from adestim.encoding import BackboneSpec, is_missing
+from adestim.exceptions import AdestimError, DataWarning, TableError
+from adestim.extraction import BaseExtractor, Preparation, Prepared, settle_failures
+from adestim.foundation import FOUNDATION_CONSTRAINTS, ModelPreparation, open_foundation
 
 __all__ = ["ClinicalExtractor"]
 
+BUILT_IN = "tabular"
 
+
+@fill_docs
 class ClinicalExtractor(BaseExtractor):
-    """Encode a clinical table: every column becomes a token, missing values stay missing.
+    """Encode a clinical table, as numbers or as sentences read by a language model.
+
+    By default every column becomes a token, and missing values stay missing. With a language
+    model every row is written as sentences, in a wording that is the same for all patients (see
+    :class:`~adestim.clinical.RecordTemplate`), and the model's tokens are the encoding.
 
     What a column holds is inferred from its dtype and, where that says nothing, from its cells:
 
@@ -34,14 +51,20 @@ class ClinicalExtractor(BaseExtractor):
     - text: strings of four words or more, mostly different. They are projected by a latent
       semantic analysis of the training texts.
 
-    Missing cells (None, NaN, blank, ``n/a``) are masked tokens, never imputed. Codes such as
+    Missing cells (None, NaN, blank, ``n/a``) are masked tokens, or said to be missing, never
+    imputed. Codes such as
     -4 or 999 which stand for missing in some cohorts are numbers here: the loaders of
     :mod:`adestim.datasets` turn them into NaN.
 
     Parameters
     ----------
-    backbone : {"tabular"}, default="tabular"
-        Model that makes the tokens. ``"tabular"`` is built in: one token a column.
+    backbone : str, default="tabular"
+        Model that makes the tokens. ``"tabular"`` is built in: one token a column. Or a language
+        model: ``"llama-2-7b"``, ``"llama-2-13b"``, ``"medgemma-4b"``, ``"medgemma-27b"``,
+        ``"clinicalbert"``, ``"all-minilm-l6-v2"``; any other of a supported type on the Hugging
+        Face hub, ``"organisation/name"``; or the path of its folder. Or one registered by
+        :func:`adestim.register_backbone`, which reads every row as a mapping from columns to
+        values.
     numeric : list of str, default=None
         Columns to read as numbers, whatever their dtype.
     categorical : list of str, default=None
@@ -49,7 +72,7 @@ class ClinicalExtractor(BaseExtractor):
     ordinal : dict of str to list, default=None
         Columns to read as ordered levels: their levels, lowest first.
     text : list of str, default=None
-        Columns to read as free text.
+        Columns to read as free text. Language models read those alone that are named here.
     diagnostic : {"warn", "allow", "exclude"}, default="warn"
         What to do about columns that make the diagnosis or follow from it, as their names
         tell (:func:`adestim.clinical.diagnostic_columns`): warn of them in ``fit``, use them
@@ -59,12 +82,12 @@ class ClinicalExtractor(BaseExtractor):
         categories, the rarest share the last one.
     text_width : int, default=16
         Number of features of a text.
-    errors : {"raise", "missing"}, default="raise"
-        Whether a subject whose cells cannot be used stops the work, or counts as missing,
-        with a warning.
+    %(per_subject)s
+    %(foundation)s
+    %(adapt)s
     random_state : int, RandomState instance or None, default=0
-        Seed of the text projection. None draws a fresh one; the global generator is never
-        touched.
+        Seed of the text projection and of phase 1. None draws a fresh one; the global generator
+        is never touched.
 
     Attributes
     ----------
@@ -73,7 +96,7 @@ class ClinicalExtractor(BaseExtractor):
     diagnostic_columns_ : dict of str to str
         Columns that make the diagnosis or follow from it, with the reason.
     tabular_ : TabularBackbone
-        The fitted coding.
+        The fitted coding, of ``backbone="tabular"``.
     backbone_ : BackboneSpec
         Name tag of the backbone; option ``"columns"`` says what each token means.
     n_features_in_ : int
@@ -87,7 +110,8 @@ class ClinicalExtractor(BaseExtractor):
         In ``fit``, when columns make the diagnosis and ``diagnostic="warn"``.
     DataWarning
         In ``fit``, when a column is missing for every subject, so that its token is always
-        masked, or looks like an identifier. In ``transform``, when a level was not seen in
+        masked, looks like an identifier, or is free text that a language model does not read.
+        In ``transform``, when a level was not seen in
         ``fit``: its token is masked; and when limits of detection are used as values.
 
     See Also
@@ -101,8 +125,29 @@ class ClinicalExtractor(BaseExtractor):
     as the column with most categories has, then ``text_0`` ... where a column holds text. A
     table of numbers alone has one feature a token.
 
-    Rows are coded column by column, not in parallel: 3000 subjects with 30 columns take a
-    fraction of a second.
+    The tabular backbone codes rows column by column, not in parallel: 3000 subjects with 30
+    columns take a fraction of a second.
+
+    **Language models** need the packages of ``pip install 'adestim[foundation]'``. Supported are
+    Llama, Mistral, Qwen 2 and 3, Gemma 3 (MedGemma's text tower included), BERT, RoBERTa,
+    XLM-RoBERTa and ModernBERT. A frozen one mainly sees the wording, and numbers only dimly: where
+    the table is all there is, compare it with ``"tabular"``. ``backbone_params`` may hold
+
+    - ``"template"``: a :class:`~adestim.clinical.RecordTemplate`, or a mapping from columns to
+      sentences such as ``{"age": "The patient is {value} years old."}``;
+    - ``"pooling"``: ``"last"`` (causal models), ``"mean"``, or ``"cls"`` (encoders): what the
+      pooled vector is, where the model is the anchor or is adapted. None: ``"last"`` for a causal
+      model, ``"mean"`` for an encoder. ``"normalize": True`` scales it to length 1;
+    - ``"reserve"``: how many of the model's positions are kept free for the tokens of other
+      modalities, 64 by default;
+    - ``"too_long"``: ``"raise"`` (default) or ``"truncate"``, with a warning, a text that does not
+      fit into the rest;
+    - ``"revision"``: branch, tag or commit of the repository on the hub;
+    - ``"quantization"``: ``"8bit"`` or ``"4bit"``, on a CUDA GPU, with the package bitsandbytes;
+    - ``"trust_remote_code": True`` runs code that a model brings along. Never by default.
+
+    Models on the hub are downloaded once. With ``HF_HUB_OFFLINE=1`` only those are used that were
+    downloaded before. Llama 2 and MedGemma are given to those who accepted their licences there.
 
     Examples
     --------
@@ -123,7 +168,8 @@ class ClinicalExtractor(BaseExtractor):
 
     _modality: ClassVar[str] = "clinical"
     _parameter_constraints: ClassVar[dict] = {
-        "backbone": [StrOptions({"tabular"})],
+        **BaseExtractor._parameter_constraints,
+        **FOUNDATION_CONSTRAINTS,
         "numeric": [list, tuple, None],
         "categorical": [list, tuple, None],
         "ordinal": [dict, None],
@@ -131,11 +177,9 @@ class ClinicalExtractor(BaseExtractor):
         "diagnostic": [StrOptions({"warn", "allow", "exclude"})],
         "max_levels": [Interval(Integral, 2, None, closed="left")],
         "text_width": [Interval(Integral, 1, None, closed="left")],
-        "errors": [StrOptions({"raise", "missing"})],
-        "random_state": ["random_state"],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - parameters of a table, and of a model
         self,
         *,
         backbone="tabular",
@@ -147,6 +191,17 @@ class ClinicalExtractor(BaseExtractor):
         max_levels=20,
         text_width=16,
         errors="raise",
+        n_jobs=None,
+        verbose=False,
+        weights=None,
+        backbone_params=None,
+        trust_checkpoint=False,
+        device="auto",
+        precision="float32",
+        batch_size=4,
+        adapt=None,
+        adapt_params=None,
+        cross_fit=False,
         random_state=0,
     ):
         self.backbone = backbone
@@ -158,6 +213,17 @@ class ClinicalExtractor(BaseExtractor):
         self.max_levels = max_levels
         self.text_width = text_width
         self.errors = errors
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.weights = weights
+        self.backbone_params = backbone_params
+        self.trust_checkpoint = trust_checkpoint
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
+        self.adapt = adapt
+        self.adapt_params = adapt_params
+        self.cross_fit = cross_fit
         self.random_state = random_state
 
     def _learn(self, frame):
@@ -165,10 +231,30 @@ class ClinicalExtractor(BaseExtractor):
         names = column_names(frame.columns)
         self.diagnostic_columns_ = guard_columns(names, self.diagnostic, type(self).__name__)
         self.columns_ = tuple(self._learned_columns(frame, names))
+        if self._is_built_in():
+            self._learn_coding(frame)
+        else:
+            self._open_model(frame)
+
+    def _learn_coding(self, frame):
+        """Learn how every column is coded, and try it on the training rows."""
         warn_of(odd_columns(frame, self.columns_))
         self.tabular_ = TabularBackbone(self.columns_, self._learned_semantics(frame))
         if self.errors == "raise":
             settle_failures(rows_of(self.tabular_.code(frame), frame.index), self.errors)
+
+    def _open_model(self, frame):
+        """Find the model, and settle how it reads records; free text is left out."""
+        from adestim.clinical.language_request import language_request
+
+        self.columns_, remarks = written_columns(self.columns_, self.text or ())
+        warn_of([*remarks, *odd_columns(frame, [c for c in self.columns_ if c.kind != "empty"])])
+        request = language_request(self, [column.name for column in self.columns_])
+        self._model = open_foundation(request, self._modality, records(frame, self.columns_))
+
+    def _is_built_in(self) -> bool:
+        """Tell the tabular backbone from models."""
+        return self.backbone == BUILT_IN
 
     def _learned_columns(self, frame, names):
         """Yield what each column that is kept holds."""
@@ -198,19 +284,77 @@ class ClinicalExtractor(BaseExtractor):
         }
 
     def _prepare_all(self, frame) -> list[Prepared | AdestimError | None]:
-        """Code the table, column by column."""
+        """Code the table column by column, or write every row for itself."""
+        if not self._is_built_in():
+            return super()._prepare_all(frame)
         coded = self.tabular_.code(frame)
         warn_of(coded.remarks)
         return rows_of(coded, frame.index)
 
     def _spec(self) -> BackboneSpec:
-        """Return the name tag of the fitted coding."""
-        return self.tabular_.spec()
+        """Return the name tag of the fitted coding, or of the model."""
+        return self.tabular_.spec() if self._is_built_in() else self._model.spec
+
+    def _preparation(self) -> Preparation:
+        """Return what writes one row and turns it into a model's input."""
+        return RecordPreparation(self.columns_, self._model.prepare)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         return tags
+
+
+@dataclass(frozen=True)
+class RecordPreparation:
+    """One row's cells in, a model's input out; picklable, and small.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+        The columns that are used.
+    prepare : ModelPreparation
+        A record in, the model's input out.
+    """
+
+    columns: tuple[Column, ...]
+    prepare: ModelPreparation
+
+    def __call__(self, cells: tuple) -> Prepared | None:
+        """Prepare one row; without a single value that is used it is missing."""
+        record = record_of(cells, self.columns)
+        return None if all(map(is_missing, record.values())) else self.prepare(record)
+
+
+def record_of(cells: tuple, columns: Iterable[Column]) -> dict[str, Any]:
+    """Return the cells of one row that are used, by name of column."""
+    return {column.name: cells[column.position] for column in columns}
+
+
+def records(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table as records, one when it is asked for."""
+    for cells in frame.itertuples(index=False, name=None):
+        yield record_of(cells, columns)
+
+
+def written_columns(
+    columns: tuple[Column, ...], asked_for: Iterable
+) -> tuple[tuple[Column, ...], list[str]]:
+    """Return the columns that sentences are made of, and remarks on free text left out."""
+    wanted = {label_name(label) for label in asked_for}
+    left_out = [item for item in columns if item.kind == "text" and item.name not in wanted]
+    if len(left_out) == len(columns):
+        raise TableError(
+            "A language model must be given at least one column",
+            got="free text alone, which is read only where it is named",
+            remedy="Name it in text=, or pass other columns",
+        )
+    remarks = [
+        f"Column {item.name!r} holds free text, which language models read only where text= "
+        "names it; it is left out."
+        for item in left_out
+    ]
+    return tuple(item for item in columns if item not in left_out), remarks
 
 
 def warn_of(remarks: Iterable[str]) -> None:

@@ -48,6 +48,10 @@ class Cleaning:
         Longest time kept, in s, from the middle of the run; None for all.
     min_duration : float or None, default=100.0
         Shortest run accepted after ``skip``, in s.
+    raw : bool, default=False
+        Whether the series keep their mean, trend and scale, as foundation models read them.
+        Then only what is named is done: a filter in Hz, and the regression of ``confounds`` given
+        by name, both around the mean.
 
     Examples
     --------
@@ -66,6 +70,7 @@ class Cleaning:
     skip: float = 0.0
     window: float | None = None
     min_duration: float | None = 100.0
+    raw: bool = False
 
     def __call__(self, series: RoiSeries, confounds: Any = None) -> RoiSeries:
         """Clean one subject's series.
@@ -80,7 +85,7 @@ class Cleaning:
         Returns
         -------
         RoiSeries
-            Every present region has mean 0 and standard deviation 1.
+            Every present region has mean 0 and standard deviation 1, unless ``raw``.
 
         Raises
         ------
@@ -89,25 +94,27 @@ class Cleaning:
             beyond the Nyquist frequency, or the confounds do not fit the run.
         """
         self._require_time(series)
-        nuisance = read_confounds(confounds, self.confounds, series.n_volumes)
+        nuisance = self._nuisance(confounds, series.n_volumes)
         first = 0 if not self.skip else ceil(self.skip / series.t_r - ROUNDING)
         series = replace(series, values=series.values[first:])
         nuisance = None if nuisance is None else nuisance[first:]
         self._require_length(series)
         window = self._window(series)
         require_free_volumes(len(series.values[window]), nuisance)
+        if self.raw:
+            return replace(series, values=self._around_mean(series, nuisance)[window])
         values = self._filtered(series, nuisance)[window]
         return standardised(replace(series, values=values), abs(series.values).max(axis=0))
 
     def _require_time(self, series: RoiSeries) -> None:
         """Refuse series without a repetition time, or too slow for the filter."""
         timed = (self.high_pass, self.low_pass, self.window, self.min_duration, self.skip or None)
-        if series.t_r is None and any(value is not None for value in timed):
+        if series.t_r is None and (self.raw or any(value is not None for value in timed)):
+            without = "high_pass=None, low_pass=None, window=None, skip=0 and min_duration=None"
             raise TimeSeriesError(
                 "The repetition time must be known, since filters are in Hz and windows in s",
                 got="none in the header, a JSON sidecar or a 'time' column",
-                remedy="Pass t_r= in seconds, or high_pass=None, low_pass=None, window=None, "
-                "skip=0 and min_duration=None",
+                remedy="Pass t_r= in seconds" + ("" if self.raw else f", or {without}"),
             )
         for name in ("high_pass", "low_pass"):
             require_below_nyquist(name, getattr(self, name), series.t_r)
@@ -130,6 +137,20 @@ class Cleaning:
         start = max(0, (series.n_volumes - length) // 2)
         return slice(start, start + length)
 
+    def _nuisance(self, confounds: Any, n_volumes: int) -> np.ndarray | None:
+        """Return the confounds to regress out; of raw series, only those asked for by name."""
+        if self.raw and self.confounds is None:
+            return None
+        return read_confounds(confounds, self.confounds, n_volumes)
+
+    def _around_mean(self, series: RoiSeries, nuisance: np.ndarray | None) -> np.ndarray:
+        """Filter and regress where asked for, and give every region its mean back."""
+        if nuisance is None and self.high_pass is None and self.low_pass is None:
+            return series.values
+        mean = series.values.mean(axis=0)
+        values = self._filtered(replace(series, values=series.values - mean), nuisance)
+        return values - values.mean(axis=0) + mean
+
     def _filtered(self, series: RoiSeries, nuisance: np.ndarray | None) -> np.ndarray:
         """Detrend, filter and regress the confounds out of the present regions."""
         from nilearn.signal import clean
@@ -137,7 +158,7 @@ class Cleaning:
         values = np.zeros_like(series.values)
         values[:, series.present] = clean(
             series.values[:, series.present],
-            detrend=True,
+            detrend=not self.raw,
             standardize=None,
             confounds=nuisance,
             low_pass=self.low_pass,

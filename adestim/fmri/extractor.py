@@ -17,9 +17,15 @@ from adestim.extraction import BaseExtractor, Preparation, Prepared
 from adestim.fmri.cleaning import Cleaning
 from adestim.fmri.connectome import Connectome
 from adestim.fmri.parcellation import Parcellation, label_parcellation, seitzman_parcellation
-from adestim.fmri.timeseries import RoiLayout, SeriesReader, renamed
+from adestim.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
+from adestim.fmri.training_series import TrainingSeries
+from adestim.foundation import FOUNDATION_CONSTRAINTS, ModelPreparation, open_foundation
 
 __all__ = ["FMRIExtractor"]
+
+BUILT_IN = "connectome"
+# In Hz.
+CONNECTOME_BAND = (0.01, 0.1)
 
 
 @fill_docs
@@ -32,9 +38,11 @@ class FMRIExtractor(BaseExtractor):
 
     Parameters
     ----------
-    backbone : {"connectome"}, default="connectome"
+    backbone : str, default="connectome"
         Model that makes the tokens. ``"connectome"``: Ledoit-Wolf shrunk correlation, Fisher z;
-        built in, no download.
+        built in, no download. Or a foundation model: ``"brain-jepa"``, ``"brainlm-111m"``,
+        ``"brainlm-650m"`` or ``"brainlm-13m"``, see Notes, or one registered by
+        :func:`adestim.register_backbone`.
     parcellation : str, path-like, nibabel image or None, default=None
         3-D label image that 4-D runs are averaged over, in the runs' space. None: the 300
         spheres of Seitzman et al. (2020), in MNI152 space. Ready series ignore it.
@@ -43,27 +51,32 @@ class FMRIExtractor(BaseExtractor):
     t_r : float or None, default=None
         Repetition time of all runs, in s. None: each run's own, from its header, its JSON
         sidecar (BIDS inheritance included), or the ``time`` column of its table.
-    high_pass : float or None, default=0.01
-        Lowest frequency kept, in Hz.
-    low_pass : float or None, default=0.1
-        Highest frequency kept, in Hz.
+    high_pass : float, "auto" or None, default="auto"
+        Lowest frequency kept, in Hz. ``"auto"``: 0.01 for the connectome; None for
+        foundation models, which read raw series with their mean.
+    low_pass : float, "auto" or None, default="auto"
+        Highest frequency kept, in Hz. ``"auto"``: 0.1 for the connectome, None for foundation
+        models.
     confounds : list of str or None, default=None
         Columns of the confounds table to regress out. None: six motion parameters,
         their derivatives, white matter and CSF, those of them that the table has; or all of
-        its columns if it has none of these.
+        its columns if it has none of these. For a foundation model None means none.
     skip : float, default=0.0
         Time dropped at the start of a run, in s.
     window : float or None, default=None
         Longest time used, in s, from the middle of the run. A shorter run is used whole, as
         long as it lasts ``min_duration``. None: all of it.
     min_duration : float or None, default=100.0
-        Shortest run accepted after ``skip``, in s. The default is one period of the default
-        ``high_pass``.
+        Shortest run accepted after ``skip``, in s. The default is one period of the
+        connectome's ``high_pass``.
     profile : {"auto", "networks", "regions"}, default="auto"
         What a token holds. ``"networks"``: a region's mean connectivity to every functional
         network, and four graph strengths. ``"regions"``: its connectivity to every region.
         ``"auto"``: networks where they are known (the built-in coordinates; regions named as
-        in the Schaefer atlases), else regions.
+        in the Schaefer atlases), else regions. Foundation models ignore it.
+    %(foundation)s
+    %(adapt)s
+    %(random_state)s
     %(per_subject)s
 
     Attributes
@@ -91,10 +104,34 @@ class FMRIExtractor(BaseExtractor):
     Seconds and hertz, not volumes, make runs of different repetition times comparable, as those of
     ADNI are (0.6 to 3 s).
 
+    **Foundation models** read raw series that kept their mean, resampled in seconds by linear
+    interpolation: the middle of a run, and for a shorter one every region's mean over the run
+    after its end. A tenth of the regions at most may lack a signal; they are set to a neutral
+    value. ``skip``, ``window`` and ``min_duration`` apply. ``backbone_params`` holds, beside
+    ``"architecture"``, a dict of parameters of the model's class that differ from the released
+    ones:
+
+    - ``"brain-jepa"``: ``"gradients"``, path of ``gradient_mapping_450.csv``, which is checked by
+      its SHA-256 (``"gradients_sha256"`` vouches for another table); ``"normalization"``:
+      ``"scan"`` (default), one mean and standard deviation a run, ``"robust"``, median and
+      interquartile range of a region's mean over the training rows, or None. It reads 160
+      frames of 2.2 s (architecture ``{"n_time_patches": 5}``: 80) of the 50 regions of Tian's
+      scale III (right hemisphere first), then Schaefer's 400 in the order of the
+      **17-network** atlas, checked by name: name the columns, or pass ``labels``.
+    - ``"brainlm-111m"``, ``"brainlm-650m"``, ``"brainlm-13m"``: ``"coordinates"``, path of
+      ``A424_Coordinates.dat``, checked by its SHA-256 (``"coordinates_sha256"`` vouches for
+      another file). They read 200 frames of 0.735 s of the 424 parcels of A424 in ascending
+      order of label, minus every parcel's mean, by median and interquartile range over the
+      training rows. Architecture ``{"pooling": "mean"}`` pools the tokens with data instead of the
+      class token. The 13M model depends on the order of its tokens; prefer the larger ones.
+
     References
     ----------
     Seitzman et al. (2020). A set of functionally-defined brain regions with improved
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
+    Dong et al. (2024). Brain-JEPA: brain dynamics foundation model with gradient positioning
+    and spatiotemporal masking. NeurIPS.
+    Ortega Caro et al. (2024). BrainLM: a foundation model for brain activity recordings. ICLR.
 
     Examples
     --------
@@ -112,12 +149,12 @@ class FMRIExtractor(BaseExtractor):
     _modality: ClassVar[str] = "fmri"
     _parameter_constraints: ClassVar[dict] = {
         **BaseExtractor._parameter_constraints,
-        "backbone": [StrOptions({"connectome"})],
+        **FOUNDATION_CONSTRAINTS,
         "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
         "labels": [None, "array-like"],
         "t_r": [None, Interval(Real, 0, None, closed="neither")],
-        "high_pass": [None, Interval(Real, 0, None, closed="neither")],
-        "low_pass": [None, Interval(Real, 0, None, closed="neither")],
+        "high_pass": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "low_pass": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "confounds": [None, list, tuple],
         "skip": [Interval(Real, 0, None, closed="left")],
         "window": [None, Interval(Real, 0, None, closed="neither")],
@@ -132,13 +169,23 @@ class FMRIExtractor(BaseExtractor):
         parcellation=None,
         labels=None,
         t_r=None,
-        high_pass=0.01,
-        low_pass=0.1,
+        high_pass="auto",
+        low_pass="auto",
         confounds=None,
         skip=0.0,
         window=None,
         min_duration=100.0,
         profile="auto",
+        weights=None,
+        backbone_params=None,
+        trust_checkpoint=False,
+        device="auto",
+        precision="float32",
+        batch_size=4,
+        adapt=None,
+        adapt_params=None,
+        cross_fit=False,
+        random_state=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
@@ -154,52 +201,101 @@ class FMRIExtractor(BaseExtractor):
         self.window = window
         self.min_duration = min_duration
         self.profile = profile
+        self.weights = weights
+        self.backbone_params = backbone_params
+        self.trust_checkpoint = trust_checkpoint
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
+        self.adapt = adapt
+        self.adapt_params = adapt_params
+        self.cross_fit = cross_fit
+        self.random_state = random_state
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
     def _learn(self, frame: pd.DataFrame) -> None:
-        """Learn the regions from the training rows."""
+        """Learn the regions from the training rows, and what a foundation model fits to them."""
         require_columns(frame)
-        require_band(self.high_pass, self.low_pass)
+        require_band(*self._band())
         self._reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
         self.layout_ = learned_layout(self._reader, frame, self.errors)
         described = renamed(self.layout_, self.labels)
-        self._connectome = Connectome(described, settled_profile(self.profile, described))
+        if self._is_built_in():
+            self._model = Connectome(described, settled_profile(self.profile, described))
+            return
+        series = TrainingSeries(self._reading(), frame, described, self.errors, self.n_jobs)
+        self._model = open_foundation(self, "fmri", series)
 
     def _preparation(self) -> Preparation:
-        """Return reading, cleaning and the connectome as one picklable callable."""
+        """Return reading, cleaning and the model's preparation as one picklable callable."""
+        model = self._model if self._is_built_in() else self._model.prepare
+        return SubjectPreparation(self._reading(), model)
+
+    def _spec(self) -> BackboneSpec:
+        """Return the name tag of the model."""
+        return self._model.spec() if self._is_built_in() else self._model.spec
+
+    def _is_built_in(self) -> bool:
+        """Tell the connectome from foundation models."""
+        return self.backbone == BUILT_IN
+
+    def _band(self) -> tuple[float | None, float | None]:
+        """Return the band that is kept, in Hz."""
+        default = CONNECTOME_BAND if self._is_built_in() else (None, None)
+        given = (self.high_pass, self.low_pass)
+        high_pass, low_pass = (
+            usual if value == "auto" else value for value, usual in zip(given, default, strict=True)
+        )
+        return high_pass, low_pass
+
+    def _reading(self) -> CleanSeries:
+        """Return reading and cleaning as one picklable callable."""
+        high_pass, low_pass = self._band()
         cleaning = Cleaning(
-            high_pass=self.high_pass,
-            low_pass=self.low_pass,
+            high_pass=high_pass,
+            low_pass=low_pass,
             confounds=None if self.confounds is None else tuple(self.confounds),
             skip=self.skip,
             window=self.window,
             min_duration=self.min_duration,
+            raw=not self._is_built_in(),
         )
-        return SubjectPreparation(self._reader, self.layout_, cleaning, self._connectome)
-
-    def _spec(self) -> BackboneSpec:
-        """Return the name tag of the connectome."""
-        return self._connectome.spec()
+        return CleanSeries(self._reader, self.layout_, cleaning)
 
 
 @dataclass(frozen=True)
-class SubjectPreparation:
-    """One subject's cells in, token table out."""
+class CleanSeries:
+    """One subject's cells in, cleaned series out."""
 
     reader: SeriesReader
     layout: RoiLayout
     cleaning: Cleaning
-    connectome: Connectome
 
-    def __call__(self, cells: tuple) -> Prepared | None:
-        """Read, clean and encode; a subject with confounds but no run is missing."""
+    def __call__(self, cells: tuple) -> RoiSeries | None:
+        """Read and clean; a subject with confounds but no run is missing."""
         run, *confounds = cells
         if is_missing(run):
             return None
-        series = self.reader.read(run, self.layout)
-        return Prepared(*self.connectome.tokens(self.cleaning(series, *confounds)))
+        return self.cleaning(self.reader.read(run, self.layout), *confounds)
+
+
+@dataclass(frozen=True)
+class SubjectPreparation:
+    """One subject's cells in, the model's input out."""
+
+    read: CleanSeries
+    model: Connectome | ModelPreparation
+
+    def __call__(self, cells: tuple) -> Prepared | None:
+        """Read, clean and encode."""
+        series = self.read(cells)
+        if series is None:
+            return None
+        if isinstance(self.model, Connectome):
+            return Prepared(*self.model.tokens(series))
+        return self.model(series)
 
 
 def require_columns(frame: pd.DataFrame) -> None:

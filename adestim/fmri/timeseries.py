@@ -270,7 +270,7 @@ def renamed(layout: RoiLayout, labels: Sequence[str] | None) -> RoiLayout:
             remedy="Leave out the background, and name the regions in ascending order of label",
         )
     networks = layout.networks or networks_of_names(names)
-    return RoiLayout(names, networks, layout.named, layout.origin)
+    return RoiLayout(names, networks, named=True, origin=layout.origin)
 
 
 def in_order_of(layout: RoiLayout, own: RoiLayout, values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
+from adestim.fusion.own import InputReader, SummaryReader, own_rms, score_log_mask
 from adestim.fusion.qformer import ModalityAwareQFormer
 
 __all__ = ["AnchoredFusion", "ModalityShape"]
@@ -38,10 +39,8 @@ class ModalityShape:
 class AnchoredFusion(nn.Module):
     """One anchor's model: phase-1 logits, plus what the anchored transformer adds to them.
 
-    Every modality brings its tokens and one token more: its phase-1 scores. The anchor's score
-    token is never masked; where the anchor is missing, a learned stand-in takes its place and
-    the anchor's other tokens are closed. The last layer starts at zero, so that training
-    starts from the phase-1 prediction.
+    Every auxiliary modality brings its tokens and one token more: its phase-1 scores. The last
+    layer starts at zero, so that training starts from the phase-1 prediction.
 
     Parameters
     ----------
@@ -55,6 +54,9 @@ class AnchoredFusion(nn.Module):
         Number of outputs.
     n_queries : int
         Queries a modality; 0 gives no auxiliary tokens.
+    qformer_width : int
+        Width of the Q-former; a linear map takes its tokens to the anchor's width where that is
+        another.
     n_heads : int
         Heads of the Q-former.
     cross_modal : bool
@@ -70,6 +72,7 @@ class AnchoredFusion(nn.Module):
         shapes: Mapping[str, ModalityShape],
         n_classes: int,
         n_queries: int,
+        qformer_width: int,
         n_heads: int,
         cross_modal: bool,
         dropout: float,
@@ -79,15 +82,17 @@ class AnchoredFusion(nn.Module):
         self.modalities = tuple(shapes)
         self.auxiliaries = tuple(name for name in shapes if name != anchor)
         self.backbone = backbone
-        self.scores = nn.Linear(shapes[anchor].n_scores, backbone.width)
-        self.stand_in = nn.Parameter(torch.randn(backbone.width))
+        self.own = own_reader(backbone, shapes[anchor])
         self.qformer = build_qformer(
-            self.auxiliaries, shapes, backbone.width, n_queries, n_heads, cross_modal
+            self.auxiliaries, shapes, qformer_width, n_queries, n_heads, cross_modal
         )
+        self.widen = widening(qformer_width, backbone.width, self.qformer)
         n_groups = self.qformer.n_groups if self.qformer is not None else 0
         self.log_gate = nn.Parameter(torch.full((n_groups,), backbone.initial_log_gate))
+        self.register_buffer("pooled_mean", torch.zeros(backbone.width_out))
+        self.register_buffer("pooled_scale", torch.ones(backbone.width_out))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(backbone.width, n_classes)
+        self.head = nn.Linear(backbone.width_out, n_classes)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -97,34 +102,55 @@ class AnchoredFusion(nn.Module):
         Parameters
         ----------
         batch : mapping
-            ``tokens`` and ``masks`` by modality, ``scores`` (B, modalities, n_scores), ``present``
-            (B, modalities) and ``base``, the phase-1 logits (B, n_classes).
+            ``tokens`` and ``masks`` by modality, ``inputs`` where the anchor is a foundation model,
+            ``scores`` (B, modalities, n_scores), ``present`` (B, modalities) and ``base``, the phase-1
+            logits (B, n_classes).
         """
-        own, own_mask = self._own_tokens(batch)
-        tokens, log_mask = own, score_log_mask(own_mask)
-        if self.qformer is not None:
-            auxiliary, gate = self._auxiliary_tokens(batch, own, own_mask)
-            tokens = torch.cat([own, auxiliary], dim=1)
-            log_mask = torch.cat([log_mask, gate], dim=1)
-        encoded = self.backbone.encode(tokens, log_mask, own.shape[1])
-        pooled = self.backbone.pool(encoded, own_mask)
+        pooled = (self.pooled(batch) - self.pooled_mean) / self.pooled_scale
         return batch["base"] + self.head(self.dropout(pooled))
 
-    def _own_tokens(self, batch: Mapping) -> tuple[Tensor, Tensor]:
-        """Return the anchor's tokens, the score token or its stand-in last."""
-        place = self.modalities.index(self.anchor)
-        present = batch["present"][:, place, None]
-        scores = self.scores(batch["scores"][:, place])
-        summary = torch.where(present, scores, self.stand_in.to(scores.dtype))
-        own = torch.cat(
-            [self.backbone.embed(batch["tokens"][self.anchor]), summary[:, None]], dim=1
-        )
-        return own, F.pad(batch["masks"][self.anchor] & present, (0, 1), value=True)
+    def pooled(self, batch: Mapping) -> Tensor:
+        """Return the anchor's pooled vector after it has read the others, (B, width_out)."""
+        own = self.own(self.backbone, batch, self.anchor, self.modalities.index(self.anchor))
+        tokens, log_mask = own.tokens, own.log_mask
+        if self.qformer is not None:
+            auxiliary, gate = self._auxiliary_tokens(batch, own.rms)
+            tokens = torch.cat([tokens, auxiliary.to(tokens.dtype)], dim=1)
+            log_mask = torch.cat([log_mask, gate], dim=1)
+        encoded = self.backbone.encode(tokens, log_mask, own.tokens.shape[1])
+        return self.backbone.pool(encoded, own.mask).to(self.pooled_mean.dtype)
 
-    def _auxiliary_tokens(
-        self, batch: Mapping, own: Tensor, own_mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return H_a at the RMS of the anchor's own tokens, and its log-gate."""
+    def calibrate(self, batches: Iterable[Mapping]) -> None:
+        """Measure a foundation model's own tokens and pooled vectors on training subjects.
+
+        Auxiliary tokens will be scaled to the root mean square of its own tokens, and the last
+        layer reads pooled vectors that are standardised.
+
+        Parameters
+        ----------
+        batches : iterable of mapping
+            Batches of training subjects who have the anchor.
+        """
+        vectors = []
+        place = self.modalities.index(self.anchor)
+        with torch.no_grad():
+            for batch in batches:
+                if not vectors:
+                    own = self.own(self.backbone, batch, self.anchor, place)
+                    self.own.rms.copy_(own_rms(own.tokens.float(), own.mask).mean().reshape(1))
+                vectors.append(self.pooled(batch))
+            self._standardise(torch.cat(vectors))
+
+    def _standardise(self, pooled: Tensor) -> None:
+        """Remember the moments of pooled vectors (n, width_out)."""
+        variance = pooled.var(dim=0, correction=0)
+        # A feature that hardly varies must not be blown up by what few subjects show of it.
+        scale = (variance + 0.05 * variance.mean()).sqrt()
+        self.pooled_mean.copy_(pooled.mean(dim=0))
+        self.pooled_scale.copy_(torch.where(scale > 1e-6, scale, 1.0))
+
+    def _auxiliary_tokens(self, batch: Mapping, rms: Tensor) -> tuple[Tensor, Tensor]:
+        """Return H_a at a root mean square, and its log-gate."""
         tokens, masks = {}, {}
         for name in self.auxiliaries:
             place = self.modalities.index(name)
@@ -136,9 +162,23 @@ class AnchoredFusion(nn.Module):
             )
         log_masks = {name: score_log_mask(mask) for name, mask in masks.items()}
         auxiliary, present = self.qformer(tokens, masks, log_masks)
-        auxiliary = match_rms(auxiliary, own, own_mask)
         gate = self.log_gate + log_mask_of(present)
-        return auxiliary, gate.repeat_interleave(self.qformer.n_queries, dim=1)
+        gate = gate.repeat_interleave(self.qformer.n_queries, dim=1)
+        return match_rms(self.widen(auxiliary), rms), gate
+
+
+def own_reader(backbone: Backbone, shape: ModalityShape) -> nn.Module:
+    """Return what makes the anchor's own tokens."""
+    if backbone.needs_summary:
+        return SummaryReader(backbone.width, shape.n_scores)
+    return InputReader(backbone.width)
+
+
+def widening(width: int, anchor_width: int, qformer: nn.Module | None) -> nn.Module:
+    """Return the map from the Q-former's width to the anchor's."""
+    if qformer is None or width == anchor_width:
+        return nn.Identity()
+    return nn.Linear(width, anchor_width)
 
 
 def build_qformer(
@@ -169,16 +209,6 @@ def with_scores(
     return torch.cat([plain, summary[:, None]], dim=1), torch.cat([closed, present[:, None]], dim=1)
 
 
-def score_log_mask(mask: Tensor) -> Tensor:
-    """Return the log-mask under which the last token, the scores, weighs as all others together."""
-    others = mask[:, :-1].sum(dim=1, keepdim=True).clamp(min=1)
-    bonus = F.pad(others.to(torch.float32).log(), (mask.shape[1] - 1, 0))
-    return log_mask_of(mask) + bonus
-
-
-def match_rms(auxiliary: Tensor, own: Tensor, own_mask: Tensor) -> Tensor:
-    """Scale each auxiliary token to the root mean square of the anchor's own tokens."""
-    weight = own_mask.unsqueeze(-1).to(own.dtype)
-    mean_square = (own.square() * weight).sum((1, 2)) / (weight.sum((1, 2)) * own.shape[-1])
-    own_rms = mean_square.sqrt()[:, None, None]
-    return auxiliary * own_rms / auxiliary.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-6)
+def match_rms(tokens: Tensor, rms: Tensor) -> Tensor:
+    """Scale each token to a root mean square."""
+    return tokens * rms / tokens.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-6)

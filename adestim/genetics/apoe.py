@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +12,21 @@ import pandas as pd
 
 from adestim.encoding import is_missing
 from adestim.exceptions import DataWarning, GenotypeError
-from adestim.genetics.build import MARKERS
-from adestim.genetics.genotypes import sample_name
+from adestim.genetics.build import BUILDS, MARKERS
+from adestim.genetics.genotypes import GenotypeSet, sample_name
+from adestim.genetics.harmonise import align
 
 __all__ = [
     "APOE_SNPS",
     "APOE_TOKENS",
     "apoe_counts",
     "apoe_from_snps",
+    "apoe_places",
     "apoe_reference",
+    "apoe_sites",
     "merged_apoe",
     "parse_apoe",
+    "placed_apoe",
 ]
 
 APOE_SNPS = ("rs429358", "rs7412")
@@ -87,8 +92,7 @@ def apoe_reference(build: str | None) -> pd.DataFrame:
     Counted are C at rs429358, which e4 alone has, and T at rs7412, which e2 alone has.
     Where the build is not known they are found by name.
     """
-    builds = ("hg18", "hg19", "hg38")
-    positions = [MARKERS[name].positions[builds.index(build)] if build else 0 for name in APOE_SNPS]
+    positions = [position_on(name, build) for name in APOE_SNPS]
     return pd.DataFrame(
         {
             "id": list(APOE_SNPS),
@@ -100,6 +104,86 @@ def apoe_reference(build: str | None) -> pd.DataFrame:
             "n_called": 0,
             "origin": "",
         }
+    )
+
+
+def position_on(name: str, build: str | None) -> int:
+    """Return the position of an APOE SNP on a build, 0 where the build is not known."""
+    return MARKERS[name].positions[BUILDS.index(build)] if build else 0
+
+
+def apoe_places(reference: pd.DataFrame | None, sets: Sequence[GenotypeSet]) -> tuple[int, ...]:
+    """Return where rs429358 and rs7412 are in genotype files, 0 where in none of them.
+
+    Parameters
+    ----------
+    reference : DataFrame or None
+        From :func:`apoe_reference`; None where the files have not both.
+    sets : sequence of GenotypeSet
+        The files.
+
+    Returns
+    -------
+    (int, int)
+    """
+    places = np.zeros(len(APOE_SNPS), dtype=np.int64)
+    for item in sets if reference is not None else ():
+        found = align(reference, item)
+        here = item.variants["position"].to_numpy()[np.maximum(found.columns, 0)]
+        places = np.where((places == 0) & found.present, here, places)
+    return tuple(places.tolist())
+
+
+def apoe_sites(places: Sequence[int]) -> pd.DataFrame:
+    """Return the copies of e2 and e4 as variants: T at rs7412 and C at rs429358.
+
+    A genotype of APOE is the genotypes of these two SNPs, so that it has DNA even where it was
+    determined in a laboratory and no array measured them.
+
+    Parameters
+    ----------
+    places : sequence of int
+        Positions of rs429358 and rs7412, 0 where they are not known.
+
+    Returns
+    -------
+    DataFrame of shape (2, 5)
+        A variants table, in the order of the tokens of APOE.
+    """
+    return pd.DataFrame(
+        {
+            "id": list(APOE_TOKENS),
+            "chromosome": "19",
+            "position": list(places)[::-1],
+            "counted": ["T", "C"],
+            "other": ["C", "T"],
+        }
+    )
+
+
+def placed_apoe(variants: pd.DataFrame, build: str | None) -> pd.DataFrame:
+    """Return variants with the positions on a build of those of APOE that have none.
+
+    Raises
+    ------
+    GenotypeError
+        When the build is not known.
+    """
+    lost = variants["id"].isin(APOE_TOKENS) & (variants["position"] == 0)
+    if not lost.any():
+        return variants
+    if build not in BUILDS:
+        raise GenotypeError(
+            "APOE is read at two places of chromosome 19, so the genome build must be known",
+            got=f"build {build!r}",
+            remedy=f"Pass backbone_params={{'build': ...}}, one of {', '.join(BUILDS)}",
+        )
+    on_build = {
+        token: position_on(name, build)
+        for token, name in zip(APOE_TOKENS, APOE_SNPS[::-1], strict=True)
+    }
+    return variants.assign(
+        position=variants["position"].mask(lost, variants["id"].map(on_build)).astype(np.int64)
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from adestim.exceptions import GenotypeError
 from adestim.genetics.genotypes import GenotypeSet
 
-__all__ = ["MARKERS", "common_build", "require_same_build", "sniff_build"]
+__all__ = ["BUILDS", "MARKERS", "common_build", "require_same_build", "sniff_build"]
 
 BUILDS = ("hg18", "hg19", "hg38")
 SAME_BUILD_SHARE = 0.5

@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
+from adestim._docs import fill_docs
 from adestim._sklearn import Interval, StrOptions
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import AdestimError, DataWarning, GenotypeError, NoModalityError
-from adestim.extraction import BaseExtractor, Prepared, settle_failures
+from adestim.extraction import BaseExtractor, settle_failures
+from adestim.foundation import FOUNDATION_CONSTRAINTS, open_foundation
 from adestim.genetics.apoe import (
     APOE_SNPS,
     APOE_TOKENS,
-    apoe_from_snps,
+    apoe_places,
     apoe_reference,
     merged_apoe,
 )
 from adestim.genetics.build import common_build, require_same_build
 from adestim.genetics.columns import (
-    Cells,
     apoe_column_snps,
-    column_label,
     column_roles,
     column_variants,
     read_cells,
 )
-from adestim.genetics.dosage import dosage_spec, dosage_tokens
-from adestim.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
-from adestim.genetics.harmonise import align, warn_of_masked
-from adestim.genetics.pooled import locate, open_genotypes, pooled_dosages, sample_error
+from adestim.genetics.dosage import dosage_spec
+from adestim.genetics.genotype_model import (
+    encode_alleles,
+    open_dna_model,
+    reads_dna,
+    refuse_idle_parameters,
+    require_places,
+    with_names,
+)
+from adestim.genetics.harmonise import align
+from adestim.genetics.mixing import prepared_genotypes
+from adestim.genetics.pooled import locate, open_genotypes
+from adestim.genetics.reading import (
+    prepared_dosages,
+    read_columns,
+    read_files,
+    require_samples,
+    require_tokens,
+    sample_errors,
+    with_errors,
+)
 from adestim.genetics.selection import (
     Rule,
     candidates,
@@ -43,12 +57,16 @@ from adestim.genetics.selection import (
     training_counts,
     with_requested,
 )
+from adestim.genetics.sequence import are_snps
 
 __all__ = ["GeneticsExtractor"]
 
+BUILT_IN = "dosage"
 
+
+@fill_docs
 class GeneticsExtractor(BaseExtractor):
-    """Encode genotypes: one token a SNP, and two for APOE.
+    """Encode genotypes: one token a SNP, and two for APOE; by dosage, or by a model of DNA.
 
     Genotypes come from files (``genotypes="cohort.bed"``; the cell is then the sample id) or
     from the table itself (columns of dosages). Either may stand beside a column of APOE
@@ -57,9 +75,12 @@ class GeneticsExtractor(BaseExtractor):
 
     Parameters
     ----------
-    backbone : {"dosage"}, default="dosage"
+    backbone : str, default="dosage"
         The model. ``"dosage"`` is the reference backbone: a token is the number of copies of
-        one allele; nothing is downloaded.
+        one allele; nothing is downloaded. DNA models, see Notes:
+        ``"nucleotide-transformer-500m-human-ref"`` and its siblings, ``"dnabert-2-117m"``; or one
+        that :func:`adestim.register_backbone` has made known.
+    %(foundation)s
     genotypes : str, path-like, list of these, or None, default=None
         PLINK 1 file sets (.bed, or the prefix) and VCF files (.vcf, .vcf.gz). Several are read
         as one: a chromosome, an array or a cohort each; where two have a call for the same
@@ -84,6 +105,8 @@ class GeneticsExtractor(BaseExtractor):
     apoe_column : label or None, default=None
         Column of APOE genotypes ("3/4", "E3E4", 34 ...). None: among dosage columns the one
         whose cells all are such genotypes, if any.
+    %(adapt)s
+    %(random_state)s
     errors : {"raise", "missing"}, default="raise"
         What becomes of subjects whose data cannot be used, an unknown sample id for
         instance: an error that names them, or a warning and a missing modality.
@@ -129,6 +152,47 @@ class GeneticsExtractor(BaseExtractor):
 
     VCF is read as a stream and is slow to search; convert whole genomes to PLINK first.
 
+    **DNA models** need genotype files and a reference genome of the same build. Around each SNP a
+    window is cut, the variant always at the same letter of its middle token, and read by itself
+    once with each allele: two passes a SNP, however many subjects there are. A subject's token is
+    ``(1 - d / 2) * other + d / 2 * counted`` at a dosage d, imputed ones included. It follows that
+    **a frozen DNA model adds one fixed direction a SNP and nothing about the subject beyond the
+    dosages**: compare it with ``"dosage"`` and with a polygenic score and APOE. What may go beyond
+    is adaptation (``adapt=``), or the model as an anchor. As such it reads the windows of all SNPs
+    in a row; genotypes are not phased, so one sequence stands for both chromosomes: a window
+    carries the counted allele in heterozygotes, and is masked where there is no call. The two
+    tokens of APOE are windows at rs7412 and rs429358, whose dosages are the copies of e2 and e4,
+    wherever these are from. Indels are not chosen. What ``backbone_params`` may hold:
+
+    ``"reference"``
+        Path of a FASTA file; needs ``pip install 'adestim[sequence]'``. It must have one of a
+        SNP's two alleles at its place. An index is made where lacking.
+    ``"window"``
+        Length of a window in base pairs, a multiple of 6; default 72, up to 600 advisable. All
+        windows together must fit into the model's context (1000 tokens of six bases; version 2
+        of the Nucleotide Transformer 2048).
+    ``"read"``
+        ``"variant"`` (default), the token that the variant is in; ``"window"``, the mean of the
+        window; ``"difference"``, what a copy of the counted allele changes at the variant.
+    ``"strand"``, ``"unusable"``, ``"build"``
+        ``"either"`` allows alleles of the other strand, at the price of hardly noticing another
+        build; ``"drop"`` leaves SNPs without a window out with a warning; the genome build, where
+        nothing else tells it and APOE needs it.
+    ``"tokenizer"``, ``"architecture"``
+        Path of DNABERT-2's ``tokenizer.json``, where it is not beside the weights;
+        ``{"pooling": "cls"}`` pools the class token instead of the mean of the DNA.
+
+    The weights of the Nucleotide Transformer may not be used commercially (CC-BY-NC-SA-4.0); see
+    :func:`adestim.list_backbones`. Neither its version 2 nor DNABERT-2 has been compared with
+    outputs of released weights.
+
+    References
+    ----------
+    H. Dalla-Torre et al. (2025), Nucleotide Transformer: building and evaluating robust foundation
+    models for human genomics, Nature Methods 22, 287.
+    Z. Zhou et al. (2024), DNABERT-2: efficient foundation model and benchmark for multi-species
+    genome, ICLR.
+
     Examples
     --------
     >>> import pandas as pd
@@ -146,7 +210,7 @@ class GeneticsExtractor(BaseExtractor):
     _modality: ClassVar[str] = "genetics"
     _parameter_constraints: ClassVar[dict] = {
         **BaseExtractor._parameter_constraints,
-        "backbone": [StrOptions({"dosage"})],
+        **FOUNDATION_CONSTRAINTS,
         "genotypes": [str, os.PathLike, list, tuple, None],
         "snps": [list, tuple, np.ndarray, pd.Index, pd.Series, None],
         "min_maf": [Interval(Real, 0, 0.5, closed="both")],
@@ -157,10 +221,16 @@ class GeneticsExtractor(BaseExtractor):
         "apoe_column": [str, Integral, None],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         self,
         *,
-        backbone="dosage",
+        backbone=BUILT_IN,
+        weights=None,
+        backbone_params=None,
+        trust_checkpoint=False,
+        device="auto",
+        precision="float32",
+        batch_size=4,
         genotypes=None,
         snps=None,
         min_maf=0.01,
@@ -169,11 +239,21 @@ class GeneticsExtractor(BaseExtractor):
         absent="raise",
         sample_column=None,
         apoe_column=None,
+        adapt=None,
+        adapt_params=None,
+        cross_fit=False,
+        random_state=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
     ):
         self.backbone = backbone
+        self.weights = weights
+        self.backbone_params = backbone_params
+        self.trust_checkpoint = trust_checkpoint
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
         self.genotypes = genotypes
         self.snps = snps
         self.min_maf = min_maf
@@ -182,12 +262,17 @@ class GeneticsExtractor(BaseExtractor):
         self.absent = absent
         self.sample_column = sample_column
         self.apoe_column = apoe_column
+        self.adapt = adapt
+        self.adapt_params = adapt_params
+        self.cross_fit = cross_fit
+        self.random_state = random_state
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
     def _learn(self, frame):
-        """Learn the columns' roles, the SNPs and the alleles that are counted."""
+        """Learn the columns' roles, the SNPs, the alleles that are counted, and the model."""
+        refuse_idle_parameters(self, BUILT_IN)
         self.columns_ = column_roles(
             frame,
             from_files=self.genotypes is not None,
@@ -200,6 +285,17 @@ class GeneticsExtractor(BaseExtractor):
         else:
             self._learn_from_files(frame, cells)
         require_tokens(self.variants_, self.has_apoe_, self._rule())
+        self._model = None if self.backbone == BUILT_IN else self._opened(frame)
+
+    def _opened(self, frame):
+        """Open the foundation model; SNPs without DNA are left out where allowed."""
+        if not reads_dna(self.backbone):
+            rows = (row for row in self._dosages(frame)[0] if not np.isnan(row).all())
+            return open_foundation(self, self._modality, rows)
+        require_places(self.columns_, self.backbone)
+        places = self._apoe_places if self.has_apoe_ else None
+        model, self.variants_ = open_dna_model(self, self.variants_, places, self.build_)
+        return model
 
     def _learn_from_columns(self, frame, cells):
         """Choose among columns of dosages."""
@@ -207,6 +303,7 @@ class GeneticsExtractor(BaseExtractor):
         counted = column_variants(frame, self.columns_, cells.dosages)
         n_subjects = int((~np.isnan(cells.dosages)).any(axis=1).sum())
         self.build_ = None
+        self._apoe_places = (0, 0)
         self._apoe_snps = apoe_column_snps(counted)
         self.has_apoe_ = self.columns_.apoe is not None or self._apoe_snps is not None
         self.variants_ = self._chosen(counted, n_subjects)
@@ -220,9 +317,13 @@ class GeneticsExtractor(BaseExtractor):
         used = (rows >= 0).any(axis=1)
         require_samples(used.any())
         sets, rows = [item for item, kept in zip(sets, used, strict=True) if kept], rows[used]
-        counted = training_counts(candidates(sets, self.snps), sets, rows)
+        possible = candidates(sets, self.snps)
+        if self.snps is None and reads_dna(self.backbone):
+            possible = possible[are_snps(possible)]
+        counted = training_counts(possible, sets, rows)
         self.variants_ = self._chosen(counted, int((rows >= 0).any(axis=0).sum()))
         self._apoe_snps = self._apoe_snps_in(sets)
+        self._apoe_places = apoe_places(self._apoe_snps, sets)
         self.has_apoe_ = self.columns_.apoe is not None or self._apoe_snps is not None
 
     def _apoe_snps_in(self, sets):
@@ -254,115 +355,44 @@ class GeneticsExtractor(BaseExtractor):
 
     def _prepare_all(self, frame):
         """Read the chosen SNPs of all subjects at once."""
+        dosages, errors = self._dosages(frame)
+        if self._model is None:
+            return with_errors(prepared_dosages(dosages), errors, frame.index)
+        return with_errors(prepared_genotypes(dosages, self._model.prepare), errors, frame.index)
+
+    def _dosages(self, frame):
+        """Return the dosages of all subjects, APOE's last, and what is wrong with which row."""
         cells = read_cells(frame, self.columns_)
         if self.genotypes is None:
-            dosages, apoe, errors = self._read_columns(frame, cells)
+            dosages, apoe, errors = read_columns(
+                frame, cells, self.columns_, self.variants_, self._apoe_snps
+            )
         else:
-            dosages, apoe, errors = self._read_files(cells)
+            sets = open_genotypes(self.genotypes)
+            require_same_build(self.variants_, self.build_, sets)
+            dosages, apoe, errors = read_files(
+                sets, cells, self.variants_, self._apoe_snps, self.n_jobs, self.verbose
+            )
         if self.has_apoe_:
             dosages = np.hstack([dosages, merged_apoe(cells.apoe, apoe)])
-        return results_of(*dosage_tokens(dosages), errors, frame.index)
+        return dosages, errors
 
-    def _read_columns(self, frame, cells):
-        """Return the dosages in the table, copies of e2 and e4 by SNP, and errors by row."""
-        labels = [column_label(frame.columns[place]) for place in self.columns_.dosages]
-        chosen = dosages_of_columns(cells.dosages, labels, self.variants_["id"])
-        apoe = np.full((len(frame), 2), np.nan, dtype=np.float32)
-        if self._apoe_snps is not None:
-            names, swapped = self._apoe_snps
-            snps = dosages_of_columns(cells.dosages, labels, names)
-            apoe = apoe_from_snps(np.where(swapped, 2 - snps, snps))
-        return chosen, apoe, cells.errors
-
-    def _read_files(self, cells: Cells):
-        """Return the dosages in the files, copies of e2 and e4 by SNP, and errors by row."""
-        sets = open_genotypes(self.genotypes)
-        require_same_build(self.variants_, self.build_, sets)
-        rows = locate(sets, cells.names)
-        alignments = [align(self.variants_, item) for item in sets]
-        paths = [str(item.path) for item in sets]
-        warn_of_masked(dict(zip(paths, alignments, strict=True)))
-        warn_of_absent(self.variants_, np.any([item.present for item in alignments], axis=0))
-        dosages = pooled_dosages(sets, rows, alignments, n_jobs=self.n_jobs, verbose=self.verbose)
-        apoe = np.full((rows.shape[1], 2), np.nan, dtype=np.float32)
-        if self._apoe_snps is not None:
-            aligned = [align(self._apoe_snps, item) for item in sets]
-            apoe = apoe_from_snps(pooled_dosages(sets, rows, aligned))
-        return dosages, apoe, cells.errors | sample_errors(sets, rows, cells.names)
+    def _encode(self, prepared):
+        """Mix the alleles' tokens; another model reads every subject's inputs."""
+        if self._model is not None and reads_dna(self.backbone):
+            return encode_alleles(self, self._model, prepared)
+        return super()._encode(prepared)
 
     def _spec(self) -> BackboneSpec:
         """Return the name tag of the backbone with the tokens' names and counted alleles."""
         extra = APOE_TOKENS if self.has_apoe_ else ()
-        return dosage_spec(
-            [*token_names(self.variants_), *extra],
-            [*self.variants_["counted"], *(name.removeprefix("APOE_") for name in extra)],
-        )
+        names = [*token_names(self.variants_), *extra]
+        counted = [*self.variants_["counted"], *(name.removeprefix("APOE_") for name in extra)]
+        if self._model is None:
+            return dosage_spec(names, counted)
+        return with_names(self._model.spec, names, counted)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         return tags
-
-
-def sample_errors(
-    sets: Sequence[GenotypeSet], rows: np.ndarray, names: Sequence[str | None]
-) -> dict[int, GenotypeError]:
-    """Return what is wrong with the sample ids, by row."""
-    errors = {
-        number: sample_error(sets, rows[:, number], name)
-        for number, name in enumerate(names)
-        if name is not None
-    }
-    return {number: error for number, error in errors.items() if error is not None}
-
-
-def results_of(
-    tokens: np.ndarray, masks: np.ndarray, errors: dict[int, GenotypeError], index: pd.Index
-) -> list[Prepared | AdestimError | None]:
-    """Return every subject's tokens, None without a call, or what is wrong with the cells."""
-    results: list[Prepared | AdestimError | None] = [
-        Prepared(table, mask) if mask.any() else None
-        for table, mask in zip(tokens, masks, strict=True)
-    ]
-    for row, error in errors.items():
-        results[row] = error.about(index[row])
-    return results
-
-
-def dosages_of_columns(dosages: np.ndarray, labels: list[str], wanted) -> np.ndarray:
-    """Return the wanted columns of dosages, NaN for one that the table does not have."""
-    found = pd.Index(labels, dtype=str).get_indexer(pd.Index(wanted, dtype=str))
-    chosen = dosages[:, np.maximum(found, 0)] if labels else np.empty((len(dosages), len(found)))
-    return np.where(found >= 0, chosen, np.float32(np.nan))
-
-
-def require_samples(any_sample: bool) -> None:
-    """Refuse to learn SNPs from training rows without genotypes."""
-    if not any_sample:
-        raise NoModalityError(
-            "Modality 'genetics' needs a training subject whose sample id is in the genotype files",
-            remedy="Drop its column, or train on a fold in which somebody has genotypes",
-        )
-
-
-def require_tokens(variants: pd.DataFrame, has_apoe: bool, rule: Rule) -> None:
-    """Refuse to go on without a single token."""
-    if variants.empty and not has_apoe:
-        raise GenotypeError(
-            f"No SNP of the training rows has a minor allele frequency of at least {rule.min_maf} "
-            f"and a call rate of at least {rule.min_call_rate}",
-            remedy="Lower min_maf= or min_call_rate=, or name the SNPs with snps=",
-        )
-
-
-def warn_of_absent(variants: pd.DataFrame, present: np.ndarray) -> None:
-    """Say how many SNPs of the training set none of the files can give."""
-    learned = (variants["counted"] != UNKNOWN_ALLELE) | (variants["other"] != UNKNOWN_ALLELE)
-    n_absent = int((learned & ~present).sum())
-    if n_absent:
-        warnings.warn(
-            f"{n_absent} of {len(variants)} SNPs learned from the training set are in none of the "
-            "genotype files, or not with its alleles. They are masked.",
-            DataWarning,
-            stacklevel=2,
-        )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -12,43 +13,57 @@ import pandas as pd
 
 from adestim._docs import fill_docs
 from adestim._sklearn import HasMethods, Interval, StrOptions
-from adestim.encoding import BackboneSpec
-from adestim.exceptions import InputError
+from adestim.encoding import BackboneSpec, is_missing
+from adestim.exceptions import AdestimError, InputError
 from adestim.extraction import BaseExtractor, Preparation, Prepared
-from adestim.smri.morphometry import Morphometry
+from adestim.foundation import FOUNDATION_CONSTRAINTS, FoundationModel, open_foundation
+from adestim.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.smri.parcellation import Parcellation, label_parcellation
-from adestim.smri.template import mni_grid
+from adestim.smri.registration import register_affine
+from adestim.smri.template import load_template, mni_grid, require_mni
+from adestim.smri.volume import read_volume, resample_to_grid
 
 __all__ = ["SMRIExtractor"]
+
+BUILT_IN = "morphometry"
+OF_MORPHOMETRY = {"resolution": 3.0, "parcellation": None, "labels": None}
+OF_FOUNDATION_MODELS = {"weights": None, "backbone_params": None}
+REGISTRATION_CHECK_MM = 6.0
 
 
 @fill_docs
 class SMRIExtractor(BaseExtractor):
-    """Encode T1-weighted structural MRI: one token a brain region.
+    """Encode T1-weighted structural MRI: one token a brain region, or those of a foundation model.
 
-    A cell is the path of a NIfTI file, a nibabel image, or a 3-D array. Volumes must be in
-    MNI152 space, with the skull or without, of any orientation, resolution and intensity scale;
-    or pass ``registration="affine"``.
+    A cell is the path of a NIfTI file, a nibabel image, or a 3-D array, of any orientation,
+    resolution and intensity scale. The built-in backbone reads volumes in MNI152 space, with the
+    skull or without, or brings them there with ``registration="affine"``; foundation models
+    read them in any space.
 
     Parameters
     ----------
-    backbone : {"morphometry"}, default="morphometry"
+    backbone : str, default="morphometry"
         Model that makes the tokens. ``"morphometry"``: volume, asymmetry and intensities of
         every region, from a tissue segmentation guided by the bundled MNI152 maps; built in, no
-        download.
+        download. ``"brainmvp"``, ``"sam-med3d"``, ``"brainiac"``: foundation models, see Notes;
+        or one that :func:`adestim.register_backbone` has made known.
+    %(foundation)s
     resolution : float, default=3.0
-        Edge of the voxels that tissues are measured on, in mm, between 1 and 12.
+        Edge of the voxels that tissues are measured on, in mm, between 1 and 12. Of the built-in
+        backbone only, as are ``parcellation`` and ``labels``.
     parcellation : str, path-like, nibabel image or None, default=None
         3-D label image in MNI152 space. None: 108 built-in regions, see Notes.
     labels : sequence of str, str, path-like or None, default=None
         Names of the regions of ``parcellation``, in ascending order of value, or the path of its
         BIDS table (``_dseg.tsv``). None: ``label<value>``.
     registration : {"affine"} or None, default=None
-        How volumes are brought to MNI152 space. None: they are there already; one that is not
-        is refused. ``"affine"``: twelve parameters, by DIPY, which needs
-        ``pip install 'adestim[registration]'`` and some ten seconds a subject.
+        How volumes are brought to MNI152 space. None: they stay where they are, and the built-in
+        backbone refuses one that is not there already. ``"affine"``: twelve parameters, by DIPY,
+        which needs ``pip install 'adestim[registration]'`` and some ten seconds a subject.
     affine : array-like of shape (4, 4) or None, default=None
         Voxel indices to mm (RAS), for cells that are arrays. Images have their own.
+    %(adapt)s
+    %(random_state)s
     %(per_subject)s
 
     Attributes
@@ -79,6 +94,27 @@ class SMRIExtractor(BaseExtractor):
     and a flip of left and right is not seen. Registration removes the size of the head, so that
     all volumes are relative to the template's brain of 1.9 L.
 
+    Foundation models read every volume in mm, whatever its orientation and resolution, and are
+    the same for all training rows. What ``backbone_params`` may hold:
+
+    ``"brainmvp"`` (216 tokens of width 512)
+        A skull-stripped volume whose background is zero; another is refused. ``"resolution"``:
+        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain;
+        ``"architecture": {"volume_shape": (n_x, n_y, n_z)}``: other multiples of 16, for finer
+        voxels. The 5th and 95th percentile of the brain's bounding box become 0 and 1.
+        Auxiliary tokens join at the first attention stage, among 1728 tokens of width 320.
+    ``"sam-med3d"`` (512 tokens of width 768)
+        A volume with the skull or without, of which a cube of 192 mm around the brain is read at
+        1.5 mm. ``"architecture": {"output": "neck"}``: the neck's 512 tokens of width 384.
+    ``"brainiac"`` (216 tokens of width 768)
+        A skull-stripped volume whose background is zero. Its whole field of view becomes 96
+        voxels along each axis, as in pre-training, so that all volumes should have the same:
+        register and crop them as the authors do. ``"architecture": {"pooling": "first"}``: the
+        authors' pooled vector, which is the token of a corner.
+
+    What they were pre-trained on, and what their licences allow, is in
+    :func:`adestim.list_backbones`.
+
     References
     ----------
     Ashburner and Friston (2005). Unified segmentation. NeuroImage 26(3), 839-851.
@@ -86,6 +122,11 @@ class SMRIExtractor(BaseExtractor):
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
     Garyfallidis et al. (2014). Dipy, a library for the analysis of diffusion MRI data.
     Frontiers in Neuroinformatics 8, 8.
+    Rui et al. (2025). Multi-modal vision pre-training for medical image analysis. CVPR.
+    Wang et al. (2023). SAM-Med3D: towards general-purpose segmentation models for volumetric
+    medical images. arXiv:2310.15161.
+    Tak et al. (2026). A generalizable foundation model for analysis of human brain MRI. Nature
+    Neuroscience.
 
     Examples
     --------
@@ -103,7 +144,7 @@ class SMRIExtractor(BaseExtractor):
     _modality: ClassVar[str] = "smri"
     _parameter_constraints: ClassVar[dict] = {
         **BaseExtractor._parameter_constraints,
-        "backbone": [StrOptions({"morphometry"})],
+        **FOUNDATION_CONSTRAINTS,
         "resolution": [Interval(Real, 1, 12, closed="both")],
         "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
         "labels": [None, str, os.PathLike, "array-like"],
@@ -111,57 +152,150 @@ class SMRIExtractor(BaseExtractor):
         "affine": [None, "array-like"],
     }
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         self,
         *,
-        backbone="morphometry",
+        backbone=BUILT_IN,
+        weights=None,
+        backbone_params=None,
+        trust_checkpoint=False,
+        device="auto",
+        precision="float32",
+        batch_size=4,
         resolution=3.0,
         parcellation=None,
         labels=None,
         registration=None,
         affine=None,
+        adapt=None,
+        adapt_params=None,
+        cross_fit=False,
+        random_state=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
     ):
         self.backbone = backbone
+        self.weights = weights
+        self.backbone_params = backbone_params
+        self.trust_checkpoint = trust_checkpoint
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
         self.resolution = resolution
         self.parcellation = parcellation
         self.labels = labels
         self.registration = registration
         self.affine = affine
+        self.adapt = adapt
+        self.adapt_params = adapt_params
+        self.cross_fit = cross_fit
+        self.random_state = random_state
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
     def _learn(self, frame: pd.DataFrame) -> None:
-        """Settle what is measured where; nothing depends on the training rows."""
+        """Settle the model and its options; the built-in one learns nothing from the rows."""
         require_one_column(frame)
-        self._morphometry = Morphometry(
-            grid=mni_grid(self.resolution),
-            parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
-            registration=self.registration,
-            affine=hashable_affine(self.affine),
-        )
+        built_in = self.backbone == BUILT_IN
+        refuse_idle_parameters(self, OF_FOUNDATION_MODELS if built_in else OF_MORPHOMETRY)
+        affine = hashable_affine(self.affine)
+        if built_in:
+            self._measure = Morphometry(
+                grid=mni_grid(self.resolution),
+                parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
+                registration=self.registration,
+                affine=affine,
+            )
+        else:
+            read = VolumeReader(self.registration, affine)
+            model = open_foundation(self, self._modality, readable_volumes(frame, read))
+            self._measure = FoundationVolumes(read, model)
 
     def _preparation(self) -> Preparation:
         """Return reading and measuring as one picklable callable."""
-        return SubjectPreparation(self._morphometry)
+        return SubjectPreparation(self._measure)
 
     def _spec(self) -> BackboneSpec:
-        """Return the name tag of the morphometry."""
-        return self._morphometry.spec()
+        """Return the name tag of the model."""
+        return self._measure.spec()
 
 
 @dataclass(frozen=True)
 class SubjectPreparation:
-    """One subject's cell in, token table out."""
+    """One subject's cell in, model-ready input out."""
 
-    morphometry: Morphometry
+    measure: Callable[[Any], tuple]
 
     def __call__(self, cells: tuple) -> Prepared:
-        """Read and measure the volume in the only cell."""
-        return Prepared(*self.morphometry(cells[0]))
+        """Read and prepare the volume in the only cell."""
+        return Prepared(*self.measure(cells[0]))
+
+
+@dataclass(frozen=True)
+class VolumeReader:
+    """One cell in, a volume whose axes run to the right, the front and the top out."""
+
+    registration: str | None
+    affine: tuple[tuple[float, ...], ...] | None
+
+    def __call__(self, source: Any) -> Any:
+        """Read one volume, and bring it to MNI152 space where asked for."""
+        image = read_volume(source, affine=self.affine)
+        if self.registration is None:
+            return image
+        image = register_affine(image)
+        template = load_template(mni_grid(REGISTRATION_CHECK_MM))
+        volume = resample_to_grid(image, template.grid)
+        require_mni(volume, template, remedy=WHEN_REGISTRATION_FAILED)
+        return image
+
+
+@dataclass(frozen=True)
+class FoundationVolumes:
+    """One cell in, a foundation model's input out. Picklable."""
+
+    read: VolumeReader
+    model: FoundationModel
+
+    def __call__(self, source: Any) -> Prepared:
+        """Read and prepare one volume."""
+        return self.model.prepare(self.read(source))
+
+    def spec(self) -> BackboneSpec:
+        """Return the name tag of the model, and of how volumes are read for it."""
+        spec = self.model.spec
+        reading = (("registration", self.read.registration), ("affine", self.read.affine))
+        return replace(spec, options=(*spec.options, *reading))
+
+
+def readable_volumes(frame: pd.DataFrame, read: VolumeReader) -> Iterator[Any]:
+    """Yield the volumes of the training rows; those that cannot be read are told later."""
+    for (cell,) in frame.itertuples(index=False, name=None):
+        try:
+            volume = None if is_missing(cell) else read(cell)
+        except AdestimError:
+            continue
+        if volume is not None:
+            yield volume
+
+
+def refuse_idle_parameters(extractor: SMRIExtractor, defaults: Mapping[str, Any]) -> None:
+    """Refuse parameters that the chosen backbone does not have, unless left at their defaults."""
+    idle = [name for name in defaults if differs(getattr(extractor, name), defaults[name])]
+    if idle:
+        raise InputError(
+            f"{' and '.join(idle)} of SMRIExtractor must be left out: backbone "
+            f"{extractor.backbone!r} has no such thing",
+            remedy="Foundation models are told by backbone, weights and backbone_params, the "
+            f"built-in {BUILT_IN!r} by {', '.join(OF_MORPHOMETRY)}",
+        )
+
+
+def differs(value: Any, default: Any) -> bool:
+    """Tell whether a parameter was given; images and arrays are never compared by value."""
+    return value is not default and not (isinstance(value, Real) and value == default)
 
 
 def require_one_column(frame: pd.DataFrame) -> None:

@@ -193,3 +193,47 @@ def test_confounds_of_a_wrong_kind_are_refused():
 def test_more_confounds_than_volumes_are_refused():
     with pytest.raises(TimeSeriesError, match="fewer confounds="):
         Cleaning()(noise(60), np.random.default_rng(0).normal(size=(60, 55)))
+
+
+def baseline_noise(t_r=2.0):
+    """Series that drift around a mean of 1000."""
+    series = noise(t_r=t_r)
+    return series_of(series.values + 1000 + np.arange(200.0)[:, None], t_r)
+
+
+RAW = {"high_pass": None, "low_pass": None, "raw": True}
+
+
+def test_raw_series_stay_as_they_are():
+    series = baseline_noise()
+    cleaned = Cleaning(**RAW)(series, np.random.default_rng(9).normal(size=(200, 1)))
+    np.testing.assert_array_equal(cleaned.values, series.values)
+
+
+def test_raw_series_are_skipped_and_windowed():
+    series = baseline_noise()
+    cut = Cleaning(**RAW, skip=10.0, window=300.0)(series)
+    np.testing.assert_array_equal(cut.values, series.values[27:177])
+
+
+def test_filter_of_raw_series_leaves_their_mean():
+    series = baseline_noise()
+    cleaned = Cleaning(raw=True)(series).values
+    np.testing.assert_allclose(cleaned.mean(axis=0), series.values.mean(axis=0))
+    assert (cleaned.std(axis=0) < 0.1 * series.values.std(axis=0)).all()
+
+
+def test_confounds_of_raw_series_are_regressed_out_by_name_only():
+    series = noise()
+    table = pd.DataFrame({"csf": np.random.default_rng(9).normal(size=200)})
+    moved = series_of(series.values + 500 + 4 * table.to_numpy())
+    kept = Cleaning(**RAW)(moved, table).values
+    np.testing.assert_array_equal(kept, moved.values)
+    cleaned = Cleaning(**RAW, confounds=("csf",))(moved, table).values
+    assert abs(np.corrcoef(cleaned[:, 0], table["csf"])[0, 1]) < 1e-2
+    np.testing.assert_allclose(cleaned.mean(axis=0), moved.values.mean(axis=0))
+
+
+def test_raw_series_need_their_repetition_time():
+    with pytest.raises(TimeSeriesError, match=r"Pass t_r= in seconds\.$"):
+        Cleaning(**RAW, min_duration=None)(noise(t_r=None))

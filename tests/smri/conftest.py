@@ -20,6 +20,14 @@ def brain_image():
 
 
 @pytest.fixture(scope="session")
+def stripped_image():
+    """The template's brain, 4 mm, with the traces that interpolation leaves around it."""
+    template = load_mni152_template(resolution=4)
+    values = SCANNER_SCALE * template.get_fdata(dtype=np.float32)
+    return nibabel.Nifti1Image(values, template.affine)
+
+
+@pytest.fixture(scope="session")
 def head_image(brain_image):
     """The same brain in its head: fluid, dark bone, bright fat, noisy air."""
     values = brain_image.get_fdata(dtype=np.float32)

@@ -1,0 +1,149 @@
+"""Phase 1 on the training rows of an extractor: who takes part, with which labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from adestim._sklearn import draw_seeds
+from adestim.adaptation import Adaptation, AdaptationSettings, adapt_backbone
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import InputError
+from adestim.heads import inner_folds
+
+__all__ = ["adapt_to_rows", "adaptation_folds"]
+
+
+def adapt_to_rows(
+    extractor: Any,
+    spec: BackboneSpec,
+    inputs: Sequence[np.ndarray | None],
+    y: Any,
+    groups: np.ndarray,
+) -> Adaptation:
+    """Fit the model of an extractor to the training rows that have its modality.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``adapt``, ``adapt_params``, ``device``, ``precision`` and
+        ``random_state``.
+    spec : BackboneSpec
+        The frozen model.
+    inputs : sequence of (ndarray or None)
+        Inputs of the training subjects.
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    groups : ndarray of shape (n_subjects,)
+        Subjects of one group stay on one side of the inner split.
+
+    Returns
+    -------
+    Adaptation
+
+    Raises
+    ------
+    InputError
+        When there are no labels, or those who have the modality are all of one class.
+    """
+    having = rows_having(inputs)
+    labels = require_labels(extractor, y, len(inputs))[having]
+    if len(np.unique(labels)) < 2:
+        raise InputError(
+            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs subjects of at least "
+            "2 classes who have the modality",
+            got=f"{len(np.unique(labels))} among {len(labels)} subjects",
+            remedy="Pass adapt=None, or train on a fold in which more of them have it",
+        )
+    return adapt_backbone(
+        spec,
+        [inputs[row] for row in having],
+        labels,
+        groups[having],
+        kind=extractor.adapt,
+        settings=settings_of(extractor),
+        device=extractor.device,
+        precision=extractor.precision,
+        seed=draw_seeds(extractor.random_state, 1)[0],
+    )
+
+
+def adaptation_folds(
+    extractor: Any, inputs: Sequence[np.ndarray | None], y: Any, groups: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return folds of the training rows that have the modality, groups kept whole.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``adapt_params`` and ``random_state``.
+    inputs : sequence of (ndarray or None)
+        Inputs of the training subjects.
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    groups : ndarray of shape (n_subjects,)
+        Subjects of one group are encoded by the same fold's model.
+
+    Returns
+    -------
+    list of (train, test) arrays of row numbers
+
+    Raises
+    ------
+    InputError
+        When a class is too small to be split.
+    """
+    having = rows_having(inputs)
+    codes = np.unique(require_labels(extractor, y, len(inputs))[having], return_inverse=True)[1]
+    seed = draw_seeds(extractor.random_state, 1)[0]
+    folds = inner_folds(codes, groups[having], seed, settings_of(extractor).n_folds)
+    if sum(len(test) for _, test in folds) < len(having):
+        raise InputError(
+            f"cross_fit=True of {type(extractor).__name__} needs folds with every class in each "
+            "training part",
+            got="a class of too few groups",
+            remedy="Pass cross_fit=False",
+        )
+    return [(having[train], having[test]) for train, test in folds]
+
+
+def rows_having(inputs: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Return the numbers of the rows that have the modality."""
+    return np.flatnonzero([item is not None for item in inputs])
+
+
+def require_labels(extractor: Any, y: Any, n_subjects: int) -> np.ndarray:
+    """Return the class labels, or say what is wrong with them."""
+    if y is None:
+        raise InputError(
+            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs the class labels",
+            got="y=None",
+            remedy="Pass y to fit, as a pipeline does, or adapt=None",
+        )
+    labels = column_or_1d(y)
+    check_classification_targets(labels)
+    if len(labels) != n_subjects:
+        raise InputError(
+            "X and y must have as many rows as each other", got=f"{n_subjects} and {len(labels)}"
+        )
+    return labels
+
+
+def settings_of(extractor: Any) -> AdaptationSettings:
+    """Return the options of phase 1, or say which there are."""
+    given = dict(extractor.adapt_params or {})
+    known = [field.name for field in fields(AdaptationSettings)]
+    unknown = sorted(given.keys() - set(known))
+    if unknown:
+        raise InputError(
+            f"The 'adapt_params' parameter of {type(extractor).__name__} must name options of "
+            "phase 1",
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {known}",
+        )
+    return AdaptationSettings(**given)

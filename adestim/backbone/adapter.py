@@ -1,0 +1,118 @@
+"""What phase 1 changed in a frozen model, as bytes that travel with its name tag."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from torch import Tensor, nn
+
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import MissingDependencyError
+
+__all__ = ["Adapter", "adapted_spec", "apply_adapter", "unadapted_spec"]
+
+KINDS = ("weight", "down", "up")
+
+
+@dataclass(frozen=True, eq=False)
+class Adapter:
+    """Weights that phase 1 trained.
+
+    Parameters
+    ----------
+    weight : mapping of str to Tensor
+        Parameters that take the place of the model's, by name.
+    down, up : mapping of str to Tensor
+        Factors of low-rank updates by layer; the layer's weight becomes ``weight + up @ down``.
+    """
+
+    weight: Mapping[str, Tensor]
+    down: Mapping[str, Tensor]
+    up: Mapping[str, Tensor]
+
+    def to_bytes(self) -> bytes:
+        """Return a safetensors file."""
+        tensors = {
+            f"{kind}:{name}": value.detach().cpu().contiguous()
+            for kind in KINDS
+            for name, value in getattr(self, kind).items()
+        }
+        return safetensors_torch().save(tensors)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Adapter:
+        """Read a safetensors file."""
+        tensors = safetensors_torch().load(content)
+        parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in KINDS}
+        for key, value in tensors.items():
+            kind, _, name = key.partition(":")
+            parts[kind][name] = value
+        return cls(**parts)
+
+
+def safetensors_torch():
+    """Import safetensors, or say how to install it."""
+    try:
+        import safetensors.torch
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Adapting a foundation model needs the package safetensors",
+            remedy="Run pip install 'adestim[foundation]'",
+        ) from error
+    return safetensors.torch
+
+
+def adapted_spec(spec: BackboneSpec, adapter: Adapter) -> BackboneSpec:
+    """Return the name tag of an adapted model; its digest covers weights and adapter.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        Name tag of the frozen model.
+    adapter : Adapter
+        What phase 1 changed.
+
+    Returns
+    -------
+    BackboneSpec
+    """
+    content = adapter.to_bytes()
+    return replace(
+        spec,
+        digest=hashlib.sha256(spec.digest.encode() + content).hexdigest(),
+        options=(*spec.options, ("unadapted", spec.digest)),
+        adapter=content,
+    )
+
+
+def unadapted_spec(spec: BackboneSpec) -> BackboneSpec:
+    """Return the name tag of the frozen model that was adapted."""
+    options = tuple(pair for pair in spec.options if pair[0] != "unadapted")
+    return replace(spec, digest=spec.option("unadapted"), options=options, adapter=b"")
+
+
+def apply_adapter(model: nn.Module, adapter: Adapter) -> None:
+    """Give a model the weights that phase 1 trained.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A skeleton; parameters are exchanged in it, shared ones are not touched.
+    adapter : Adapter
+        What phase 1 changed.
+    """
+    for name, value in adapter.weight.items():
+        exchange(model, name, value)
+    for name, down in adapter.down.items():
+        weight = model.get_submodule(name).weight
+        update = (adapter.up[name] @ down).to(weight.device)
+        exchange(model, f"{name}.weight", weight.float() + update)
+
+
+def exchange(model: nn.Module, name: str, value: Tensor) -> None:
+    """Put a parameter in the place of another, in its precision and on its device."""
+    path, _, key = name.rpartition(".")
+    module = model.get_submodule(path)
+    setattr(module, key, nn.Parameter(value.to(getattr(module, key)), requires_grad=False))

@@ -1,0 +1,219 @@
+"""Low-rank adapters on a frozen, shared backbone, and what phase 1 hands on to phase 2."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from adestim.backbone.adapter import Adapter
+from adestim.backbone.contract import Backbone
+from adestim.backbone.loading import load_backbone, skeleton
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import InputError, MissingDependencyError
+
+__all__ = ["AdaptedBackbone", "LoRASettings", "add_lora", "low_rank_updates"]
+
+ADAPTER = "default"
+
+
+@dataclass(frozen=True)
+class LoRASettings:
+    """How a backbone is adapted.
+
+    Parameters
+    ----------
+    rank : int, default=8
+        Rank of the update of each layer; 0 leaves the body frozen.
+    alpha : float, default=16.0
+        The update is scaled by ``alpha / rank``.
+    dropout : float, default=0.0
+        Dropout before the adapters.
+    targets : tuple of str or None, default=None
+        Ends of the names of the layers to adapt; None for the backbone's own choice.
+    full : bool, default=False
+        Whether all weights are trained, in a copy of the body, instead of adapters.
+    """
+
+    rank: int = 8
+    alpha: float = 16.0
+    dropout: float = 0.0
+    targets: tuple[str, ...] | None = None
+    full: bool = False
+
+
+class AdaptedBackbone(nn.Module):
+    """A frozen backbone that others share, with adapters of its own.
+
+    Pickled or copied, it holds the adapters alone: the frozen weights are found again by the spec.
+    Its body stays in evaluation mode, batch norms and dropout included, whatever mode it is put in.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        The model.
+    settings : LoRASettings
+        The adapters.
+    device : torch.device
+        Where the frozen weights are.
+    dtype : torch.dtype, default=torch.float32
+        Their precision; adapters are float32.
+    gradient_checkpointing : bool, default=False
+        Whether activations are made again in the backward pass.
+    """
+
+    def __init__(
+        self,
+        spec: BackboneSpec,
+        settings: LoRASettings,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        gradient_checkpointing: bool = False,
+    ):
+        super().__init__()
+        self.recipe = (spec, settings, device, dtype, gradient_checkpointing)
+        shared = load_backbone(spec, device, dtype)
+        self.body = copy.deepcopy(shared) if settings.full else skeleton(shared)
+        self.body.gradient_checkpointing = gradient_checkpointing
+        if settings.full:
+            self.body.requires_grad_(True)
+        else:
+            add_lora(self.body, settings)
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer for the body: its methods and sizes are the contract's."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name in ("body", "_modules"):
+                raise
+            return getattr(self.body, name)
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Embed; adapters come later, so no gradient is kept unless all weights are trained."""
+        full = self.recipe[1].full
+        with torch.set_grad_enabled(full and torch.is_grad_enabled()):
+            return self.body.embed(inputs)
+
+    def train(self, mode: bool = True) -> AdaptedBackbone:
+        """Put the adapters in a mode; the frozen body stays in evaluation mode."""
+        self.training = mode
+        self.body.eval()
+        for name, layer in self.body.named_modules():
+            if ".lora_dropout." in f".{name}.":
+                layer.train(mode)
+        return self
+
+    def adapter(self) -> Adapter:
+        """Return what training has changed."""
+        if self.recipe[1].full:
+            return Adapter(dict(self.body.named_parameters()), {}, {})
+        updates = list(low_rank_updates(self.body))
+        return Adapter(
+            {}, {name: down for name, down, _ in updates}, {name: up for name, _, up in updates}
+        )
+
+    def __getstate__(self) -> dict:
+        """Keep the recipe and the adapters."""
+        adapters = {
+            name: value.detach().cpu()
+            for name, value in self.body.named_parameters()
+            if value.requires_grad
+        }
+        return {"recipe": self.recipe, "adapters": adapters, "training": self.training}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        spec, settings, device, dtype, checkpointing = state["recipe"]
+        if device.type == "cuda" and not torch.cuda.is_available():
+            device = torch.device("cpu")
+        with torch.random.fork_rng(devices=[]):
+            AdaptedBackbone.__init__(self, spec, settings, device, dtype, checkpointing)
+        mine = dict(self.body.named_parameters())
+        with torch.no_grad():
+            for name, value in state["adapters"].items():
+                mine[name].copy_(value)
+        self.train(state["training"])
+
+
+def add_lora(model: Backbone, settings: LoRASettings) -> None:
+    """Put adapters into a model, in place; its output does not change.
+
+    Parameters
+    ----------
+    model : Backbone
+        A skeleton: the layers are exchanged, their frozen weights are not touched.
+    settings : LoRASettings
+        The adapters. Their first factor is drawn from torch's generator, the second is zero.
+
+    Raises
+    ------
+    InputError
+        When no layer bears one of the names.
+    MissingDependencyError
+        When peft is not installed.
+    """
+    model.requires_grad_(False)
+    targets = settings.targets or tuple(model.lora_targets)
+    if settings.rank == 0 or not targets:
+        return
+    layers = linear_layers(model, targets)
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+        from peft.tuners.tuners_utils import cast_adapter_dtype
+    except ImportError as error:
+        raise MissingDependencyError(
+            "LoRA needs the package peft",
+            remedy="Run pip install 'adestim[foundation]', or pass lora_rank=0",
+        ) from error
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=layers,
+    )
+    inject_adapter_in_model(config, model, adapter_name=ADAPTER)
+    cast_adapter_dtype(model, ADAPTER, autocast_adapter_dtype=True)
+
+
+def linear_layers(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
+    """Return the linear layers whose names end in the targets; refuse one that none ends in."""
+    layers = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+    ending = {
+        target: [name for name in layers if f".{name}".endswith(f".{target}")] for target in targets
+    }
+    unknown = [target for target, names in ending.items() if not names]
+    if unknown:
+        raise InputError(
+            "The 'lora_targets' parameter must name ends of the names of linear layers",
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {sorted({name.rsplit('.', 1)[-1] for name in layers})}",
+        )
+    return sorted({name for names in ending.values() for name in names})
+
+
+def low_rank_updates(model: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Yield the adapters of a model.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A model that :func:`add_lora` has changed.
+
+    Yields
+    ------
+    name : str
+        Name of the layer.
+    down : Tensor of shape (rank, n_in)
+        First factor.
+    up : Tensor of shape (n_out, rank)
+        Second factor, scale included: the layer's weight becomes ``weight + up @ down``.
+    """
+    for name, layer in model.named_modules():
+        factors = getattr(layer, "lora_A", None)
+        if factors is not None and ADAPTER in factors:
+            scale = layer.scaling[ADAPTER]
+            yield name, factors[ADAPTER].weight, scale * layer.lora_B[ADAPTER].weight

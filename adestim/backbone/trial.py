@@ -1,0 +1,145 @@
+"""A backbone on trial: its tokens, auxiliary ones beside them, and what comes of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from adestim.backbone.attention import log_mask_of
+from adestim.backbone.contract import Backbone
+
+__all__ = [
+    "LOUD",
+    "Auxiliary",
+    "Case",
+    "Own",
+    "apart",
+    "auxiliary_side",
+    "collated",
+    "drawn",
+    "encoded",
+    "own_side",
+    "pooled",
+    "readable_tokens",
+    "shaped",
+    "unlike",
+    "weighed",
+]
+
+N_AUXILIARY = 8
+LOUD = 100.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, the inputs it is tried on, and how far two numbers may be apart.
+
+    Parameters
+    ----------
+    model : Backbone
+        The model.
+    inputs : sequence of ndarray
+        One a subject.
+    tolerance : float
+        Largest difference, relative to the largest number.
+    """
+
+    model: Backbone
+    inputs: Sequence[np.ndarray]
+    tolerance: float
+
+
+class Own(NamedTuple):
+    """Own tokens of a batch (B, T, width), and which of them are real (B, T)."""
+
+    tokens: Tensor
+    mask: Tensor
+
+
+class Auxiliary(NamedTuple):
+    """Auxiliary tokens of a batch (B, A, width), and their log-mask (B, A)."""
+
+    tokens: Tensor
+    log_mask: Tensor
+
+
+def collated(case: Case, rows: slice = slice(None)) -> Tensor:
+    """Return some subjects' inputs as a batch, where the model is."""
+    first = next(iter(case.model.parameters()), torch.empty(0))
+    return case.model.collate(list(case.inputs[rows])).to(first.device)
+
+
+def own_side(case: Case, rows: slice = slice(None)) -> Own:
+    """Return some subjects' own tokens; those of a reference backbone end in a summary."""
+    batch = collated(case, rows)
+    tokens, mask = case.model.embed(batch), case.model.own_mask(batch)
+    if mask is None:
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+    if case.model.needs_summary:
+        tokens = torch.cat([tokens, drawn(tokens, 1, seed=1)], dim=1)
+        mask = F.pad(mask, (0, 1), value=True)
+    return Own(tokens, mask)
+
+
+def drawn(like: Tensor, n_tokens: int, seed: int) -> Tensor:
+    """Return random tokens, the same for all subjects, as large as a batch's own are."""
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(n_tokens, like.shape[-1], generator=generator)
+    return tokens.to(like).expand(len(like), -1, -1)
+
+
+def auxiliary_side(own: Own, log_gate: float = 0.0) -> Auxiliary:
+    """Return auxiliary tokens under one log-gate."""
+    tokens = drawn(own.tokens, N_AUXILIARY, seed=2)
+    return Auxiliary(tokens, torch.full(tokens.shape[:2], log_gate, device=tokens.device))
+
+
+def encoded(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
+    """Run the blocks on own tokens, and on auxiliary ones where there are any."""
+    tokens, log_mask = own.tokens.clone(), log_mask_of(own.mask)
+    if auxiliary is not None:
+        tokens = torch.cat([tokens, auxiliary.tokens], dim=1)
+        log_mask = torch.cat([log_mask, auxiliary.log_mask], dim=1)
+    return case.model.encode(tokens, log_mask, own.tokens.shape[1])
+
+
+def pooled(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
+    """Return one vector a subject."""
+    return case.model.pool(encoded(case, own, auxiliary), own.mask)
+
+
+def readable_tokens(case: Case, own: Own, row: int) -> Tensor:
+    """Return a subject's encoded tokens that speak of it."""
+    readable = case.model.readable(own.mask)
+    return encoded(case, own)[row, : readable.shape[1]][readable[row]]
+
+
+def apart(first: Tensor, second: Tensor) -> float:
+    """Return the largest difference, relative to the largest number."""
+    if first.shape != second.shape:
+        return float("inf")
+    scale = second.abs().max().clamp(min=1e-12)
+    return float(((first - second).abs().max() / scale).detach())
+
+
+def unlike(case: Case, first: Tensor, second: Tensor, what: str) -> str | None:
+    """Say that two results are apart, where they are."""
+    distance = apart(first, second)
+    return None if distance <= case.tolerance else f"{what} (difference {distance:.2g})"
+
+
+def weighed(vectors: Tensor) -> Tensor:
+    """Return one number that every coordinate changes, also behind a norm."""
+    generator = torch.Generator().manual_seed(3)
+    return (vectors * torch.randn(vectors.shape, generator=generator).to(vectors)).sum()
+
+
+def shaped(tensor: Tensor, *wanted: int) -> bool:
+    """Tell whether a result is a tensor of a shape."""
+    return isinstance(tensor, Tensor) and tuple(tensor.shape) == wanted

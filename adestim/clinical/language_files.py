@@ -1,0 +1,137 @@
+"""What lies in the folder of a language model: its description, its tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from adestim.exceptions import CheckpointError, MissingDependencyError
+
+__all__ = ["described", "quiet", "read_config", "read_tokenizer", "transformers"]
+
+N_TOKENIZERS = 8
+
+
+def transformers() -> Any:
+    """Import and return the package transformers."""
+    try:
+        import transformers as package
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Language models need the package transformers",
+            remedy="Run pip install 'adestim[foundation]'",
+        ) from error
+    return package
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """Return a model's ``config.json``; of several towers, the type is that of the text's.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that ``save_pretrained`` wrote, or a copy of a repository.
+
+    Returns
+    -------
+    dict
+        With ``model_type``, None where the file does not tell.
+
+    Raises
+    ------
+    CheckpointError
+        When there is none, or it cannot be read.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            "A language model is a folder with a config.json",
+            got=str(folder),
+            remedy="Pass the whole folder of the model, not its weights file",
+        ) from error
+    model_type = config.get("model_type")
+    towers = isinstance(config.get("text_config"), Mapping)
+    return config | {"model_type": f"{model_type}_text" if towers else model_type}
+
+
+def read_config(folder: Path, trust_remote_code: bool = False) -> Any:
+    """Return the configuration of a model, or of its text tower, defaults filled in.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of a model.
+    trust_remote_code : bool, default=False
+        Whether code in the folder may run.
+
+    Returns
+    -------
+    transformers.PreTrainedConfig
+    """
+    package = transformers()
+    with quiet():
+        config = package.AutoConfig.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=trust_remote_code
+        )
+    return config.get_text_config()
+
+
+@lru_cache(maxsize=N_TOKENIZERS)
+def read_tokenizer(folder: str, trust_remote_code: bool = False) -> Any:
+    """Return the tokenizer of a model's folder, padding on the right; once a process.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of a model.
+    trust_remote_code : bool, default=False
+        Whether code in the folder may run.
+
+    Returns
+    -------
+    transformers.PreTrainedTokenizerBase
+
+    Raises
+    ------
+    CheckpointError
+        When the folder holds none that can be read.
+    """
+    package = transformers()
+    try:
+        return package.AutoTokenizer.from_pretrained(
+            folder,
+            padding_side="right",
+            local_files_only=True,
+            trust_remote_code=trust_remote_code,
+        )
+    except (OSError, ValueError, ImportError) as error:
+        raise CheckpointError(
+            "The folder of a language model must hold its tokenizer",
+            got=folder,
+            remedy="Copy tokenizer.json and tokenizer_config.json there too",
+        ) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting what is checked here, and leave its settings as found.
+
+    Yields
+    ------
+    None
+    """
+    logging = transformers().utils.logging
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()

@@ -1,0 +1,202 @@
+"""From a name to a language model: cards, folders, options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adestim.backbone.hub import resolve_weights
+from adestim.backbone.registry import (
+    BackboneCard,
+    find_card,
+    names_like,
+    names_of,
+    register_backbone,
+)
+from adestim.clinical.language_files import described, read_config
+from adestim.clinical.language_model import family_of, settled_pooling
+from adestim.clinical.language_weights import QUANTIZATIONS
+from adestim.exceptions import CheckpointError, InputError
+
+__all__ = ["LANGUAGE_MODEL", "ModelRequest", "language_request"]
+
+LANGUAGE_MODEL = "language-model"
+HOME = "adestim.clinical.language_model:LanguageModel"
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+# What backbone_params may hold, with the values that may be chosen, the default last;
+# None where many may be.
+TEXT_PARAMS: Mapping[str, tuple | None] = {
+    "template": None,
+    "reserve": None,
+    "too_long": ("truncate", "raise"),
+    "trust_remote_code": (True, False),
+}
+MODEL_PARAMS: Mapping[str, tuple | None] = {
+    "normalize": (True, False),
+    "quantization": QUANTIZATIONS,
+    "trust_remote_code": (True, False),
+}
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What opens a language model, in the words of an extractor.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of a card.
+    weights : Path
+        Folder of the model.
+    backbone_params : dict
+        Options of the model, under ``"architecture"``, and of its texts.
+    trust_checkpoint : bool
+        Whether a weights file may hold other objects than tensors.
+    """
+
+    backbone: str
+    weights: Path
+    backbone_params: dict[str, Any]
+    trust_checkpoint: bool
+
+
+def language_request(extractor: Any, columns: Sequence[str]) -> Any:
+    """Return what an extractor asks for, its model's folder found or fetched.
+
+    Parameters
+    ----------
+    extractor : ClinicalExtractor
+        With a card's name, a repository or a folder as ``backbone``.
+    columns : sequence of str
+        Columns of the records, in order.
+
+    Returns
+    -------
+    ModelRequest
+        The extractor itself, where its backbone is no language model.
+
+    Raises
+    ------
+    InputError
+        When the name or the options mean nothing.
+    CheckpointError
+        When the model is not there, or not supported.
+    """
+    card = find_card(extractor.backbone, "clinical")
+    if card is not None and card.home != HOME:
+        return extractor
+    given = dict(extractor.backbone_params or {})
+    revision = given.pop("revision", None)
+    require_params(given)
+    chosen, weights = card, extractor.weights
+    if chosen is None:
+        chosen, weights = card_of(extractor.backbone, weights)
+    folder = resolve_weights(replace(chosen, revision=revision or chosen.revision), weights)
+    require_own_code(folder, given)
+    config = read_config(folder, given.get("trust_remote_code", False))
+    causal = family_of(config.model_type).reads_backwards_only(config)
+    architecture = {key: given.get(key, choices[-1]) for key, choices in MODEL_PARAMS.items()}
+    architecture["pooling"] = settled_pooling(given.get("pooling"), causal)
+    texts = {key: given[key] for key in TEXT_PARAMS if key in given}
+    return ModelRequest(
+        LANGUAGE_MODEL if card is None else card.name,
+        folder,
+        {"architecture": architecture, "folder": folder, "columns": list(columns), **texts},
+        extractor.trust_checkpoint,
+    )
+
+
+def require_params(given: Mapping[str, Any]) -> None:
+    """Refuse options that a language model does not have."""
+    known = {**TEXT_PARAMS, **MODEL_PARAMS, "pooling": None}
+    for key, value in given.items():
+        if key not in known:
+            raise InputError(
+                "backbone_params of a language model must hold its options alone",
+                got=repr(key),
+                remedy=f"Choose from {sorted({*known, 'revision'})}",
+            )
+        if known[key] is not None and value not in known[key]:
+            raise InputError(
+                f"{key}= in backbone_params of a language model must be one of "
+                f"{', '.join(map(repr, known[key]))}",
+                got=repr(value),
+            )
+
+
+def card_of(name: str, weights: str | Path | None) -> tuple[BackboneCard, str | Path | None]:
+    """Return a card for a folder or a repository that has none, and where its weights are."""
+    is_folder = Path(name).expanduser().is_dir()
+    if not (is_folder or REPOSITORY.fullmatch(name)):
+        near = names_like(name, "clinical")
+        raise InputError(
+            "The 'backbone' parameter of ClinicalExtractor must name a backbone, a model of the "
+            "Hugging Face hub or a folder",
+            got=repr(name),
+            remedy=(f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
+            + f"Choose from {', '.join(map(repr, names_of('clinical')))}, write "
+            "'organisation/name', or pass the path of a folder",
+        )
+    if is_folder:
+        return find_card(LANGUAGE_MODEL, "clinical"), name if weights is None else weights
+    return BackboneCard(name.lower(), "clinical", HOME, hub=name), weights
+
+
+def require_own_code(folder: Path, given: Mapping[str, Any]) -> None:
+    """Refuse a model that brings code of its own, unless the user has decided about it."""
+    config = described(folder)
+    family_of(config["model_type"])
+    if "auto_map" in config and "trust_remote_code" not in given:
+        raise CheckpointError(
+            "This model brings code of its own (auto_map in its config.json), which the built-in "
+            "class of its type may not reproduce",
+            got=repr(str(folder)),
+            remedy="Read the code and pass backbone_params={'trust_remote_code': True} to run it, "
+            "or False to use the built-in class",
+        )
+
+
+LLAMA = "Llama 2 Community License; to be accepted on the hub"
+MEDGEMMA = "Health AI Developer Foundations terms of use; to be accepted on the hub"
+TOUVRON = "H. Touvron et al., Llama 2: Open foundation and fine-tuned chat models, 2023"
+SELLERGREN = "A. Sellergren et al., MedGemma technical report, 2025"
+
+
+def register(name: str, hub: str, n_parameters: int, **facts: Any) -> None:
+    """Make a model of the hub selectable by a short name."""
+    url = f"https://huggingface.co/{hub}" if hub else ""
+    register_backbone(
+        BackboneCard(name, "clinical", HOME, hub=hub, n_parameters=n_parameters, url=url, **facts)
+    )
+
+
+register(LANGUAGE_MODEL, "", 0, licence="the model's own")
+register(
+    "llama-2-7b", "meta-llama/Llama-2-7b-hf", 6_607_343_616,
+    licence=LLAMA, commercial=True, reference=TOUVRON,
+)  # fmt: skip
+register(
+    "llama-2-13b", "meta-llama/Llama-2-13b-hf", 12_852_024_320,
+    licence=LLAMA, commercial=True, reference=TOUVRON,
+)  # fmt: skip
+register(
+    "medgemma-4b", "google/medgemma-4b-it", 3_880_263_168,
+    licence=MEDGEMMA, reference=SELLERGREN,
+)  # fmt: skip
+register(
+    "medgemma-27b", "google/medgemma-27b-text-it", 27_009_346_304,
+    licence=MEDGEMMA, reference=SELLERGREN,
+)  # fmt: skip
+register(
+    "clinicalbert", "emilyalsentzer/Bio_ClinicalBERT", 107_719_680,
+    licence="MIT", commercial=True, cohorts=("MIMIC-III",),
+    reference="E. Alsentzer et al., Publicly available clinical BERT embeddings, ClinicalNLP 2019",
+)  # fmt: skip
+register(
+    "all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2", 22_565_376,
+    licence="Apache-2.0", commercial=True,
+    reference="N. Reimers and I. Gurevych, Sentence-BERT, EMNLP 2019",
+)  # fmt: skip

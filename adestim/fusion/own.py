@@ -1,0 +1,122 @@
+"""The anchor's own side: its tokens, and what stands in for them where the anchor is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adestim.backbone.attention import log_mask_of
+from adestim.backbone.contract import Backbone
+
+__all__ = ["InputReader", "OwnTokens", "SummaryReader", "score_log_mask"]
+
+
+class OwnTokens(NamedTuple):
+    """The anchor's tokens at its input.
+
+    Parameters
+    ----------
+    tokens : Tensor of shape (B, T, width)
+        Own tokens.
+    mask : Tensor of shape (B, T), dtype bool
+        True where a token is real or stands in.
+    log_mask : Tensor of shape (B, T)
+        Added to the attention logits of the tokens.
+    rms : Tensor of shape (B, 1, 1) or (1,)
+        Root mean square that auxiliary tokens are scaled to.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    log_mask: Tensor
+    rms: Tensor
+
+
+class SummaryReader(nn.Module):
+    """Own tokens of a reference backbone: its features, and its phase-1 scores last.
+
+    The score token is the summary that the backbone pools. It is never masked: where the anchor
+    is missing, a learned stand-in takes its place, and the other tokens are closed.
+
+    Parameters
+    ----------
+    width : int
+        Width of the tokens.
+    n_scores : int
+        Number of phase-1 scores.
+    """
+
+    def __init__(self, width: int, n_scores: int):
+        super().__init__()
+        self.scores = nn.Linear(n_scores, width)
+        self.stand_in = nn.Parameter(torch.randn(width))
+
+    def forward(self, backbone: Backbone, batch: Mapping, anchor: str, place: int) -> OwnTokens:
+        """Return the anchor's tokens, the score token or its stand-in last."""
+        present = batch["present"][:, place, None]
+        scores = self.scores(batch["scores"][:, place])
+        summary = torch.where(present, scores, self.stand_in.to(scores.dtype))
+        tokens = torch.cat([backbone.embed(batch["tokens"][anchor]), summary[:, None]], dim=1)
+        mask = F.pad(batch["masks"][anchor] & present, (0, 1), value=True)
+        return OwnTokens(tokens, mask, score_log_mask(mask), own_rms(tokens, mask))
+
+
+class InputReader(nn.Module):
+    """Own tokens of a foundation model: what it makes of the subject's inputs.
+
+    Where the anchor is missing, a learned token stands in at every place; all but the last of
+    them are closed.
+
+    Parameters
+    ----------
+    width : int
+        Width of the tokens.
+    """
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.stand_in = nn.Parameter(torch.randn(width))
+        self.register_buffer("rms", torch.ones(1))
+
+    def forward(self, backbone: Backbone, batch: Mapping, anchor: str, place: int) -> OwnTokens:
+        """Return the anchor's tokens; only subjects who have it have inputs in the batch."""
+        present, inputs = batch["present"][:, place], batch["inputs"].values
+        if inputs is None:
+            tokens = self._stand_ins(len(present), backbone.n_stand_in)
+            mask = last_place(*tokens.shape[:2], tokens.device)
+            return OwnTokens(tokens, mask, log_mask_of(mask), self.rms)
+        embedded, real = backbone.embed(inputs), backbone.own_mask(inputs)
+        tokens = self._stand_ins(len(present), embedded.shape[1])
+        tokens[present] = embedded.to(tokens.dtype)
+        mask = last_place(*tokens.shape[:2], tokens.device)
+        mask[present] = True if real is None else real
+        return OwnTokens(tokens, mask, log_mask_of(mask), self.rms)
+
+    def _stand_ins(self, n_subjects: int, n_tokens: int) -> Tensor:
+        """Return the stand-in at every place of every subject."""
+        return (self.stand_in * self.rms).expand(n_subjects, n_tokens, -1).clone()
+
+
+def last_place(n_subjects: int, n_tokens: int, device: torch.device) -> Tensor:
+    """Return a mask in which only the last token is open."""
+    mask = torch.zeros(n_subjects, n_tokens, dtype=torch.bool, device=device)
+    mask[:, -1] = True
+    return mask
+
+
+def score_log_mask(mask: Tensor) -> Tensor:
+    """Return the log-mask under which the last token, the scores, weighs as all others together."""
+    others = mask[:, :-1].sum(dim=1, keepdim=True).clamp(min=1)
+    bonus = F.pad(others.to(torch.float32).log(), (mask.shape[1] - 1, 0))
+    return log_mask_of(mask) + bonus
+
+
+def own_rms(tokens: Tensor, mask: Tensor) -> Tensor:
+    """Return the root mean square of every subject's real tokens, (B, 1, 1)."""
+    weight = mask.unsqueeze(-1).to(tokens.dtype)
+    mean_square = (tokens.square() * weight).sum((1, 2)) / (weight.sum((1, 2)) * tokens.shape[-1])
+    return mean_square.sqrt()[:, None, None]

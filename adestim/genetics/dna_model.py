@@ -1,0 +1,267 @@
+"""What the DNA models share: how genotypes become their token ids, padding and pooling."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from adestim.backbone.checkpoint import load_strict, read_state
+from adestim.backbone.contract import Backbone
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import GenotypeError
+from adestim.genetics.apoe import placed_apoe
+from adestim.genetics.reference import reference_build
+from adestim.genetics.sequence import AlleleWindows, WindowSettings, allele_windows
+
+__all__ = ["DNABackbone", "DNASites", "DNATokenizer"]
+
+READINGS = ("variant", "window", "difference")
+POOLINGS = ("mean", "cls")
+
+
+class DNASites(NamedTuple):
+    """What a DNA model learns from: the variants, instead of the training subjects.
+
+    Parameters
+    ----------
+    variants : DataFrame
+        The chosen variants, see :func:`adestim.genetics.sequence.allele_windows`.
+    build : str or None
+        Genome build that they are on.
+    weights : Path or None
+        The model's weights, beside which its tokenizer may lie.
+    """
+
+    variants: pd.DataFrame
+    build: str | None = None
+    weights: Path | None = None
+
+
+class DNATokenizer(Protocol):
+    """Turns windows of DNA into token ids."""
+
+    pad: int
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+
+    def window(self, sequence: str, offset: int) -> tuple[np.ndarray, int]:
+        """Return a window's ids without special tokens, and which one covers a letter."""
+
+
+class DNABackbone(Backbone):
+    """Base of the models that read DNA as token ids.
+
+    A subject's inputs are the windows of all SNPs in a row, behind one class token. Genotypes are
+    not phased and one sequence stands for both chromosomes: a window carries the counted allele
+    where at least half a copy is expected (so a heterozygote's does), and the other allele
+    otherwise. A missing genotype leaves padding in its place, which is masked.
+
+    Attributes
+    ----------
+    computed : tuple of str
+        Ends of the names of tables that files may hold and the model computes.
+    pad : int
+        Id of padding.
+    pooling : {"mean", "cls"}
+        How tokens are pooled.
+    """
+
+    n_stand_in: int = 2
+    computed: ClassVar[tuple[str, ...]] = ()
+    pad: int
+    pooling: str
+
+    @classmethod
+    @abstractmethod
+    def tokenizer(cls, weights: Path | None, path: str | None) -> DNATokenizer:
+        """Return the tokenizer, from a path of its own or from beside the weights."""
+
+    @classmethod
+    def learn(
+        cls,
+        raws: Iterable[DNASites],
+        *,
+        reference: str | Path | None = None,
+        window: int = 72,
+        read: str = "variant",
+        strand: str = "forward",
+        unusable: str = "raise",
+        build: str | None = None,
+        tokenizer: str | None = None,
+        max_tokens: int | None = None,
+    ) -> dict[str, Any]:
+        """Cut the windows around the variants and tokenise them, once with each allele.
+
+        Parameters
+        ----------
+        raws : iterable of DNASites
+            One item, the variants.
+        reference : str or path-like
+            FASTA file of the reference genome.
+        window : int, default=72
+            Length of a window in base pairs, a multiple of 6.
+        read : {"variant", "window", "difference"}, default="variant"
+            What the token of a SNP is, see
+            :func:`adestim.genetics.allele_tokens.allele_tokens`.
+        strand : {"forward", "either"}, default="forward"
+            Strand of the alleles, see :class:`adestim.genetics.sequence.WindowSettings`.
+        unusable : {"raise", "drop"}, default="raise"
+            What becomes of variants without a window.
+        build : {"hg18", "hg19", "hg38"} or None, default=None
+            Genome build of genotypes and reference genome; None: what the genotypes tell, or
+            else the lengths of the chromosomes.
+        tokenizer : str or None, default=None
+            Path of the tokenizer, for models that have a file of it.
+        max_tokens : int or None, default=None
+            How many tokens a sequence may have, special ones included; see :meth:`input_size`.
+
+        Returns
+        -------
+        dict
+            ``kept`` (n_variants,) tells which variants have windows; ``counted`` and ``other``
+            are all windows' ids in a row with either allele, ``lengths`` (n_kept,) of each;
+            ``places`` (2, n_kept) the token that the variant is in; ``read``, and the special
+            tokens.
+        """
+        require_options(reference, read)
+        sites = next(iter(raws))
+        build = build or sites.build or reference_build(reference)
+        settings = WindowSettings(reference, window, strand, unusable, build)
+        windows = allele_windows(placed_apoe(sites.variants, build), settings)
+        words = cls.tokenizer(sites.weights, tokenizer)
+        ids = window_ids(windows, words)
+        require_room(ids["lengths"], len(words.starts) + len(words.ends), max_tokens, window)
+        return {
+            "kept": windows.kept,
+            **ids,
+            "read": read,
+            "pad": words.pad,
+            "starts": words.starts,
+            "ends": words.ends,
+        }
+
+    @staticmethod
+    def prepare(raw: np.ndarray, **options: Any) -> np.ndarray:
+        """Return one subject's token ids.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_kept,)
+            Dosages of the kept variants' counted alleles, NaN where there is no call.
+        **options : dict
+            What :meth:`learn` settled.
+
+        Returns
+        -------
+        ndarray of shape (n_tokens,), dtype int64
+        """
+        lengths = options["lengths"]
+        carried = np.repeat(raw >= 0.5, lengths)
+        known = np.repeat(~np.isnan(raw), lengths)
+        ids = np.where(carried, options["counted"], options["other"])
+        ids = np.where(known, ids, options["pad"])
+        return np.concatenate([options["starts"], ids, options["ends"]]).astype(np.int64)
+
+    @classmethod
+    def load(cls, spec: BackboneSpec) -> DNABackbone:
+        """Build the model and fill it with its weights, but for tables that it computes."""
+        with torch.device("meta"):
+            module = cls(**dict(spec.option("architecture", ())))
+        state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")
+        ends = cls.computed or ("\0",)
+        state = {name: value for name, value in state.items() if not name.endswith(ends)}
+        load_strict(module, state, spec)
+        return module.eval()
+
+    def collate(self, inputs: Sequence[np.ndarray]) -> Tensor:
+        """Pad the subjects' ids at the end, (B, T)."""
+        ids = torch.full((len(inputs), max(map(len, inputs))), self.pad)
+        for row, item in enumerate(inputs):
+            ids[row, : len(item)] = torch.from_numpy(np.asarray(item, dtype=np.int64))
+        return ids
+
+    def own_mask(self, inputs: Tensor) -> Tensor:
+        """Return where there is no padding, (B, T)."""
+        return inputs != self.pad
+
+    def readable(self, own: Tensor) -> Tensor:
+        """Return the tokens of DNA: all but the class token, unless there is no other."""
+        rest = own.clone()
+        rest[:, 0] = False
+        return torch.where(rest.any(1, keepdim=True), rest, own)
+
+    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+        """Return the mean of the tokens of DNA, or the class token, (B, width_out)."""
+        return tokens[:, 0] if self.pooling == "cls" else super().pool(tokens, own)
+
+
+def require_options(reference: str | Path | None, read: str) -> None:
+    """Refuse to read DNA without a reference genome, or in an unknown way."""
+    if reference is None:
+        raise GenotypeError(
+            "A DNA model needs the reference genome that the genotypes are on",
+            got="backbone_params without 'reference'",
+            remedy="Pass backbone_params={'reference': 'hg38.fa'}, the path of a FASTA file",
+        )
+    if read not in READINGS:
+        raise GenotypeError(
+            f"'read' in backbone_params must be one of {', '.join(map(repr, READINGS))}",
+            got=repr(read),
+        )
+
+
+def require_room(lengths: np.ndarray, n_special: int, max_tokens: int | None, window: int) -> None:
+    """Refuse more windows than the model's context holds, and say how many it does hold."""
+    n_tokens = int(lengths.sum()) + n_special
+    if max_tokens is None or n_tokens <= max_tokens:
+        return
+    n_fitting = (max_tokens - n_special) // int(lengths.max())
+    raise GenotypeError(
+        f"The windows of all SNPs and of APOE must fit into the model's {max_tokens} tokens",
+        got=f"{n_tokens} tokens for {len(lengths)} windows of {window} base pairs",
+        remedy=f"Use at most {n_fitting} of that length (max_snps=, snps=), or shorter ones "
+        "(backbone_params={'window': 36})",
+    )
+
+
+def require_pooling(pooling: str) -> str:
+    """Return the way of pooling, or say which there are."""
+    if pooling not in POOLINGS:
+        raise GenotypeError(
+            f"'pooling' of a DNA model must be one of {', '.join(map(repr, POOLINGS))}",
+            got=repr(pooling),
+        )
+    return pooling
+
+
+def window_ids(windows: AlleleWindows, words: DNATokenizer) -> dict[str, np.ndarray]:
+    """Tokenise all windows; the two of a variant are padded to one length."""
+    pairs = [
+        [words.window(text, windows.offset) if text else (np.zeros(0, int), 0) for text in pair]
+        for pair in zip(windows.counted, windows.other, strict=True)
+    ]
+    lengths = np.array([max(len(ids) for ids, _ in pair) for pair in pairs], dtype=np.int64)
+    rows = [
+        np.concatenate(
+            [
+                np.pad(pair[which][0], (0, length - len(pair[which][0])), constant_values=words.pad)
+                for pair, length in zip(pairs, lengths, strict=True)
+            ]
+            or [np.zeros(0, int)]
+        )
+        for which in (0, 1)
+    ]
+    places = np.array([[place for _, place in pair] for pair in pairs], dtype=np.int64)
+    return {
+        "counted": rows[0],
+        "other": rows[1],
+        "lengths": lengths,
+        "places": places.reshape(-1, 2).T,
+    }

@@ -1,0 +1,74 @@
+"""Layers and changes of shape that the foundation models of volumes share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from adestim.exceptions import InputError
+
+__all__ = ["ChannelNorm", "grid_of", "require_volumes_of", "tokens_of"]
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of volumes, (B, C, x, y, z)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise every voxel's channels."""
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+def tokens_of(grid: Tensor) -> Tensor:
+    """Return a grid's cells as tokens, the last axis running fastest.
+
+    Parameters
+    ----------
+    grid : Tensor of shape (B, C, n_1, n_2, n_3)
+        Feature maps.
+
+    Returns
+    -------
+    Tensor of shape (B, n_1 * n_2 * n_3, C)
+    """
+    return grid.flatten(2).transpose(1, 2)
+
+
+def grid_of(tokens: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Return tokens as the grid they were taken from.
+
+    Parameters
+    ----------
+    tokens : Tensor of shape (B, n_1 * n_2 * n_3, C)
+        Tokens.
+    shape : tuple of int
+        Cells along each axis.
+
+    Returns
+    -------
+    Tensor of shape (B, C, n_1, n_2, n_3)
+    """
+    return tokens.transpose(1, 2).unflatten(2, shape)
+
+
+def require_volumes_of(inputs: Tensor, shape: tuple[int, ...], model: str) -> None:
+    """Refuse volumes of another shape than a model's.
+
+    Parameters
+    ----------
+    inputs : Tensor
+        Model-ready volumes.
+    shape : tuple of int
+        Voxels along each axis.
+    model : str
+        Name of the model, for the message.
+
+    Raises
+    ------
+    InputError
+        When the shape is not that, after one channel.
+    """
+    if tuple(inputs.shape[1:]) != (1, *shape):
+        raise InputError(
+            f"This {model} reads volumes of one channel and {' x '.join(map(str, shape))} voxels",
+            got=f"an input of shape {tuple(inputs.shape[1:])}",
+            remedy="Encode the volumes with the extractor that names this model and these sizes",
+        )

@@ -1,0 +1,198 @@
+"""A frozen model through the whole path: extractor, phase 1, anchor, pickle, cross-validation."""
+
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from adestim import AnchoredFusionClassifier, ModalityUnion
+from adestim.backbone.loading import load_backbone
+from adestim.exceptions import InputError
+from tests.toy_backbone import ToyExtractor, toy_cells, toy_table, write_weights
+
+PHASE_ONE = {"max_epochs": 3, "n_folds": 2, "learning_rate": 0.02, "body_learning_rate": 5e-3}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_weights(tmp_path_factory.mktemp("weights") / "toy.pt")
+
+
+@pytest.fixture(scope="module")
+def table(weights):
+    return toy_table(weights, n=60)
+
+
+def quick(**params):
+    small = {"anchor": "img", "n_queries": 2, "max_epochs": 3, "random_state": 0, "device": "cpu"}
+    return AnchoredFusionClassifier(**(small | params))
+
+
+def tokens_of(frame):
+    return [None if cell is None else cell.tokens for cell in frame["img"]]
+
+
+# The extractor
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_tokens_are_the_frozen_models_output(weights, batch_size):
+    X, _ = toy_cells(5, missing=(2,))
+    encodings = ToyExtractor(weights, batch_size=batch_size).fit_transform(X)
+    model = load_backbone(encodings["img"].iloc[0].backbone)
+    assert encodings["img"].iloc[2] is None
+    for cell, encoding in zip(X["img"], encodings["img"], strict=True):
+        if encoding is not None:
+            inputs = model.collate([cell.astype(np.float32)])
+            expected = model.encode(model.embed(inputs), None, 5)[0].numpy()
+            np.testing.assert_allclose(encoding.tokens, expected, atol=1e-5)
+
+
+def test_head_adaptation_leaves_the_tokens_and_tells_the_head(weights):
+    X, y = toy_cells()
+    plain = ToyExtractor(weights).fit_transform(X, y)
+    extractor = ToyExtractor(weights, adapt="head", adapt_params=PHASE_ONE)
+    encodings = extractor.fit_transform(X, y)
+    np.testing.assert_array_equal(tokens_of(encodings), tokens_of(plain))
+    assert extractor.adaptation_.coef.shape == (2, 16)
+
+
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_adapted_tokens_are_the_same_in_transform_and_fit_transform(weights, kind):
+    X, y = toy_cells(missing=(1,))
+    extractor = ToyExtractor(weights, adapt=kind, adapt_params=PHASE_ONE)
+    at_once = extractor.fit_transform(X, y)
+    after = clone(extractor).fit(X, y).transform(X)
+    plain = ToyExtractor(weights).fit_transform(X)
+    assert at_once["img"].iloc[0].backbone == after["img"].iloc[0].backbone
+    np.testing.assert_allclose(at_once["img"].iloc[0].tokens, after["img"].iloc[0].tokens)
+    assert not np.allclose(at_once["img"].iloc[0].tokens, plain["img"].iloc[0].tokens, atol=1e-4)
+
+
+def test_cross_fitted_tokens_come_from_models_that_did_not_see_the_subject(weights):
+    X, y = toy_cells(missing=(1,))
+    extractor = ToyExtractor(weights, adapt="lora", adapt_params=PHASE_ONE, cross_fit=True)
+    unseen = extractor.fit_transform(X, y)
+    seen = extractor.transform(X)
+    pairs = [(a, b) for a, b in zip(unseen["img"], seen["img"], strict=True) if a is not None]
+    assert len(pairs) == 39
+    assert all(a.backbone == b.backbone for a, b in pairs)
+    assert not any(np.allclose(a.tokens, b.tokens, atol=1e-5) for a, b in pairs)
+
+
+def test_an_adapted_extractor_survives_pickling(weights):
+    X, y = toy_cells()
+    extractor = ToyExtractor(weights, adapt="lora", adapt_params=PHASE_ONE).fit(X, y)
+    copied = pickle.loads(pickle.dumps(extractor))
+    np.testing.assert_array_equal(tokens_of(copied.transform(X)), tokens_of(extractor.transform(X)))
+
+
+def test_adaptation_of_a_built_in_backbone_is_refused(weights):
+    X, y = toy_cells()
+    with pytest.raises(InputError, match=r"'adapt'.*built-in backbone 'plain'"):
+        ToyExtractor(weights, backbone="plain", adapt="lora").fit(X, y)
+
+
+# The anchor
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"lora_rank": 0},
+        {"lora_dropout": 0.2, "lora_targets": ["qkv"]},
+        {"gradient_checkpointing": True},
+        {"precision": "bfloat16"},
+        {"n_queries": 0},
+        {"qformer_width": 8, "cross_modal": False},
+        {"anchor": "all"},
+        {"anchor": "csf"},
+    ],
+    ids=str,
+)
+def test_a_frozen_model_is_anchor_or_auxiliary(table, params):
+    X, y = table
+    model = quick(**params).fit(X, y)
+    assert model.score(X, y) > 0.75
+    assert len(model.history_) >= 1
+
+
+def test_fusion_starts_from_phase_one(table):
+    X, y = table
+    start = quick(max_epochs=0).fit(X, y).predict_proba(X)
+    lost = quick(max_epochs=1, learning_rate=1e-12).fit(X, y).predict_proba(X)
+    np.testing.assert_allclose(lost, start, atol=1e-6)
+
+
+def test_a_fitted_fusion_pickles_without_frozen_weights(table):
+    X, y = table
+    model = quick().fit(X, y)
+    frozen = load_backbone(X["img"].dropna().iloc[0].backbone)
+    content = pickle.dumps(model)
+    assert frozen.patch.weight.detach().numpy().tobytes() not in content
+    np.testing.assert_array_equal(pickle.loads(content).predict_proba(X), model.predict_proba(X))
+
+
+def test_a_copied_fusion_shares_the_frozen_weights(table):
+    X, y = table
+    model = quick().fit(X, y)
+    copied = copy.deepcopy(model)
+    bodies = [each.net_.module_.backbone.body for each in (model, copied)]
+    assert bodies[0].patch.weight is bodies[1].patch.weight
+    np.testing.assert_array_equal(copied.predict_proba(X), model.predict_proba(X))
+
+
+def test_frozen_weights_are_the_same_after_a_fit(table):
+    X, y = table
+    frozen = load_backbone(X["img"].dropna().iloc[0].backbone)
+    before = {name: value.clone() for name, value in frozen.state_dict().items()}
+    quick(learning_rate=0.05).fit(X, y)
+    assert all((frozen.state_dict()[name] == value).all() for name, value in before.items())
+
+
+def test_equal_seeds_give_equal_predictions(table):
+    X, y = table
+    first, second = (quick().fit(X, y).predict_proba(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_subjects_without_the_anchor_are_predicted(table):
+    X, y = table
+    model = quick().fit(X, y)
+    nobody = X.assign(img=pd.Series([None] * len(X), dtype=object))
+    assert np.isfinite(model.predict_proba(nobody)).all()
+
+
+def test_the_adapted_model_is_what_the_anchor_starts_from(weights):
+    X, y = toy_cells()
+    extractor = ToyExtractor(weights, adapt="lora", adapt_params=PHASE_ONE)
+    encodings = extractor.fit_transform(X, y).assign(csf__tau=np.arange(len(X)) % 7.0)
+    model = quick().fit(encodings, y)
+    body = model.net_.module_.backbone.body
+    adapted = load_backbone(extractor.backbone_)
+    weight = body.blocks[0].qkv.base_layer.weight
+    assert weight.data_ptr() == adapted.blocks[0].qkv.weight.data_ptr()
+    assert model.score(encodings, y) > 0.75
+
+
+@pytest.mark.parametrize("adapt", [None, "lora"])
+def test_a_pipeline_cross_validates_over_processes(weights, adapt):
+    X, y = toy_cells(missing=(3, 8))
+    X["tau"] = np.where(y == "AD", 1.0, 0.0) + np.random.default_rng(0).normal(size=len(y))
+    pipeline = make_pipeline(
+        ModalityUnion(
+            [
+                ("img", ToyExtractor(weights, adapt=adapt, adapt_params=PHASE_ONE), "img"),
+                ("csf", "passthrough", ["tau"]),
+            ]
+        ),
+        quick(max_epochs=1),
+    )
+    scores = cross_val_score(pipeline, X, y, cv=2, n_jobs=2, error_score="raise")
+    assert scores.mean() > 0.6
