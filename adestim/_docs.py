@@ -34,12 +34,10 @@ FRAGMENTS = {
         most. Before a reference backbone it is ``width``.
     lora_rank : int, default=8
         Rank of the adapters of a foundation model's layers; 0 for none.
-    lora_alpha : float, default=16.0
-        Their updates are scaled by ``lora_alpha / lora_rank``.
-    lora_dropout : float, default=0.0
-        Dropout before them.
-    lora_targets : list of str or None, default=None
-        Ends of the names of the layers to adapt; None for the model's own choice.
+    lora_params : dict or None, default=None
+        Further options of the adapters: ``alpha`` (16.0), updates are scaled by
+        ``alpha / rank``; ``dropout`` (0.0) before them; ``targets``, ends of the names of the
+        layers to adapt, by default the model's own choice.
     gradient_checkpointing : bool, default=False
         Whether a foundation model's activations are made again in the backward pass, which takes
         a third more time and far less memory.""",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -146,4 +147,25 @@ def settings_of(extractor: Any) -> AdaptationSettings:
             got=", ".join(map(repr, unknown)),
             remedy=f"Choose from {known}",
         )
-    return AdaptationSettings(**given)
+    settings = AdaptationSettings(**given)
+    require_sizes(extractor, settings)
+    return settings
+
+
+def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
+    """Refuse options of phase 1 that no training can have."""
+    smallest = {"max_epochs": 1, "batch_size": 1, "patience": 1, "n_folds": 2, "lora_rank": 1}
+    rules = {
+        **{name: (getattr(settings, name), f"at least {low}") for name, low in smallest.items()},
+        "validation_fraction": (settings.validation_fraction, "above 0 and at most 0.5"),
+        "learning_rate": (settings.learning_rate, "above 0"),
+    }
+    for name, (value, rule) in rules.items():
+        low = smallest.get(name, 1e-12)
+        high = 0.5 if name == "validation_fraction" else np.inf
+        if not isinstance(value, Real) or not low <= value <= high:
+            raise InputError(
+                f"{name!r} in the 'adapt_params' parameter of {type(extractor).__name__} must be "
+                f"{rule}",
+                got=repr(value),
+            )

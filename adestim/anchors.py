@@ -177,12 +177,7 @@ def shape_of(like: TokenTable, n_classes: int) -> ModalityShape:
 def anchor_backbone(like: TokenTable, params: Mapping[str, Any]) -> Backbone | AdaptedBackbone:
     """Return an anchor's model: a frozen one with adapters, or a reference one to be trained."""
     if like.backbone.option("home"):
-        settings = LoRASettings(
-            rank=params["lora_rank"],
-            alpha=params["lora_alpha"],
-            dropout=params["lora_dropout"],
-            targets=None if params["lora_targets"] is None else tuple(params["lora_targets"]),
-        )
+        settings = lora_settings(params["lora_rank"], params["lora_params"])
         return AdaptedBackbone(
             like.backbone,
             settings,
@@ -195,6 +190,21 @@ def anchor_backbone(like: TokenTable, params: Mapping[str, Any]) -> Backbone | A
     return ReferenceBackbone(
         n_tokens, like.tokens.shape[2], params["width"], params["depth"], n_heads, params["dropout"]
     )
+
+
+def lora_settings(rank: int, options: Mapping[str, Any] | None) -> LoRASettings:
+    """Return how a foundation model is adapted, or say which options there are."""
+    options = dict(options or {})
+    unknown = sorted(options.keys() - {"alpha", "dropout", "targets"})
+    if unknown:
+        raise InputError(
+            "The 'lora_params' parameter of AnchoredFusionClassifier must name options of LoRA",
+            got=", ".join(map(repr, unknown)),
+            remedy="Choose from ['alpha', 'dropout', 'targets']",
+        )
+    if options.get("targets") is not None:
+        options["targets"] = tuple(options["targets"])
+    return LoRASettings(rank=rank, **options)
 
 
 def qformer_width(backbone: Backbone | AdaptedBackbone, params: Mapping[str, Any]) -> int:

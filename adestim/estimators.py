@@ -15,9 +15,9 @@ from adestim._docs import fill_docs
 from adestim._sklearn import CallbackSupportMixin, Interval, StrOptions, draw_seeds, fit_context
 from adestim._torch import choose_device, seeded
 from adestim.anchors import AnchorInputs, choose_anchors, require_whole_heads, score_scale
+from adestim.fitting import inner_split, prepare_net
 from adestim.heads import fit_phase_one, inner_folds
 from adestim.modalities import check_fusion_table, read_modalities, training_tables
-from adestim.fitting import inner_split, prepare_net
 from adestim.targets import check_training_set
 from adestim.tokens import TokenScaler, require_a_modality, stack_tokens, without_rows
 
@@ -141,9 +141,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         "depth": [Interval(Integral, 1, None, closed="left")],
         "qformer_width": [Interval(Integral, 8, None, closed="left"), None],
         "lora_rank": [Interval(Integral, 0, None, closed="left")],
-        "lora_alpha": [Interval(Real, 0, None, closed="neither")],
-        "lora_dropout": [Interval(Real, 0, 1, closed="left")],
-        "lora_targets": [list, tuple, None],
+        "lora_params": [dict, None],
         "gradient_checkpointing": ["boolean"],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
@@ -171,9 +169,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         depth=2,
         qformer_width=None,
         lora_rank=8,
-        lora_alpha=16.0,
-        lora_dropout=0.0,
-        lora_targets=None,
+        lora_params=None,
         gradient_checkpointing=False,
         dropout=0.1,
         modality_dropout=0.1,
@@ -197,9 +193,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         self.depth = depth
         self.qformer_width = qformer_width
         self.lora_rank = lora_rank
-        self.lora_alpha = lora_alpha
-        self.lora_dropout = lora_dropout
-        self.lora_targets = lora_targets
+        self.lora_params = lora_params
         self.gradient_checkpointing = gradient_checkpointing
         self.dropout = dropout
         self.modality_dropout = modality_dropout

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 
 from adestim import AnchoredFusionClassifier
 from adestim._torch import seeded
-from adestim.anchors import build_net
+from adestim.batches import BatchIterator
+from adestim.fitting import build_net
 from adestim.heads import fit_phase_one, inner_folds
 from adestim.modalities import training_tables
-from adestim.training import BatchIterator
 
 CPU = torch.device("cpu")
 

@@ -100,3 +100,11 @@ def test_an_unknown_option_is_refused_with_those_to_choose_from(spec):
     wrong = extractor(adapt_params={"epochs": 3})
     with pytest.raises(InputError, match=r"adapt_params.*'epochs'.*max_epochs"):
         adapt_to_rows(wrong, spec, inputs, y, groups)
+
+
+@pytest.mark.parametrize("wrong", [{"validation_fraction": None}, {"max_epochs": 0}])
+def test_an_option_out_of_range_is_refused(spec, wrong):
+    inputs, y, groups = rows()
+    [(name, value)] = wrong.items()
+    with pytest.raises(InputError, match=rf"'{name}' in the 'adapt_params'.*Got {value}"):
+        adapt_to_rows(extractor(adapt_params=wrong), spec, inputs, y, groups)

@@ -5,9 +5,11 @@ import torch
 from adestim.anchors import (
     BaseLogits,
     choose_anchors,
+    lora_settings,
     net_scores,
     score_scale,
 )
+from adestim.backbone.lora import LoRASettings
 from adestim.exceptions import InputError
 from adestim.modalities import read_modalities
 from adestim.tokens import stack_tokens
@@ -123,3 +125,13 @@ def test_module_follows_the_parameters_of_the_estimator(prepared):
     assert len(module.backbone.blocks) == 3
     assert module.qformer.n_queries == 5
     assert module.qformer.cross_modal is None
+
+
+def test_options_of_the_adapters_are_passed_on():
+    settings = lora_settings(4, {"alpha": 8.0, "targets": ["qkv"]})
+    assert settings == LoRASettings(rank=4, alpha=8.0, targets=("qkv",))
+
+
+def test_an_unknown_option_of_the_adapters_is_refused():
+    with pytest.raises(InputError, match=r"'lora_params'.*'rank'.*'alpha'"):
+        lora_settings(4, {"rank": 2})

@@ -106,7 +106,7 @@ def test_adaptation_of_a_built_in_backbone_is_refused(weights):
     [
         {},
         {"lora_rank": 0},
-        {"lora_dropout": 0.2, "lora_targets": ["qkv"]},
+        {"lora_params": {"dropout": 0.2, "targets": ["qkv"]}},
         {"gradient_checkpointing": True},
         {"precision": "bfloat16"},
         {"n_queries": 0},

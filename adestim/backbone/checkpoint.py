@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from adestim.backbone.reading import file_digest, read_checkpoint
-from adestim.backbone.recognition import verdict_on
+from adestim.backbone.recognition import owner_of, verdict_on
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 
@@ -111,10 +111,12 @@ def find_state(raw: Mapping, wrappers: tuple[str, ...]) -> Mapping:
     }
     if len(tables) == 1:
         return next(iter(tables.values()))
+    found = f"several: {', '.join(tables)}" if tables else f"none under {shown(map(str, raw))}"
+    owner = owner_of(raw)
     raise CheckpointError(
         "A checkpoint must hold a table of tensors by name",
-        got=f"several: {', '.join(tables)}" if tables else f"none under {shown(map(str, raw))}",
-        remedy="Save the state_dict() of the model alone with torch.save",
+        got=found + (f". These look like the weights of {owner!r}" if owner else ""),
+        remedy="Pass the weights of this model, or its state_dict() saved alone with torch.save",
     )
 
 

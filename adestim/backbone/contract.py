@@ -50,6 +50,40 @@ class Backbone(nn.Module):
         Whether the fusion appends a summary token to the model's own, for it to pool.
     n_stand_in : int
         Number of own tokens the model needs where a subject has no inputs.
+
+    See Also
+    --------
+    adestim.check_backbone : Tells whether a model keeps the contract.
+    adestim.register_backbone : Makes it selectable by name.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from adestim import Backbone
+    >>> from adestim.backbone import Attention
+    >>> class MyModel(Backbone):
+    ...     lora_targets = ("mix.out",)
+    ...
+    ...     def __init__(self, width=8):
+    ...         super().__init__()
+    ...         self.width = self.width_out = width
+    ...         self.patch = torch.nn.Linear(3, width)
+    ...         self.mix = Attention(width, n_heads=2)
+    ...
+    ...     @staticmethod
+    ...     def prepare(raw):
+    ...         return np.asarray(raw, dtype=np.float32)
+    ...
+    ...     def embed(self, inputs):
+    ...         return self.patch(inputs)
+    ...
+    ...     def encode(self, tokens, log_mask, n_own):
+    ...         return tokens + self.mix(tokens, tokens, log_mask)
+    >>> model = MyModel()
+    >>> tokens = model.embed(model.collate([MyModel.prepare(np.eye(3)) for _ in range(2)]))
+    >>> model.encode(tokens, None, n_own=3).shape
+    torch.Size([2, 3, 8])
     """
 
     width: int
@@ -60,6 +94,9 @@ class Backbone(nn.Module):
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1
     gradient_checkpointing: bool = False
+
+    def __init__(self):
+        super().__init__()
 
     @classmethod
     def files(cls, **params: Any) -> dict[str, str | Path]:

@@ -293,9 +293,10 @@ def read_around(path: Path, names: set[str]) -> Any:
                 break
             kinds[filled[0]] = filled[1]
     shown = refused or sorted(name for name in names if not name.startswith(HARMLESS))
+    more = " and others" if len(shown) > N_NAMES_SHOWN else ""
     raise CheckpointError(
         f"{path.name} must hold tensors and plain data; to read it all runs code that it names",
-        got=f"{', '.join(shown[:N_NAMES_SHOWN])}{' and others' * (len(shown) > N_NAMES_SHOWN)}",
+        got=", ".join(shown[:N_NAMES_SHOWN]) + more or "a kind of pickle that must be run",
         remedy="Prefer a file of weights alone from its authors; only if you trust where this one "
         "comes from, pass trust_checkpoint=True",
     )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adestim.backbone.registry import BackboneCard, import_class, registered_cards
 
-__all__ = ["Verdict", "verdict_on"]
+__all__ = ["Verdict", "owner_of", "verdict_on"]
 
 # Ends of names that architectures from elsewhere have.
 WELL_KNOWN = {
@@ -83,6 +83,27 @@ def verdict_on(state: Mapping[str, Tensor], name: str, home: str | None) -> Verd
     return foreign(state, name)
 
 
+def owner_of(raw: Mapping) -> str | None:
+    """Return the name of the backbone as whose release a file can be read, or None.
+
+    Parameters
+    ----------
+    raw : mapping
+        What the file holds, weights under whatever key.
+
+    Returns
+    -------
+    str or None
+    """
+    for card in registered_cards():
+        # Files of other models are refused, each for its own reason.
+        with suppress(Exception):
+            layout = card.backbone_class().checkpoint
+            if any(key in raw for key in layout.wrappers) and bears(read_as(raw, card), card):
+                return card.name
+    return None
+
+
 def named(card: BackboneCard, same: bool, name: str) -> Verdict:
     """Return the verdict that these are a registered backbone's weights."""
     alike = ", the same architecture at another size" if same else ""
@@ -126,7 +147,7 @@ def fits(state: Mapping[str, Tensor], card: BackboneCard) -> bool:
     return False
 
 
-def read_as(state: Mapping[str, Tensor], card: BackboneCard) -> dict[str, Tensor]:
+def read_as(state: Mapping, card: BackboneCard) -> dict[str, Tensor]:
     """Return a state under the names it has for another model."""
     # That module imports this one.
     from adestim.backbone.checkpoint import canonical_state

@@ -28,6 +28,7 @@ MODALITIES = ("smri", "fmri", "clinical", "genetics")
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
 HOME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 MOST_SUGGESTIONS = 3
+WIDEST_COLUMN = 40
 
 
 @dataclass(frozen=True)
@@ -293,6 +294,14 @@ def discover() -> None:
             import_module(found.name)
 
 
+class BackboneTable(pd.DataFrame):
+    """A frame that is printed with all its columns, one group below the other where need be."""
+
+    def __repr__(self) -> str:
+        with pd.option_context("display.max_columns", None, "display.max_colwidth", WIDEST_COLUMN):
+            return super().__repr__()
+
+
 def list_backbones(modality: str | None = None) -> pd.DataFrame:
     """Return the table of all backbones.
 
@@ -329,7 +338,7 @@ def list_backbones(modality: str | None = None) -> pd.DataFrame:
     cards.sort(key=lambda card: (MODALITIES.index(card.modality), card.home != "", card.name))
     index = pd.Index([card.name for card in cards], name="backbone")
     table = pd.DataFrame([row_of(card) for card in cards], index=index)
-    return table.astype({"parameters": "Int64", "commercial": "boolean"})
+    return BackboneTable(table.astype({"parameters": "Int64", "commercial": "boolean"}))
 
 
 def row_of(card: BackboneCard) -> dict[str, Any]:

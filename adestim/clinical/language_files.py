@@ -14,6 +14,9 @@ from adestim.exceptions import CheckpointError, MissingDependencyError
 __all__ = ["described", "quiet", "read_config", "read_tokenizer", "transformers"]
 
 N_TOKENIZERS = 8
+VOCABULARIES = (
+    "tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "sentencepiece.bpe.model",
+)  # fmt: skip
 
 
 def transformers() -> Any:
@@ -102,6 +105,9 @@ def read_tokenizer(folder: str, trust_remote_code: bool = False) -> Any:
         When the folder holds none that can be read.
     """
     package = transformers()
+    # Without a vocabulary, transformers makes a tokenizer to which every word is unknown.
+    if not any((Path(folder) / name).is_file() for name in VOCABULARIES):
+        raise no_tokenizer(folder)
     try:
         return package.AutoTokenizer.from_pretrained(
             folder,
@@ -110,11 +116,16 @@ def read_tokenizer(folder: str, trust_remote_code: bool = False) -> Any:
             trust_remote_code=trust_remote_code,
         )
     except (OSError, ValueError, ImportError) as error:
-        raise CheckpointError(
-            "The folder of a language model must hold its tokenizer",
-            got=folder,
-            remedy="Copy tokenizer.json and tokenizer_config.json there too",
-        ) from error
+        raise no_tokenizer(folder) from error
+
+
+def no_tokenizer(folder: str) -> CheckpointError:
+    """Return the error about a folder without a tokenizer that can be read."""
+    return CheckpointError(
+        "The folder of a language model must hold its tokenizer",
+        got=folder,
+        remedy="Copy tokenizer.json and tokenizer_config.json there too",
+    )
 
 
 @contextmanager

@@ -94,17 +94,29 @@ class LanguageModel(Backbone):
         -------
         dict
             Options of :meth:`prepare`.
+
+        Raises
+        ------
+        CheckpointError
+            When the folder holds no tokenizer, or one that does not know the wording.
+        InputError
+            When the template or the reserve cannot be used.
         """
         template = as_template(params.get("template"))
         trusted = params.get("trust_remote_code", False)
         config = read_config(params["folder"], trusted)
+        sentences = template.sentences(params["columns"])
+        tokenizer = read_tokenizer(str(params["folder"]), trusted)
+        causal = family_of(config.model_type).reads_backwards_only(config)
+        wording = " ".join(item.sentence for item in sentences)
+        require_words(token_ids(tokenizer, wording, causal), tokenizer, config.vocab_size)
         return {
             "folder": params["folder"],
-            "sentences": tuple(map(astuple, template.sentences(params["columns"]))),
+            "sentences": tuple(map(astuple, sentences)),
             "opening": template.opening,
             "limit": longest_text(config, params.get("reserve", RESERVE)),
             "n_words": config.vocab_size,
-            "causal": family_of(config.model_type).reads_backwards_only(config),
+            "causal": causal,
             "too_long": params.get("too_long", "raise"),
             "trust_remote_code": trusted,
         }
@@ -133,7 +145,7 @@ class LanguageModel(Backbone):
         text = write_record(raw, sentences, options["opening"])
         tokenizer = read_tokenizer(str(options["folder"]), options["trust_remote_code"])
         ids = token_ids(tokenizer, text, options["causal"])
-        require_words(ids, options["n_words"])
+        require_words(ids, tokenizer, options["n_words"])
         if len(ids) > options["limit"]:
             ids = shortened(ids, tokenizer, options)
         return np.asarray(ids, dtype=np.int32)
@@ -302,13 +314,17 @@ def token_ids(tokenizer: Any, text: str, causal: bool) -> list[int]:
     return [first, *ids] if causal and first is not None and ids[:1] != [first] else ids
 
 
-def require_words(ids: Sequence[int], n_words: int) -> None:
-    """Refuse the tokenizer of another model."""
-    if max(ids) >= n_words:
+def require_words(ids: Sequence[int], tokenizer: Any, n_words: int) -> None:
+    """Refuse the tokenizer of another model, or of another language."""
+    n_unknown = sum(number == tokenizer.unk_token_id for number in ids)
+    if max(ids) >= n_words or n_unknown > len(ids) / 2:
         raise CheckpointError(
-            "The tokenizer of a language model must be its own",
-            got=f"token {max(ids)}, where the model knows {n_words}",
-            remedy="Put the model's own tokenizer files into its folder",
+            "The tokenizer of a language model must be its own, and know the words of a record",
+            got=f"{n_unknown} of {len(ids)} tokens unknown to it"
+            if max(ids) < n_words
+            else f"token {max(ids)}, where the model knows {n_words}",
+            remedy="Put the model's own tokenizer files into its folder, or choose a model that "
+            "reads the language of the template",
         )
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from adestim.clinical.language_files import quiet, transformers
-from adestim.exceptions import CheckpointError, MissingDependencyError
+from adestim.exceptions import AdestimError, CheckpointError, MissingDependencyError
 
 __all__ = ["QUANTIZATIONS", "load_body"]
 
@@ -72,9 +72,10 @@ def load_body(
                 **options,
                 **quantized(quantization, package),
             )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        if isinstance(error, (CheckpointError, MissingDependencyError)):
-            raise
+    except AdestimError:
+        raise
+    # transformers, safetensors and torch each say in their own way what is wrong with a file.
+    except Exception as error:
         raise CheckpointError(
             "The folder of a language model must hold its weights, whole and of its own shapes",
             got=f"{folder.name!r}, of which transformers says: {first_line(error)}",
@@ -129,7 +130,7 @@ def quantized(quantization: str | None, package: Any) -> dict[str, Any]:
             "Quantised language models need the packages bitsandbytes and accelerate",
             remedy="Run pip install bitsandbytes accelerate",
         )
-    bits = {"load_in_8bit": True}
+    bits: dict[str, Any] = {"load_in_8bit": True}
     if quantization == "4bit":
         bits = {
             "load_in_4bit": True,

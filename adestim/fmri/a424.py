@@ -72,7 +72,7 @@ def learn_parcels(
     require_known_params(unknown, model, known)
     xyz = read_coordinates(coordinates, n_parcels, coordinates_sha256)
     layout = getattr(raws, "layout", None)
-    if layout is not None and not raws.is_empty:
+    if layout is not None:
         require_counted_regions(layout, n_parcels, model)
     centre, spread = learn_courses(raws, n_parcels, n_frames, model)
     return {"n_frames": n_frames, "xyz": xyz, "centre": centre, "spread": spread}

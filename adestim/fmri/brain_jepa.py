@@ -193,37 +193,19 @@ class BrainJEPA(Backbone):
         }
 
     @classmethod
-    def learn(
-        cls,
-        raws: Iterable[RoiSeries],
-        *,
-        gradients: str | Path,
-        gradients_sha256: str | None = None,
-        normalization: str | None = "scan",
-        n_frames: int = 160,
-        table: tuple[int, int] = RELEASED_TABLE,
-        **unknown: Any,
-    ) -> dict[str, Any]:
+    def learn(cls, raws: Iterable[RoiSeries], **params: Any) -> dict[str, Any]:
         """Check the regions' order and the table of gradients; fit a robust scale if asked to.
 
         Parameters
         ----------
         raws : TrainingSeries
             The training rows' series. They are read for ``normalization="robust"`` only.
-        gradients : str or path-like
-            Path of the table of gradients, ``gradient_mapping_450.csv``.
-        gradients_sha256 : str or None, default=None
-            SHA-256 of another table than the released one.
-        normalization : {"scan", "robust"} or None, default="scan"
-            ``"scan"``: one mean and standard deviation for all regions and volumes of a run.
-            ``"robust"``: median and interquartile range of a region's mean over time, over
-            the training rows, as in pre-training. None: as they are.
-        n_frames : int, default=160
-            Frames of an input.
-        table : tuple of int, default=(450, 30)
-            Numbers of regions and of gradients.
-        **unknown : dict
-            Refused.
+        **params : dict
+            ``gradients``, path of the table of gradients; ``gradients_sha256``, SHA-256 of another
+            table than the released one; ``normalization``: ``"scan"``, one mean and standard
+            deviation for all regions and volumes of a run, ``"robust"``, median and
+            interquartile range of a region's mean over time, over the training rows, as in
+            pre-training, or None.
 
         Returns
         -------
@@ -236,71 +218,30 @@ class BrainJEPA(Backbone):
             When an option is unknown, the table is another one, or the regions come in another
             order.
         """
-        require_known_params(unknown, NAME, PARAMS)
-        if normalization not in NORMALIZATIONS:
-            raise InputError(
-                f"'normalization' in backbone_params of {NAME} must be one of {NORMALIZATIONS}",
-                got=repr(normalization),
-            )
-        require_released_table(gradients, gradients_sha256, table)
-        layout = getattr(raws, "layout", None)
-        if table[0] == RELEASED_TABLE[0] and layout is not None and not raws.is_empty:
-            require_tian_schaefer_regions(layout, NAME)
-        centre = spread = None
-        if normalization == "robust":
-            centre, spread = learn_baselines(raws, table[0], NAME)
-        return {
-            "n_rois": table[0],
-            "n_frames": n_frames,
-            "normalization": normalization,
-            "centre": centre,
-            "spread": spread,
-        }
+        return settled_options(raws, **params)
 
     @staticmethod
-    def prepare(
-        raw: RoiSeries,
-        *,
-        n_rois: int,
-        n_frames: int,
-        normalization: str | None,
-        centre: np.ndarray | None,
-        spread: np.ndarray | None,
-    ) -> np.ndarray:
+    def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
         """Normalise a run and take its middle frames, 2.2 s apart.
 
         Parameters
         ----------
         raw : RoiSeries
             Series that kept their mean.
-        n_rois : int
-            Number of regions.
-        n_frames : int
-            Number of frames. A shorter run is filled with every region's mean at its end.
-        normalization : {"scan", "robust"} or None
-            See :meth:`learn`.
-        centre, spread : ndarray of shape (n_rois,) or None
-            Fitted scale for ``"robust"``.
+        **options : dict
+            What :meth:`learn` settled.
 
         Returns
         -------
         ndarray of shape (n_rois, n_frames), dtype float32
             A region without a signal stands at the mean of the others after ``"scan"`` or None,
-            at the training median after ``"robust"``.
+            at the training median after ``"robust"``. A run shorter than the frames is filled
+            with every region's mean at its end.
         """
-        require_usable(raw, n_rois, NAME)
-        present = raw.present
-        known = raw.values[:, present]
-        filled = np.full(raw.values.shape, known.mean())
-        if normalization == "scan":
-            filled = np.zeros(raw.values.shape)
-            known = (known - known.mean()) / known.std()
-        elif normalization == "robust":
-            require_fitted(centre, NAME)
-            filled = np.zeros(raw.values.shape)
-            known = (known - centre[present]) / spread[present]
-        filled[:, present] = known
-        return np.ascontiguousarray(resample(filled, raw.t_r, STEP, n_frames).T, dtype=np.float32)
+        require_usable(raw, options["n_rois"], NAME)
+        values = normalised(raw, options["normalization"], options["centre"], options["spread"])
+        frames = resample(values, raw.t_r, STEP, options["n_frames"])
+        return np.ascontiguousarray(frames.T, dtype=np.float32)
 
     @classmethod
     def load(cls, spec: BackboneSpec) -> BrainJEPA:
@@ -339,6 +280,55 @@ class BrainJEPA(Backbone):
         for block in self.blocks:
             tokens = self.run(block, tokens, log_mask)
         return self.norm(tokens)
+
+
+def settled_options(
+    raws: Iterable[RoiSeries],
+    *,
+    gradients: str | Path,
+    gradients_sha256: str | None = None,
+    normalization: str | None = "scan",
+    n_frames: int = 160,
+    table: tuple[int, int] = RELEASED_TABLE,
+    **unknown: Any,
+) -> dict[str, Any]:
+    """Return the options of ``prepare``; the order of regions is known of the released size."""
+    require_known_params(unknown, NAME, PARAMS)
+    if normalization not in NORMALIZATIONS:
+        raise InputError(
+            f"'normalization' in backbone_params of {NAME} must be one of {NORMALIZATIONS}",
+            got=repr(normalization),
+        )
+    require_released_table(gradients, gradients_sha256, table)
+    layout = getattr(raws, "layout", None)
+    if table[0] == RELEASED_TABLE[0] and layout is not None:
+        require_tian_schaefer_regions(layout, NAME)
+    scale: tuple = (None, None)
+    if normalization == "robust":
+        scale = learn_baselines(raws, table[0], NAME)
+    options = {"n_rois": table[0], "n_frames": n_frames, "normalization": normalization}
+    return options | dict(zip(("centre", "spread"), scale, strict=True))
+
+
+def normalised(
+    series: RoiSeries,
+    normalization: str | None,
+    centre: np.ndarray | None,
+    spread: np.ndarray | None,
+) -> np.ndarray:
+    """Return the values normalised, regions without a signal at a neutral one."""
+    present = series.present
+    known = series.values[:, present]
+    if normalization is None:
+        neutral = known.mean()
+    elif normalization == "scan":
+        neutral, known = 0.0, (known - known.mean()) / known.std()
+    else:
+        require_fitted(centre, NAME)
+        neutral, known = 0.0, (known - centre[present]) / spread[present]
+    filled = np.full(series.values.shape, neutral)
+    filled[:, present] = known
+    return filled
 
 
 def with_time_table(state: dict[str, Tensor], module: BrainJEPA) -> dict[str, Tensor]:

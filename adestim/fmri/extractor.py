@@ -19,7 +19,12 @@ from adestim.fmri.connectome import Connectome
 from adestim.fmri.parcellation import Parcellation, label_parcellation, seitzman_parcellation
 from adestim.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
 from adestim.fmri.training_series import TrainingSeries
-from adestim.foundation import FOUNDATION_CONSTRAINTS, ModelPreparation, open_foundation
+from adestim.foundation import (
+    FOUNDATION_CONSTRAINTS,
+    FoundationModel,
+    ModelPreparation,
+    open_foundation,
+)
 
 __all__ = ["FMRIExtractor"]
 
@@ -120,10 +125,11 @@ class FMRIExtractor(BaseExtractor):
       **17-network** atlas, checked by name: name the columns, or pass ``labels``.
     - ``"brainlm-111m"``, ``"brainlm-650m"``, ``"brainlm-13m"``: ``"coordinates"``, path of
       ``A424_Coordinates.dat``, checked by its SHA-256 (``"coordinates_sha256"`` vouches for
-      another file). They read 200 frames of 0.735 s of the 424 parcels of A424 in ascending
-      order of label, minus every parcel's mean, by median and interquartile range over the
-      training rows. Architecture ``{"pooling": "mean"}`` pools the tokens with data instead of the
-      class token. The 13M model depends on the order of its tokens; prefer the larger ones.
+      another file). They read 200 frames of 0.735 s of the 424 parcels of A424 (image
+      ``A424+2mm.nii.gz``) in ascending order of label, minus every parcel's mean, by median and
+      interquartile range over the training rows. Architecture ``{"pooling": "mean"}`` pools the
+      tokens with data instead of the class token. The 13M model depends on the order of its
+      tokens; prefer the larger ones.
 
     References
     ----------
@@ -194,8 +200,7 @@ class FMRIExtractor(BaseExtractor):
         self.parcellation = parcellation
         self.labels = labels
         self.t_r = t_r
-        self.high_pass = high_pass
-        self.low_pass = low_pass
+        self.high_pass, self.low_pass = high_pass, low_pass
         self.confounds = confounds
         self.skip = skip
         self.window = window
@@ -207,8 +212,7 @@ class FMRIExtractor(BaseExtractor):
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
-        self.adapt = adapt
-        self.adapt_params = adapt_params
+        self.adapt, self.adapt_params = adapt, adapt_params
         self.cross_fit = cross_fit
         self.random_state = random_state
         self.errors = errors
@@ -221,21 +225,29 @@ class FMRIExtractor(BaseExtractor):
         require_band(*self._band())
         self._reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
         self.layout_ = learned_layout(self._reader, frame, self.errors)
-        described = renamed(self.layout_, self.labels)
         if self._is_built_in():
-            self._model = Connectome(described, settled_profile(self.profile, described))
-            return
-        series = TrainingSeries(self._reading(), frame, described, self.errors, self.n_jobs)
-        self._model = open_foundation(self, "fmri", series)
+            described = renamed(self.layout_, self.labels)
+            profile = settled_profile(self.profile, described)
+            self._model: Connectome | FoundationModel = Connectome(described, profile)
+        else:
+            self._model = open_foundation(self, "fmri", self._training_series(frame))
+
+    def _training_series(self, frame: pd.DataFrame) -> TrainingSeries:
+        """Return the training rows' series; of regions that nobody stated nothing is said."""
+        stated = self.parcellation is not None or not all(map(is_missing, frame.iloc[:, 0]))
+        layout = renamed(self.layout_, self.labels) if stated else None
+        return TrainingSeries(self._reading(), frame, layout, self.errors, self.n_jobs)
 
     def _preparation(self) -> Preparation:
         """Return reading, cleaning and the model's preparation as one picklable callable."""
-        model = self._model if self._is_built_in() else self._model.prepare
-        return SubjectPreparation(self._reading(), model)
+        model = self._model
+        prepare = model.prepare if isinstance(model, FoundationModel) else model
+        return SubjectPreparation(self._reading(), prepare)
 
     def _spec(self) -> BackboneSpec:
         """Return the name tag of the model."""
-        return self._model.spec() if self._is_built_in() else self._model.spec
+        model = self._model
+        return model.spec if isinstance(model, FoundationModel) else model.spec()
 
     def _is_built_in(self) -> bool:
         """Tell the connectome from foundation models."""

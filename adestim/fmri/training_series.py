@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 from joblib import Parallel, delayed
 
-from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError
 from adestim.extraction import prepare_subject, settle_failures
 from adestim.fmri.timeseries import RoiLayout, RoiSeries
@@ -26,8 +25,9 @@ class TrainingSeries:
         One subject's cells in, a :class:`RoiSeries` out; picklable.
     frame : DataFrame
         The training rows' cells, the run first.
-    layout : RoiLayout
-        Their regions, under the user's names where there are any.
+    layout : RoiLayout or None
+        Their regions, under the user's names where there are any; None where no row has a run and
+        no parcellation was named.
     errors : {"raise", "missing"}, default="raise"
         Whether subjects that cannot be read raise, after all others were read, or are left out.
     n_jobs : int, default=None
@@ -36,14 +36,9 @@ class TrainingSeries:
 
     read: Callable[[tuple], RoiSeries | None]
     frame: pd.DataFrame
-    layout: RoiLayout
+    layout: RoiLayout | None
     errors: str = "raise"
     n_jobs: int | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no training row has a run."""
-        return all(is_missing(cell) for cell in self.frame.iloc[:, 0].array)
 
     def __iter__(self) -> Iterator[RoiSeries]:
         """Yield the series of every row that has some."""

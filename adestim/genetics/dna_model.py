@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,14 @@ from adestim.genetics.apoe import placed_apoe
 from adestim.genetics.reference import reference_build
 from adestim.genetics.sequence import AlleleWindows, WindowSettings, allele_windows
 
-__all__ = ["DNABackbone", "DNASites", "DNATokenizer"]
+__all__ = [
+    "POOLINGS",
+    "DNABackbone",
+    "DNAOptions",
+    "DNASites",
+    "DNATokenizer",
+    "require_choice",
+]
 
 READINGS = ("variant", "window", "difference")
 POOLINGS = ("mean", "cls")
@@ -44,15 +52,72 @@ class DNASites(NamedTuple):
     weights: Path | None = None
 
 
-class DNATokenizer(Protocol):
-    """Turns windows of DNA into token ids."""
+@dataclass(frozen=True)
+class DNAOptions:
+    """What ``backbone_params`` of a DNA model may hold.
+
+    Parameters
+    ----------
+    reference : str, path-like or None, default=None
+        FASTA file of the reference genome, without which nothing can be read.
+    window : int, default=72
+        Length of a window in base pairs, a multiple of 6.
+    read : {"variant", "window", "difference"}, default="variant"
+        What the token of a SNP is, see :func:`adestim.genetics.allele_tokens.allele_tokens`.
+    strand : {"forward", "either"}, default="forward"
+        Strand of the alleles, see :class:`adestim.genetics.sequence.WindowSettings`.
+    unusable : {"raise", "drop"}, default="raise"
+        What becomes of variants without a window.
+    build : {"hg18", "hg19", "hg38"} or None, default=None
+        Genome build of genotypes and reference genome; None: what the genotypes tell, or else
+        the lengths of the chromosomes.
+    tokenizer : str, path-like or None, default=None
+        Path of the tokenizer, for models that have a file of it.
+    max_tokens : int or None, default=None
+        How many tokens a sequence may have, special ones included; the architecture tells.
+    """
+
+    reference: str | Path | None = None
+    window: int = 72
+    read: str = "variant"
+    strand: str = "forward"
+    unusable: str = "raise"
+    build: str | None = None
+    tokenizer: str | Path | None = None
+    max_tokens: int | None = None
+
+
+class DNATokenizer:
+    """Base of the tokenizers of DNA windows.
+
+    Attributes
+    ----------
+    pad : int
+        Id of padding.
+    starts, ends : tuple of int
+        Ids that come before and behind the windows.
+    """
 
     pad: int
     starts: tuple[int, ...]
-    ends: tuple[int, ...]
+    ends: tuple[int, ...] = ()
 
     def window(self, sequence: str, offset: int) -> tuple[np.ndarray, int]:
-        """Return a window's ids without special tokens, and which one covers a letter."""
+        """Return a window's ids without special tokens, and which one covers a letter.
+
+        Parameters
+        ----------
+        sequence : str
+            Letters A, C, G and T.
+        offset : int
+            Place of a letter, from 0.
+
+        Returns
+        -------
+        ids : ndarray of shape (n_tokens,), dtype int64
+        place : int
+        """
+        raise NotImplementedError
 
 
 class DNABackbone(Backbone):
@@ -80,47 +145,19 @@ class DNABackbone(Backbone):
 
     @classmethod
     @abstractmethod
-    def tokenizer(cls, weights: Path | None, path: str | None) -> DNATokenizer:
+    def tokenizer(cls, weights: Path | None, path: str | Path | None) -> DNATokenizer:
         """Return the tokenizer, from a path of its own or from beside the weights."""
 
     @classmethod
-    def learn(
-        cls,
-        raws: Iterable[DNASites],
-        *,
-        reference: str | Path | None = None,
-        window: int = 72,
-        read: str = "variant",
-        strand: str = "forward",
-        unusable: str = "raise",
-        build: str | None = None,
-        tokenizer: str | None = None,
-        max_tokens: int | None = None,
-    ) -> dict[str, Any]:
+    def learn(cls, raws: Iterable[DNASites], **params: Any) -> dict[str, Any]:
         """Cut the windows around the variants and tokenise them, once with each allele.
 
         Parameters
         ----------
         raws : iterable of DNASites
             One item, the variants.
-        reference : str or path-like
-            FASTA file of the reference genome.
-        window : int, default=72
-            Length of a window in base pairs, a multiple of 6.
-        read : {"variant", "window", "difference"}, default="variant"
-            What the token of a SNP is, see
-            :func:`adestim.genetics.allele_tokens.allele_tokens`.
-        strand : {"forward", "either"}, default="forward"
-            Strand of the alleles, see :class:`adestim.genetics.sequence.WindowSettings`.
-        unusable : {"raise", "drop"}, default="raise"
-            What becomes of variants without a window.
-        build : {"hg18", "hg19", "hg38"} or None, default=None
-            Genome build of genotypes and reference genome; None: what the genotypes tell, or
-            else the lengths of the chromosomes.
-        tokenizer : str or None, default=None
-            Path of the tokenizer, for models that have a file of it.
-        max_tokens : int or None, default=None
-            How many tokens a sequence may have, special ones included; see :meth:`input_size`.
+        **params : dict
+            See :class:`DNAOptions`.
 
         Returns
         -------
@@ -130,18 +167,20 @@ class DNABackbone(Backbone):
             ``places`` (2, n_kept) the token that the variant is in; ``read``, and the special
             tokens.
         """
-        require_options(reference, read)
+        options = dna_options(params)
         sites = next(iter(raws))
-        build = build or sites.build or reference_build(reference)
-        settings = WindowSettings(reference, window, strand, unusable, build)
+        build = options.build or sites.build or reference_build(options.reference)
+        settings = WindowSettings(
+            options.reference, options.window, options.strand, options.unusable, build
+        )
         windows = allele_windows(placed_apoe(sites.variants, build), settings)
-        words = cls.tokenizer(sites.weights, tokenizer)
+        words = cls.tokenizer(sites.weights, options.tokenizer)
         ids = window_ids(windows, words)
-        require_room(ids["lengths"], len(words.starts) + len(words.ends), max_tokens, window)
+        require_room(ids["lengths"], len(words.starts) + len(words.ends), options)
         return {
             "kept": windows.kept,
             **ids,
-            "read": read,
+            "read": options.read,
             "pad": words.pad,
             "starts": words.starts,
             "ends": words.ends,
@@ -202,43 +241,49 @@ class DNABackbone(Backbone):
         return tokens[:, 0] if self.pooling == "cls" else super().pool(tokens, own)
 
 
-def require_options(reference: str | Path | None, read: str) -> None:
-    """Refuse to read DNA without a reference genome, or in an unknown way."""
-    if reference is None:
+def dna_options(params: Mapping[str, Any]) -> DNAOptions:
+    """Return the options of a DNA model, or say which there are."""
+    known = [field.name for field in fields(DNAOptions) if field.name != "max_tokens"]
+    unknown = sorted(params.keys() - set(known) - {"max_tokens"})
+    if unknown:
+        raise GenotypeError(
+            "backbone_params of a DNA model must be among its options",
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {', '.join(map(repr, [*known, 'architecture']))}",
+        )
+    options = DNAOptions(**params)
+    if options.reference is None:
         raise GenotypeError(
             "A DNA model needs the reference genome that the genotypes are on",
             got="backbone_params without 'reference'",
             remedy="Pass backbone_params={'reference': 'hg38.fa'}, the path of a FASTA file",
         )
-    if read not in READINGS:
+    require_choice("read", options.read, READINGS)
+    return options
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return an option, or say which values it may have."""
+    if value not in choices:
         raise GenotypeError(
-            f"'read' in backbone_params must be one of {', '.join(map(repr, READINGS))}",
-            got=repr(read),
+            f"{name!r} of a DNA model must be one of {', '.join(map(repr, choices))}",
+            got=repr(value),
         )
+    return value
 
 
-def require_room(lengths: np.ndarray, n_special: int, max_tokens: int | None, window: int) -> None:
+def require_room(lengths: np.ndarray, n_special: int, options: DNAOptions) -> None:
     """Refuse more windows than the model's context holds, and say how many it does hold."""
-    n_tokens = int(lengths.sum()) + n_special
-    if max_tokens is None or n_tokens <= max_tokens:
+    n_tokens, limit = int(lengths.sum()) + n_special, options.max_tokens
+    if limit is None or n_tokens <= limit:
         return
-    n_fitting = (max_tokens - n_special) // int(lengths.max())
+    n_fitting = (limit - n_special) // int(lengths.max())
     raise GenotypeError(
-        f"The windows of all SNPs and of APOE must fit into the model's {max_tokens} tokens",
-        got=f"{n_tokens} tokens for {len(lengths)} windows of {window} base pairs",
+        f"The windows of all SNPs and of APOE must fit into the model's {limit} tokens",
+        got=f"{n_tokens} tokens for {len(lengths)} windows of {options.window} base pairs",
         remedy=f"Use at most {n_fitting} of that length (max_snps=, snps=), or shorter ones "
         "(backbone_params={'window': 36})",
     )
-
-
-def require_pooling(pooling: str) -> str:
-    """Return the way of pooling, or say which there are."""
-    if pooling not in POOLINGS:
-        raise GenotypeError(
-            f"'pooling' of a DNA model must be one of {', '.join(map(repr, POOLINGS))}",
-            got=repr(pooling),
-        )
-    return pooling
 
 
 def window_ids(windows: AlleleWindows, words: DNATokenizer) -> dict[str, np.ndarray]:

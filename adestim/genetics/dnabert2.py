@@ -14,14 +14,14 @@ from torch.nn import functional as F
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.exceptions import GenotypeError, MissingDependencyError
-from adestim.genetics.dna_model import DNABackbone, require_pooling
+from adestim.genetics.dna_model import POOLINGS, DNABackbone, DNATokenizer, require_choice
 
 __all__ = ["DNABERT2"]
 
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]")
 
 
-class BytePairWindows:
+class BytePairWindows(DNATokenizer):
     """Tokenises windows of DNA by byte-pair encoding.
 
     Parameters
@@ -214,14 +214,14 @@ class DNABERT2(DNABackbone):
         self.width = self.width_out = width
         self.n_heads = n_heads
         self.pad = pad
-        self.pooling = require_pooling(pooling)
+        self.pooling = require_choice("pooling", pooling, POOLINGS)
         self.embeddings = Embeddings(n_words, width, norm_eps)
         self.encoder = Encoder(
             n_layers, width=width, n_heads=n_heads, ffn_width=ffn_width, norm_eps=norm_eps
         )
 
     @classmethod
-    def tokenizer(cls, weights: Path | None, path: str | None) -> BytePairWindows:
+    def tokenizer(cls, weights: Path | None, path: str | Path | None) -> BytePairWindows:
         """Read the tokenizer, by default the ``tokenizer.json`` that lies with the weights."""
         try:
             from tokenizers import Tokenizer
@@ -253,7 +253,7 @@ class DNABERT2(DNABackbone):
         return torch.where(rest.any(1, keepdim=True), rest, own)
 
 
-def tokenizer_file(weights: Path | None, path: str | None) -> Path:
+def tokenizer_file(weights: Path | None, path: str | Path | None) -> Path:
     """Return where the tokenizer is, or say where it should be."""
     if path is not None:
         file = Path(path).expanduser()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.registry import BackboneCard, register_backbone
-from adestim.genetics.dna_model import DNABackbone, require_pooling
+from adestim.genetics.dna_model import POOLINGS, DNABackbone, DNATokenizer, require_choice
 from adestim.genetics.esm import Embeddings, Encoder, rotary_angles
 from adestim.genetics.kmers import KMERS_V1, KMERS_V2, KmerTokenizer
 
@@ -22,14 +22,13 @@ MAX_POSITIONS_V2 = 2050
 HEADS = ("lm_head.", "contact_head.", "esm.contact_head.", "esm.pooler.", "pooler.")
 
 
-class KmerWindows:
+class KmerWindows(DNATokenizer):
     """Tokenises windows of DNA in 6-mers."""
 
     def __init__(self, words: KmerTokenizer):
         self.words = words
         self.pad = words.pad
         self.starts = (words.start,)
-        self.ends = ()
 
     def window(self, sequence: str, offset: int) -> tuple[np.ndarray, int]:
         """Return the 6-mers' ids, and which of them covers a letter."""
@@ -99,13 +98,13 @@ class NucleotideTransformer(DNABackbone):
         self.head_width = width // n_heads
         self.pad = self.words.pad
         self.token_dropout = token_dropout
-        self.pooling = require_pooling(pooling)
+        self.pooling = require_choice("pooling", pooling, POOLINGS)
         table = 0 if self.gated else max_positions
         self.embeddings = Embeddings(n_words, width, table, norm_eps if norm_before else None)
         self.encoder = Encoder(n_layers, width, n_heads, ffn_width, self.gated, norm_eps)
 
     @classmethod
-    def tokenizer(cls, weights: Path | None, path: str | None) -> KmerWindows:
+    def tokenizer(cls, weights: Path | None, path: str | Path | None) -> KmerWindows:
         """Return the 6-mer tokenizer, which has no file."""
         return KmerWindows(cls.words)
 
@@ -233,7 +232,9 @@ def n_weights(n_layers: int, width: int, n_heads: int, ffn_width: int, gated: bo
     return n_layers * (4 * width * (width + 1) + 4 * width + ffn) + (rows + 2) * width
 
 
-def card(name: str, home: type, sizes: Mapping[str, int], genomes: str) -> BackboneCard:
+def card(
+    name: str, home: type[NucleotideTransformer], sizes: Mapping[str, int], genomes: str
+) -> BackboneCard:
     """Return the card of one released model."""
     hub = f"InstaDeepAI/{name}"
     return BackboneCard(

@@ -113,7 +113,7 @@ def open_reference(path: str | os.PathLike) -> Iterator[ReferenceGenome]:
     with TemporaryDirectory() as folder:
         fai, gzi = indices(path, Path(folder), pysam)
         with pysam.FastaFile(
-            str(path), filepath_index=str(fai), filepath_index_compressed=gzi and str(gzi)
+            str(path), filepath_index=str(fai), filepath_index_compressed=str(gzi) if gzi else None
         ) as fasta:
             yield ReferenceGenome(fasta)
 

@@ -135,20 +135,20 @@ def allele_windows(variants: pd.DataFrame, settings: WindowSettings) -> AlleleWi
     offset = settings.length // TOKEN // 2 * TOKEN + PLACE_IN_TOKEN
     with open_reference(settings.reference) as genome:
         require_build(genome.build, settings)
-        sites = [
+        sites: list[Site] = [
             site_of(genome, row, offset, settings)
             for row in variants[["chromosome", "position", "counted", "other"]].itertuples(
                 index=False, name=None
             )
         ]
-    require_matching_build([site.problem for site in sites], settings)
+    require_matching_build(sites, settings)
     sites = with_clear_strands(sites)
     settle_problems(variants["id"].tolist(), [site.problem for site in sites], settings.unusable)
     kept = [site for site in sites if not site.problem]
-    counted, other = ([put(site, which, offset) for site in kept] for which in (0, 1))
-    return AlleleWindows(
-        np.array([not site.problem for site in sites], bool), counted, other, offset
-    )
+    counted = [put(site, 0, offset) for site in kept]
+    other = [put(site, 1, offset) for site in kept]
+    has_window = np.array([not site.problem for site in sites], dtype=bool)
+    return AlleleWindows(has_window, counted, other, offset)
 
 
 def check_settings(settings: WindowSettings) -> None:

@@ -102,15 +102,16 @@ class BrainIAC(Backbone):
         return chosen_options("brainiac", {"shape": None}, params)
 
     @staticmethod
-    def prepare(raw: Any, *, shape: tuple[int, ...]) -> np.ndarray:
+    def prepare(raw: Any, **options: Any) -> np.ndarray:
         """Bring the field of view to a shape and standardise the brain's intensities.
 
         Parameters
         ----------
         raw : nibabel image of 3 dimensions
             Skull-stripped volume whose axes run to the right, the front and the top.
-        shape : tuple of int
-            Voxels of the result along x, y and z, whatever their edges in mm become.
+        **options : dict
+            ``shape``, the voxels of the result along x, y and z, whatever their
+            edges in mm become.
 
         Returns
         -------
@@ -125,7 +126,9 @@ class BrainIAC(Backbone):
         image = clean_background(raw)
         require_skull_stripped(image, "BrainIAC")
         values = torch.from_numpy(image_values(image, VolumeError).astype(np.float32))
-        resized = F.interpolate(values[None, None], shape, mode="trilinear")[0, 0].numpy()
+        resized = F.interpolate(values[None, None], options["shape"], mode="trilinear")[
+            0, 0
+        ].numpy()
         inside = resized != 0
         return np.where(inside, standardise(resized, inside), np.float32(0))[None]
 

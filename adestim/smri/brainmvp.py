@@ -125,17 +125,16 @@ class BrainMVP(Backbone):
         return {**options, "resolution": require_resolution(options["resolution"])}
 
     @staticmethod
-    def prepare(raw: Any, *, shape: tuple[int, ...], resolution: float = RESOLUTION) -> np.ndarray:
+    def prepare(raw: Any, **options: Any) -> np.ndarray:
         """Cut the brain out of a skull-stripped volume and scale its intensities to [0, 1].
 
         Parameters
         ----------
         raw : nibabel image of 3 dimensions
             Skull-stripped volume, in any orientation.
-        shape : tuple of int
-            Voxels of the result along x, y and z.
-        resolution : float, default=2.0
-            Edge of its voxels, in mm.
+        **options : dict
+            ``shape``, the voxels of the result along x, y and z, and ``resolution``, their
+            edge in mm, 2.0 by default.
 
         Returns
         -------
@@ -148,6 +147,7 @@ class BrainMVP(Backbone):
         VolumeError
             When the volume is empty or not skull-stripped, or the brain does not fit the shape.
         """
+        shape, resolution = options["shape"], options.get("resolution", RESOLUTION)
         image = clean_background(raw)
         require_skull_stripped(image, "BrainMVP")
         values = isotropic_values(image, resolution)

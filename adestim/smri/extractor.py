@@ -88,21 +88,23 @@ class SMRIExtractor(BaseExtractor):
     ones of a functional network merged; hippocampus, amygdala, basal ganglia and thalamus by
     themselves; lateral ventricles, other CSF and white matter besides. All are in left-right pairs.
 
-    Nothing is learned from the training rows. Whether a volume is in MNI152 space is told by
-    how much of the template's brain it shows (60 % at least) and by its correlation with
-    the template inside it (.4 at least), which a shift of some 15 mm breaks; smaller errors pass,
-    and a flip of left and right is not seen. Registration removes the size of the head, so that
-    all volumes are relative to the template's brain of 1.9 L.
+    The built-in backbone learns nothing from the training rows. Whether a volume is in MNI152
+    space is told by how much of the template's brain it shows (60 % at least) and by its
+    correlation with the template inside it (.4 at least), which a shift of some 15 mm breaks;
+    smaller errors pass, and a flip of left and right is not seen. Registration removes the size
+    of the head, so that all volumes are relative to the template's brain of 1.9 L.
 
-    Foundation models read every volume in mm, whatever its orientation and resolution, and are
-    the same for all training rows. What ``backbone_params`` may hold:
+    Foundation models read volumes of any orientation and resolution, in native space or after
+    ``registration="affine"``; unless ``adapt`` says otherwise, nothing is learned from the
+    training rows. What ``backbone_params`` may hold:
 
     ``"brainmvp"`` (216 tokens of width 512)
         A skull-stripped volume whose background is zero; another is refused. ``"resolution"``:
-        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain;
-        ``"architecture": {"volume_shape": (n_x, n_y, n_z)}``: other multiples of 16, for finer
-        voxels. The 5th and 95th percentile of the brain's bounding box become 0 and 1.
-        Auxiliary tokens join at the first attention stage, among 1728 tokens of width 320.
+        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain.
+        ``"architecture": {"volume_shape": (160, 192, 160)}``: other multiples of 16; these hold
+        a brain at 1.0 mm, the resolution of pre-training, with six times the tokens. The
+        5th and 95th percentile of the brain's bounding box become 0 and 1. Auxiliary tokens join
+        at the first attention stage, among 1728 tokens of width 320.
     ``"sam-med3d"`` (512 tokens of width 768)
         A volume with the skull or without, of which a cube of 192 mm around the brain is read at
         1.5 mm. ``"architecture": {"output": "neck"}``: the neck's 512 tokens of width 384.
@@ -200,18 +202,23 @@ class SMRIExtractor(BaseExtractor):
         require_one_column(frame)
         built_in = self.backbone == BUILT_IN
         refuse_idle_parameters(self, OF_FOUNDATION_MODELS if built_in else OF_MORPHOMETRY)
-        affine = hashable_affine(self.affine)
-        if built_in:
-            self._measure = Morphometry(
-                grid=mni_grid(self.resolution),
-                parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
-                registration=self.registration,
-                affine=affine,
-            )
-        else:
-            read = VolumeReader(self.registration, affine)
-            model = open_foundation(self, self._modality, readable_volumes(frame, read))
-            self._measure = FoundationVolumes(read, model)
+        self._measure = self._morphometry() if built_in else self._foundation_model(frame)
+
+    def _morphometry(self) -> Morphometry:
+        """Return the built-in model."""
+        return Morphometry(
+            grid=mni_grid(self.resolution),
+            parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
+            registration=self.registration,
+            affine=hashable_affine(self.affine),
+        )
+
+    def _foundation_model(self, frame: pd.DataFrame) -> FoundationVolumes:
+        """Return the foundation model that is named, and how volumes are read for it."""
+        read = VolumeReader(self.registration, hashable_affine(self.affine))
+        return FoundationVolumes(
+            read, open_foundation(self, self._modality, readable_volumes(frame, read))
+        )
 
     def _preparation(self) -> Preparation:
         """Return reading and measuring as one picklable callable."""

@@ -88,7 +88,7 @@ def require_resolution(resolution: Any) -> float:
         When it is no number from 0.5 to 8.
     """
     low, high = RESOLUTION_LIMITS
-    if not isinstance(resolution, Real) or not low <= resolution <= high:
+    if not isinstance(resolution, Real) or not low <= float(resolution) <= high:
         raise InputError(
             f"resolution of a foundation model must be a number of mm from {low:g} to {high:g}",
             got=repr(resolution),

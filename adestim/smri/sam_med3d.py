@@ -129,15 +129,15 @@ class SAMMed3D(Backbone):
         return chosen_options("sam-med3d", {"shape": None}, params)
 
     @staticmethod
-    def prepare(raw: Any, *, shape: tuple[int, ...]) -> np.ndarray:
+    def prepare(raw: Any, **options: Any) -> np.ndarray:
         """Cut a cube around the brain out of a volume and standardise its intensities.
 
         Parameters
         ----------
         raw : nibabel image of 3 dimensions
             Volume, with the skull or without, in any orientation.
-        shape : tuple of int
-            Voxels of the result along x, y and z, of 1.5 mm.
+        **options : dict
+            ``shape``, the voxels of the result along x, y and z, of 1.5 mm.
 
         Returns
         -------
@@ -154,10 +154,10 @@ class SAMMed3D(Backbone):
         require_brain(image)
         values = isotropic_values(image, RESOLUTION)
         if is_skull_stripped(image):
-            middle = brain_middle(values, shape)
+            middle = brain_middle(values, options["shape"])
         else:
             middle = head_middle(values, RESOLUTION)
-        cube = crop_or_pad(values, middle, shape)
+        cube = crop_or_pad(values, middle, options["shape"])
         return standardise(cube, cube > 0)[None]
 
     def embed(self, inputs: Tensor) -> Tensor:

@@ -166,6 +166,13 @@ def test_the_message_names_what_the_file_would_call(tmp_path):
         read_checkpoint(path)
 
 
+def test_a_pickle_of_a_newer_protocol_asks_for_trust(tmp_path):
+    path = saved(tmp_path / "model.pt", STATE, pickle_protocol=4)
+    with pytest.raises(CheckpointError, match=r"Got a kind of pickle that must be run\."):
+        read_checkpoint(path)
+    assert_same(read_checkpoint(path, trust_pickle=True))
+
+
 def test_a_whole_module_is_refused_by_its_kind(tmp_path):
     path = saved(tmp_path / "model.pt", torch.nn.Linear(2, 1))
     with pytest.raises(CheckpointError, match=r"type torch\.nn\.modules\.linear\.Linear"):

@@ -1,83 +1,13 @@
-import math
-
 import pytest
 import torch
 
-from adestim.backbone import CLOSED, Attention, Backbone, ReferenceBackbone
-
-
-@pytest.fixture
-def attention():
-    torch.manual_seed(0)
-    return Attention(width=8, n_heads=2).double()
+from adestim.backbone import CLOSED, ReferenceBackbone
 
 
 @pytest.fixture
 def backbone():
     torch.manual_seed(0)
     return ReferenceBackbone(3, 2, width=8, depth=2, n_heads=1, dropout=0.5).eval()
-
-
-def keys_and_queries(n_keys=5):
-    generator = torch.Generator().manual_seed(1)
-    keys = torch.randn(2, n_keys, 8, generator=generator, dtype=torch.float64)
-    queries = torch.randn(2, 3, 8, generator=generator, dtype=torch.float64)
-    return queries, keys
-
-
-def plain_attention(attention, queries, keys, log_mask):
-    """Attention written out head by head, the log-mask added to the logits."""
-    q = attention.query(queries)
-    k, v = attention.key_value(keys).chunk(2, dim=-1)
-    heads = []
-    for part in torch.arange(8).chunk(attention.n_heads):
-        logits = q[..., part] @ k[..., part].transpose(1, 2) / math.sqrt(len(part))
-        heads.append((logits + log_mask[:, None]).softmax(dim=-1) @ v[..., part])
-    return attention.out(torch.cat(heads, dim=-1))
-
-
-def test_attention_adds_the_log_mask_to_the_logits_of_a_key(attention):
-    queries, keys = keys_and_queries()
-    log_mask = torch.tensor([[0, -2, CLOSED, 0.7, 0], [CLOSED, 0, 0, 0, -0.3]], dtype=torch.float64)
-    expected = plain_attention(attention, queries, keys, log_mask)
-    torch.testing.assert_close(attention(queries, keys, log_mask), expected)
-
-
-def test_attention_ignores_closed_keys(attention):
-    queries, keys = keys_and_queries()
-    log_mask = torch.zeros(2, 5, dtype=torch.float64)
-    log_mask[:, 3:] = CLOSED
-    other = keys.clone()
-    other[:, 3:] = 100.0
-    without = attention(queries, keys[:, :3], log_mask[:, :3])
-    torch.testing.assert_close(attention(queries, other, log_mask), without)
-
-
-def test_gradient_reaches_a_gate_in_the_log_mask(attention):
-    queries, keys = keys_and_queries()
-    gate = torch.tensor(-2.0, dtype=torch.float64, requires_grad=True)
-
-    def gated(gate):
-        closed = torch.zeros(2, 3, dtype=torch.float64)
-        return attention(queries, keys, torch.cat([closed, gate.expand(2, 2)], dim=1))
-
-    assert torch.autograd.gradcheck(gated, gate)
-    [gradient] = torch.autograd.grad(gated(gate).square().sum(), gate)
-    assert gradient.abs() > 1e-4
-
-
-def test_attention_reads_the_only_open_key(attention):
-    queries, keys = keys_and_queries()
-    log_mask = torch.full((2, 5), CLOSED, dtype=torch.float64)
-    log_mask[:, 2] = 0
-    value = attention.key_value(keys[:, 2:3]).chunk(2, dim=-1)[1]
-    expected = attention.out(value).expand(-1, 3, -1)
-    torch.testing.assert_close(attention(queries, keys, log_mask), expected)
-
-
-def test_attention_is_finite_when_every_key_is_closed(attention):
-    queries, keys = keys_and_queries()
-    assert attention(queries, keys, torch.full((2, 5), CLOSED)).isfinite().all()
 
 
 def test_closed_auxiliary_tokens_leave_the_own_tokens_as_they_are(backbone):
@@ -116,18 +46,6 @@ def test_pool_never_looks_at_auxiliary_tokens(backbone):
     other = encoded.clone()
     other[:, 3:] = 100.0
     torch.testing.assert_close(backbone.pool(other, real), backbone.pool(encoded, real))
-
-
-def test_pool_averages_the_real_own_tokens_by_default():
-    tokens = torch.randn(2, 7, 8)
-    own = torch.tensor([[True, False, True], [False, True, False]])
-    expected = torch.stack([(tokens[0, 0] + tokens[0, 2]) / 2, tokens[1, 1]])
-    torch.testing.assert_close(Backbone().pool(tokens, own), expected)
-
-
-def test_pool_of_no_real_token_is_zero():
-    pooled = Backbone().pool(torch.randn(1, 3, 8), torch.zeros(1, 3, dtype=torch.bool))
-    assert (pooled == 0).all()
 
 
 def test_embed_tells_places_apart(backbone):

@@ -9,10 +9,11 @@ from safetensors.torch import load_file, save_file
 from adestim.clinical.language_model import LanguageModel
 from adestim.encoding import BackboneSpec
 
-WORDS = (
+VOCABULARY = (
     "[PAD] [CLS] [SEP] [UNK] the patient's patient age sex education is years old not recorded "
     "f m . 60 61 62 70 71 72 80 16 12 note forgets names mmse score systolic blood pressure"
-).split()
+)
+WORDS = VOCABULARY.split()
 SIZES = {
     "vocab_size": len(WORDS),
     "hidden_size": 16,

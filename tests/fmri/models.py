@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from adestim.backbone.checkpoint import file_digest
 from adestim.encoding import BackboneSpec
@@ -92,6 +93,12 @@ def released_shapes(path, without=()):
 def shapes_of(model):
     """Names and shapes of a model's state."""
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def n_adapted(model):
+    """How many linear layers low-rank adapters would adapt."""
+    linear = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
+    return sum(name.endswith(model.lora_targets) for name in linear)
 
 
 def atlas_names(prefix="17Networks_"):

@@ -100,7 +100,6 @@ def test_modality_missing_for_all_training_rows_is_told_when_used(path):
 
 
 class Rows(list):
-    is_empty = False
     layout = RoiLayout(tuple(f"parcel{number}" for number in range(30, 0, -1)))
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
 from adestim.exceptions import CheckpointError, InputError, TimeSeriesError
 from adestim.fmri.brain_jepa import BrainJEPA, time_sines
@@ -14,6 +15,7 @@ from tests.fmri.models import (
     atlas_names,
     baselines,
     jepa_file,
+    n_adapted,
     quadratic_tables,
     released_shapes,
     series_of,
@@ -97,6 +99,14 @@ def test_no_table_of_all_pairs_of_tokens_is_kept(model, case):
     assert quadratic_tables(lambda: model.encode(tokens, torch.zeros(2, 200), 200), 200) == []
 
 
+def test_adapters_reach_every_layer_of_every_block(model):
+    assert n_adapted(model) == 3 * 4
+
+
+def test_keeps_the_contract(model, case):
+    assert check_backbone(model, list(case["input"][:, 0].numpy())) is None
+
+
 def test_half_precision_stays_close(spec, case):
     model = load_backbone(spec, dtype=torch.bfloat16)
     with torch.autocast("cpu", torch.bfloat16):
@@ -170,10 +180,6 @@ class Rows(list):
         made_up = tuple(f"roi{number:03d}" for number in range(n_rois))
         self.layout = RoiLayout(tuple(names or made_up), named=names is not None)
 
-    @property
-    def is_empty(self):
-        return not self
-
 
 @pytest.fixture
 def table(tmp_path):
@@ -241,7 +247,7 @@ def test_regions_without_a_signal_are_neutral(table, normalization):
 
 def test_statistics_are_read_only_where_they_are_asked_for(table):
     class Unread:
-        layout, is_empty = None, True
+        layout = None
 
         def __iter__(self):
             raise AssertionError("read")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
 from adestim.exceptions import CheckpointError, InputError
 from adestim.fmri.brainlm import BrainLM
@@ -14,6 +15,7 @@ from tests.fmri.models import (
     baselines,
     coordinates_file,
     flat_file,
+    n_adapted,
     quadratic_tables,
     released_shapes,
     series_of,
@@ -125,6 +127,17 @@ def test_pools_the_class_token_or_the_patches_with_data(spec, model, case):
     data = model.readable(own)[0]
     data[0] = False
     torch.testing.assert_close(averaging.pool(with_auxiliary, own), tokens[:, data].mean(1))
+
+
+def test_adapters_reach_every_layer_of_every_block(model):
+    assert n_adapted(model) == 3 * 6
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_keeps_the_contract(spec, case, pooling):
+    architecture = VIT_TINY | {"pooling": pooling, "n_frames": 200}
+    model = BrainLM.load(spec_of("x", HOME, architecture, spec.source("weights")))
+    assert check_backbone(model, list(case["input"].numpy())) is None
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])

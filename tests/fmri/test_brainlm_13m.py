@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
 from adestim.exceptions import InputError
 from adestim.fmri.brainlm_13m import BrainLM13M
@@ -14,6 +15,7 @@ from tests.fmri.models import (
     baselines,
     coordinates_file,
     flat_file,
+    n_adapted,
     quadratic_tables,
     released_shapes,
     series_of,
@@ -86,6 +88,14 @@ def test_gradient_reaches_auxiliary_tokens_and_their_gate(model, case):
 def test_no_table_of_all_pairs_of_tokens_is_kept(model, case):
     tokens = case["input_tokens"].clone().requires_grad_()
     assert quadratic_tables(lambda: model.encode(tokens, torch.zeros(2, 121), 121), 121) == []
+
+
+def test_adapters_reach_every_layer_of_every_block(model):
+    assert n_adapted(model) == 3 * 6
+
+
+def test_keeps_the_contract(model, inputs):
+    assert check_backbone(model, list(inputs.numpy())) is None
 
 
 def test_released_checkpoint_fits_name_by_name(reference):

@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from adestim import FMRIExtractor
+from adestim.backbone.checkpoint import file_digest
 from adestim.exceptions import CheckpointError, InputError, SubjectsError, TimeSeriesError
 from tests.fmri.models import (
     JEPA_TINY,
@@ -118,6 +119,21 @@ def test_clones_and_pickles_encode_alike_and_bring_no_weights(request, params):
         np.testing.assert_array_equal(other.transform(frame).iloc[0, 0].tokens, expected)
 
 
+def test_low_rank_adapters_change_the_tokens_and_travel_with_the_extractor(small):
+    series = [baselines(seed, 60, 30) for seed in range(12)]
+    for ill in series[1::2]:
+        ill[:, :10] = 4 * ill[:, :10] - 2500
+    frame, labels = column(*series), [0, 1] * 6
+    extractor = FMRIExtractor(t_r=T_R, random_state=0, **small)
+    frozen = extractor.fit_transform(frame).iloc[0, 0].tokens
+    extractor.set_params(adapt="lora", adapt_params={"max_epochs": 4})
+    adapted = extractor.fit(frame, labels).transform(frame).iloc[0, 0].tokens
+    assert adapted.shape == frozen.shape
+    assert not np.allclose(adapted, frozen)
+    again = pickle.loads(pickle.dumps(extractor)).transform(frame).iloc[0, 0].tokens
+    np.testing.assert_array_equal(again, adapted)
+
+
 def run_of(seed=0):
     """A run of 20 slabs, and the atlas of the slabs."""
     series = baselines(seed, 60, 20).T[:, None, None]
@@ -153,6 +169,13 @@ def test_series_keep_their_mean_unless_a_filter_is_named(jepa):
     assert filtered.std(axis=1).mean() < 0.9 * raw.std(axis=1).mean()
 
 
+def test_band_of_the_connectome_is_unchanged():
+    frame = column(baselines(0, 200, 5))
+    usual = FMRIExtractor(t_r=2.0).fit_transform(frame).iloc[0, 0].tokens
+    named = FMRIExtractor(t_r=2.0, high_pass=0.01, low_pass=0.1).fit_transform(frame).iloc[0, 0]
+    np.testing.assert_array_equal(usual, named.tokens)
+
+
 def test_fast_and_slow_runs_of_one_brain_look_alike(jepa):
     def sampled(t_r):
         times = np.arange(0, 200, t_r)
@@ -186,10 +209,16 @@ def test_another_table_of_gradients_is_another_backbone(jepa, tmp_path):
     assert second.source("gradients").endswith("other.csv")
 
 
-def test_modality_missing_for_all_training_rows(jepa):
-    extractor = FMRIExtractor(t_r=T_R, **jepa).fit(column(None, np.nan))
-    assert extractor.transform(column(None)).isna().all(axis=None)
-    assert extractor.transform(column(baselines(0, 60, 20))).iloc[0, 0].tokens.shape == (200, 32)
+@pytest.mark.parametrize("params", ["jepa", "vit", "small"])
+def test_modality_missing_for_all_training_rows(request, params):
+    params = request.getfixturevalue(params)
+    extractor = FMRIExtractor(labels=["a", "b"], **params).fit(column(None, np.nan))
+    assert extractor.transform(column(None, "")).isna().all(axis=None)
+
+
+def test_parcellation_is_checked_even_where_no_training_row_has_a_run(small):
+    with pytest.raises(TimeSeriesError, match=r"reads 30 regions.*Got 20 regions"):
+        FMRIExtractor(parcellation=slabs(), **small).fit(column(None))
 
 
 def test_released_size_asks_for_names(jepa, tmp_path):
@@ -200,8 +229,6 @@ def test_released_size_asks_for_names(jepa, tmp_path):
     unvouched = FMRIExtractor(t_r=T_R, **{**jepa, "backbone_params": params})
     with pytest.raises(InputError, match="SHA-256 c9bc667e"):
         unvouched.fit(frame)
-    from adestim.backbone.checkpoint import file_digest
-
     params = {**params, "gradients_sha256": file_digest(tmp_path / "g.csv")}
     vouched = FMRIExtractor(t_r=T_R, **{**jepa, "backbone_params": params})
     with pytest.raises(TimeSeriesError, match="must know the regions by name"):
@@ -234,7 +261,7 @@ def test_bad_series_name_subject_and_remedy(jepa, cell, t_r, words):
 
 def test_wrong_number_of_regions_is_refused_for_the_model(jepa):
     extractor = FMRIExtractor(t_r=T_R, **jepa)
-    with pytest.raises(TimeSeriesError, match="brain-jepa reads 20 regions. Got 5"):
+    with pytest.raises(TimeSeriesError, match=r"brain-jepa reads 20 regions\. Got 5"):
         extractor.fit_transform(column(baselines(0, 60, 5)))
 
 

@@ -57,7 +57,10 @@ def test_order_of_the_model_is_accepted_in_any_spelling(spelling):
     ("names", "words"),
     [
         (atlas_names()[:-1], "reads 450 regions.*Got 449 regions of the parcellation"),
-        ([*atlas_names()[25:50], *atlas_names()[:25], *atlas_names()[50:]], "'HIP-head-m-lh' whe"),
+        (
+            [*atlas_names()[25:50], *atlas_names()[:25], *atlas_names()[50:]],
+            "'HIP-head-m-lh' where",
+        ),
         ([*atlas_names()[50:], *atlas_names()[:50]], "where 'HIP-head-m-rh' belongs"),
         ([*atlas_names()[:50], *atlas_names()[250:], *atlas_names()[50:250]], "of RH_VisCent"),
         (swapped(atlas_names(), 60, 90), "of LH_VisCent where 12"),

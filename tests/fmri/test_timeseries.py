@@ -139,6 +139,7 @@ def test_user_names_the_regions():
     layout = RoiLayout(("label1", "label2"))
     assert renamed(layout, None) is layout
     assert renamed(layout, ["PCC", "V1"]).names == ("PCC", "V1")
+    assert renamed(RoiLayout(("roi0", "roi1"), named=False), ["PCC", "V1"]).named
 
 
 @pytest.mark.parametrize("labels", [["PCC"], ["PCC", "PCC"]])

@@ -46,8 +46,3 @@ def test_single_failing_row_is_named():
 
 def test_failing_rows_may_be_left_out():
     assert len(list(rows("x", np.zeros((3, 2)), errors="missing"))) == 1
-
-
-def test_emptiness_is_told_without_reading():
-    assert rows(None, float("nan"), "").is_empty
-    assert not rows(None, "x").is_empty

@@ -4,7 +4,18 @@ import pytest
 
 from adestim.exceptions import DataWarning, GenotypeError
 from adestim.genetics import parse_apoe
-from adestim.genetics.apoe import apoe_counts, apoe_from_snps, merged_apoe
+from adestim.genetics.apoe import (
+    APOE_TOKENS,
+    apoe_counts,
+    apoe_from_snps,
+    apoe_places,
+    apoe_reference,
+    apoe_sites,
+    merged_apoe,
+    placed_apoe,
+)
+from adestim.genetics.pooled import open_genotypes
+from tests.genetics.files import variants, write_plink
 
 SPELLINGS = [
     "3/4", "4/3", "E3E4", "e3/e4", "34", 34, 34.0, np.int64(34), "ε3/ε4", "ɛ3ɛ4", "ϵ4/ϵ3",
@@ -54,3 +65,43 @@ def test_reported_genotype_wins_and_disagreement_is_counted():
     with pytest.warns(DataWarning, match=r"^1 subject\(s\)"):
         merged = merged_apoe(reported, by_snps)
     assert merged.tolist() == [[0, 1], [1, 0], [0, 0]]
+
+
+def apoe_files(tmp_path, rows):
+    return open_genotypes(write_plink(tmp_path / "a", [[0] * len(rows)], ["x"], variants(*rows)))
+
+
+def test_places_of_apoe_are_read_from_files(tmp_path):
+    rows = [("rs7412", "19", 1138, "C", "T"), ("rs429358", "19", 1000, "G", "A")]
+    assert apoe_places(apoe_reference(None), apoe_files(tmp_path, rows)) == (1000, 1138)
+
+
+def test_places_of_apoe_are_zero_where_no_file_has_them(tmp_path):
+    sets = apoe_files(tmp_path, [("rs1", "1", 5, "A", "G")])
+    assert apoe_places(apoe_reference("hg19"), sets) == (0, 0)
+    assert apoe_places(None, sets) == (0, 0)
+
+
+def test_copies_of_e2_and_e4_are_alleles_of_two_snps():
+    sites = apoe_sites((1000, 1138)).set_index("id")
+    assert sites.index.tolist() == list(APOE_TOKENS)
+    assert sites.loc["APOE_e2", ["position", "counted", "other"]].tolist() == [1138, "T", "C"]
+    assert sites.loc["APOE_e4", ["position", "counted", "other"]].tolist() == [1000, "C", "T"]
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"), [("hg19", [45412079, 45411941]), ("hg38", [44908822, 44908684])]
+)
+def test_apoe_without_places_is_placed_by_the_build(build, expected):
+    assert placed_apoe(apoe_sites((0, 0)), build)["position"].tolist() == expected
+
+
+def test_known_places_of_apoe_stay():
+    sites = apoe_sites((1000, 1138))
+    assert placed_apoe(sites, None) is sites
+
+
+@pytest.mark.parametrize("build", [None, "b37"])
+def test_apoe_on_an_unknown_build_has_no_place(build):
+    with pytest.raises(GenotypeError, match=r"build must be known.*one of hg18, hg19, hg38"):
+        placed_apoe(apoe_sites((0, 0)), build)

@@ -44,12 +44,17 @@ def phantom(matrix=ORIENTATIONS["ras"], background=0.0):
     return nibabel.Nifti1Image(np.maximum(values, background).astype(np.float32), affine)
 
 
-def expected_in_middle(shape, resolution):
-    """The formula on cubic voxels whose box is centred on the brain, axes in RAS order."""
+def centred_points(shape, resolution):
+    """Centres of cubic voxels in mm, of a box whose middle is the brain's, axes in RAS order."""
     index = np.moveaxis(np.indices(shape), 0, -1)
-    return brightness((index - (np.array(shape) - 1) / 2) * resolution + CENTRE)
+    return (index - (np.array(shape) - 1) / 2) * resolution + CENTRE
 
 
-def inner(values):
-    """Voxels that are well inside of the brain, far from its edge."""
-    return values > 250
+def expected_in_middle(shape, resolution):
+    """The formula on these voxels."""
+    return brightness(centred_points(shape, resolution))
+
+
+def well_inside(shape, resolution):
+    """Which of these voxels are far from the brain's edge."""
+    return (((centred_points(shape, resolution) - CENTRE) / RADII) ** 2).sum(axis=-1) < 0.7

@@ -1,0 +1,245 @@
+"""What the foundation models cost at their real size: forward, memory, a step of training.
+
+Weights are random, since time and memory do not depend on their values. Each model runs in a
+process of its own, so that its peak memory is its own. A step of training is forward and backward
+of one anchor with LoRA and 4 x 16 auxiliary tokens.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+from reporting import machine, markdown, write
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from adestim.backbone.attention import log_mask_of
+from adestim.backbone.lora import LoRASettings, add_lora
+from adestim.backbone.registry import find_card
+
+N_AUXILIARY = 4 * 16
+MODELS = {
+    "brain-jepa": "fmri",
+    "brainlm-111m": "fmri",
+    "brainlm-650m": "fmri",
+    "brainlm-13m": "fmri",
+    "brainmvp": "smri",
+    "sam-med3d": "smri",
+    "brainiac": "smri",
+    "nucleotide-transformer-500m-human-ref": "genetics",
+    "dnabert-2-117m": "genetics",
+}
+INPUTS = {
+    "brain-jepa": (1, 450, 160),
+    "brainlm-111m": (424, 200),
+    "brainlm-650m": (424, 200),
+    "brainlm-13m": (424, 203),
+    "brainmvp": (1, 96, 96, 96),
+    "sam-med3d": (1, 128, 128, 128),
+    "brainiac": (1, 96, 96, 96),
+}
+N_DNA_TOKENS = 997
+
+
+def built(name, device, dtype):
+    """Return a model of the released size with random weights."""
+    card = find_card(name, MODELS[name])
+    torch.manual_seed(0)
+    model = card.backbone_class()(**card.architecture)
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.02)
+    return model.cast(dtype).requires_grad_(False).to(device).eval()
+
+
+def some_inputs(name, batch_size, device):
+    """Return random inputs of the model's shape."""
+    rng = np.random.default_rng(0)
+    if name in INPUTS:
+        shape = (batch_size, *INPUTS[name])
+        return torch.from_numpy(rng.normal(size=shape).astype(np.float32)).to(device)
+    return torch.from_numpy(rng.integers(6, 4000, size=(batch_size, N_DNA_TOKENS))).to(device)
+
+
+def forward(model, inputs):
+    """Run the frozen model without auxiliary tokens."""
+    with torch.inference_mode():
+        tokens = model.embed(inputs)
+        return model.encode(tokens, None, tokens.shape[1])
+
+
+def training_step(model, inputs, auxiliary, gate):
+    """Run forward and backward with auxiliary tokens that enter through a learned gate."""
+    with torch.no_grad():
+        own = model.embed(inputs)
+    opened = torch.ones(own.shape[:2], dtype=torch.bool, device=own.device)
+    log_mask = torch.cat([log_mask_of(opened), gate.expand(len(own), N_AUXILIARY)], dim=1)
+    tokens = torch.cat([own, auxiliary.expand(len(own), -1, -1).to(own.dtype)], dim=1)
+    encoded = model.encode(tokens, log_mask, own.shape[1])
+    model.pool(encoded, opened).float().square().mean().backward()
+
+
+def seconds(run, device, n_runs):
+    """Return the best time of some runs, the first not counted."""
+    times = []
+    for _ in range(n_runs + 1):
+        start = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+def peak_gib(device):
+    """Return the largest memory so far: of the GPU, or of the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def matmul_flops(device, dtype, size):
+    """Return the floating-point operations per second of a large matrix product."""
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / seconds(lambda: a @ b, device, 5)
+
+
+def measured(name, device, precision, batch_size, n_runs):
+    """Return the figures of one model."""
+    dtype = getattr(torch, precision)
+    model, inputs = built(name, device, dtype), some_inputs(name, batch_size, device)
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        with FlopCounterMode(display=False) as counter:
+            forward(model, inputs)
+        step = seconds(lambda: forward(model, inputs), device, n_runs)
+        memory = peak_gib(device)
+        add_lora(model, LoRASettings())
+        auxiliary = torch.randn(N_AUXILIARY, model.width, device=device, requires_grad=True)
+        gate = torch.full((1,), -2.0, device=device, requires_grad=True)
+        training = seconds(lambda: training_step(model, inputs, auxiliary, gate), device, n_runs)
+    peak = matmul_flops(device, dtype, 8192 if device.type == "cuda" else 2048)
+    return {
+        "model": name,
+        "parameters, M": round(sum(value.numel() for value in model.parameters()) / 1e6, 1),
+        "subjects a second": f"{batch_size / step:.3g}",
+        "GFLOP a subject": f"{counter.get_total_flops() / batch_size / 1e9:.0f}",
+        "share of a matrix product's speed": f"{counter.get_total_flops() / step / peak:.0%}",
+        "peak memory, GiB": f"{memory:.2f}",
+        "training step, s a subject": f"{training / batch_size:.3g}",
+        "with training, GiB": f"{peak_gib(device):.2f}",
+    }
+
+
+def padded_attention(attention, x):
+    """Attend over the whole padded window, as the released code does: the plain form."""
+    n, e, w = len(x), attention.edge, attention.window
+    grid = F.pad(x.view(n, e, e, e, -1), (0, 0, *((0, w - e) * 3)))
+    q, k, v = attention._heads(grid.flatten(1, 3))
+    at = q.unflatten(2, (w, w, w))
+    places = torch.arange(w, device=x.device)
+    offset = places[:, None] - places[None, :] + w - 1
+    by_d = torch.einsum("nhdijc,dkc->nhdijk", at, attention.rel_pos_d[offset])
+    by_h = torch.einsum("nhdijc,ikc->nhdijk", at, attention.rel_pos_h[offset])
+    by_w = torch.einsum("nhdijc,jkc->nhdijk", at, attention.rel_pos_w[offset])
+    bias = by_d[:, :, :, :, :, None, None, :] + by_h[:, :, :, :, None, :, None, :]
+    bias = bias + by_w[:, :, :, :, None, None, :, :]
+    bias = bias.expand(-1, -1, w, w, w, w, w, w).reshape(n, attention.n_heads, w**3, w**3)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+    out = attention.proj(mixed.transpose(1, 2).flatten(2))
+    return out.view(n, w, w, w, -1)[:, :e, :e, :e].flatten(1, 3)
+
+
+def sam_ratio(device, n_runs):
+    """Return how much faster windowed attention is over the real rows, and the error."""
+    attention = built("sam-med3d", device, torch.float32).blocks[0].attn
+    for table in (attention.rel_pos_d, attention.rel_pos_h, attention.rel_pos_w):
+        torch.nn.init.normal_(table)
+    x = torch.randn(1, 512, 768, device=device)
+    with torch.inference_mode():
+        error = (attention(x, None) - padded_attention(attention, x)).abs().max().item()
+        plain = seconds(lambda: padded_attention(attention, x), device, n_runs)
+        ours = seconds(lambda: attention(x, None), device, n_runs)
+    return plain / ours, error
+
+
+def jepa_memory(device):
+    """Return the memory in GiB that one block of Brain-JEPA adds, fused and with all pairs."""
+    model = built("brain-jepa", device, torch.float32)
+    tokens = torch.randn(1, 4500, 768, device=device)
+    before = peak_gib(device)
+    with torch.inference_mode():
+        model.blocks[0](tokens, None)
+        fused = peak_gib(device)
+        q = torch.randn(1, 12, 4500, 64, device=device)
+        pairs = (q @ q.transpose(-1, -2)).softmax(dim=-1) @ q
+    return fused - before, peak_gib(device) - before, tuple(pairs.shape)
+
+
+def in_a_process(*arguments):
+    """Run one part of this file in a process of its own and return what it prints as JSON."""
+    command = [sys.executable, __file__, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def device_name(device):
+    """Return the name of what is measured."""
+    return torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
+
+
+def report(arguments, device):
+    """Measure all models, each in its own process, and write the result."""
+    given = ["--precision", arguments.precision, "--batch-size", arguments.batch_size]
+    given += ["--runs", arguments.runs]
+    rows = []
+    for name in arguments.models or MODELS:
+        rows.append(in_a_process(*given, "--part", name))
+        print(rows[-1], file=sys.stderr, flush=True)
+    sam = in_a_process(*given, "--part", "sam-ratio")
+    jepa = in_a_process(*given, "--part", "jepa-memory")
+    text = [
+        f"# Foundation models at their real size, {device_name(device)}, {arguments.precision}",
+        __doc__.split("\n", 2)[2].strip(),
+        markdown(pd.DataFrame(rows)),
+        f"Batches of {arguments.batch_size}, best of {arguments.runs} runs. The share is that of "
+        "the speed of one large matrix product, measured in the same process; floating-point "
+        "operations as counted by torch.",
+        f"SAM-Med3D's windowed attention over the 512 real rows instead of 2744: **{sam[0]:.1f} "
+        f"times faster**, largest difference {sam[1]:.1e}.",
+        f"One block of Brain-JEPA on 4500 tokens adds {jepa[0]:.2f} GiB fused, "
+        f"{jepa[1]:.2f} GiB where all pairs are held.",
+        machine(),
+    ]
+    write(f"backbones_{device.type}", "\n\n".join(text))
+
+
+def main():
+    """Run the benchmark and write ``results/backbones_<device>.md``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="*", choices=list(MODELS))
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--batch-size", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--part", default=None, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if arguments.part is None:
+        report(arguments, device)
+    elif arguments.part == "sam-ratio":
+        print(json.dumps(sam_ratio(device, arguments.runs)))
+    elif arguments.part == "jepa-memory":
+        print(json.dumps(jepa_memory(device)))
+    else:
+        size, runs = arguments.batch_size, arguments.runs
+        print(json.dumps(measured(arguments.part, device, arguments.precision, size, runs)))
+
+
+if __name__ == "__main__":
+    main()

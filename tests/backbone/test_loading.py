@@ -1,0 +1,105 @@
+import pytest
+import torch
+
+from adestim.backbone import load_backbone, loading
+from adestim.backbone.adapter import Adapter, adapted_spec
+from adestim.backbone.loading import skeleton
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import CheckpointError
+from tests.backbone.toys import ToyBackbone, toy
+
+BFLOAT = torch.bfloat16
+
+
+@pytest.fixture(autouse=True)
+def loaded(monkeypatch):
+    """Start with no model in memory."""
+    kept = {}
+    monkeypatch.setattr(loading, "_LOADED", kept)
+    return kept
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return spec_of(tmp_path / "model.pt")
+
+
+def spec_of(path, seed=0, **options):
+    """Write a model and return its name tag."""
+    torch.save(toy(seed=seed).state_dict(), path)
+    return BackboneSpec(
+        "toy",
+        digest=ToyBackbone.digest(path),
+        options=(("home", "tests.backbone.toys:ToyBackbone"), *options.items()),
+        sources=(("weights", str(path)),),
+    )
+
+
+def test_a_model_is_frozen_and_in_evaluation_mode(spec):
+    model = load_backbone(spec)
+    assert not model.training
+    assert not any(weight.requires_grad for weight in model.parameters())
+
+
+def test_a_model_is_loaded_once(spec, tmp_path):
+    model = load_backbone(spec)
+    (tmp_path / "model.pt").unlink()
+    assert load_backbone(spec, "cpu") is model
+
+
+def test_the_same_weights_elsewhere_are_the_same_model(spec, tmp_path):
+    (tmp_path / "copy").mkdir()
+    assert load_backbone(spec_of(tmp_path / "copy" / "model.pt")) is load_backbone(spec)
+
+
+def test_preparation_does_not_make_another_model(spec, tmp_path):
+    other = spec_of(tmp_path / "model.pt", preparation=(("scale", 2),))
+    assert load_backbone(other) is load_backbone(spec)
+
+
+def test_other_weights_are_another_model(spec, tmp_path):
+    model = load_backbone(spec)
+    other = load_backbone(spec_of(tmp_path / "other.pt", seed=1))
+    assert not other.toy.weight.equal(model.toy.weight)
+
+
+def test_each_precision_is_a_model_of_its_own(spec):
+    half, whole = load_backbone(spec, dtype=BFLOAT), load_backbone(spec)
+    assert (half.toy.weight.dtype, whole.toy.weight.dtype) == (BFLOAT, torch.float32)
+
+
+def test_a_file_that_cannot_be_read_leaves_nothing_behind(spec, tmp_path, loaded):
+    (tmp_path / "model.pt").write_bytes(b"<html>")
+    with pytest.raises(CheckpointError, match="web page"):
+        load_backbone(spec)
+    assert loaded == {}
+
+
+def adapter(seed=0):
+    weight = torch.randn(6, generator=torch.Generator().manual_seed(seed))
+    return Adapter(weight={"out.bias": weight}, down={}, up={})
+
+
+def test_an_adapted_model_shares_what_was_not_changed(spec):
+    frozen, adapted = load_backbone(spec), load_backbone(adapted_spec(spec, adapter()))
+    assert adapted.out.bias.equal(adapter().weight["out.bias"])
+    assert not frozen.out.bias.equal(adapted.out.bias)
+    assert adapted.toy.weight is frozen.toy.weight
+
+
+def test_few_adapted_models_are_kept(spec, loaded):
+    for seed in range(5):
+        load_backbone(adapted_spec(spec, adapter(seed)))
+    assert len(loaded) == 1 + loading.N_ADAPTED_KEPT
+    newest = adapted_spec(spec, adapter(4))
+    assert load_backbone(newest) is load_backbone(newest)
+
+
+def test_a_skeleton_shares_weights_and_not_layers():
+    model = toy()
+    copied = skeleton(model)
+    copied.out = torch.nn.Identity()
+    copied.gradient_checkpointing = True
+    assert isinstance(model.out, torch.nn.Linear)
+    assert not model.gradient_checkpointing
+    assert all(weight is model.get_parameter(name) for name, weight in copied.named_parameters())
