@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -219,7 +220,7 @@ class BatchIterator:
             yield self.dataset.batch(rows[start : start + self.batch_size], self.modality_dropout)
 
 
-def to_device(value, device: torch.device):
+def to_device(value: Any, device: torch.device) -> Any:
     """Move a nested batch to a device."""
     if isinstance(value, Mapping):
         return {key: to_device(item, device) for key, item in value.items()}

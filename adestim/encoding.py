@@ -72,6 +72,8 @@ class Encoding:
         True where a token is real; None where all are.
     backbone : BackboneSpec
         The model that made the tokens.
+    pooled : ndarray of shape (width,) or None, default=None
+        The model's own summary of the subject; None where it is the mean of the tokens.
 
     Examples
     --------
@@ -86,6 +88,7 @@ class Encoding:
     tokens: np.ndarray = field(repr=False)
     mask: np.ndarray | None
     backbone: BackboneSpec
+    pooled: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def n_tokens(self) -> int:

@@ -55,9 +55,10 @@ def encode_frozen(
     with bar, torch.inference_mode(), autocast(where, precision):
         for rows in batches_by_size(inputs, batch_size):
             batch = [inputs[row] for row in rows]
-            tokens, mask = run_backbone(model, model.collate(batch).to(where))
-            for row, one, real in zip(rows, tokens.float().cpu().numpy(), mask, strict=True):
-                encodings[row] = packed(inputs[row], one, real, spec)
+            tokens, own = encoded(model, model.collate(batch).to(where))
+            mask, vectors = model.readable(own), model.pool(tokens, own)
+            for row, *parts in zip(rows, *map(as_numpy, (tokens, mask, vectors)), strict=True):
+                encodings[row] = packed(inputs[row], *parts, spec)
             bar.update(len(rows))
     return encodings
 
@@ -121,8 +122,16 @@ def encoded(model: Backbone, inputs: Tensor) -> tuple[Tensor, Tensor]:
     return model.encode(embedded, log_mask, embedded.shape[1]), own
 
 
-def packed(inputs: np.ndarray, tokens: np.ndarray, real: np.ndarray, spec: BackboneSpec):
+def as_numpy(values: Tensor) -> np.ndarray:
+    """Return a tensor as an array, half precision as float32."""
+    return (values.float() if values.is_floating_point() else values).cpu().numpy()
+
+
+def packed(
+    inputs: np.ndarray, tokens: np.ndarray, real: np.ndarray, vector: np.ndarray, spec: BackboneSpec
+) -> Encoding:
     """Return one subject's encoding, without the padding at its end."""
     n_tokens = int(np.flatnonzero(real)[-1]) + 1 if real.any() else 1
     real = real[:n_tokens]
-    return Encoding(inputs, tokens[:n_tokens].copy(), None if real.all() else real.copy(), spec)
+    mask = None if real.all() else real.copy()
+    return Encoding(inputs, tokens[:n_tokens].copy(), mask, spec, vector.copy())

@@ -38,11 +38,14 @@ class TokenTable:
         True where a token is real.
     backbone : BackboneSpec
         The model that made the tokens.
+    vectors : ndarray of shape (n_subjects, width_out), dtype float32, or None, default=None
+        The model's own summaries, NaN where the modality is missing; None where it has none.
     """
 
     tokens: np.ndarray
     mask: np.ndarray
     backbone: BackboneSpec
+    vectors: np.ndarray | None = None
 
     @property
     def present(self) -> np.ndarray:
@@ -56,6 +59,8 @@ class TokenTable:
 
     def feature_names(self, modality: str) -> list[str]:
         """Name every pooled feature ``modality__token__feature``."""
+        if self.vectors is not None:
+            return [f"{modality}{SEPARATOR}d{number}" for number in range(self.vectors.shape[1])]
         features = self.backbone.option("feature_names") or tuple(
             f"d{number}" for number in range(self.tokens.shape[2])
         )
@@ -73,12 +78,15 @@ class TokenTable:
     def pooled(self) -> np.ndarray:
         """Return one row of features a subject, NaN where nothing is known.
 
-        Tokens with fixed places are laid side by side; others are averaged.
+        The model's own summary, where it has one. Otherwise tokens with fixed places are laid
+        side by side, and others are averaged.
 
         Returns
         -------
         ndarray of shape (n_subjects, n_features), dtype float32
         """
+        if self.vectors is not None:
+            return self.vectors
         known = np.where(self.mask[:, :, None], self.tokens, np.float32(np.nan))
         if self.fixed:
             return known.reshape(len(known), -1)
@@ -131,7 +139,25 @@ def stack_tokens(
         if cell is not None:
             tokens[row, : cell.n_tokens] = cell.tokens
             mask[row, : cell.n_tokens] = True if cell.mask is None else cell.mask
-    return TokenTable(np.where(mask[:, :, None], tokens, np.float32(0)), mask, spec)
+    tokens = np.where(mask[:, :, None], tokens, np.float32(0))
+    return TokenTable(tokens, mask, spec, stack_vectors(cells, like))
+
+
+def stack_vectors(
+    cells: Sequence[Encoding | None], like: TokenTable | None = None
+) -> np.ndarray | None:
+    """Return the models' own summaries, NaN where a modality is missing; None without any."""
+    known = [cell.pooled for cell in cells if cell is not None and cell.pooled is not None]
+    if like is not None and like.vectors is None:
+        return None
+    if like is None and not known:
+        return None
+    width = like.vectors.shape[1] if like is not None else len(known[0])
+    vectors = np.full((len(cells), width), np.nan, dtype=np.float32)
+    for row, cell in enumerate(cells):
+        if cell is not None:
+            vectors[row] = cell.pooled
+    return vectors
 
 
 def require_same_backbone(
@@ -217,7 +243,8 @@ def feature_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def without_rows(table: TokenTable) -> TokenTable:
     """Return the table's shape and backbone, no subject's data."""
-    return TokenTable(table.tokens[:0], table.mask[:0], table.backbone)
+    vectors = None if table.vectors is None else table.vectors[:0]
+    return TokenTable(table.tokens[:0], table.mask[:0], table.backbone, vectors)
 
 
 def require_a_modality(tables: Mapping[str, TokenTable], index: pd.Index) -> None:

@@ -258,3 +258,25 @@ def test_subject_with_one_modality_is_accepted(ragged, fixed):
 def test_subject_without_a_modality_is_refused_by_name(ragged):
     with pytest.raises(NoModalityError, match=r"none for 1 subject.*first 's2'.*Leave these"):
         require_a_modality({"text": ragged}, pd.Index(["s1", "s2", "s3"]))
+
+
+# Summaries of a model's own
+
+
+def summarised(value, spec=FREE):
+    tokens = np.full((2, 3), value, dtype=np.float32)
+    return Encoding(tokens, tokens, None, spec, np.full(4, 10 * value, dtype=np.float32))
+
+
+def test_a_models_own_summary_is_the_pooled_vector():
+    table = stack_tokens([summarised(1.0), None, summarised(2.0)], "text")
+    expected = [[10.0] * 4, [np.nan] * 4, [20.0] * 4]
+    np.testing.assert_array_equal(table.pooled(), expected)
+    assert table.feature_names("text") == [f"text__d{number}" for number in range(4)]
+
+
+def test_summaries_keep_their_width_where_nobody_has_the_modality():
+    like = without_rows(stack_tokens([summarised(1.0)], "text"))
+    table = stack_tokens([None, None], "text", like)
+    assert table.pooled().shape == (2, 4)
+    assert np.isnan(table.pooled()).all()

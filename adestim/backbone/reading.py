@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -271,9 +272,12 @@ def read_torch(path: Path, trust_pickle: bool) -> Any:
 def load(path: Path, weights_only: bool) -> Any:
     """Call ``torch.load``; where the format allows it, tensors stay on the disk until used."""
     try:
-        return torch.load(
-            path, map_location="cpu", weights_only=weights_only, mmap=zipfile.is_zipfile(path)
-        )
+        with warnings.catch_warnings():
+            # Either the file is read all the same, or it is refused here in other words.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(
+                path, map_location="cpu", weights_only=weights_only, mmap=zipfile.is_zipfile(path)
+            )
     except BREAKS_OFF as error:
         raise damaged(path) from error
 

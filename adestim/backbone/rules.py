@@ -286,8 +286,11 @@ def rule_stand_in(case: Case) -> str | None:
     mask = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
     mask[:, -1] = True
     stand_in = Own(tokens, mask)
-    finite = pooled(case, stand_in, auxiliary_side(stand_in)).isfinite().all()
-    return None if finite else "what is pooled from stand-in tokens must be finite"
+    alone, joined = pooled(case, stand_in), pooled(case, stand_in, auxiliary_side(stand_in))
+    if not (alone.isfinite().all() and joined.isfinite().all()):
+        return "what is pooled from stand-in tokens must be finite"
+    read = apart(joined, alone) > case.tolerance
+    return None if read else "what is pooled from stand-in tokens must follow auxiliary tokens"
 
 
 def rule_checkpointing(case: Case) -> str | None:

@@ -136,6 +136,8 @@ class CountsAuxiliary(ToyBackbone):
 @breaks("auxiliary")
 class HardlyReadsAuxiliary(ToyBackbone):
     def encode(self, tokens, log_mask, n_own):
+        if n_own == self.n_stand_in:
+            return super().encode(tokens, log_mask, n_own)
         alone = super().encode(
             tokens[:, :n_own], None if log_mask is None else log_mask[:, :n_own], n_own
         )
@@ -201,6 +203,17 @@ def test_dropout_that_ignores_the_mode_is_found():
 
     with torch.random.fork_rng(devices=[]), pytest.raises(InputError, match=r"\[repeatable\] two"):
         check_backbone(toy(Noisy), subjects())
+
+
+def test_a_model_that_reads_nothing_where_tokens_stand_in_is_found():
+    class ReadsFirstTokens(ToyBackbone):
+        def readable(self, own):
+            return own & (torch.arange(own.shape[1]) < 2)
+
+        n_stand_in = 5
+
+    with pytest.raises(InputError, match=r"\[stand_in\] .* must follow auxiliary tokens"):
+        check_backbone(toy(ReadsFirstTokens), subjects())
 
 
 def test_a_model_that_ignores_the_log_mask_is_found():
