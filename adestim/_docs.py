@@ -10,8 +10,8 @@ FRAGMENTS = {
     backbone_params : dict or None, default=None
         Further options of a foundation model, see Notes.
     trust_checkpoint : bool, default=False
-        Whether a weights file may hold other objects than tensors. Reading those runs code from
-        the file.
+        Whether objects other than tensors in a weights file may be made, which runs code from the
+        file. Without it they are passed over.
     device : str, default="auto"
         Where a foundation model runs: ``"auto"`` for a CUDA GPU where there is one, else the CPU;
         or any device that torch knows.

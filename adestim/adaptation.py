@@ -20,7 +20,7 @@ from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
 from adestim.batches import AnchorBatches, FusionData
 from adestim.encoding import BackboneSpec
-from adestim.fitting import prepare_net, inner_split
+from adestim.fitting import inner_split, prepare_net
 from adestim.frozen import pool_backbone
 from adestim.fusion import AnchoredFusion, ModalityShape
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -163,7 +162,7 @@ def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
     for name, (value, rule) in rules.items():
         low = smallest.get(name, 1e-12)
         high = 0.5 if name == "validation_fraction" else np.inf
-        if not isinstance(value, Real) or not low <= value <= high:
+        if not isinstance(value, (int, float)) or not low <= value <= high:
             raise InputError(
                 f"{name!r} in the 'adapt_params' parameter of {type(extractor).__name__} must be "
                 f"{rule}",

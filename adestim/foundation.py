@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Mapping
+import inspect
+import math
+import os
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
@@ -22,7 +25,7 @@ __all__ = ["FOUNDATION_CONSTRAINTS", "FoundationModel", "ModelPreparation", "ope
 
 FOUNDATION_CONSTRAINTS: dict[str, list] = {
     "backbone": [str],
-    "weights": [None, str, Path],
+    "weights": [None, str, os.PathLike],
     "backbone_params": [None, dict],
     "trust_checkpoint": ["boolean"],
     "device": [str],
@@ -94,10 +97,10 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
         When no backbone of the modality bears the name, or its weights are not there.
     """
     card = require_card(extractor, modality)
+    model, weights = card.backbone_class(), resolve_weights(card, extractor.weights)
     params = dict(extractor.backbone_params or {})
-    architecture = {**card.architecture, **params.pop("architecture", {})}
-    weights = resolve_weights(card, extractor.weights)
-    model = card.backbone_class()
+    architecture = {**card.architecture, **(params.pop("architecture", None) or {})}
+    require_known_options(card.name, model, params, architecture)
     files = {name: str(path) for name, path in model.files(**params).items()}
     digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
     options = model.learn(raws, **model.input_size(**architecture), **params)
@@ -141,6 +144,46 @@ def choices(name: Any, modality: str) -> str:
     )
 
 
+def require_known_options(
+    name: str, model: Any, params: Mapping[str, Any], architecture: Mapping[str, Any]
+) -> None:
+    """Refuse options that the model does not have, before anything is read or loaded."""
+    require_among(name, architecture, accepted(model.__init__), "'architecture' in ")
+    sizes = model.input_size(**architecture)
+    clash = sorted(sizes.keys() & params.keys())
+    if clash:
+        raise InputError(
+            f"The 'backbone_params' of {name!r} leave to 'architecture' what decides the size "
+            "of its inputs",
+            got=", ".join(map(repr, clash)),
+            remedy="Pass backbone_params={'architecture': {...}} alone",
+        )
+    from adestim.backbone.contract import Backbone
+
+    overridden = model.learn.__func__ is not Backbone.learn.__func__
+    known = accepted(model.learn if overridden else model.prepare)
+    require_among(name, params, None if known is None else known - sizes.keys(), "")
+
+
+def accepted(function: Callable[..., Any]) -> set[str] | None:
+    """Return the names of the options of a function; None where it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return None
+    return {each.name for each in parameters} - {"self", "cls", "raw", "raws"}
+
+
+def require_among(name: str, given: Any, known: set[str] | None, where: str) -> None:
+    """Refuse options that are not among the known ones."""
+    unknown = sorted(given.keys() - known) if known is not None else []
+    if unknown:
+        raise InputError(
+            f"{where}'backbone_params' of backbone {name!r} must name options that it has".strip(),
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {sorted(known)}",
+        )
+
+
 def canonical(value: Any) -> Hashable:
     """Return a value in a hashable form: equal for equal values, small for large arrays.
 
@@ -149,9 +192,14 @@ def canonical(value: Any) -> Hashable:
     if isinstance(value, Mapping):
         keys = sorted(key for key in value if not isinstance(value[key], Path))
         return tuple((key, canonical(value[key])) for key in keys)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return ("object", value.shape, canonical(value.ravel().tolist()))
     if isinstance(value, np.ndarray):
         content = hashlib.sha256(np.ascontiguousarray(value).tobytes())
         return (str(value.dtype), value.shape, content.hexdigest())
+    if isinstance(value, (set, frozenset)):
+        return tuple(sorted(map(canonical, value), key=repr))
     if isinstance(value, (list, tuple)):
         return tuple(canonical(item) for item in value)
-    return value
+    # NaN is not equal to itself, and a name tag must be.
+    return "nan" if isinstance(value, float) and math.isnan(value) else value

@@ -57,8 +57,9 @@ def encode_frozen(
             batch = [inputs[row] for row in rows]
             tokens, own = encoded(model, model.collate(batch).to(where))
             mask, vectors = model.readable(own), model.pool(tokens, own)
-            for row, *parts in zip(rows, *map(as_numpy, (tokens, mask, vectors)), strict=True):
-                encodings[row] = packed(inputs[row], *parts, spec)
+            parts = zip(rows, as_numpy(tokens), as_numpy(mask), as_numpy(vectors), strict=True)
+            for row, table, real, vector in parts:
+                encodings[row] = packed(inputs[row], table, real, vector, spec)
             bar.update(len(rows))
     return encodings
 

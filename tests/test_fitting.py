@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from adestim.exceptions import DataWarning, InputError
-from adestim.fitting import build_net, calibrate, prepare_net, inner_split
+from adestim.fitting import build_net, calibrate, inner_split, prepare_net
 from tests.fusion_tables import prepared_anchor_inputs, quick
 from tests.toy_backbone import toy_module_and_data, write_weights
 

@@ -1,6 +1,6 @@
 """Backbones: their contract, their registry, their weights.
 
-Names are imported when first used: the registry and its table need no torch.
+Names are imported when first used, so that what needs no torch brings none.
 """
 
 from importlib import import_module

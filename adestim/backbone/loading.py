@@ -15,6 +15,7 @@ from adestim.encoding import BackboneSpec
 __all__ = ["PRECISIONS", "load_backbone", "skeleton"]
 
 PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+OF_THE_WEIGHTS = ("home", "architecture", "files", "unadapted")
 N_ADAPTED_KEPT = 2
 
 _LOADED: dict[tuple, Backbone] = {}
@@ -48,8 +49,8 @@ def load_backbone(
 
 
 def identity(spec: BackboneSpec) -> tuple:
-    """Return what decides the weights: all but how inputs are prepared."""
-    options = tuple(pair for pair in spec.options if pair[0] != "preparation")
+    """Return what decides the weights: nothing of how inputs are read and prepared."""
+    options = tuple(pair for pair in spec.options if pair[0] in OF_THE_WEIGHTS)
     return spec.name, spec.digest, options
 
 

@@ -171,7 +171,8 @@ def add_lora(model: Backbone, settings: LoRASettings) -> None:
         ) from error
     config = LoraConfig(
         r=settings.rank,
-        lora_alpha=settings.alpha,
+        # peft divides by the rank, and takes any number in spite of its annotation.
+        lora_alpha=settings.alpha,  # type: ignore[arg-type]
         lora_dropout=settings.dropout,
         target_modules=layers,
     )

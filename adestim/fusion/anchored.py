@@ -103,8 +103,8 @@ class AnchoredFusion(nn.Module):
         ----------
         batch : mapping
             ``tokens`` and ``masks`` by modality, ``inputs`` where the anchor is a foundation model,
-            ``scores`` (B, modalities, n_scores), ``present`` (B, modalities) and ``base``, the phase-1
-            logits (B, n_classes).
+            ``scores`` (B, modalities, n_scores), ``present`` (B, modalities) and ``base``, the
+            phase-1 logits (B, n_classes).
         """
         pooled = (self.pooled(batch) - self.pooled_mean) / self.pooled_scale
         return batch["base"] + self.head(self.dropout(pooled))

@@ -87,12 +87,12 @@ class InputReader(nn.Module):
         present, inputs = batch["present"][:, place], batch["inputs"].values
         if inputs is None:
             tokens = self._stand_ins(len(present), backbone.n_stand_in)
-            mask = last_place(*tokens.shape[:2], tokens.device)
+            mask = last_place(tokens)
             return OwnTokens(tokens, mask, log_mask_of(mask), self.rms)
         embedded, real = backbone.embed(inputs), backbone.own_mask(inputs)
         tokens = self._stand_ins(len(present), embedded.shape[1])
         tokens[present] = embedded.to(tokens.dtype)
-        mask = last_place(*tokens.shape[:2], tokens.device)
+        mask = last_place(tokens)
         mask[present] = True if real is None else real
         return OwnTokens(tokens, mask, log_mask_of(mask), self.rms)
 
@@ -101,9 +101,9 @@ class InputReader(nn.Module):
         return (self.stand_in * self.rms).expand(n_subjects, n_tokens, -1).clone()
 
 
-def last_place(n_subjects: int, n_tokens: int, device: torch.device) -> Tensor:
-    """Return a mask in which only the last token is open."""
-    mask = torch.zeros(n_subjects, n_tokens, dtype=torch.bool, device=device)
+def last_place(tokens: Tensor) -> Tensor:
+    """Return a mask of tokens (B, T, C) in which only the last one is open."""
+    mask = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
     mask[:, -1] = True
     return mask
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from adestim.exceptions import GenotypeError
 
-__all__ = ["KMERS_V1", "KMERS_V2", "KmerTokenizer"]
+__all__ = ["KmerTokenizer"]
 
 K = 6
 # Not alphabetical: the order in which the released vocabularies count.

@@ -234,7 +234,7 @@ register_backbone(
         url="https://github.com/AIM-KannLab/BrainIAC",
         licence="Mass General Brigham, non-commercial research",
         commercial=False,
-        cohorts=("16 datasets that the paper lists",),
+        cohorts=("32,015 scans of 16 data sets; ADNI and OASIS are not ruled out",),
         reference="Tak et al. (2026). A generalizable foundation model for analysis of human brain "
         "MRI. Nature Neuroscience.",
     )

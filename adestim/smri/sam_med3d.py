@@ -266,7 +266,7 @@ register_backbone(
         url="https://github.com/uni-medical/SAM-Med3D",
         licence="Apache-2.0",
         commercial=True,
-        cohorts=("SA-Med3D-140K",),
+        cohorts=("SA-Med3D-140K: 70 public data sets and 24 hospitals",),
         reference="Wang et al. (2023). SAM-Med3D: towards general-purpose segmentation models for "
         "volumetric medical images. arXiv:2310.15161.",
     )
