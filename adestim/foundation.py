@@ -148,7 +148,8 @@ def require_known_options(
     name: str, model: Any, params: Mapping[str, Any], architecture: Mapping[str, Any]
 ) -> None:
     """Refuse options that the model does not have, before anything is read or loaded."""
-    require_among(name, architecture, accepted(model.__init__), "'architecture' in ")
+    sizes_of = (accepted(model.__init__) or set()) | set(model.load_options)
+    require_among(name, architecture, sizes_of, "'architecture' in ")
     sizes = model.input_size(**architecture)
     clash = sorted(sizes.keys() & params.keys())
     if clash:

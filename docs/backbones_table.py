@@ -51,6 +51,7 @@ def tables():
     parts = []
     for modality, title in TITLES.items():
         cards = [find_card(name, modality) for name in names_of(modality)]
+        cards = [card for card in cards if not card.home or card.home.startswith("adestim.")]
         cards.sort(key=lambda card: bool(card.home))
         parts += [f"### {title}", "", HEAD, "|" + " --- |" * 6, *map(row, cards), ""]
     return "\n".join(parts)

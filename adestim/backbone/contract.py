@@ -42,6 +42,8 @@ class Backbone(nn.Module):
         itself.
     checkpoint : CheckpointLayout
         How the released file holds the weights.
+    load_options : tuple of str
+        Options among the architecture's that ``load`` reads and the constructor does not.
     initial_log_gate : float
         Where the gate of auxiliary tokens starts. At -2, untrained tokens leave the pooled vector
         of a pretrained encoder at a cosine of .995 with the undisturbed one, and a gradient still
@@ -90,6 +92,7 @@ class Backbone(nn.Module):
     width_out: int
     lora_targets: ClassVar[tuple[str, ...]] = ()
     checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout()
+    load_options: ClassVar[tuple[str, ...]] = ()
     initial_log_gate: ClassVar[float] = -2.0
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1

@@ -237,9 +237,9 @@ def register_backbone(card: BackboneCard) -> None:
     Examples
     --------
     >>> from adestim import BackboneCard, list_backbones, register_backbone
-    >>> card = BackboneCard("my-model", "smri", home="my_package.my_module:MyModel")
+    >>> card = BackboneCard("example-model", "smri", home="my_package.my_module:MyModel")
     >>> register_backbone(card)
-    >>> "my-model" in list_backbones("smri").index
+    >>> "example-model" in list_backbones("smri").index
     True
     """
     if not isinstance(card, BackboneCard):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -64,6 +64,8 @@ class LanguageModel(Backbone):
     language understanding", NAACL 2019. N. Reimers and I. Gurevych, "Sentence-BERT", EMNLP 2019:
     mean pooling.
     """
+
+    load_options: ClassVar[tuple[str, ...]] = ("quantization", "trust_remote_code")
 
     def __init__(self, body: nn.Module, pooling: str | None = None, normalize: bool = False):
         super().__init__()
