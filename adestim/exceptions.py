@@ -10,6 +10,7 @@ __all__ = [
     "CellTypeError",
     "CheckpointError",
     "DataWarning",
+    "DeviceMemoryError",
     "GenotypeError",
     "InputError",
     "LeakageWarning",
@@ -96,6 +97,10 @@ class NoModalityError(InputError):
 
 class SubjectsError(InputError):
     """Several subjects whose data cannot be used, reported together."""
+
+
+class DeviceMemoryError(AdestimError, RuntimeError):
+    """A GPU that is too small for what it is asked to do."""
 
 
 class MissingDependencyError(AdestimError, ImportError):

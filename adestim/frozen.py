@@ -14,6 +14,7 @@ from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec, Encoding
+from adestim.exceptions import DeviceMemoryError
 
 __all__ = ["encode_frozen", "pool_backbone", "run_backbone"]
 
@@ -47,6 +48,12 @@ def encode_frozen(
     Returns
     -------
     list of (Encoding or None)
+
+    Raises
+    ------
+    DeviceMemoryError
+        When the GPU's memory does not suffice for a single subject; a batch that is too large is
+        halved.
     """
     where = choose_device(device)
     encodings: list[Encoding | None] = [None] * len(inputs)
@@ -55,13 +62,39 @@ def encode_frozen(
     with bar, torch.inference_mode(), autocast(where, precision):
         for rows in batches_by_size(inputs, batch_size):
             batch = [inputs[row] for row in rows]
-            tokens, own = encoded(model, model.collate(batch).to(where))
-            mask, vectors = model.readable(own), model.pool(tokens, own)
-            parts = zip(rows, as_numpy(tokens), as_numpy(mask), as_numpy(vectors), strict=True)
-            for row, table, real, vector in parts:
-                encodings[row] = packed(inputs[row], table, real, vector, spec)
+            for row, part in zip(rows, encoded_in_parts(model, batch, where), strict=True):
+                encodings[row] = packed(inputs[row], *part, spec)
             bar.update(len(rows))
     return encodings
+
+
+def encoded_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.device) -> list:
+    """Return tokens, mask and vector of every subject; halve the batch where memory runs out."""
+    parts = encoded_at_once(model, batch, where)
+    if parts is not None:
+        return parts
+    if len(batch) == 1:
+        raise DeviceMemoryError(
+            f"{type(model).__name__} needs more memory for one subject than {where} has",
+            got=f"an input of shape {batch[0].shape}",
+            remedy="Pass precision='bfloat16', a smaller input by backbone_params, or device='cpu'",
+        )
+    torch.cuda.empty_cache()
+    half = len(batch) // 2
+    first, second = batch[:half], batch[half:]
+    return [*encoded_in_parts(model, first, where), *encoded_in_parts(model, second, where)]
+
+
+def encoded_at_once(
+    model: Backbone, batch: Sequence[np.ndarray], where: torch.device
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None:
+    """Return tokens, mask and vector of every subject, None where memory runs out."""
+    try:
+        tokens, own = encoded(model, model.collate(batch).to(where))
+        parts = tokens, model.readable(own), model.pool(tokens, own)
+        return list(zip(*map(as_numpy, parts), strict=True))
+    except torch.OutOfMemoryError:
+        return None
 
 
 def any_input(inputs: Sequence[np.ndarray | None]) -> bool:

@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from adestim._torch import autocast
 from adestim.batches import BatchIterator, FusionData, to_device
-from adestim.exceptions import InputError
+from adestim.exceptions import DeviceMemoryError, InputError
 
 __all__ = [
     "EarlyStop",
@@ -76,6 +76,13 @@ class FusionNet(NeuralNet):
             self.fit_loop(X, y, **fit_params)
         except StopTraining:
             self.history.record("stopped", True)
+        except torch.OutOfMemoryError as error:
+            raise DeviceMemoryError(
+                f"Training needs more memory than {self.device} has",
+                got=f"batch_size={self.batch_size}, precision={self.precision!r}",
+                remedy="Pass a smaller batch_size, gradient_checkpointing=True, or "
+                "precision='bfloat16'",
+            ) from error
         self.notify("on_train_end", X=X, y=y)
         # Nobody trains on from here, and the moments are twice the size of the module.
         self.optimizer_.state.clear()

@@ -4,6 +4,7 @@ import torch
 
 from adestim.backbone import load_backbone, loading
 from adestim.encoding import BackboneSpec
+from adestim.exceptions import DeviceMemoryError
 from adestim.frozen import batches_by_size, encode_frozen, pool_backbone, run_backbone
 from tests.backbone.toys import ToyBackbone, subjects, toy
 
@@ -113,3 +114,34 @@ def test_progress_is_shown_where_a_title_is_given(spec, capsys):
     assert capsys.readouterr().err == ""
     encode_frozen(subjects(), spec, device="cpu", title="smri: toy")
     assert "smri: toy" in capsys.readouterr().err
+
+
+# A GPU that is too small
+
+
+class Cramped(ToyBackbone):
+    """A model whose device has room for two subjects."""
+
+    room = 2
+
+    def encode(self, tokens, log_mask, n_own):
+        if len(tokens) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        return super().encode(tokens, log_mask, n_own)
+
+
+class Crowded(Cramped):
+    room = 0
+
+
+def test_a_batch_that_does_not_fit_is_halved(spec):
+    tables = subjects(5, 5, 5, 5, 5)
+    expected = encode_frozen(tables, spec, device="cpu", batch_size=5)
+    found = encode_frozen(tables, spec_like(spec, Cramped), device="cpu", batch_size=5)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one.tokens, other.tokens, atol=1e-5)
+
+
+def test_a_subject_that_does_not_fit_is_said_with_the_remedy(spec):
+    with pytest.raises(DeviceMemoryError, match=r"Crowded.*one subject.*precision='bfloat16'"):
+        encode_frozen(subjects(5, 5), spec_like(spec, Crowded), device="cpu", batch_size=2)

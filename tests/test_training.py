@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from adestim.batches import BatchIterator
+from adestim.exceptions import DeviceMemoryError
 from adestim.training import (
     EarlyStop,
     EpochHook,
@@ -126,6 +127,11 @@ def test_bfloat16_trains_on_the_cpu_and_returns_float32():
 def test_stop_training_ends_quietly():
     net = net_of(Raising(StopTraining())).fit(fusion_data())
     assert len(net.history) == 2
+
+
+def test_memory_that_runs_out_is_said_with_the_remedy():
+    with pytest.raises(DeviceMemoryError, match=r"Training.*batch_size=.*gradient_checkpointing"):
+        net_of(Raising(torch.OutOfMemoryError("no room"))).fit(fusion_data())
 
 
 def test_a_real_interrupt_reaches_the_user():
