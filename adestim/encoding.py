@@ -57,9 +57,33 @@ class BackboneSpec:
         return dict(self.sources).get(key)
 
 
+class ReadWhenAsked:
+    """A field that holds an array, or something in a file whose ``read`` returns one."""
+
+    def __init__(self, optional: bool = False):
+        self.optional = optional
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, holder: Any, owner: type) -> Any:
+        # Asked of the class, this is the default of the field.
+        if holder is None and self.optional:
+            return None
+        if holder is None:
+            raise AttributeError(self.name)
+        value = vars(holder)[self.name]
+        return value.read() if hasattr(value, "read") else value
+
+    def __set__(self, holder: Any, value: Any) -> None:
+        vars(holder)[self.name] = value
+
+
 @dataclass(frozen=True, eq=False)
 class Encoding:
     """One subject's one modality, as the fusion reads it. Immutable.
+
+    Arrays may lie in a file: they are read whenever they are asked for, and not kept.
 
     Parameters
     ----------
@@ -84,21 +108,21 @@ class Encoding:
     <Encoding morphometry 68x3>
     """
 
-    inputs: np.ndarray
-    tokens: np.ndarray = field(repr=False)
-    mask: np.ndarray | None
+    inputs: np.ndarray = ReadWhenAsked()  # type: ignore[assignment]
+    tokens: np.ndarray = ReadWhenAsked()  # type: ignore[assignment]
+    mask: np.ndarray | None = ReadWhenAsked()  # type: ignore[assignment]
     backbone: BackboneSpec
-    pooled: np.ndarray | None = field(default=None, repr=False)
+    pooled: np.ndarray | None = ReadWhenAsked(optional=True)  # type: ignore[assignment]
 
     @property
     def n_tokens(self) -> int:
         """Number of tokens, masked ones included."""
-        return self.tokens.shape[0]
+        return vars(self)["tokens"].shape[0]
 
     @property
     def width(self) -> int:
         """Number of features of a token."""
-        return self.tokens.shape[1]
+        return vars(self)["tokens"].shape[1]
 
     def __repr__(self):
         return f"<Encoding {self.backbone.name} {self.n_tokens}x{self.width}>"
