@@ -139,7 +139,10 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         -------
         self : object
         """
-        self._fit(X, y)
+        frame = self._checked(X)
+        self.transformers_ = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(fit_one)(item, frame, y) for item in self._items()
+        )
         return self
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -157,7 +160,12 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         -------
         DataFrame of shape (n_subjects, n_modalities)
         """
-        return self._transform(self._fit(X, y))
+        frame = self._checked(X)
+        fitted = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(fit_transform_one)(item, frame, y, self.verbose) for item in self._items()
+        )
+        self.transformers_ = [item for item, _ in fitted]
+        return pd.concat([column for _, column in fitted], axis=1)
 
     def transform(self, X):
         """Encode every subject.
@@ -191,17 +199,19 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         check_feature_names_in(self, input_features, generate_names=False)
         return np.array([name for name, _, _ in self.transformers_], dtype=object)
 
-    def _fit(self, X, y):
-        """Fit the clones; return the checked table."""
+    def _checked(self, X):
+        """Check extractors, their names and the table; return the table."""
         require_well_formed(self.transformers)
         self._validate_names([name for name, _, _ in self.transformers])
         frame = check_cells(self, X, reset=True)
         warn_of_duplicate_subjects(frame.index)
-        self.transformers_ = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(fit_one)(name, transformer, columns, frame, y)
-            for name, transformer, columns in self.transformers
-        )
         return frame
+
+    def _items(self):
+        """Yield clones of the extractors, with their names and columns."""
+        for name, transformer, columns in self.transformers:
+            own = transformer if transformer == "passthrough" else clone(transformer)
+            yield name, own, columns
 
     def _transform(self, frame):
         """Encode a checked table."""
@@ -309,20 +319,48 @@ def as_read_by(transformer, block: pd.DataFrame) -> pd.DataFrame | pd.Series:
     return block if reads_tables or block.shape[1] > 1 else block.iloc[:, 0]
 
 
-def fit_one(name, transformer, columns, frame, y):
-    """Fit a clone of one extractor on its columns."""
+def fit_one(item, frame, y):
+    """Fit one extractor on its columns; return it with its name and columns."""
+    name, transformer, columns = item
     block = select_columns(frame, columns, name)
-    fitted = transformer
     if transformer != "passthrough":
-        fitted = clone(transformer).fit(as_read_by(transformer, block), y)
-    # A choice by data types must not change with the subjects.
-    return name, fitted, list(block.columns) if callable(columns) else columns
+        transformer = transformer.fit(as_read_by(transformer, block), y)
+    return name, transformer, settled_columns(columns, block)
+
+
+def fit_transform_one(item, frame, y, verbose):
+    """Fit one extractor and encode the same subjects, as the extractor itself does both at once."""
+    name, transformer, columns = item
+    say(verbose, name, frame)
+    block = select_columns(frame, columns, name)
+    output = block
+    if transformer != "passthrough":
+        output = fit_transformed(transformer, as_read_by(transformer, block), y)
+    column = encodings_frame(as_encodings(output, transformer, name), name, frame.index)
+    return (name, transformer, settled_columns(columns, block)), column
+
+
+def fit_transformed(transformer, block, y):
+    """Return what ``fit_transform`` gives, which may differ from ``fit`` and ``transform``."""
+    if hasattr(transformer, "fit_transform"):
+        return transformer.fit_transform(block, y)
+    return transformer.fit(block, y).transform(block)
+
+
+def settled_columns(columns, block):
+    """Return the columns; a choice by data types must not change with the subjects."""
+    return list(block.columns) if callable(columns) else columns
+
+
+def say(verbose, name, frame):
+    """Tell which modality is being encoded."""
+    if verbose:
+        print(f"[ModalityUnion] {name}: {len(frame)} subjects")  # noqa: T201
 
 
 def transform_one(name, transformer, columns, frame, verbose):
     """Encode one modality, its column named after it."""
-    if verbose:
-        print(f"[ModalityUnion] {name}: {len(frame)} subjects")  # noqa: T201
+    say(verbose, name, frame)
     block = select_columns(frame, columns, name)
     output = block
     if transformer != "passthrough":

@@ -85,6 +85,17 @@ def test_cross_fitted_tokens_come_from_models_that_did_not_see_the_subject(weigh
     assert not any(np.allclose(a.tokens, b.tokens, atol=1e-5) for a, b in pairs)
 
 
+def test_a_union_encodes_training_rows_as_the_extractor_does(weights):
+    X, y = toy_cells(missing=(1,))
+    extractor = ToyExtractor(weights, adapt="lora", adapt_params=PHASE_ONE, cross_fit=True)
+    expected = clone(extractor).fit_transform(X, y)
+    found = ModalityUnion([("img", extractor, "img")]).fit_transform(X, y)
+    for a, b in zip(found["img"], expected["img"], strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            np.testing.assert_allclose(a.tokens, b.tokens, atol=1e-5)
+
+
 def test_an_adapted_extractor_survives_pickling(weights):
     X, y = toy_cells()
     extractor = ToyExtractor(weights, adapt="lora", adapt_params=PHASE_ONE).fit(X, y)
