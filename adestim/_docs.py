@@ -19,6 +19,9 @@ FRAGMENTS = {
         Precision in which it runs.
     batch_size : int, default=4
         Subjects it reads at the same time.""",
+    "memory": """memory : str, path-like, FeatureStore or None, default=None
+        Folder in which prepared inputs and tokens are kept, so that no subject is read, and no
+        model run, twice: :class:`adestim.store.FeatureStore`. None keeps nothing.""",
     "adapt": """adapt : {"head", "lora", "full"} or None, default=None
         Phase 1: what of a foundation model is fitted, with a linear head, to ``y`` of the
         training rows. None leaves it as it is; ``"head"`` fits the head alone, which leaves the

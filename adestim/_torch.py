@@ -45,7 +45,21 @@ def choose_device(device: str) -> torch.device:
             got="none",
             remedy="Write device='auto' or device='cpu'",
         )
+    require_usable(device, chosen)
     return chosen
+
+
+def require_usable(name: str, device: torch.device) -> None:
+    """Refuse a device that holds no numbers, or that this torch or machine does not have."""
+    try:
+        torch.zeros(1, device=device).item()
+    # Every kind of device refuses in its own way.
+    except Exception as error:
+        raise InputError(
+            f"device={name!r} must be a device that torch can compute on here",
+            got=(str(error) or type(error).__name__).splitlines()[0].partition(". ")[0],
+            remedy="Write device='auto' or device='cpu'",
+        ) from error
 
 
 @contextmanager

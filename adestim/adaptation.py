@@ -17,9 +17,9 @@ from adestim._torch import autocast, choose_device, seeded
 from adestim.backbone.adapter import adapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
-from adestim.backbone.lora import AdaptedBackbone, LoRASettings
+from adestim.backbone.lora import AdaptedBackbone, LoRASettings, lora_targets
 from adestim.batches import AnchorBatches, FusionData
-from adestim.encoding import BackboneSpec
+from adestim.encoding import BackboneSpec, read_array
 from adestim.fitting import inner_split, prepare_net
 from adestim.frozen import pool_backbone
 from adestim.fusion import AnchoredFusion, ModalityShape
@@ -92,7 +92,7 @@ class AdaptationSettings:
             rank=self.lora_rank if kind == "lora" else 0,
             alpha=self.lora_alpha,
             dropout=self.lora_dropout,
-            targets=None if self.lora_targets is None else tuple(self.lora_targets),
+            targets=lora_targets(self.lora_targets),
             full=kind == "full",
         )
 
@@ -220,7 +220,8 @@ def pooled_inputs(
     vectors: list[np.ndarray] = []
     with torch.inference_mode(), autocast(device, params["precision"]):
         for start in range(0, len(inputs), params["batch_size"]):
-            batch = model.collate(inputs[start : start + params["batch_size"]]).to(device)
+            shown = map(read_array, inputs[start : start + params["batch_size"]])
+            batch = model.collate(list(shown)).to(device)
             vectors.extend(pool_backbone(model, batch).float().cpu().numpy())
     return vectors
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -17,6 +19,22 @@ from adestim.exceptions import InputError
 from adestim.heads import inner_folds
 
 __all__ = ["adapt_to_rows", "adaptation_folds"]
+
+
+SMALLEST = 1e-12
+# Kind, smallest and largest value of each option, and the same in words.
+RULES: dict[str, tuple[type, float, float, str]] = {
+    "max_epochs": (Integral, 1, np.inf, "at least 1"),
+    "batch_size": (Integral, 1, np.inf, "at least 1"),
+    "patience": (Integral, 1, np.inf, "at least 1"),
+    "n_folds": (Integral, 2, np.inf, "at least 2"),
+    "lora_rank": (Integral, 1, np.inf, "at least 1"),
+    "validation_fraction": (Real, SMALLEST, 0.5, "above 0 and at most 0.5"),
+    "learning_rate": (Real, SMALLEST, np.inf, "above 0"),
+    "body_learning_rate": (Real, SMALLEST, np.inf, "above 0"),
+    "weight_decay": (Real, 0, np.inf, "at least 0"),
+    "dropout": (Real, 0, 1 - SMALLEST, "from 0, below 1"),
+}
 
 
 def adapt_to_rows(
@@ -126,10 +144,20 @@ def require_labels(extractor: Any, y: Any, n_subjects: int) -> np.ndarray:
             remedy="Pass y to fit, as a pipeline does, or adapt=None",
         )
     labels = column_or_1d(y)
+    n_unknown = int(pd.isna(labels).sum())
+    if n_unknown:
+        raise InputError(
+            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs a label of every "
+            "subject",
+            got=f"{n_unknown} missing",
+            remedy="Drop the rows without a label, or pass adapt=None",
+        )
     check_classification_targets(labels)
     if len(labels) != n_subjects:
         raise InputError(
-            "X and y must have as many rows as each other", got=f"{n_subjects} and {len(labels)}"
+            "X and y must have as many rows as each other",
+            got=f"{n_subjects} and {len(labels)}",
+            remedy="Pass one label a subject",
         )
     return labels
 
@@ -153,18 +181,15 @@ def settings_of(extractor: Any) -> AdaptationSettings:
 
 def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
     """Refuse options of phase 1 that no training can have."""
-    smallest = {"max_epochs": 1, "batch_size": 1, "patience": 1, "n_folds": 2, "lora_rank": 1}
-    rules = {
-        **{name: (getattr(settings, name), f"at least {low}") for name, low in smallest.items()},
-        "validation_fraction": (settings.validation_fraction, "above 0 and at most 0.5"),
-        "learning_rate": (settings.learning_rate, "above 0"),
-    }
-    for name, (value, rule) in rules.items():
-        low = smallest.get(name, 1e-12)
-        high = 0.5 if name == "validation_fraction" else np.inf
-        if not isinstance(value, (int, float)) or not low <= value <= high:
+    for name, (kind, low, high, rule) in RULES.items():
+        value: Any = getattr(settings, name)
+        if name == "body_learning_rate" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
             raise InputError(
                 f"{name!r} in the 'adapt_params' parameter of {type(extractor).__name__} must be "
                 f"{rule}",
                 got=repr(value),
+                remedy=f"Leave it out for {getattr(AdaptationSettings, name)!r}",
             )
+    settings.lora(extractor.adapt)

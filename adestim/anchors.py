@@ -12,9 +12,9 @@ import torch
 from adestim._torch import choose_device
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
-from adestim.backbone.lora import AdaptedBackbone, LoRASettings
+from adestim.backbone.lora import AdaptedBackbone, LoRASettings, lora_targets
 from adestim.backbone.reference import ReferenceBackbone
-from adestim.batches import AnchorBatches, FusionData
+from adestim.batches import AnchorBatches, FusionData, GatheredTokens
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusion, ModalityShape
@@ -85,8 +85,7 @@ class AnchorInputs:
         present = np.stack([table.present for table in tables.values()], axis=1)
         return FusionData(
             tokens={
-                name: torch.from_numpy(self.scalers[name].transform(table))
-                for name, table in tables.items()
+                name: standardised(table, self.scalers[name]) for name, table in tables.items()
             },
             masks={name: torch.from_numpy(table.mask) for name, table in tables.items()},
             scores=torch.from_numpy(net_scores(scores, self.score_scale)),
@@ -155,7 +154,7 @@ class AnchorInputs:
         spec = self.likes[anchor].backbone
         if not spec.option("home"):
             return None
-        inputs = [None if cell is None else cell.inputs for cell in cells[anchor]]
+        inputs = [None if cell is None else cell.unread("inputs") for cell in cells[anchor]]
         model = frozen_model(spec, params)
         return AnchorBatches(anchor, list(self.likes).index(anchor), inputs, model.collate)
 
@@ -163,6 +162,13 @@ class AnchorInputs:
 def frozen_model(spec: BackboneSpec, params: Mapping[str, Any]) -> Backbone:
     """Return the shared frozen model of a spec, where the fusion's parameters want it."""
     return load_backbone(spec, choose_device(params["device"]), PRECISIONS[params["precision"]])
+
+
+def standardised(table: TokenTable, scaler: TokenScaler) -> torch.Tensor | GatheredTokens:
+    """Return tokens as nets read them, at once where they are in memory."""
+    if isinstance(table.tokens, np.ndarray):
+        return torch.from_numpy(scaler.transform(table))
+    return GatheredTokens(table, scaler)
 
 
 def shape_of(like: TokenTable, n_classes: int) -> ModalityShape:
@@ -202,9 +208,7 @@ def lora_settings(rank: int, options: Mapping[str, Any] | None) -> LoRASettings:
             got=", ".join(map(repr, unknown)),
             remedy="Choose from ['alpha', 'dropout', 'targets']",
         )
-    if options.get("targets") is not None:
-        options["targets"] = tuple(options["targets"])
-    return LoRASettings(rank=rank, **options)
+    return LoRASettings(rank=rank, **options | {"targets": lora_targets(options.get("targets"))})
 
 
 def qformer_width(backbone: Backbone | AdaptedBackbone, params: Mapping[str, Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-__all__ = ["AnchorBatches", "BatchIterator", "FusionData", "ShownInputs", "to_device"]
+from adestim.encoding import read_array
+from adestim.tokens import TokenScaler, TokenTable
+
+__all__ = [
+    "AnchorBatches",
+    "BatchIterator",
+    "FusionData",
+    "GatheredTokens",
+    "ShownInputs",
+    "to_device",
+]
 
 Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -23,7 +33,7 @@ class FusionData(Dataset):
 
     Parameters
     ----------
-    tokens : mapping of str to Tensor of shape (n_subjects, n_tokens, width)
+    tokens : mapping of str to Tensor or GatheredTokens of shape (n_subjects, n_tokens, width)
         Standardised tokens by modality.
     masks : mapping of str to Tensor of shape (n_subjects, n_tokens), dtype bool
         True where a token is real.
@@ -46,7 +56,7 @@ class FusionData(Dataset):
 
     def __init__(
         self,
-        tokens: Mapping[str, Tensor],
+        tokens: Mapping[str, Tensor | GatheredTokens],
         masks: Mapping[str, Tensor],
         scores: Tensor,
         present: Tensor,
@@ -125,6 +135,28 @@ class FusionData(Dataset):
 
 
 @dataclass(frozen=True, eq=False)
+class GatheredTokens:
+    """Standardised tokens that are gathered, and may be read from files, batch by batch.
+
+    Parameters
+    ----------
+    table : TokenTable
+        The subjects' tokens.
+    scaler : TokenScaler
+        Their standardisation.
+    """
+
+    table: TokenTable
+    scaler: TokenScaler
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Return the tokens of some subjects, (n_rows, n_tokens, width)."""
+        rows = index.numpy()
+        part = replace(self.table, tokens=self.table.tokens[rows], mask=self.table.mask[rows])
+        return torch.from_numpy(self.scaler.transform(part))
+
+
+@dataclass(frozen=True, eq=False)
 class AnchorBatches:
     """The inputs of an anchor's foundation model.
 
@@ -134,8 +166,8 @@ class AnchorBatches:
         Name of the anchor.
     place : int
         Its place among the modalities.
-    inputs : sequence of (ndarray or None)
-        One a subject.
+    inputs : sequence of (ndarray, StoredArray or None)
+        One a subject; those in a file are read when a batch asks for them.
     collate : callable
         Makes one tensor of the inputs of several subjects.
     """
@@ -147,7 +179,7 @@ class AnchorBatches:
 
     def batch(self, rows: np.ndarray, present: np.ndarray) -> ShownInputs:
         """Return the inputs of those of some rows whose anchor is shown."""
-        shown = [self.inputs[row] for row in rows[present[:, self.place]]]
+        shown = [read_array(self.inputs[row]) for row in rows[present[:, self.place]]]
         return ShownInputs(self.collate(shown) if shown else None, len(rows))
 
 

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["BackboneSpec", "Encoding", "encodings_frame", "is_missing"]
+__all__ = ["BackboneSpec", "Encoding", "encodings_frame", "is_missing", "read_array"]
+
+
+OF_THE_WEIGHTS = ("home", "architecture", "files", "unadapted")
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,29 @@ class BackboneSpec:
         """Return the value of one option, or ``default``."""
         return dict(self.options).get(key, default)
 
+    def identity(self) -> tuple:
+        """Return what decides the model's weights: nothing of how inputs are prepared."""
+        options = tuple(pair for pair in self.options if pair[0] in OF_THE_WEIGHTS)
+        return self.name, self.digest, options
+
     def source(self, key: str) -> str | None:
         """Return the path of one file that the model needs, or None."""
         return dict(self.sources).get(key)
+
+
+def read_array(value: Any) -> Any:
+    """Return an array; one that lies in a file is read.
+
+    Parameters
+    ----------
+    value : ndarray, StoredArray or None
+        An array, or what stands for it.
+
+    Returns
+    -------
+    ndarray or None
+    """
+    return value.read() if hasattr(value, "read") else value
 
 
 class ReadWhenAsked:
@@ -72,8 +95,7 @@ class ReadWhenAsked:
             return None
         if holder is None:
             raise AttributeError(self.name)
-        value = vars(holder)[self.name]
-        return value.read() if hasattr(value, "read") else value
+        return read_array(vars(holder)[self.name])
 
     def __set__(self, holder: Any, value: Any) -> None:
         vars(holder)[self.name] = value
@@ -123,6 +145,10 @@ class Encoding:
     def width(self) -> int:
         """Number of features of a token."""
         return vars(self)["tokens"].shape[1]
+
+    def unread(self, name: str) -> Any:
+        """Return one of the arrays, or what stands for it where it lies in a file."""
+        return vars(self)[name]
 
     def __repr__(self):
         return f"<Encoding {self.backbone.name} {self.n_tokens}x{self.width}>"

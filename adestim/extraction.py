@@ -8,47 +8,35 @@ Reading, running in parallel, reporting and packing are the same for all, and li
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from numbers import Integral
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm.auto import tqdm
 
 from adestim._sklearn import StrOptions, check_feature_names_in, fit_context
-from adestim.encoding import BackboneSpec, Encoding, encodings_frame, is_missing
-from adestim.exceptions import AdestimError, DataWarning, InputError, SubjectsError, TableError
+from adestim.encoding import BackboneSpec, Encoding, encodings_frame
+from adestim.exceptions import AdestimError, InputError, TableError
 from adestim.grouping import own_groups
+from adestim.recall import Prepared, RecalledPreparation, TokenShelf, recalled
+from adestim.store import FeatureStore, as_store
+from adestim.subjects import (
+    Preparation,
+    for_each_subject,
+    settle_failures,
+    windows,
+    without_failures,
+)
 
-__all__ = ["BaseExtractor", "Prepared", "check_cells", "for_each_subject"]
+__all__ = ["BaseExtractor", "check_cells"]
 
-N_FAILURES_SHOWN = 5
-
-
-class Prepared(NamedTuple):
-    """One subject's model-ready input.
-
-    Parameters
-    ----------
-    inputs : ndarray
-        What the backbone reads; for a reference backbone the token table,
-        shape (n_tokens, width), float32.
-    mask : ndarray of shape (n_tokens,), dtype bool, or None
-        True where a token is real; None where all are.
-    """
-
-    inputs: np.ndarray
-    mask: np.ndarray | None = None
-
-
-Preparation = Callable[[tuple], Prepared | None]
+N_BATCHES_AT_A_TIME = 8
 
 
 class BaseExtractor(TransformerMixin, BaseEstimator):
@@ -61,6 +49,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
     _modality: ClassVar[str]
     _parameter_constraints: ClassVar[dict] = {
         "errors": [StrOptions({"raise", "missing"})],
+        "memory": [None, str, os.PathLike, FeatureStore],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
     }
@@ -139,7 +128,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "backbone_")
         frame = check_cells(self, X, reset=False)
-        return encodings_frame(self._encode(self._prepared(frame)), self._modality, frame.index)
+        return encodings_frame(self._encoded(frame), self._modality, frame.index)
 
     def get_feature_names_out(self, input_features=None):
         """Return the name of the single output column.
@@ -204,15 +193,32 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
             None if item is None else replace(item, backbone=self.backbone_) for item in encodings
         ]
 
+    def _encoded(self, frame: pd.DataFrame) -> list[Encoding | None]:
+        """Prepare and encode, the next subjects being prepared while some are encoded."""
+        failures: list[AdestimError] = []
+        encodings: list[Encoding | None] = []
+        for window in windows(self._prepare_all(frame), self._window()):
+            failures += [item for item in window if isinstance(item, AdestimError)]
+            if not failures or self.errors == "missing":
+                encodings += self._encode(without_failures(window))
+        settle_failures(failures, self.errors)
+        return encodings
+
+    def _window(self) -> int:
+        """Return how many subjects are encoded at a time."""
+        return N_BATCHES_AT_A_TIME * getattr(self, "batch_size", 1)
+
     def _prepared(self, frame: pd.DataFrame) -> list[Prepared | None]:
         """Prepare every subject; raise, or warn of, those that fail."""
-        return settle_failures(self._prepare_all(frame), self.errors)
+        return settle_failures(list(self._prepare_all(frame)), self.errors)
 
-    def _prepare_all(self, frame: pd.DataFrame) -> list[Prepared | AdestimError | None]:
+    def _prepare_all(self, frame: pd.DataFrame) -> Iterable[Prepared | AdestimError | None]:
         """Prepare every subject, in parallel unless a subclass codes whole columns at once."""
-        return for_each_subject(
-            self._preparation(), frame, self.n_jobs, self.verbose, self._modality
-        )
+        preparation, store = self._preparation(), as_store(getattr(self, "memory", None))
+        if store is not None:
+            backbone = self.backbone_.name
+            preparation = RecalledPreparation.of(preparation, store, self._modality, backbone)
+        return for_each_subject(preparation, frame, self.n_jobs, self.verbose, self._modality)
 
     def _preparation(self) -> Preparation:
         """Return a picklable callable: one subject's cells -> Prepared."""
@@ -225,13 +231,20 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
     def _encode(self, prepared: Sequence[Prepared | None]) -> list[Encoding | None]:
         """Run the frozen model. A reference backbone's tokens are its inputs."""
         if self.backbone_.option("home"):
-            return self._encode_frozen([None if item is None else item.inputs for item in prepared])
+            return recalled(self._shelf(), list(prepared), self._encode_frozen)
         return [
             None if item is None else Encoding(item.inputs, item.inputs, item.mask, self.backbone_)
             for item in prepared
         ]
 
-    def _encode_frozen(self, inputs: Sequence[np.ndarray | None]) -> list[Encoding | None]:
+    def _shelf(self) -> TokenShelf | None:
+        """Return where this model's tokens are kept, None for nowhere."""
+        store = as_store(getattr(self, "memory", None))
+        if store is None:
+            return None
+        return TokenShelf(store, self.backbone_, self._modality, self.precision)
+
+    def _encode_frozen(self, inputs: Sequence, keep: Callable) -> list[Encoding | None]:
         """Run a foundation model; torch is imported by who needs it."""
         from adestim.frozen import encode_frozen
 
@@ -241,7 +254,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
             device=self.device,
             precision=self.precision,
             batch_size=self.batch_size,
-            title=f"{self._modality}: {self.backbone}" if self.verbose else None,
+            keep=keep,
         )
 
     def __sklearn_tags__(self):
@@ -325,50 +338,3 @@ def require_cells(row: list, n_columns: int, position: int) -> None:
             got=str(len(row)),
             remedy="Write None where a cell is missing",
         )
-
-
-def for_each_subject(
-    preparation: Preparation, frame: pd.DataFrame, n_jobs, verbose, title: str
-) -> list[Prepared | AdestimError | None]:
-    """Prepare every subject in parallel; a failure is returned, not raised."""
-    tasks = (
-        delayed(prepare_subject)(preparation, cells, subject)
-        for subject, cells in zip(
-            frame.index, frame.itertuples(index=False, name=None), strict=True
-        )
-    )
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    return list(tqdm(results, desc=title, total=len(frame), disable=not verbose, unit="subject"))
-
-
-def prepare_subject(preparation: Preparation, cells: tuple, subject):
-    """Prepare one subject; return None where missing, the error where it fails."""
-    if all(is_missing(cell) for cell in cells):
-        return None
-    try:
-        return preparation(cells)
-    except AdestimError as error:
-        return error.about(subject)
-
-
-def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:
-    """Raise one error about all failing subjects, or warn and count them as missing."""
-    failures = [item for item in results if isinstance(item, AdestimError)]
-    if len(failures) == 1 and errors == "raise":
-        raise failures[0]
-    if failures and errors == "raise":
-        raise SubjectsError(failures_text(failures), remedy="Mend them, or pass errors='missing'")
-    if failures:
-        warnings.warn(
-            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=5
-        )
-    return [None if isinstance(item, AdestimError) else item for item in results]
-
-
-def failures_text(failures: Sequence[AdestimError]) -> str:
-    """Name the failing subjects, the first few with their reasons."""
-    shown = " | ".join(str(failure) for failure in failures[:N_FAILURES_SHOWN])
-    rest = len(failures) - N_FAILURES_SHOWN
-    return f"{len(failures)} subject(s) could not be read: {shown}" + (
-        f" | and {rest} more" if rest > 0 else ""
-    )

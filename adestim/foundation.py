@@ -6,9 +6,10 @@ import hashlib
 import inspect
 import math
 import os
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,16 @@ from adestim._sklearn import Interval, StrOptions
 from adestim.backbone.hub import resolve_weights
 from adestim.backbone.registry import BackboneCard, find_card, import_class, names_like, names_of
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import InputError
-from adestim.extraction import Prepared
+from adestim.exceptions import AdestimError, InputError
+from adestim.recall import Prepared
 
-__all__ = ["FOUNDATION_CONSTRAINTS", "FoundationModel", "ModelPreparation", "open_foundation"]
+__all__ = [
+    "FOUNDATION_CONSTRAINTS",
+    "FoundationModel",
+    "ModelPreparation",
+    "open_foundation",
+    "refuse_model_options",
+]
 
 FOUNDATION_CONSTRAINTS: dict[str, list] = {
     "backbone": [str],
@@ -97,10 +104,11 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
         When no backbone of the modality bears the name, or its weights are not there.
     """
     card = require_card(extractor, modality)
-    model, weights = card.backbone_class(), resolve_weights(card, extractor.weights)
-    params = dict(extractor.backbone_params or {})
-    architecture = {**card.architecture, **(params.pop("architecture", None) or {})}
+    model = card.backbone_class()
+    params, given = split_params(extractor.backbone_params)
+    architecture = {**card.architecture, **given}
     require_known_options(card.name, model, params, architecture)
+    weights = resolve_weights(card, extractor.weights)
     files = {name: str(path) for name, path in model.files(**params).items()}
     digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
     options = model.learn(raws, **model.input_size(**architecture), **params)
@@ -144,12 +152,30 @@ def choices(name: Any, modality: str) -> str:
     )
 
 
+def split_params(given: Mapping[str, Any] | None) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the options of a backbone, and apart from them those of its architecture."""
+    params = dict(given or {})
+    architecture = params.pop("architecture", None)
+    architecture = {} if architecture is None else architecture
+    named = isinstance(architecture, Mapping) and all(
+        isinstance(key, str) for key in (*params, *architecture)
+    )
+    if not named:
+        raise InputError(
+            "'backbone_params' must map names of options to values, as must its 'architecture'",
+            got=repr(given),
+            remedy="Write for example backbone_params={'architecture': {'pooling': 'mean'}}",
+        )
+    return params, architecture
+
+
 def require_known_options(
     name: str, model: Any, params: Mapping[str, Any], architecture: Mapping[str, Any]
 ) -> None:
     """Refuse options that the model does not have, before anything is read or loaded."""
     sizes_of = (accepted(model.__init__) or set()) | set(model.load_options)
     require_among(name, architecture, sizes_of, "'architecture' in ")
+    require_buildable(name, model, architecture)
     sizes = model.input_size(**architecture)
     clash = sorted(sizes.keys() & params.keys())
     if clash:
@@ -164,6 +190,65 @@ def require_known_options(
     overridden = model.learn.__func__ is not Backbone.learn.__func__
     known = accepted(model.learn if overridden else model.prepare)
     require_among(name, params, None if known is None else known - sizes.keys(), "")
+
+
+def require_buildable(name: str, model: Any, architecture: Mapping[str, Any]) -> None:
+    """Refuse sizes of which no model can be made; models that are read whole are left to load."""
+    import torch
+
+    sizes = {key: architecture[key] for key in architecture if key not in model.load_options}
+    if not takes(model.__init__, sizes):
+        return
+    require_kinds(name, model.__init__, sizes)
+    try:
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            empty = [key for key, size in model(**sizes).named_parameters() if not size.numel()]
+        problem = f"sizes that leave {empty[0]} empty" if empty else None
+    except AdestimError:
+        raise
+    # Python and torch each say in their own way what is wrong with a size.
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise InputError(
+            f"'architecture' in 'backbone_params' of backbone {name!r} must have sizes of which "
+            "the model can be made",
+            got=f"{shown_sizes(architecture)}, which ended in {problem}",
+            remedy="Correct them, or leave 'architecture' out for those of the released model",
+        )
+
+
+def require_kinds(name: str, constructor: Callable[..., Any], sizes: Mapping[str, Any]) -> None:
+    """Refuse other things than numbers, or than True and False, where the default is such."""
+    for key, each in inspect.signature(constructor).parameters.items():
+        value = sizes.get(key)
+        is_switch = isinstance(each.default, bool)
+        fits = isinstance(value, bool) if is_switch else not isinstance(value, bool)
+        if value is None or not isinstance(each.default, Real):
+            continue
+        if not (fits and isinstance(value, Real)):
+            raise InputError(
+                f"{key!r} in 'architecture' of backbone {name!r} must be "
+                + ("True or False" if is_switch else "a number"),
+                got=repr(value),
+                remedy=f"Write for example {key!r}: {each.default!r}",
+            )
+
+
+def takes(constructor: Callable[..., Any], given: Mapping[str, Any]) -> bool:
+    """Tell whether a constructor needs nothing besides what is given."""
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    return all(
+        each.name in given
+        for each in parameters
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    )
+
+
+def shown_sizes(architecture: Mapping[str, Any]) -> str:
+    """Return an architecture as words."""
+    return ", ".join(f"{key}={value!r}" for key, value in architecture.items())
 
 
 def accepted(function: Callable[..., Any]) -> set[str] | None:
@@ -182,6 +267,33 @@ def require_among(name: str, given: Any, known: set[str] | None, where: str) -> 
             f"{where}'backbone_params' of backbone {name!r} must name options that it has".strip(),
             got=", ".join(map(repr, unknown)),
             remedy=f"Choose from {sorted(known)}",
+        )
+
+
+def refuse_model_options(extractor: Any, built_in: str) -> None:
+    """Refuse weights and options where the built-in backbone is chosen, which has none.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``backbone``, ``weights`` and ``backbone_params``.
+    built_in : str
+        Name of the built-in backbone.
+
+    Raises
+    ------
+    InputError
+        When it has been given some.
+    """
+    given = [
+        name for name in ("weights", "backbone_params") if getattr(extractor, name) is not None
+    ]
+    if extractor.backbone == built_in and given:
+        raise InputError(
+            f"{' and '.join(given)} of {type(extractor).__name__} must be left out: the built-in "
+            f"backbone {built_in!r} has no such thing",
+            got=", ".join(f"{name}={getattr(extractor, name)!r}" for name in given),
+            remedy="Name a foundation model with backbone=",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from adestim._torch import autocast, choose_device
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
-from adestim.encoding import BackboneSpec, Encoding
+from adestim.encoding import BackboneSpec, Encoding, read_array
 from adestim.exceptions import DeviceMemoryError
 
 __all__ = ["encode_frozen", "pool_backbone", "run_backbone"]
@@ -27,12 +27,13 @@ def encode_frozen(
     precision: str = "float32",
     batch_size: int = 4,
     title: str | None = None,
+    keep: Callable[[int, Encoding], Encoding] | None = None,
 ) -> list[Encoding | None]:
     """Encode every subject with the frozen model that a spec names.
 
     Parameters
     ----------
-    inputs : sequence of (ndarray or None)
+    inputs : sequence of (ndarray, StoredArray or None)
         Model-ready inputs; None where the modality is missing.
     spec : BackboneSpec
         The model.
@@ -44,6 +45,8 @@ def encode_frozen(
         Subjects a batch.
     title : str or None, default=None
         Title of a progress bar; None for none.
+    keep : callable or None, default=None
+        Takes a row and its encoding as soon as it is made, and returns what stands for it.
 
     Returns
     -------
@@ -61,9 +64,10 @@ def encode_frozen(
     bar = tqdm(total=len(inputs), desc=title, disable=title is None, unit="subject")
     with bar, torch.inference_mode(), autocast(where, precision):
         for rows in batches_by_size(inputs, batch_size):
-            batch = [inputs[row] for row in rows]
+            batch = [read_array(inputs[row]) for row in rows]
             for row, part in zip(rows, encoded_in_parts(model, batch, where), strict=True):
-                encodings[row] = packed(inputs[row], *part, spec)
+                made = packed(inputs[row], *part, spec)
+                encodings[row] = made if keep is None else keep(row, made)
             bar.update(len(rows))
     return encodings
 

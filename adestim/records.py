@@ -83,7 +83,7 @@ class Record:
     metadata: Mapping[str, str]
 
     def check(self) -> None:
-        """Compare every array with its checksum; raise :class:`DamagedRecordError` where they differ."""
+        """Compare every array with its checksum; raise DamagedRecordError where they differ."""
         for name, array in self.arrays.items():
             if checksum(array.read()) != self.metadata.get(f"crc32 of {name}"):
                 raise DamagedRecordError(f"checksum of {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from adestim.exceptions import InputError, NoModalityError
 
 __all__ = [
     "SEPARATOR",
+    "TokenRows",
     "TokenScaler",
     "TokenTable",
     "feature_moments",
@@ -24,6 +25,40 @@ __all__ = [
 SEPARATOR = "__"
 # Standard scores beyond this are cut, so that one outlier cannot steer the training.
 LARGEST_SCORE = 6.0
+LARGEST_BLOCK = 2**22
+
+
+class TokenRows:
+    """The tokens of many subjects, gathered from their encodings when they are asked for.
+
+    Parameters
+    ----------
+    cells : sequence of (Encoding or None)
+        One a subject; their tokens may lie in files.
+    n_tokens, width : int
+        Size of every subject's table; shorter ones are padded by zeros.
+    """
+
+    def __init__(self, cells: Sequence[Encoding | None], n_tokens: int, width: int):
+        self.cells = cells
+        self.shape = (len(cells), n_tokens, width)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Return the tokens of some subjects, shape (n_rows, n_tokens, width), dtype float32."""
+        chosen = np.arange(len(self))[rows]
+        tokens = np.zeros((len(chosen), *self.shape[1:]), dtype=np.float32)
+        for place, row in enumerate(chosen):
+            cell = self.cells[row]
+            if cell is not None:
+                own, mask = cell.tokens, cell.mask
+                tokens[place, : len(own)] = own if mask is None else np.where(mask[:, None], own, 0)
+        return tokens
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return self[:].astype(dtype or np.float32, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +67,7 @@ class TokenTable:
 
     Parameters
     ----------
-    tokens : ndarray of shape (n_subjects, n_tokens, width), dtype float32
+    tokens : ndarray or TokenRows of shape (n_subjects, n_tokens, width), dtype float32
         Zero where there is no token.
     mask : ndarray of shape (n_subjects, n_tokens), dtype bool
         True where a token is real.
@@ -42,7 +77,7 @@ class TokenTable:
         The model's own summaries, NaN where the modality is missing; None where it has none.
     """
 
-    tokens: np.ndarray
+    tokens: np.ndarray | TokenRows
     mask: np.ndarray
     backbone: BackboneSpec
     vectors: np.ndarray | None = None
@@ -133,14 +168,15 @@ def stack_tokens(
     n_tokens = max([cell.n_tokens for cell in known], default=1)
     if like is not None and like.fixed:
         n_tokens = like.tokens.shape[1]
-    tokens = np.zeros((len(cells), n_tokens, width), dtype=np.float32)
     mask = np.zeros((len(cells), n_tokens), dtype=bool)
     for row, cell in enumerate(cells):
         if cell is not None:
-            tokens[row, : cell.n_tokens] = cell.tokens
-            mask[row, : cell.n_tokens] = True if cell.mask is None else cell.mask
-    tokens = np.where(mask[:, :, None], tokens, np.float32(0))
-    return TokenTable(tokens, mask, spec, stack_vectors(cells, like))
+            own = cell.mask
+            mask[row, : cell.n_tokens] = True if own is None else own
+    tokens = TokenRows(cells, n_tokens, width)
+    # Those of a foundation model may be many times what memory holds.
+    kept = tokens if spec.option("home") else tokens[:]
+    return TokenTable(kept, mask, spec, stack_vectors(cells, like))
 
 
 def stack_vectors(
@@ -203,17 +239,44 @@ class TokenScaler:
     @classmethod
     def fit(cls, table: TokenTable) -> TokenScaler:
         """Learn mean and standard deviation of the real tokens."""
-        known = np.where(table.mask[:, :, None], table.tokens, np.float32(np.nan))
         width = table.tokens.shape[2]
-        rows = known.reshape(len(known), -1) if table.fixed else known.reshape(-1, width)
-        mean, scale = feature_moments(rows)
-        shape = (-1, width) if table.fixed else (width,)
-        return cls(mean.reshape(shape), scale.reshape(shape))
+        if not table.fixed:
+            return cls(*free_moments(table))
+        known = np.where(table.mask[:, :, None], table.tokens, np.float32(np.nan))
+        mean, scale = feature_moments(known.reshape(len(known), -1))
+        return cls(mean.reshape(-1, width), scale.reshape(-1, width))
 
     def transform(self, table: TokenTable) -> np.ndarray:
         """Return standardised tokens, 0 where there is none, dtype float32."""
-        scores = np.clip((table.tokens - self.mean) / self.scale, -LARGEST_SCORE, LARGEST_SCORE)
-        return np.where(table.mask[:, :, None], scores, 0).astype(np.float32)
+        standard = np.zeros(table.tokens.shape, dtype=np.float32)
+        for part in row_blocks(table.tokens):
+            scores = (table.tokens[part] - self.mean) / self.scale
+            scores = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+            standard[part] = np.where(table.mask[part, :, None], scores, 0)
+        return standard
+
+
+def free_moments(table: TokenTable) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of every feature over all real tokens."""
+    count = max(1, int(table.mask.sum()))
+    parts = list(row_blocks(table.tokens))
+    total = sum(table.tokens[part].sum(axis=(0, 1), dtype=np.float64) for part in parts)
+    mean = total / count
+    squares = sum(centred_squares(table, part, mean) for part in parts)
+    return mean, usable_scale(mean, np.sqrt(squares / count))
+
+
+def centred_squares(table: TokenTable, part: slice, mean: np.ndarray) -> np.ndarray:
+    """Return the sum over real tokens of the squared distance to a mean, by feature."""
+    real = table.tokens[part][table.mask[part]]
+    return ((real - mean) ** 2).sum(axis=0)
+
+
+def row_blocks(array: np.ndarray | TokenRows) -> Iterator[slice]:
+    """Yield slices of rows whose copies in double precision stay small."""
+    n_rows = max(1, LARGEST_BLOCK // max(1, int(np.prod(array.shape[1:]))))
+    for start in range(0, max(1, len(array)), n_rows):
+        yield slice(start, start + n_rows)
 
 
 def feature_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -231,14 +294,17 @@ def feature_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     -------
     mean, scale : ndarray of shape (n_features,)
     """
-    known = ~np.isnan(features)
-    count = np.maximum(known.sum(axis=0), 1)
-    filled = np.where(known, features, 0).astype(np.float64)
-    mean = filled.sum(axis=0) / count
-    variance = (np.where(known, features - mean, 0) ** 2).sum(axis=0) / count
-    deviation = np.sqrt(variance)
+    blocks = [features[part] for part in row_blocks(features)]
+    count = np.maximum(sum((~np.isnan(block)).sum(axis=0) for block in blocks), 1)
+    mean = sum(np.nansum(block, axis=0, dtype=np.float64) for block in blocks) / count
+    variance = sum(np.nansum((block - mean) ** 2, axis=0) for block in blocks) / count
+    return mean, usable_scale(mean, np.sqrt(variance))
+
+
+def usable_scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Return deviations, infinite where a feature does not vary beyond rounding."""
     varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
-    return mean, np.where(varies, deviation, np.inf)
+    return np.where(varies, deviation, np.inf)
 
 
 def without_rows(table: TokenTable) -> TokenTable:

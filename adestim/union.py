@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from numbers import Integral
 from typing import ClassVar
@@ -16,8 +17,9 @@ from sklearn.utils.validation import check_is_fitted
 from adestim._sklearn import BaseComposition, VisualBlock, check_feature_names_in, fit_context
 from adestim.encoding import Encoding, encodings_frame, is_missing
 from adestim.exceptions import DataWarning, InputError
-from adestim.extraction import check_cells
+from adestim.extraction import BaseExtractor, check_cells
 from adestim.modalities import numeric_block, pack_features
+from adestim.store import FeatureStore
 
 __all__ = ["ModalityUnion"]
 
@@ -33,6 +35,9 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         table and returns one of these. Any scikit-learn transformer may stand in for an
         extractor; its numeric output is read as one token a feature. ``"passthrough"`` hands on
         encodings that were made before, or numbers as they are.
+    memory : str, path-like, FeatureStore or None, default=None
+        Folder in which extractors that have none of their own keep what they made, so that no
+        subject is read, and no model run, twice: :class:`adestim.store.FeatureStore`.
     n_jobs : int, default=None
         Number of modalities encoded at the same time. The extractors have an ``n_jobs`` of
         their own, over subjects, which is usually the better one to raise.
@@ -73,12 +78,14 @@ class ModalityUnion(TransformerMixin, BaseComposition):
 
     _parameter_constraints: ClassVar[dict] = {
         "transformers": [list],
+        "memory": [None, str, os.PathLike, FeatureStore],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
     }
 
-    def __init__(self, transformers, *, n_jobs=None, verbose=False):
+    def __init__(self, transformers, *, memory=None, n_jobs=None, verbose=False):
         self.transformers = transformers
+        self.memory = memory
         self.n_jobs = n_jobs
         self.verbose = verbose
 
@@ -211,7 +218,7 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         """Yield clones of the extractors, with their names and columns."""
         for name, transformer, columns in self.transformers:
             own = transformer if transformer == "passthrough" else clone(transformer)
-            yield name, own, columns
+            yield name, with_memory(own, self.memory), columns
 
     def _transform(self, frame):
         """Encode a checked table."""
@@ -317,6 +324,13 @@ def as_read_by(transformer, block: pd.DataFrame) -> pd.DataFrame | pd.Series:
     """Return the column itself for transformers of texts, which read no table."""
     reads_tables = get_tags(transformer).input_tags.two_d_array
     return block if reads_tables or block.shape[1] > 1 else block.iloc[:, 0]
+
+
+def with_memory(transformer, memory):
+    """Give an extractor the union's store where it has none of its own."""
+    if memory is not None and isinstance(transformer, BaseExtractor) and transformer.memory is None:
+        return transformer.set_params(memory=memory)
+    return transformer
 
 
 def fit_one(item, frame, y):

@@ -102,9 +102,26 @@ def test_an_unknown_option_is_refused_with_those_to_choose_from(spec):
         adapt_to_rows(wrong, spec, inputs, y, groups)
 
 
-@pytest.mark.parametrize("wrong", [{"validation_fraction": None}, {"max_epochs": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"validation_fraction": None},
+        {"max_epochs": 0},
+        {"max_epochs": 1.5},
+        {"body_learning_rate": 0},
+        {"weight_decay": -1},
+        {"dropout": 1.5},
+    ],
+)
 def test_an_option_out_of_range_is_refused(spec, wrong):
     inputs, y, groups = rows()
     [(name, value)] = wrong.items()
     with pytest.raises(InputError, match=rf"'{name}' in the 'adapt_params'.*Got {value}"):
         adapt_to_rows(extractor(adapt_params=wrong), spec, inputs, y, groups)
+
+
+def test_every_subject_needs_a_label(spec):
+    inputs, y, groups = rows()
+    y = np.array([None, *y[1:]], dtype=object)
+    with pytest.raises(InputError, match=r"needs a label of every subject. Got 1 missing"):
+        adapt_to_rows(extractor(), spec, inputs, y, groups)

@@ -1,8 +1,16 @@
 import numpy as np
 import torch
 
-from adestim.batches import BatchIterator, drop_modalities
-from tests.batch_data import N_SUBJECTS, fusion_data
+from adestim.batches import (
+    AnchorBatches,
+    BatchIterator,
+    GatheredTokens,
+    drop_modalities,
+    to_device,
+)
+from adestim.encoding import BackboneSpec
+from adestim.tokens import TokenScaler, TokenTable
+from tests.batch_data import N_SUBJECTS, base_logits, fusion_data
 
 
 def test_batches_cover_all_rows_once():
@@ -67,3 +75,33 @@ def test_data_upon_another_base_share_their_tokens():
     assert other.tokens is data.tokens
     np.testing.assert_array_equal(other.base_logits, 1)
     np.testing.assert_array_equal(other.batch(np.array([3]))[0]["base"], [[1.0, 1.0]])
+
+
+# What is gathered batch by batch
+
+
+def test_tokens_in_files_are_gathered_as_dense_ones():
+    tokens = np.random.default_rng(0).normal(size=(6, 3, 2)).astype(np.float32)
+    table = TokenTable(tokens, np.ones((6, 3), bool), BackboneSpec("vit"))
+    scaler = TokenScaler.fit(table)
+    found = GatheredTokens(table, scaler)[torch.tensor([4, 1])]
+    np.testing.assert_array_equal(found, scaler.transform(table)[[4, 1]])
+
+
+def test_inputs_are_those_of_the_subjects_whose_anchor_is_shown():
+    inputs = [np.full(2, row, np.float32) if row % 2 else None for row in range(6)]
+    batches = AnchorBatches("a", 1, inputs, lambda shown: torch.from_numpy(np.stack(shown)))
+    present = np.array([[True, True], [True, False], [False, True]])
+    shown = batches.batch(np.array([3, 1, 5]), present)
+    assert len(shown) == 3
+    assert shown.values.tolist() == [[3, 3], [5, 5]]
+    assert batches.batch(np.array([1]), np.array([[True, False]])).values is None
+
+
+def test_the_anchors_own_tokens_are_left_out_where_its_inputs_are_read():
+    data = fusion_data().rebased(
+        base_logits, AnchorBatches("a", 0, [np.zeros(1)] * N_SUBJECTS, lambda shown: torch.ones(1))
+    )
+    batch, _ = data.batch(np.array([0, 1]))
+    assert set(batch["tokens"]) == set(batch["masks"]) == {"b"}
+    assert len(to_device(batch, torch.device("cpu"))["inputs"]) == 2

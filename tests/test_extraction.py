@@ -13,7 +13,9 @@ from sklearn.utils.estimator_checks import check_param_validation
 
 from adestim.encoding import BackboneSpec, Encoding, is_missing
 from adestim.exceptions import DataWarning, InputError, SubjectsError, TableError
-from adestim.extraction import N_FAILURES_SHOWN, BaseExtractor, Prepared
+from adestim.extraction import BaseExtractor
+from adestim.recall import Prepared
+from adestim.subjects import N_FAILURES_SHOWN
 
 
 class WordExtractor(BaseExtractor):
@@ -21,7 +23,8 @@ class WordExtractor(BaseExtractor):
 
     _modality = "words"
 
-    def __init__(self, *, errors="raise", n_jobs=None, verbose=0):
+    def __init__(self, *, memory=None, errors="raise", n_jobs=None, verbose=0):
+        self.memory = memory
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor
 from adestim.backbone import BackboneCard, load_backbone, register_backbone, registry
 from adestim.exceptions import CheckpointError, InputError
-from adestim.foundation import ModelPreparation, canonical, open_foundation
+from adestim.foundation import (
+    ModelPreparation,
+    canonical,
+    open_foundation,
+    refuse_model_options,
+)
 from tests.backbone.toys import ToyBackbone, toy
 
 
@@ -205,3 +211,46 @@ def test_a_preparation_is_small_and_finds_its_class():
     preparation = ModelPreparation("tests.backbone.toys:ToyBackbone", {"scale": 3})
     copy = pickle.loads(pickle.dumps(preparation))
     np.testing.assert_array_equal(copy(np.ones((1, 3))).inputs, 3 * np.ones((1, 3)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"architecture": "big"}, {"architecture": ["depth"]}, {1: 2}, {"architecture": {1: 2}}],
+)
+def test_options_must_be_named(weights, given):
+    with pytest.raises(InputError, match="must map names of options to values"):
+        opened(weights, backbone_params=given)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"width": "8"}, r"'width' in 'architecture'.*must be a number.*Got '8'"),
+        ({"width": True}, r"must be a number.*Got True"),
+        ({"width": 7}, r"heads must divide the width.*2 heads for a width of 7"),
+        ({"depth": 1.5}, r"sizes of which the model can be made.*TypeError"),
+        ({"n_features": 0}, r"leave toy.weight empty"),
+    ],
+)
+def test_sizes_of_which_no_model_can_be_made_are_refused_before_anything_is_read(sizes, words):
+    with pytest.raises(InputError, match=words):
+        opened("nowhere.pt", backbone_params={"architecture": sizes})
+
+
+def test_what_load_hands_to_the_constructor_is_not_asked_for(weights, monkeypatch):
+    def demanding(self, body, depth=1):
+        """Need a part that the user cannot name."""
+
+    monkeypatch.setattr(ToyBackbone, "__init__", demanding)
+    assert opened(weights).spec.name == "toy"
+
+
+@pytest.mark.parametrize("given", [{"weights": "a.bin"}, {"backbone_params": {}}])
+@pytest.mark.parametrize(
+    ("extractor", "built_in"),
+    [(GeneticsExtractor, "dosage"), (FMRIExtractor, "connectome"), (ClinicalExtractor, "tabular")],
+)
+def test_options_of_foundation_models_are_refused_for_built_in_ones(extractor, built_in, given):
+    with pytest.raises(InputError, match=f"{next(iter(given))} of {extractor.__name__}"):
+        extractor(**given).fit([["x"], ["y"]])
+    assert refuse_model_options(extractor(backbone="toy", **given), built_in) is None

@@ -198,6 +198,16 @@ def test_moments_are_those_of_the_known_values():
     np.testing.assert_allclose(scale, np.nanstd(values, axis=0))
 
 
+def test_large_tables_are_standardised_block_by_block(monkeypatch, ragged):
+    whole = TokenScaler.fit(ragged)
+    scores = whole.transform(ragged)
+    monkeypatch.setattr("adestim.tokens.LARGEST_BLOCK", 3)
+    blocks = TokenScaler.fit(ragged)
+    np.testing.assert_allclose(blocks.mean, whole.mean)
+    np.testing.assert_allclose(blocks.scale, whole.scale)
+    np.testing.assert_allclose(blocks.transform(ragged), scores, rtol=1e-6)
+
+
 @pytest.mark.parametrize("column", [[2.0, 2.0], [np.nan, np.nan], [0.0, 0.0], [1e6, 1e6 + 1e-3]])
 def test_feature_that_does_not_vary_has_an_infinite_deviation(column):
     assert feature_moments(np.array(column)[:, None])[1] == [np.inf]
@@ -280,3 +290,60 @@ def test_summaries_keep_their_width_where_nobody_has_the_modality():
     table = stack_tokens([None, None], "text", like)
     assert table.pooled().shape == (2, 4)
     assert np.isnan(table.pooled()).all()
+
+
+# Tokens that are gathered
+
+
+FROZEN = BackboneSpec("vit", options=(("home", "a.module:Model"),))
+
+
+class Counting:
+    """Stands for an array in a file, and counts how often it is read."""
+
+    def __init__(self, values):
+        self.values, self.shape, self.n_read = values, values.shape, 0
+
+    def read(self):
+        self.n_read += 1
+        return self.values
+
+
+def frozen_cells(n=4):
+    """Encodings of a foundation model whose tokens lie elsewhere, in half precision."""
+    rng = np.random.default_rng(0)
+    files = [Counting(rng.normal(2, 3, (5 - row % 2, 2)).astype(np.float16)) for row in range(n)]
+    vector = np.ones(2, np.float32)
+    cells = [Encoding(file, file, None, FROZEN, vector) for file in files]
+    return [*cells, None], files
+
+
+def test_tokens_of_a_foundation_model_are_not_read_to_stack_them():
+    cells, files = frozen_cells()
+    table = stack_tokens(cells, "smri")
+    assert table.tokens.shape == (5, 5, 2)
+    assert table.present.tolist() == [True] * 4 + [False]
+    assert table.pooled().shape == (5, 2)
+    assert sum(file.n_read for file in files) == 0
+
+
+def test_gathered_tokens_are_those_of_the_rows_asked_for():
+    cells, files = frozen_cells()
+    tokens = stack_tokens(cells, "smri").tokens[np.array([2, 4, 1])]
+    np.testing.assert_array_equal(tokens[0], files[2].values)
+    np.testing.assert_array_equal(tokens[1], 0)
+    np.testing.assert_array_equal(tokens[2], [*files[1].values, [0, 0]])
+    assert [file.n_read for file in files] == [0, 1, 1, 0]
+
+
+def test_gathered_tokens_are_standardised_as_dense_ones():
+    cells, _ = frozen_cells()
+    table = stack_tokens(cells, "smri")
+    dense = TokenTable(np.asarray(table.tokens), table.mask, FREE)
+    scaler, expected = TokenScaler.fit(table), TokenScaler.fit(dense)
+    np.testing.assert_allclose(scaler.mean, expected.mean)
+    np.testing.assert_allclose(scaler.scale, expected.scale)
+    np.testing.assert_allclose(scaler.transform(table), expected.transform(dense), rtol=1e-6)
+    real = np.concatenate([cell.tokens for cell in cells if cell is not None]).astype(float)
+    np.testing.assert_allclose(scaler.mean, real.mean(axis=0))
+    np.testing.assert_allclose(scaler.scale, real.std(axis=0))

@@ -36,6 +36,12 @@ def test_gpu_that_is_not_there_is_refused(monkeypatch):
         choose_device("cuda:1")
 
 
+@pytest.mark.parametrize("device", ["meta", "vulkan"])
+def test_device_that_cannot_compute_here_is_refused(device):
+    with pytest.raises(InputError, match=f"device='{device}' must be a device that torch can"):
+        choose_device(device)
+
+
 # Seeds
 
 

@@ -8,11 +8,41 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["CLOSED", "Attention", "log_mask_of", "masked_attention"]
+from adestim.exceptions import InputError
+
+__all__ = ["CLOSED", "Attention", "heads_of", "log_mask_of", "masked_attention"]
 
 # A finite stand-in for minus infinity: exp() of it is 0, and no row can become NaN.
 CLOSED = -1e4
 HEAD_PADDING = 8
+
+
+def heads_of(width: int, n_heads: int) -> int:
+    """Return a number of attention heads, which must divide a width.
+
+    Parameters
+    ----------
+    width : int
+        Width of the tokens.
+    n_heads : int
+        Number of heads.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        When the heads would not be of equal width.
+    """
+    if n_heads < 1 or width % n_heads:
+        raise InputError(
+            "The number of attention heads must divide the width of the tokens",
+            got=f"{n_heads} heads for a width of {width}",
+            remedy="Correct the sizes of the model",
+        )
+    return n_heads
 
 
 def log_mask_of(mask: Tensor) -> Tensor:
@@ -62,7 +92,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.query = nn.Linear(width, width)
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 
@@ -11,11 +12,11 @@ from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import import_class
 from adestim.encoding import BackboneSpec
+from adestim.exceptions import CheckpointError
 
 __all__ = ["PRECISIONS", "load_backbone", "skeleton"]
 
 PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-OF_THE_WEIGHTS = ("home", "architecture", "files", "unadapted")
 N_ADAPTED_KEPT = 2
 
 _LOADED: dict[tuple, Backbone] = {}
@@ -40,18 +41,12 @@ def load_backbone(
     Backbone
         In evaluation mode, no weight requires a gradient. Do not change it: it is shared.
     """
-    key = (*identity(spec), str(device), dtype)
+    key = (*spec.identity(), str(device), dtype)
     if key not in _LOADED:
         forget_adapted()
         model = adapted(spec, device, dtype) if spec.adapter else loaded(spec, device, dtype)
         _LOADED[key] = model.requires_grad_(False).eval()
     return _LOADED[key]
-
-
-def identity(spec: BackboneSpec) -> tuple:
-    """Return what decides the weights: nothing of how inputs are read and prepared."""
-    options = tuple(pair for pair in spec.options if pair[0] in OF_THE_WEIGHTS)
-    return spec.name, spec.digest, options
 
 
 def forget_adapted() -> None:
@@ -63,8 +58,24 @@ def forget_adapted() -> None:
 
 def loaded(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
     """Read a model from its file."""
-    model = import_class(spec.option("home")).load(spec)
-    return model.cast(dtype).to(device)
+    home = import_class(spec.option("home"))
+    require_same_weights(home, spec)
+    return home.load(spec).cast(dtype).to(device)
+
+
+def require_same_weights(home: type[Backbone], spec: BackboneSpec) -> None:
+    """Refuse weights that are gone, or were exchanged since the name tag was made."""
+    source = spec.source("weights")
+    if not spec.digest or source is None:
+        return
+    path = Path(source)
+    there = path.exists()
+    if not there or home.digest(path) != spec.digest:
+        raise CheckpointError(
+            f"The weights of {spec.name!r} must be those that fit saw",
+            got=f"{path}: " + ("another content" if there else "no such file"),
+            remedy="Put them back, or fit again",
+        )
 
 
 def adapted(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:

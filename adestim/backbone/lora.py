@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from adestim.backbone.loading import load_backbone, skeleton
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError, MissingDependencyError
 
-__all__ = ["AdaptedBackbone", "LoRASettings", "add_lora", "low_rank_updates"]
+__all__ = ["AdaptedBackbone", "LoRASettings", "add_lora", "lora_targets", "low_rank_updates"]
 
 ADAPTER = "default"
 
@@ -44,6 +45,46 @@ class LoRASettings:
     dropout: float = 0.0
     targets: tuple[str, ...] | None = None
     full: bool = False
+
+    def __post_init__(self):
+        for name, value, fits, rule in (
+            ("alpha", self.alpha, lambda number: number > 0, "a number above 0"),
+            ("dropout", self.dropout, lambda number: 0 <= number < 1, "a number from 0, below 1"),
+        ):
+            if isinstance(value, bool) or not isinstance(value, Real) or not fits(value):
+                raise InputError(
+                    f"{name!r} of LoRA must be {rule}",
+                    got=repr(value),
+                    remedy=f"Leave it out for {getattr(LoRASettings, name):g}",
+                )
+
+
+def lora_targets(given: Any) -> tuple[str, ...] | None:
+    """Return the ends of names that are asked for; one may be given by itself.
+
+    Parameters
+    ----------
+    given : str, sequence of str or None
+        What the user asks for.
+
+    Returns
+    -------
+    tuple of str or None
+
+    Raises
+    ------
+    InputError
+        When it is something else.
+    """
+    if given is None or isinstance(given, str):
+        return None if given is None else (given,)
+    if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
+        raise InputError(
+            "The targets of LoRA are ends of the names of linear layers",
+            got=repr(given),
+            remedy="Write for example ('attn.qkv', 'mlp.fc1'), or leave them out",
+        )
+    return tuple(given)
 
 
 class AdaptedBackbone(nn.Module):
@@ -167,7 +208,8 @@ def add_lora(model: Backbone, settings: LoRASettings) -> None:
     except ImportError as error:
         raise MissingDependencyError(
             "LoRA needs the package peft",
-            remedy="Run pip install 'adestim[foundation]', or pass lora_rank=0",
+            remedy="Run pip install 'adestim[foundation]'; or pass lora_rank=0 to the fusion, "
+            "adapt='head' to an extractor",
         ) from error
     config = LoraConfig(
         r=settings.rank,

@@ -28,7 +28,8 @@ MODALITIES = ("smri", "fmri", "clinical", "genetics")
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
 HOME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 MOST_SUGGESTIONS = 3
-WIDEST_COLUMN = 40
+# Beside the longest name, a column of so many letters fits into a terminal of 80.
+WIDEST_COLUMN = 30
 
 
 @dataclass(frozen=True)
@@ -295,11 +296,21 @@ def discover() -> None:
 
 
 class BackboneTable(pd.DataFrame):
-    """A frame that is printed with all its columns, one group below the other where need be."""
+    """A frame that is printed with all its columns, one group below the other where need be.
+
+    Names, which are there to be copied, are never shortened.
+    """
 
     def __repr__(self) -> str:
-        with pd.option_context("display.max_columns", None, "display.max_colwidth", WIDEST_COLUMN):
-            return super().__repr__()
+        short = pd.DataFrame({name: self[name].map(shortened) for name in self}, index=self.index)
+        with pd.option_context("display.max_columns", None, "display.max_colwidth", None):
+            return repr(short)
+
+
+def shortened(cell: Any) -> Any:
+    """Return a text as much of which as a column of a table shows."""
+    too_long = isinstance(cell, str) and len(cell) > WIDEST_COLUMN
+    return f"{cell[: WIDEST_COLUMN - 3]}..." if too_long else cell
 
 
 def list_backbones(modality: str | None = None) -> pd.DataFrame:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 
@@ -14,19 +13,29 @@ from adestim._docs import fill_docs
 from adestim._sklearn import Interval, StrOptions, draw_seeds
 from adestim.clinical.latent_semantics import known_texts, learn_latent_semantics
 from adestim.clinical.leakage import guard_columns
+from adestim.clinical.record_rows import (
+    RecordPreparation,
+    records,
+    with_word_of_cuts,
+    written_columns,
+)
 from adestim.clinical.table import (
-    Column,
     Declarations,
     column_names,
-    label_name,
     learn_column,
     odd_columns,
 )
 from adestim.clinical.tabular import CodedTable, TabularBackbone
-from adestim.encoding import BackboneSpec, is_missing
-from adestim.exceptions import AdestimError, DataWarning, TableError
-from adestim.extraction import BaseExtractor, Preparation, Prepared, settle_failures
-from adestim.foundation import FOUNDATION_CONSTRAINTS, ModelPreparation, open_foundation
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import AdestimError, DataWarning
+from adestim.extraction import BaseExtractor
+from adestim.foundation import (
+    FOUNDATION_CONSTRAINTS,
+    open_foundation,
+    refuse_model_options,
+)
+from adestim.recall import Prepared
+from adestim.subjects import settle_failures
 
 __all__ = ["ClinicalExtractor"]
 
@@ -45,7 +54,8 @@ class ClinicalExtractor(BaseExtractor):
 
     - numeric: numbers, or strings half of which or more are numbers. Values are kept as they
       are. ``"27"`` counts as 27; a limit of detection such as ``">1700"`` counts as its
-      limit, with a warning; any other word is an error which names the subject;
+      limit, with a warning; any other word is an error which names the subject, though a language
+      model reads it as it stands;
     - ordinal: an ordered :class:`pandas.Categorical`. Levels become ranks from 0 to 1;
     - categorical: truth values, categories and words. Levels are one-hot;
     - text: strings of four words or more, mostly different. They are projected by a latent
@@ -82,6 +92,7 @@ class ClinicalExtractor(BaseExtractor):
         categories, the rarest share the last one.
     text_width : int, default=16
         Number of features of a text.
+    %(memory)s
     %(per_subject)s
     %(foundation)s
     %(adapt)s
@@ -190,6 +201,7 @@ class ClinicalExtractor(BaseExtractor):
         diagnostic="warn",
         max_levels=20,
         text_width=16,
+        memory=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
@@ -212,6 +224,7 @@ class ClinicalExtractor(BaseExtractor):
         self.diagnostic = diagnostic
         self.max_levels = max_levels
         self.text_width = text_width
+        self.memory = memory
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -228,6 +241,7 @@ class ClinicalExtractor(BaseExtractor):
 
     def _learn(self, frame):
         """Learn what the columns hold; refuse cells that cannot be used."""
+        refuse_model_options(self, BUILT_IN)
         names = column_names(frame.columns)
         self.diagnostic_columns_ = guard_columns(names, self.diagnostic, type(self).__name__)
         self.columns_ = tuple(self._learned_columns(frame, names))
@@ -283,10 +297,10 @@ class ClinicalExtractor(BaseExtractor):
             )
         }
 
-    def _prepare_all(self, frame) -> list[Prepared | AdestimError | None]:
+    def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
         """Code the table column by column, or write every row for itself."""
         if not self._is_built_in():
-            return super()._prepare_all(frame)
+            return with_word_of_cuts(super()._prepare_all(frame), frame, self._preparation())
         coded = self.tabular_.code(frame)
         warn_of(coded.remarks)
         return rows_of(coded, frame.index)
@@ -295,7 +309,7 @@ class ClinicalExtractor(BaseExtractor):
         """Return the name tag of the fitted coding, or of the model."""
         return self.tabular_.spec() if self._is_built_in() else self._model.spec
 
-    def _preparation(self) -> Preparation:
+    def _preparation(self) -> RecordPreparation:
         """Return what writes one row and turns it into a model's input."""
         return RecordPreparation(self.columns_, self._model.prepare)
 
@@ -303,58 +317,6 @@ class ClinicalExtractor(BaseExtractor):
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         return tags
-
-
-@dataclass(frozen=True)
-class RecordPreparation:
-    """One row's cells in, a model's input out; picklable, and small.
-
-    Parameters
-    ----------
-    columns : tuple of Column
-        The columns that are used.
-    prepare : ModelPreparation
-        A record in, the model's input out.
-    """
-
-    columns: tuple[Column, ...]
-    prepare: ModelPreparation
-
-    def __call__(self, cells: tuple) -> Prepared | None:
-        """Prepare one row; without a single value that is used it is missing."""
-        record = record_of(cells, self.columns)
-        return None if all(map(is_missing, record.values())) else self.prepare(record)
-
-
-def record_of(cells: tuple, columns: Iterable[Column]) -> dict[str, Any]:
-    """Return the cells of one row that are used, by name of column."""
-    return {column.name: cells[column.position] for column in columns}
-
-
-def records(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table as records, one when it is asked for."""
-    for cells in frame.itertuples(index=False, name=None):
-        yield record_of(cells, columns)
-
-
-def written_columns(
-    columns: tuple[Column, ...], asked_for: Iterable
-) -> tuple[tuple[Column, ...], list[str]]:
-    """Return the columns that sentences are made of, and remarks on free text left out."""
-    wanted = {label_name(label) for label in asked_for}
-    left_out = [item for item in columns if item.kind == "text" and item.name not in wanted]
-    if len(left_out) == len(columns):
-        raise TableError(
-            "A language model must be given at least one column",
-            got="free text alone, which is read only where it is named",
-            remedy="Name it in text=, or pass other columns",
-        )
-    remarks = [
-        f"Column {item.name!r} holds free text, which language models read only where text= "
-        "names it; it is left out."
-        for item in left_out
-    ]
-    return tuple(item for item in columns if item not in left_out), remarks
 
 
 def warn_of(remarks: Iterable[str]) -> None:

@@ -11,7 +11,15 @@ from typing import Any
 
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
-__all__ = ["described", "quiet", "read_config", "read_tokenizer", "transformers"]
+__all__ = [
+    "described",
+    "first_line",
+    "lacking_package",
+    "quiet",
+    "read_config",
+    "read_tokenizer",
+    "transformers",
+]
 
 N_TOKENIZERS = 8
 VOCABULARIES = (
@@ -51,6 +59,8 @@ def described(folder: Path) -> dict[str, Any]:
     """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("not a JSON object")
     except (OSError, ValueError) as error:
         raise CheckpointError(
             "A language model is a folder with a config.json",
@@ -75,12 +85,29 @@ def read_config(folder: Path, trust_remote_code: bool = False) -> Any:
     Returns
     -------
     transformers.PreTrainedConfig
+
+    Raises
+    ------
+    CheckpointError
+        When transformers cannot read it.
+    MissingDependencyError
+        When it needs a package that is not installed.
     """
     package = transformers()
-    with quiet():
-        config = package.AutoConfig.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=trust_remote_code
-        )
+    try:
+        with quiet():
+            config = package.AutoConfig.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=trust_remote_code
+            )
+    except ImportError as error:
+        raise lacking_package(error) from error
+    # Every configuration has checks of its own, which raise in their own way.
+    except Exception as error:
+        raise CheckpointError(
+            "The config.json of a language model must describe it as transformers does",
+            got=f"{folder.name!r}, of which transformers says: {first_line(error)}",
+            remedy="Download the model's config.json again",
+        ) from error
     return config.get_text_config()
 
 
@@ -103,6 +130,8 @@ def read_tokenizer(folder: str, trust_remote_code: bool = False) -> Any:
     ------
     CheckpointError
         When the folder holds none that can be read.
+    MissingDependencyError
+        When it needs a package that is not installed.
     """
     package = transformers()
     # Without a vocabulary, transformers makes a tokenizer to which every word is unknown.
@@ -115,7 +144,10 @@ def read_tokenizer(folder: str, trust_remote_code: bool = False) -> Any:
             local_files_only=True,
             trust_remote_code=trust_remote_code,
         )
-    except (OSError, ValueError, ImportError) as error:
+    except ImportError as error:
+        raise lacking_package(error) from error
+    # The packages behind it raise whatever a file makes them stumble over.
+    except Exception as error:
         raise no_tokenizer(folder) from error
 
 
@@ -126,6 +158,40 @@ def no_tokenizer(folder: str) -> CheckpointError:
         got=folder,
         remedy="Copy tokenizer.json and tokenizer_config.json there too",
     )
+
+
+def lacking_package(error: ImportError) -> MissingDependencyError:
+    """Return the error about a package that transformers asks for.
+
+    Parameters
+    ----------
+    error : ImportError
+        What was raised.
+
+    Returns
+    -------
+    MissingDependencyError
+    """
+    return MissingDependencyError(
+        "Reading this language model needs a package that is not installed",
+        got=first_line(error),
+        remedy="Run pip install 'adestim[foundation]', and install the package that is named",
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text.
+
+    Parameters
+    ----------
+    error : Exception
+        The error.
+
+    Returns
+    -------
+    str
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from hashlib import sha256
@@ -31,7 +30,7 @@ from adestim.clinical.language_layouts import (
 from adestim.clinical.language_weights import load_body
 from adestim.clinical.text import RecordTemplate, Sentence, write_record
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import CheckpointError, DataWarning, InputError
+from adestim.exceptions import CheckpointError, InputError
 
 __all__ = ["LanguageModel", "family_of", "settled_pooling"]
 
@@ -75,8 +74,8 @@ class LanguageModel(Backbone):
         self.normalize = normalize
         self.lora_targets = self.family.lora_targets  # type: ignore[misc]
         self.width = self.width_out = body.config.hidden_size
-        # Causal models: the first token sees itself alone, so a second must read what is there.
-        self.n_stand_in = 2 if self.causal else 1
+        # A causal model's first token sees itself alone; and rotary positions count from the first.
+        self.n_stand_in = 2
         self.body = body
 
     @classmethod
@@ -143,14 +142,32 @@ class LanguageModel(Backbone):
         InputError
             When the text is too long.
         """
-        sentences = [Sentence(*item) for item in options["sentences"]]
-        text = write_record(raw, sentences, options["opening"])
         tokenizer = read_tokenizer(str(options["folder"]), options["trust_remote_code"])
-        ids = token_ids(tokenizer, text, options["causal"])
+        ids = record_ids(raw, tokenizer, options)
         require_words(ids, tokenizer, options["n_words"])
         if len(ids) > options["limit"]:
             ids = shortened(ids, tokenizer, options)
         return np.asarray(ids, dtype=np.int32)
+
+    @staticmethod
+    def is_cut(raw: Mapping[str, Any], **options: Any) -> bool:
+        """Tell whether :meth:`prepare` cuts a record that is too long.
+
+        Parameters
+        ----------
+        raw : mapping of str to object
+            Values by name of column.
+        **options : dict
+            What :meth:`learn` settled.
+
+        Returns
+        -------
+        bool
+        """
+        if options["too_long"] == "raise":
+            return False
+        tokenizer = read_tokenizer(str(options["folder"]), options["trust_remote_code"])
+        return len(record_ids(raw, tokenizer, options)) > options["limit"]
 
     @classmethod
     def digest(cls, weights: Path) -> str:
@@ -277,6 +294,7 @@ def settled_pooling(pooling: str | None, causal: bool) -> str:
             f"pooling= of {'a causal model' if causal else 'an encoder'} must be one of "
             f"{', '.join(map(repr, choices))}",
             got=repr(pooling),
+            remedy=f"Leave it out for {choices[0]!r}",
         )
     return pooling
 
@@ -290,6 +308,7 @@ def as_template(template: RecordTemplate | Mapping | None) -> RecordTemplate:
     raise InputError(
         "template= must be a RecordTemplate, or a mapping from columns to sentences",
         got=type(template).__name__,
+        remedy="Write backbone_params={'template': {'age': 'The patient is {value} years old.'}}",
     )
 
 
@@ -305,8 +324,15 @@ def longest_text(config: Any, reserve: int) -> int:
         raise InputError(
             f"reserve= must be a number of tokens below the model's {context} positions",
             got=repr(reserve),
+            remedy=f"Leave it out for {RESERVE}, or pass backbone_params={{'reserve': 16}}",
         )
     return context - reserve
+
+
+def record_ids(raw: Mapping[str, Any], tokenizer: Any, options: Mapping[str, Any]) -> list[int]:
+    """Write a record as sentences, and return the numbers of all their tokens."""
+    sentences = [Sentence(*item) for item in options["sentences"]]
+    return token_ids(tokenizer, write_record(raw, sentences, options["opening"]), options["causal"])
 
 
 def token_ids(tokenizer: Any, text: str, causal: bool) -> list[int]:
@@ -331,7 +357,7 @@ def require_words(ids: Sequence[int], tokenizer: Any, n_words: int) -> None:
 
 
 def shortened(ids: list[int], tokenizer: Any, options: Mapping[str, Any]) -> list[int]:
-    """Refuse a text that is too long, or cut it where asked for, with a warning."""
+    """Refuse a text that is too long, or cut it where asked for."""
     limit = options["limit"]
     if options["too_long"] == "raise":
         raise InputError(
@@ -340,10 +366,5 @@ def shortened(ids: list[int], tokenizer: Any, options: Mapping[str, Any]) -> lis
             remedy="Use fewer columns or a shorter template, lower 'reserve', or pass "
             "backbone_params={'too_long': 'truncate'}",
         )
-    warnings.warn(
-        f"A record of more than {limit} tokens was cut; the model does not see its end.",
-        DataWarning,
-        stacklevel=2,
-    )
     last = ids[-1:] if ids[-1] == tokenizer.sep_token_id else []
     return ids[: limit - len(last)] + last

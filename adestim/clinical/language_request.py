@@ -41,6 +41,16 @@ MODEL_PARAMS: Mapping[str, tuple | None] = {
 }
 
 
+TYPE_OF = {
+    "llama-2-7b": "llama",
+    "llama-2-13b": "llama",
+    "medgemma-4b": "gemma3_text",
+    "medgemma-27b": "gemma3_text",
+    "clinicalbert": "bert",
+    "all-minilm-l6-v2": "bert",
+}
+
+
 @dataclass(frozen=True)
 class ModelRequest:
     """What opens a language model, in the words of an extractor.
@@ -96,6 +106,7 @@ def language_request(extractor: Any, columns: Sequence[str]) -> Any:
         chosen, weights = card_of(extractor.backbone, weights)
     folder = resolve_weights(replace(chosen, revision=revision or chosen.revision), weights)
     require_own_code(folder, given)
+    require_type(chosen.name, folder)
     config = read_config(folder, given.get("trust_remote_code", False))
     causal = family_of(config.model_type).reads_backwards_only(config)
     architecture = {key: given.get(key, choices[-1]) for key, choices in MODEL_PARAMS.items()}
@@ -124,12 +135,13 @@ def require_params(given: Mapping[str, Any]) -> None:
                 f"{key}= in backbone_params of a language model must be one of "
                 f"{', '.join(map(repr, known[key]))}",
                 got=repr(value),
+                remedy=f"Leave it out for {known[key][-1]!r}",
             )
 
 
 def card_of(name: str, weights: str | Path | None) -> tuple[BackboneCard, str | Path | None]:
     """Return a card for a folder or a repository that has none, and where its weights are."""
-    is_folder = Path(name).expanduser().is_dir()
+    is_folder = bool(name) and Path(name).expanduser().is_dir()
     if not (is_folder or REPOSITORY.fullmatch(name)):
         near = names_like(name, "clinical")
         raise InputError(
@@ -156,6 +168,17 @@ def require_own_code(folder: Path, given: Mapping[str, Any]) -> None:
             got=repr(str(folder)),
             remedy="Read the code and pass backbone_params={'trust_remote_code': True} to run it, "
             "or False to use the built-in class",
+        )
+
+
+def require_type(name: str, folder: Path) -> None:
+    """Refuse the folder of a model of another type than the one that is named."""
+    found = described(folder)["model_type"]
+    if TYPE_OF.get(name, found) != found:
+        raise CheckpointError(
+            f"weights= of backbone {name!r} must be a model of type {TYPE_OF[name]!r}",
+            got=f"{found!r} in {str(folder)!r}",
+            remedy=f"Pass the folder of {name!r}, or backbone= with the path of this one",
         )
 
 

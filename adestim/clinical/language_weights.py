@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from torch import nn
 
-from adestim.clinical.language_files import quiet, transformers
+from adestim.clinical.language_files import first_line, lacking_package, quiet, transformers
 from adestim.exceptions import AdestimError, CheckpointError, MissingDependencyError
 
 __all__ = ["QUANTIZATIONS", "load_body"]
@@ -74,21 +75,38 @@ def load_body(
             )
     except AdestimError:
         raise
+    except ImportError as error:
+        raise lacking_package(error) from error
     # transformers, safetensors and torch each say in their own way what is wrong with a file.
     except Exception as error:
-        raise CheckpointError(
-            "The folder of a language model must hold its weights, whole and of its own shapes",
-            got=f"{folder.name!r}, of which transformers says: {first_line(error)}",
-            remedy="Download the model again, or pass the folder of the model its config.json "
-            "describes",
-        ) from error
+        raise refusal(folder, error) from error
     require_whole(report, folder)
     return getattr(body, "language_model", body).eval()
 
 
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def refusal(folder: Path, error: Exception) -> CheckpointError:
+    """Return the error about weights that transformers could not load."""
+    rule = "The folder of a language model must hold its weights, whole and of its own shapes"
+    name = repr(folder.name)
+    if isinstance(error, UnpicklingError):
+        return CheckpointError(
+            "The weights of a language model must be tensors alone",
+            got=f"{name}, whose .bin file holds other objects, which run code when they are made",
+            remedy="Prefer a folder with .safetensors files; only if you trust where this one "
+            "comes from, pass trust_checkpoint=True",
+        )
+    if "ignore_mismatched_sizes" in str(error):
+        return CheckpointError(
+            rule,
+            got=f"{name}, whose weights have other shapes than its config.json says",
+            remedy="Download config.json and weights of one model again",
+        )
+    return CheckpointError(
+        rule,
+        got=f"{name}, of which transformers says: {first_line(error)}",
+        remedy="Download the model again, or pass the folder of the model its config.json "
+        "describes",
+    )
 
 
 def require_whole(report: Mapping[str, Any], folder: Path) -> None:

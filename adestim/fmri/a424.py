@@ -17,6 +17,7 @@ from adestim.fmri.resampling import frames_within, require_known_params, require
 from adestim.fmri.roi_order import require_counted_regions
 from adestim.fmri.scaling import quartiles, require_fitted, usable_spread
 from adestim.fmri.timeseries import RoiSeries
+from adestim.fmri.training_series import usable_series
 
 __all__ = ["N_FRAMES", "N_PARCELS", "learn_parcels", "read_coordinates", "scaled_frames"]
 
@@ -105,14 +106,14 @@ def read_coordinates(
     TableError
         When it does not hold labels 1 to ``n_parcels`` and coordinates within 120 mm.
     """
-    if path is None or not Path(path).expanduser().is_file():
+    if path is None or not Path(str(path)).expanduser().is_file():
         raise InputError(
             "backbone_params of BrainLM must name the file of the parcels' coordinates",
             got="none" if path is None else f"no file {path}",
             remedy="Get toolkit/atlases/A424_Coordinates.dat from github.com/vandijklab/BrainLM "
             "and pass backbone_params={'coordinates': its path}",
         )
-    path = Path(path).expanduser()
+    path = Path(str(path)).expanduser()
     values = parcel_table(path)
     if values.shape != (n_parcels, 4) or not (values[:, 0] == np.arange(1, n_parcels + 1)).all():
         raise TableError(
@@ -147,7 +148,7 @@ def require_released_coordinates(path: Path, n_parcels: int, sha256: str | None)
     """Refuse a file of coordinates that nobody vouches for."""
     found = file_digest(path)
     released = found.startswith(SHA256_ENDS[0]) and found.endswith(SHA256_ENDS[1])
-    if found == sha256.lower() if sha256 is not None else released or n_parcels != N_PARCELS:
+    if found == str(sha256).lower() if sha256 is not None else released or n_parcels != N_PARCELS:
         return
     raise InputError(
         f"The file of coordinates must have the SHA-256 {sha256 or '...'.join(SHA256_ENDS)}",
@@ -162,8 +163,7 @@ def learn_courses(
 ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Return every parcel's median and interquartile range over the frames of all rows."""
     frames = []
-    for series in raws:
-        require_usable(series, n_parcels, model)
+    for series in usable_series(raws, lambda series: require_usable(series, n_parcels, model)):
         n_real = min(n_frames, frames_within(series.n_volumes, series.t_r, STEP))
         course = centred_frames(series, n_real).astype(np.float32)
         course[:, ~series.present] = np.nan

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import masked_attention
+from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.checkpoint import CheckpointLayout, load_strict, read_state
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import BackboneCard, register_backbone
@@ -79,7 +79,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 
@@ -170,6 +170,7 @@ class BrainJEPA(Backbone):
         mlp_ratio: int = 4,
     ):
         super().__init__()
+        require_frames(n_time_patches, patch_size)
         self.width = self.width_out = width
         self.patch_embed = PatchEmbedding(patch_size, width)
         self.pos_embed_proj = GradientPositions(n_rois, n_time_patches, n_gradients, width)
@@ -282,6 +283,16 @@ class BrainJEPA(Backbone):
         return self.norm(tokens)
 
 
+def require_frames(n_time_patches: int, patch_size: int) -> None:
+    """Refuse an input without frames."""
+    if n_time_patches < 1 or patch_size < 1:
+        raise InputError(
+            f"'n_time_patches' and 'patch_size' of {NAME} must be at least 1",
+            got=f"{n_time_patches} and {patch_size}",
+            remedy="Correct backbone_params['architecture']",
+        )
+
+
 def settled_options(
     raws: Iterable[RoiSeries],
     *,
@@ -298,6 +309,7 @@ def settled_options(
         raise InputError(
             f"'normalization' in backbone_params of {NAME} must be one of {NORMALIZATIONS}",
             got=repr(normalization),
+            remedy="Leave it out for 'scan'",
         )
     require_released_table(gradients, gradients_sha256, table)
     layout = getattr(raws, "layout", None)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import masked_attention
+from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import BackboneCard, register_backbone
@@ -66,7 +66,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -199,7 +199,7 @@ class BrainLM(Backbone):
         super().__init__()
         require_pooling(pooling)
         self.width = self.width_out = width
-        self.size = (n_parcels, n_frames)
+        self.size = require_inside((n_parcels, n_frames), image_size)
         self.image_size, self.patch_size, self.pooling = image_size, patch_size, pooling
         n_patches = (image_size // patch_size) ** 2
         self.vit = VisionTransformer(
@@ -263,9 +263,12 @@ class BrainLM(Backbone):
         return self.vit.layernorm(tokens)
 
     def readable(self, own: Tensor) -> Tensor:
-        """Return the class token and the patches that hold data."""
+        """Return the class token and the patches that hold data, or what stands in for them."""
         holds_data = self._holds_data(own.device)
-        return own & holds_data if own.shape[1] == len(holds_data) else own
+        if own.shape[1] != len(holds_data):
+            return own
+        read = own & holds_data
+        return torch.where(read.any(dim=1, keepdim=True), read, own)
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the class token, or the mean of the patches that hold data.
@@ -280,10 +283,10 @@ class BrainLM(Backbone):
         Returns
         -------
         Tensor of shape (B, width)
-            The stand-in at the class token's place, where a subject has no run.
+            The stand-in, where a subject has no run.
         """
         if self.pooling == "cls":
-            return tokens[:, 0]
+            return class_token(tokens, own)
         return mean_of_data(tokens, self.readable(own))
 
     def _holds_data(self, device: torch.device) -> Tensor:
@@ -302,7 +305,27 @@ class BrainLM(Backbone):
 def require_pooling(pooling: str) -> None:
     """Refuse another way to pool than the two there are."""
     if pooling not in ("cls", "mean"):
-        raise InputError("'pooling' of BrainLM must be 'cls' or 'mean'", got=repr(pooling))
+        raise InputError(
+            "'pooling' of BrainLM must be 'cls' or 'mean'",
+            got=repr(pooling),
+            remedy="Pass backbone_params={'architecture': {'pooling': 'cls'}}",
+        )
+
+
+def require_inside(size: tuple[int, int], image_size: int) -> tuple[int, int]:
+    """Return the numbers of parcels and frames, which the square must hold."""
+    if not 0 < min(size) <= max(size) <= image_size:
+        raise InputError(
+            "'n_parcels' and 'n_frames' of BrainLM must fit into its image",
+            got=f"{size[0]} x {size[1]} for an image of {image_size} x {image_size}",
+            remedy="Correct backbone_params['architecture']",
+        )
+    return size
+
+
+def class_token(tokens: Tensor, own: Tensor) -> Tensor:
+    """Return the first real token: the class token, or the stand-in at whatever place it is."""
+    return tokens[torch.arange(len(tokens), device=tokens.device), own.int().argmax(1)]
 
 
 def mean_of_data(tokens: Tensor, mask: Tensor) -> Tensor:

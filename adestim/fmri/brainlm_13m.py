@@ -14,16 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import masked_attention
+from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import BackboneCard, register_backbone
+from adestim.exceptions import InputError
 from adestim.fmri.a424 import N_FRAMES, N_PARCELS, learn_parcels, scaled_frames
 from adestim.fmri.brainlm import (
     EPS,
     FACTS,
     Dense,
     VisionTransformer,
+    class_token,
     mean_of_data,
     require_pooling,
 )
@@ -74,7 +76,7 @@ class ConvolvedAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int, kernel: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -204,6 +206,7 @@ class BrainLM13M(Backbone):
     ):
         super().__init__()
         require_pooling(pooling)
+        require_whole_patches(n_frames, patch_size)
         self.width = self.width_out = width
         self.n_parcels, self.n_frames, self.pooling = n_parcels, n_frames, pooling
         self.vit = VisionTransformer(
@@ -277,9 +280,19 @@ class BrainLM13M(Backbone):
         Returns
         -------
         Tensor of shape (B, width)
-            The stand-in at the class token's place, where a subject has no run.
+            The stand-in, where a subject has no run.
         """
-        return tokens[:, 0] if self.pooling == "cls" else mean_of_data(tokens, own)
+        return class_token(tokens, own) if self.pooling == "cls" else mean_of_data(tokens, own)
+
+
+def require_whole_patches(n_frames: int, patch_size: int) -> None:
+    """Refuse frames that cannot be cut into time patches."""
+    if n_frames < 1 or n_frames % patch_size:
+        raise InputError(
+            "'n_frames' of BrainLM 13M must be a multiple of 'patch_size'",
+            got=f"{n_frames} frames for patches of {patch_size}",
+            remedy="Correct backbone_params['architecture']",
+        )
 
 
 register_backbone(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -13,7 +14,8 @@ from adestim._docs import fill_docs
 from adestim._sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
-from adestim.extraction import BaseExtractor, Preparation, Prepared
+from adestim.extraction import BaseExtractor
+from adestim.fmri._repetition_time import sidecars
 from adestim.fmri.cleaning import Cleaning
 from adestim.fmri.connectome import Connectome
 from adestim.fmri.parcellation import Parcellation, label_parcellation, seitzman_parcellation
@@ -24,7 +26,10 @@ from adestim.foundation import (
     FoundationModel,
     ModelPreparation,
     open_foundation,
+    refuse_model_options,
 )
+from adestim.recall import Prepared
+from adestim.subjects import Preparation
 
 __all__ = ["FMRIExtractor"]
 
@@ -82,6 +87,7 @@ class FMRIExtractor(BaseExtractor):
     %(foundation)s
     %(adapt)s
     %(random_state)s
+    %(memory)s
     %(per_subject)s
 
     Attributes
@@ -192,6 +198,7 @@ class FMRIExtractor(BaseExtractor):
         adapt_params=None,
         cross_fit=False,
         random_state=None,
+        memory=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
@@ -215,6 +222,7 @@ class FMRIExtractor(BaseExtractor):
         self.adapt, self.adapt_params = adapt, adapt_params
         self.cross_fit = cross_fit
         self.random_state = random_state
+        self.memory = memory
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -222,6 +230,7 @@ class FMRIExtractor(BaseExtractor):
     def _learn(self, frame: pd.DataFrame) -> None:
         """Learn the regions from the training rows, and what a foundation model fits to them."""
         require_columns(frame)
+        refuse_model_options(self, BUILT_IN)
         require_band(*self._band())
         self._reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
         self.layout_ = learned_layout(self._reader, frame, self.errors)
@@ -308,6 +317,11 @@ class SubjectPreparation:
         if isinstance(self.model, Connectome):
             return Prepared(*self.model.tokens(series))
         return self.model(series)
+
+    def also_reads(self, cells: tuple) -> list[Path]:
+        """Return the sidecars that may state the run's repetition time."""
+        run = cells[0]
+        return list(sidecars(Path(run))) if isinstance(run, (str, os.PathLike)) else []
 
 
 def require_columns(frame: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ to the projection that was learned with them.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def require_table_named(path: str | Path | None) -> Path:
             remedy="Get data/gradient_mapping_450.csv from github.com/Eric-LRL/Brain-JEPA and "
             "pass backbone_params={'gradients': its path}",
         )
-    path = Path(path).expanduser()
+    path = Path(str(path)).expanduser()
     if not path.is_file():
         raise InputError(
             "The table of gradients must be an existing file",
@@ -65,7 +66,10 @@ def read_gradients(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         When it cannot be read, or has another shape.
     """
     try:
-        values = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
+        with warnings.catch_warnings():
+            # An empty file is refused for its shape.
+            warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
+            values = np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2)
     except (OSError, ValueError) as error:
         raise TableError(
             "The table of gradients must be comma-separated numbers without a header",
@@ -87,7 +91,7 @@ def require_released_table(path: str | Path, sha256: str | None, shape: tuple[in
     read_gradients(path, shape)
     wanted = sha256 or (GRADIENTS_SHA256 if shape == RELEASED_TABLE else None)
     found = file_digest(path)
-    if wanted is not None and found != wanted.lower():
+    if wanted is not None and found != str(wanted).lower():
         raise InputError(
             f"The table of gradients must have the SHA-256 {wanted}, since the weights belong to "
             "that very table",

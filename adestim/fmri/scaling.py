@@ -9,6 +9,7 @@ import numpy as np
 from adestim.exceptions import InputError, TimeSeriesError
 from adestim.fmri.resampling import require_usable
 from adestim.fmri.timeseries import RoiSeries
+from adestim.fmri.training_series import usable_series
 
 __all__ = ["learn_baselines", "quartiles", "require_fitted", "usable_spread"]
 
@@ -40,12 +41,17 @@ def learn_baselines(
     InputError
         When the series have lost their means, or all rows have the same.
     """
-    means = []
-    for series in raws:
+
+    def check(series: RoiSeries) -> None:
+        """Refuse a row by which nothing can be scaled."""
         require_usable(series, n_rois, model)
-        mean = series.values.mean(axis=0)
-        require_baseline(mean[series.present], series.values[:, series.present])
-        means.append(np.where(series.present, mean, np.nan))
+        known = series.values[:, series.present]
+        require_baseline(known.mean(axis=0), known)
+
+    means = [
+        np.where(series.present, series.values.mean(axis=0), np.nan)
+        for series in usable_series(raws, check)
+    ]
     if not means:
         return None, None
     low, middle, high = np.transpose([quartiles(column) for column in np.transpose(means)])

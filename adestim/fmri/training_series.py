@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 from joblib import Parallel, delayed
 
 from adestim.exceptions import AdestimError
-from adestim.extraction import prepare_subject, settle_failures
 from adestim.fmri.timeseries import RoiLayout, RoiSeries
+from adestim.subjects import prepare_subject, settle_failures
 
-__all__ = ["TrainingSeries"]
+__all__ = ["TrainingSeries", "usable_series"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,13 +42,68 @@ class TrainingSeries:
 
     def __iter__(self) -> Iterator[RoiSeries]:
         """Yield the series of every row that has some."""
+        return self.checked(lambda series: None)
+
+    def checked(self, check: Callable[[RoiSeries], None]) -> Iterator[RoiSeries]:
+        """Yield the series of every row that has some and passes a check.
+
+        Parameters
+        ----------
+        check : callable
+            Raises an error of the library where a series cannot be used, which then names the
+            subject.
+
+        Yields
+        ------
+        RoiSeries
+        """
         rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
         tasks = (delayed(prepare_subject)(self.read, cells, subject) for subject, cells in rows)
         failures = []
-        for result in Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks):
-            if isinstance(result, AdestimError):
-                failures.append(result)
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+        for subject, result in zip(self.frame.index, results, strict=True):
+            problem = problem_with(result, check, subject)
+            if problem is not None:
+                failures.append(problem)
             elif result is not None:
                 yield result
         if self.errors == "raise":
             settle_failures(failures, "raise")
+
+
+def problem_with(
+    result: RoiSeries | AdestimError | None, check: Callable[[RoiSeries], None], subject: object
+) -> AdestimError | None:
+    """Return why a subject's series cannot be used, or None."""
+    if not isinstance(result, RoiSeries):
+        return result
+    try:
+        check(result)
+    except AdestimError as error:
+        return error.about(subject)
+    return None
+
+
+def usable_series(
+    raws: Iterable[RoiSeries], check: Callable[[RoiSeries], None]
+) -> Iterator[RoiSeries]:
+    """Yield the series that can be used.
+
+    Parameters
+    ----------
+    raws : iterable of RoiSeries
+        Of :class:`TrainingSeries`, a row whose series cannot be used is told by its subject, or
+        left out where such rows count as missing.
+    check : callable
+        Raises an error of the library where a series cannot be used.
+
+    Yields
+    ------
+    RoiSeries
+    """
+    if isinstance(raws, TrainingSeries):
+        yield from raws.checked(check)
+        return
+    for series in raws:
+        check(series)
+        yield series

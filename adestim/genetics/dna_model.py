@@ -238,7 +238,10 @@ class DNABackbone(Backbone):
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the mean of the tokens of DNA, or the class token, (B, width_out)."""
-        return tokens[:, 0] if self.pooling == "cls" else super().pool(tokens, own)
+        if self.pooling == "mean":
+            return super().pool(tokens, own)
+        # The first that is there: where there is no DNA, a stand-in at any place.
+        return tokens[torch.arange(len(tokens), device=tokens.device), own.int().argmax(1)]
 
 
 def dna_options(params: Mapping[str, Any]) -> DNAOptions:
@@ -268,6 +271,7 @@ def require_choice(name: str, value: str, choices: Sequence[str]) -> str:
         raise GenotypeError(
             f"{name!r} of a DNA model must be one of {', '.join(map(repr, choices))}",
             got=repr(value),
+            remedy=f"Leave it out for {choices[0]!r}",
         )
     return value
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adestim.backbone.attention import heads_of
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.registry import BackboneCard, register_backbone
-from adestim.exceptions import GenotypeError, MissingDependencyError
+from adestim.exceptions import AdestimError, CheckpointError, GenotypeError, MissingDependencyError
 from adestim.genetics.dna_model import POOLINGS, DNABackbone, DNATokenizer, require_choice
 
 __all__ = ["DNABERT2"]
@@ -69,7 +70,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.Wqkv = nn.Linear(width, 3 * width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
@@ -213,7 +214,7 @@ class DNABERT2(DNABackbone):
         super().__init__()
         self.width = self.width_out = width
         self.n_heads = n_heads
-        self.pad = pad
+        self.pad = require_row(pad, n_words)
         self.pooling = require_choice("pooling", pooling, POOLINGS)
         self.embeddings = Embeddings(n_words, width, norm_eps)
         self.encoder = Encoder(
@@ -230,7 +231,18 @@ class DNABERT2(DNABackbone):
                 "DNABERT-2 needs the package tokenizers",
                 remedy="Run pip install 'adestim[foundation]'",
             ) from error
-        return BytePairWindows(Tokenizer.from_file(str(tokenizer_file(weights, path))))
+        file = tokenizer_file(weights, path)
+        try:
+            return BytePairWindows(Tokenizer.from_file(str(file)))
+        except AdestimError:
+            raise
+        # The package raises bare exceptions.
+        except Exception as error:
+            raise CheckpointError(
+                "The tokenizer of DNABERT-2 must be a file of the package tokenizers",
+                got=f"{file.name}: {error}",
+                remedy="Download the tokenizer.json that was released with the weights again",
+            ) from error
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return the embedded ids, (B, T, width)."""
@@ -253,10 +265,21 @@ class DNABERT2(DNABackbone):
         return torch.where(rest.any(1, keepdim=True), rest, own)
 
 
+def require_row(pad: int, n_words: int) -> int:
+    """Return the id of padding, which must have a row in the table of words."""
+    if not 0 <= pad < n_words:
+        raise GenotypeError(
+            "The id of padding must be one of the model's words",
+            got=f"pad={pad} of n_words={n_words}",
+            remedy="Correct backbone_params['architecture']",
+        )
+    return pad
+
+
 def tokenizer_file(weights: Path | None, path: str | Path | None) -> Path:
     """Return where the tokenizer is, or say where it should be."""
     if path is not None:
-        file = Path(path).expanduser()
+        file = Path(str(path)).expanduser()
     else:
         folder = Path() if weights is None else Path(weights)
         file = (folder if folder.is_dir() else folder.parent) / "tokenizer.json"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import CLOSED, masked_attention
+from adestim.backbone.attention import CLOSED, heads_of, masked_attention
 
 __all__ = ["Embeddings", "Encoder", "rotary_angles"]
 
@@ -73,7 +73,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)

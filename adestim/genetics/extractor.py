@@ -12,8 +12,8 @@ import pandas as pd
 from adestim._docs import fill_docs
 from adestim._sklearn import Interval, StrOptions
 from adestim.encoding import BackboneSpec
-from adestim.extraction import BaseExtractor, settle_failures
-from adestim.foundation import FOUNDATION_CONSTRAINTS, open_foundation
+from adestim.extraction import BaseExtractor
+from adestim.foundation import FOUNDATION_CONSTRAINTS, open_foundation, refuse_model_options
 from adestim.genetics.apoe import (
     APOE_SNPS,
     APOE_TOKENS,
@@ -33,7 +33,6 @@ from adestim.genetics.genotype_model import (
     encode_alleles,
     open_dna_model,
     reads_dna,
-    refuse_idle_parameters,
     require_places,
     with_names,
 )
@@ -58,6 +57,7 @@ from adestim.genetics.selection import (
     with_requested,
 )
 from adestim.genetics.sequence import are_snps
+from adestim.subjects import settle_failures
 
 __all__ = ["GeneticsExtractor"]
 
@@ -107,6 +107,7 @@ class GeneticsExtractor(BaseExtractor):
         whose cells all are such genotypes, if any.
     %(adapt)s
     %(random_state)s
+    %(memory)s
     errors : {"raise", "missing"}, default="raise"
         What becomes of subjects whose data cannot be used, an unknown sample id for
         instance: an error that names them, or a warning and a missing modality.
@@ -148,9 +149,7 @@ class GeneticsExtractor(BaseExtractor):
     0.1 and three standard errors from one half in both, and masked elsewhere.
 
     Sex chromosomes are used only when asked for by name, and the sex and phenotype columns of
-    a .fam file never.
-
-    VCF is read as a stream and is slow to search; convert whole genomes to PLINK first.
+    a .fam file never. VCF is slow to search; convert whole genomes to PLINK first.
 
     **DNA models** need genotype files and a reference genome of the same build. Around each SNP a
     window is cut, the variant always at the same letter of its middle token, and read by itself
@@ -243,6 +242,7 @@ class GeneticsExtractor(BaseExtractor):
         adapt_params=None,
         cross_fit=False,
         random_state=None,
+        memory=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
@@ -266,13 +266,14 @@ class GeneticsExtractor(BaseExtractor):
         self.adapt_params = adapt_params
         self.cross_fit = cross_fit
         self.random_state = random_state
+        self.memory = memory
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
 
     def _learn(self, frame):
         """Learn the columns' roles, the SNPs, the alleles that are counted, and the model."""
-        refuse_idle_parameters(self, BUILT_IN)
+        refuse_model_options(self, BUILT_IN)
         self.columns_ = column_roles(
             frame,
             from_files=self.genotypes is not None,

@@ -11,7 +11,7 @@ import pandas as pd
 from adestim.backbone.hub import resolve_weights
 from adestim.backbone.registry import find_card
 from adestim.encoding import BackboneSpec, Encoding
-from adestim.exceptions import GenotypeError, InputError
+from adestim.exceptions import GenotypeError
 from adestim.foundation import FoundationModel, open_foundation
 from adestim.genetics.apoe import apoe_sites
 from adestim.genetics.columns import ColumnRoles
@@ -21,7 +21,6 @@ __all__ = [
     "encode_alleles",
     "open_dna_model",
     "reads_dna",
-    "refuse_idle_parameters",
     "require_places",
     "with_names",
 ]
@@ -37,19 +36,6 @@ def reads_dna(backbone: str) -> bool:
     from adestim.genetics.dna_model import DNABackbone
 
     return issubclass(card.backbone_class(), DNABackbone)
-
-
-def refuse_idle_parameters(extractor: Any, built_in: str) -> None:
-    """Refuse weights and options that the built-in backbone does not have."""
-    given = [
-        name for name in ("weights", "backbone_params") if getattr(extractor, name) is not None
-    ]
-    if extractor.backbone == built_in and given:
-        raise InputError(
-            f"{' and '.join(given)} of GeneticsExtractor must be left out: the built-in backbone "
-            f"{built_in!r} has no such thing",
-            remedy="Name a foundation model with backbone=",
-        )
 
 
 def require_places(columns: ColumnRoles, backbone: str) -> None:

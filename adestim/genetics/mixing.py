@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adestim.encoding import BackboneSpec, Encoding
-from adestim.extraction import Prepared
+from adestim.recall import Prepared
 
 __all__ = ["PreparedGenotypes", "mixed_encoding", "prepared_genotypes"]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import AdestimError, DataWarning, GenotypeError, NoModalityError
-from adestim.extraction import Prepared
 from adestim.genetics.apoe import apoe_from_snps
 from adestim.genetics.columns import Cells, ColumnRoles, column_label
 from adestim.genetics.dosage import dosage_tokens
@@ -19,6 +18,7 @@ from adestim.genetics.harmonise import align, warn_of_masked
 from adestim.genetics.mixing import PreparedGenotypes
 from adestim.genetics.pooled import locate, pooled_dosages, sample_error
 from adestim.genetics.selection import Rule
+from adestim.recall import Prepared
 
 __all__ = [
     "Read",

@@ -61,10 +61,25 @@ class ReferenceGenome:
         -------
         str
             Empty where the stretch is not wholly inside the chromosome.
+
+        Raises
+        ------
+        GenotypeError
+            When the file ends before its index says.
         """
         if start < 0 or stop > self.lengths.get(chromosome, 0):
             return ""
-        return self._fasta.fetch(self._names[chromosome], start, stop).upper()
+        try:
+            dna = self._fasta.fetch(self._names[chromosome], start, stop).upper()
+        except (OSError, ValueError):
+            dna = ""
+        if len(dna) != stop - start:
+            raise GenotypeError(
+                "The index of a reference genome must be its own",
+                got=f"{len(dna)} letters where there are {stop - start} by the index",
+                remedy="Delete the index (.fai) beside the FASTA file, so that it is made again",
+            )
+        return dna
 
 
 def plain_name(name: str) -> str:
@@ -92,7 +107,7 @@ def open_reference(path: str | os.PathLike) -> Iterator[ReferenceGenome]:
     Raises
     ------
     GenotypeError
-        When there is no such file, or it is no FASTA.
+        When there is no such file, it is no FASTA, or its index is another file's.
     MissingDependencyError
         When pysam is not installed.
     """
@@ -103,19 +118,49 @@ def open_reference(path: str | os.PathLike) -> Iterator[ReferenceGenome]:
             "Reading a reference genome needs the package pysam",
             remedy="Run pip install 'adestim[sequence]'",
         ) from error
-    path = Path(path).expanduser()
+    path = Path(str(path)).expanduser()
     if not path.is_file():
         raise GenotypeError(
             "The reference genome must be an existing FASTA file",
             got=str(path),
             remedy="Pass its path as backbone_params={'reference': path}",
         )
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, without_chatter(pysam):
         fai, gzi = indices(path, Path(folder), pysam)
-        with pysam.FastaFile(
-            str(path), filepath_index=str(fai), filepath_index_compressed=str(gzi) if gzi else None
-        ) as fasta:
+        with opened(path, fai, gzi, pysam) as fasta:
             yield ReferenceGenome(fasta)
+
+
+@contextmanager
+def without_chatter(pysam: Any) -> Iterator[None]:
+    """Keep the C library from writing to the terminal what is said here as an error."""
+    level = pysam.set_verbosity(0)
+    try:
+        yield
+    finally:
+        pysam.set_verbosity(level)
+
+
+def opened(path: Path, fai: Path, gzi: Path | None, pysam: Any) -> Any:
+    """Open a FASTA file, whose index must be its own."""
+    try:
+        fasta = pysam.FastaFile(
+            str(path), filepath_index=str(fai), filepath_index_compressed=str(gzi) if gzi else None
+        )
+    except (OSError, ValueError) as error:
+        raise broken_index(path, fai, "an index that cannot be read") from error
+    if not fasta.references:
+        raise broken_index(path, fai, "an index without a single sequence")
+    return fasta
+
+
+def broken_index(path: Path, fai: Path, got: str) -> GenotypeError:
+    """Return the error about an index that is not that of its file."""
+    return GenotypeError(
+        f"The index {fai.name} must be that of the reference genome {path.name}",
+        got=got,
+        remedy="Delete the index, so that it is made again",
+    )
 
 
 def reference_build(path: str | os.PathLike) -> str | None:

@@ -30,6 +30,7 @@ PLACE_IN_TOKEN = 2
 LONGEST = 5994
 STRANDS = ("forward", "either")
 ANSWERS = ("raise", "drop")
+BUILDS = (None, "hg18", "hg19", "hg38")
 OTHER_BUILD_SHARE = 0.1
 N_SHOWN = 5
 
@@ -163,11 +164,13 @@ def check_settings(settings: WindowSettings) -> None:
     for name, value, choices in (
         ("strand", settings.strand, STRANDS),
         ("unusable", settings.unusable, ANSWERS),
+        ("build", settings.build, BUILDS),
     ):
         if value not in choices:
             raise GenotypeError(
                 f"{name!r} in backbone_params must be one of {', '.join(map(repr, choices))}",
                 got=repr(value),
+                remedy=f"Leave it out for {choices[0]!r}",
             )
 
 

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim._nifti import image_values
-from adestim.backbone.attention import masked_attention
+from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.exceptions import InputError, VolumeError
 from adestim.smri.intensity import clean_background, require_skull_stripped, standardise
-from adestim.smri.layers import require_volumes_of, tokens_of
+from adestim.smri.layers import require_volumes_of, tokens_of, whole_patches
 from adestim.smri.preparation import chosen_options
 
 __all__ = ["BrainIAC"]
@@ -83,7 +83,8 @@ class BrainIAC(Backbone):
         require_pooling(pooling)
         self.img_size, self.pooling = tuple(img_size), pooling
         self.width = self.width_out = hidden_size
-        self.n_stand_in = prod(length // patch_size for length in img_size)
+        x, y, z = self.img_size
+        self.n_stand_in = prod(whole_patches(length, patch_size) for length in (x, y, z))
         self.patch_embedding = PatchEmbedding(self.n_stand_in, patch_size, hidden_size)
         self.blocks = nn.ModuleList(
             Block(hidden_size, mlp_dim, num_heads) for _ in range(num_layers)
@@ -182,7 +183,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out_proj = nn.Linear(width, width)
 

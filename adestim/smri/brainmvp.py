@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import masked_attention
+from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import BackboneCard, register_backbone
@@ -254,7 +254,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int):
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads = heads_of(width, n_heads)
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
 

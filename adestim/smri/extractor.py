@@ -15,13 +15,15 @@ from adestim._docs import fill_docs
 from adestim._sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
-from adestim.extraction import BaseExtractor, Preparation, Prepared
+from adestim.extraction import BaseExtractor
 from adestim.foundation import FOUNDATION_CONSTRAINTS, FoundationModel, open_foundation
+from adestim.recall import Prepared
 from adestim.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.smri.parcellation import Parcellation, label_parcellation
 from adestim.smri.registration import register_affine
 from adestim.smri.template import load_template, mni_grid, require_mni
 from adestim.smri.volume import read_volume, resample_to_grid
+from adestim.subjects import Preparation
 
 __all__ = ["SMRIExtractor"]
 
@@ -64,6 +66,7 @@ class SMRIExtractor(BaseExtractor):
         Voxel indices to mm (RAS), for cells that are arrays. Images have their own.
     %(adapt)s
     %(random_state)s
+    %(memory)s
     %(per_subject)s
 
     Attributes
@@ -173,6 +176,7 @@ class SMRIExtractor(BaseExtractor):
         adapt_params=None,
         cross_fit=False,
         random_state=None,
+        memory=None,
         errors="raise",
         n_jobs=None,
         verbose=False,
@@ -193,6 +197,7 @@ class SMRIExtractor(BaseExtractor):
         self.adapt_params = adapt_params
         self.cross_fit = cross_fit
         self.random_state = random_state
+        self.memory = memory
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose

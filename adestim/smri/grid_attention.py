@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from adestim.backbone.attention import heads_of
+
 __all__ = ["PaddedGridAttention", "grid_bias", "padding_bias"]
 
 
@@ -35,7 +37,7 @@ class PaddedGridAttention(nn.Module):
 
     def __init__(self, width: int, n_heads: int, edge: int, window: int):
         super().__init__()
-        self.n_heads, self.edge, self.window = n_heads, edge, window
+        self.n_heads, self.edge, self.window = heads_of(width, n_heads), edge, window
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         shape = (2 * window - 1, width // n_heads)

@@ -67,7 +67,8 @@ def require_brain(image: Any) -> None:
     Raises
     ------
     VolumeError
-        When less than 300 mL are above zero, or more than 1 % of the voxels are below.
+        When less than 300 mL are above zero, all of these are the same, or more than 1 % of the
+        voxels are below.
     """
     values = image_values(image, VolumeError)
     size = foreground_ml(image)
@@ -76,6 +77,13 @@ def require_brain(image: Any) -> None:
             f"A volume must show {MIN_BRAIN_ML:g} mL of voxels above zero, as every brain does",
             got=f"{size:.0f} mL",
             remedy="Look at the image, and check that its affine is in mm",
+        )
+    above = values[values > 0]
+    if above.min() == above.max():
+        raise VolumeError(
+            "The voxels above zero must differ",
+            got=f"{above.size} voxels of the same value, as in a mask",
+            remedy="Pass the T1w volume itself",
         )
     negative = float(np.mean(values < 0))
     if negative > MAX_NEGATIVE:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from adestim.exceptions import InputError
 
-__all__ = ["ChannelNorm", "grid_of", "require_volumes_of", "tokens_of"]
+__all__ = ["ChannelNorm", "grid_of", "require_volumes_of", "tokens_of", "whole_patches"]
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -47,6 +47,32 @@ def grid_of(tokens: Tensor, shape: tuple[int, ...]) -> Tensor:
     Tensor of shape (B, C, n_1, n_2, n_3)
     """
     return tokens.transpose(1, 2).unflatten(2, shape)
+
+
+def whole_patches(length: int, patch_size: int) -> int:
+    """Return how many patches an edge has, which must be cut into whole ones.
+
+    Parameters
+    ----------
+    length, patch_size : int
+        Voxels along the edge of a volume, and of a patch.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        When voxels would be left over.
+    """
+    if patch_size < 1 or length < 1 or length % patch_size:
+        raise InputError(
+            "img_size must be a multiple of patch_size along every axis",
+            got=f"{length} voxels for patches of {patch_size}",
+            remedy="Correct backbone_params={'architecture': {'img_size': ...}}",
+        )
+    return length // patch_size
 
 
 def require_volumes_of(inputs: Tensor, shape: tuple[int, ...], model: str) -> None:

@@ -201,7 +201,9 @@ def head_middle(values: np.ndarray, resolution: float) -> np.ndarray:
     return np.array([x, y, (bottom + top - 1) / 2])
 
 
-def require_fit(box: Sequence[slice], shape: Sequence[int], resolution: float) -> None:
+def require_fit(
+    box: Sequence[slice], shape: Sequence[int], resolution: float, adjustable: bool = True
+) -> None:
     """Refuse a brain that is larger than a model's field of view.
 
     Parameters
@@ -212,6 +214,8 @@ def require_fit(box: Sequence[slice], shape: Sequence[int], resolution: float) -
         Voxels of the field of view along x, y and z.
     resolution : float
         Edge of a voxel, in mm.
+    adjustable : bool, default=True
+        Whether the model has the option ``"resolution"``.
 
     Raises
     ------
@@ -224,8 +228,12 @@ def require_fit(box: Sequence[slice], shape: Sequence[int], resolution: float) -
         raise VolumeError(
             f"The brain must fit the model's field of view of {millimetres(shape, resolution)}",
             got=millimetres(extent, resolution),
-            remedy="Check that nothing but the brain is above zero; for a large brain, pass "
-            f"backbone_params={{'resolution': {needed:g}}}",
+            remedy="Check that nothing but the brain is above zero"
+            + (
+                f"; for a large brain, pass backbone_params={{'resolution': {needed:g}}}"
+                if adjustable
+                else ", and that the affine is in mm"
+            ),
         )
 
 

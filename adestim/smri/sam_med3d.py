@@ -16,7 +16,13 @@ from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.exceptions import InputError
 from adestim.smri.grid_attention import PaddedGridAttention
 from adestim.smri.intensity import clean_background, is_skull_stripped, require_brain, standardise
-from adestim.smri.layers import ChannelNorm, grid_of, require_volumes_of, tokens_of
+from adestim.smri.layers import (
+    ChannelNorm,
+    grid_of,
+    require_volumes_of,
+    tokens_of,
+    whole_patches,
+)
 from adestim.smri.preparation import (
     chosen_options,
     crop_or_pad,
@@ -94,7 +100,7 @@ class SAMMed3D(Backbone):
         super().__init__()
         require_output(output)
         self.img_size, self.output = img_size, output
-        self.edge = require_one_window(img_size // patch_size, window_size)
+        self.edge = require_one_window(whole_patches(img_size, patch_size), window_size)
         self.width = embed_dim
         self.width_out = embed_dim if output == "tokens" else out_chans
         self.n_stand_in = self.edge**3
@@ -218,7 +224,7 @@ class MLP(nn.Module):
 def brain_middle(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return the index of the middle of a skull-stripped brain, which must fit the cube."""
     box = foreground_box(values)
-    require_fit(box, shape, RESOLUTION)
+    require_fit(box, shape, RESOLUTION, adjustable=False)
     return np.array([(part.start + part.stop - 1) / 2 for part in box])
 
 

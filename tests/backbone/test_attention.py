@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from adestim.backbone import CLOSED, Attention, masked_attention
-from adestim.backbone.attention import log_mask_of
+from adestim.backbone.attention import heads_of, log_mask_of
+from adestim.exceptions import InputError
 
 
 @pytest.fixture
@@ -109,3 +110,10 @@ def test_queries_are_left_as_they_are():
 def test_a_log_mask_is_zero_where_open_and_closed_elsewhere():
     log_mask = log_mask_of(torch.tensor([[True, False]]))
     assert log_mask.tolist() == [[0.0, CLOSED]]
+
+
+@pytest.mark.parametrize("n_heads", [0, -1, 5])
+def test_heads_must_divide_the_width(n_heads):
+    assert heads_of(8, 2) == 2
+    with pytest.raises(InputError, match=f"{n_heads} heads for a width of 8"):
+        heads_of(8, n_heads)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -71,7 +73,7 @@ def test_each_precision_is_a_model_of_its_own(spec):
 def test_a_file_that_cannot_be_read_leaves_nothing_behind(spec, tmp_path, loaded):
     (tmp_path / "model.pt").write_bytes(b"<html>")
     with pytest.raises(CheckpointError, match="web page"):
-        load_backbone(spec)
+        load_backbone(replace(spec, digest=""))
     assert loaded == {}
 
 
@@ -103,3 +105,12 @@ def test_a_skeleton_shares_weights_and_not_layers():
     assert isinstance(model.out, torch.nn.Linear)
     assert not model.gradient_checkpointing
     assert all(weight is model.get_parameter(name) for name, weight in copied.named_parameters())
+
+
+def test_weights_that_were_exchanged_or_are_gone_are_refused(spec, tmp_path):
+    torch.save(toy(seed=1).state_dict(), tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=r"must be those that fit saw.*another content"):
+        load_backbone(spec)
+    (tmp_path / "model.pt").unlink()
+    with pytest.raises(CheckpointError, match=r"must be those that fit saw.*no such file"):
+        load_backbone(spec)

@@ -7,7 +7,13 @@ import pytest
 import torch
 
 from adestim.backbone.loading import load_backbone, skeleton
-from adestim.backbone.lora import AdaptedBackbone, LoRASettings, add_lora, low_rank_updates
+from adestim.backbone.lora import (
+    AdaptedBackbone,
+    LoRASettings,
+    add_lora,
+    lora_targets,
+    low_rank_updates,
+)
 from adestim.exceptions import InputError, MissingDependencyError
 from tests.toy_backbone import N_FEATURES, N_PLACES, ToyViT, toy_spec, write_weights
 
@@ -183,3 +189,20 @@ def test_the_toy_keeps_its_batch_norm_frozen(adapted):
     encoded(adapted, some_inputs())
     assert isinstance(adapted.body, ToyViT)
     assert torch.equal(adapted.body.norm.running_mean, before)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"alpha": "x"}, {"alpha": 0}, {"dropout": 1}, {"dropout": True}, {"dropout": -0.1}]
+)
+def test_settings_that_no_training_can_have_are_refused(wrong):
+    [(name, value)] = wrong.items()
+    with pytest.raises(InputError, match=f"'{name}' of LoRA must be a number.*Got {value!r}"):
+        LoRASettings(**wrong)
+
+
+def test_targets_are_names():
+    assert lora_targets(None) is None
+    assert lora_targets("attn.qkv") == ("attn.qkv",)
+    assert lora_targets(["a", "b"]) == ("a", "b")
+    with pytest.raises(InputError, match=r"targets of LoRA.*Got 5"):
+        lora_targets(5)

@@ -247,3 +247,13 @@ def test_every_card_of_the_package_leads_to_a_backbone(cards):
         if card.home.startswith("adestim."):
             assert issubclass(card.backbone_class(), adestim.Backbone), card.name
             assert card.licence or card.commercial is None, card.name
+
+
+def test_names_are_printed_whole_in_a_narrow_terminal():
+    with pd.option_context("display.width", 80):
+        lines = repr(list_backbones()).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert (
+        sum(line.startswith("nucleotide-transformer-v2-100m-multi-species ") for line in lines) > 1
+    )
+    assert any("Tak et al. (2026). A genera..." in line for line in lines)

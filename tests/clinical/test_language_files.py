@@ -27,7 +27,7 @@ def test_an_absent_package_is_named(monkeypatch):
         transformers()
 
 
-@pytest.mark.parametrize("content", [None, "no json"])
+@pytest.mark.parametrize("content", [None, "no json", "[]"])
 def test_a_folder_without_a_description_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
@@ -62,3 +62,26 @@ def test_the_settings_of_transformers_are_left_as_found():
     with quiet():
         assert not logging.is_progress_bar_enabled()
     assert (logging.get_verbosity(), logging.is_progress_bar_enabled()) == before
+
+
+def test_a_description_that_transformers_cannot_read_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "hidden_size": "x"}')
+    with pytest.raises(CheckpointError, match="must describe it as transformers does"):
+        read_config(tmp_path)
+
+
+def test_a_tokenizer_that_means_nothing_is_refused(tmp_path):
+    save_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="must hold its tokenizer"):
+        read_tokenizer(str(tmp_path))
+
+
+def test_a_package_that_a_tokenizer_needs_is_named(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise ImportError("requires the SentencePiece library")
+
+    save_tokenizer(tmp_path)
+    monkeypatch.setattr(transformers().AutoTokenizer, "from_pretrained", refuse)
+    with pytest.raises(MissingDependencyError, match="SentencePiece"):
+        read_tokenizer(str(tmp_path))

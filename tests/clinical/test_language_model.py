@@ -13,7 +13,7 @@ from adestim.backbone.checks import check_backbone
 from adestim.backbone.loading import skeleton
 from adestim.clinical import RecordTemplate
 from adestim.clinical.language_model import LanguageModel
-from adestim.exceptions import CheckpointError, DataWarning, InputError
+from adestim.exceptions import CheckpointError, InputError
 from tests.clinical.language_folders import (
     SMALL,
     WORDS,
@@ -88,11 +88,15 @@ def test_a_text_that_is_too_long_is_refused_with_both_lengths(folders):
     ("kind", "cut"),
     [("bert", "[CLS] the patient is 71 [SEP]"), ("llama", "[CLS] the patient is 71 [SEP]")],
 )
-def test_a_text_that_is_too_long_is_cut_with_a_warning_where_asked_for(folders, kind, cut):
+def test_a_text_that_is_too_long_is_cut_where_asked_for(folders, kind, cut):
     options = learned(folders[kind], reserve=90, too_long="truncate")
-    with pytest.warns(DataWarning, match="more than 6 tokens was cut"):
-        ids = LanguageModel.prepare(RECORD, **options)
-    assert words(ids) == cut
+    assert words(LanguageModel.prepare(RECORD, **options)) == cut
+    assert LanguageModel.is_cut(RECORD, **options)
+
+
+@pytest.mark.parametrize("params", [{"reserve": 90}, {"too_long": "truncate"}])
+def test_a_text_that_fits_or_is_refused_is_not_cut(folders, params):
+    assert not LanguageModel.is_cut(RECORD, **learned(folders["bert"], **params))
 
 
 @pytest.mark.parametrize("reserve", [-1, 96, 2.5])
@@ -182,6 +186,19 @@ def test_a_stand_in_at_the_last_place_sees_auxiliary_tokens(kind):
     encoded = model.encode(torch.cat([tokens, aux], dim=1), log_mask, model.n_stand_in)
     model.pool(encoded, own).square().sum().backward()
     assert (aux.grad.abs().sum(-1) > 0).all()
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_stand_in_is_read_alike_behind_any_number_of_closed_places(kind):
+    model, pooled = wrapped(kind), []
+    generator = torch.Generator().manual_seed(0)
+    own, aux = (torch.randn(1, n, 16, generator=generator) for n in (1, 4))
+    for n_own in (model.n_stand_in, 9):
+        mask = torch.arange(n_own)[None] == n_own - 1
+        tokens = torch.cat([own.expand(1, n_own, 16), aux], dim=1)
+        log_mask = torch.cat([log_mask_of(mask), torch.zeros(1, 4)], dim=1)
+        pooled.append(model.pool(model.encode(tokens, log_mask, n_own), mask))
+    torch.testing.assert_close(*pooled, atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_that_is_not_supported_is_named_with_those_that_are(tmp_path):

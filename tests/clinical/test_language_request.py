@@ -148,3 +148,15 @@ def test_another_backbone_is_left_to_its_class(monkeypatch):
     monkeypatch.setitem(_CARDS, card.name, card)
     extractor = ClinicalExtractor(backbone="my-table-model")
     assert language_request(extractor, ["age"]) is extractor
+
+
+def test_a_model_of_another_type_than_the_one_named_is_refused(folder):
+    with pytest.raises(
+        CheckpointError, match=r"'llama-2-7b' must be a model of type 'llama'.*'bert'"
+    ):
+        requested(backbone="llama-2-7b", weights=folder)
+
+
+def test_a_backbone_without_a_name_is_refused():
+    with pytest.raises(InputError, match="must name a backbone"):
+        requested(backbone="")

@@ -130,3 +130,10 @@ def test_shards_and_older_formats_are_read_alike(tmp_path):
     for name in ("whole", "shards", "old"):
         body = load_body(tmp_path / name, NO_POOLER)
         torch.testing.assert_close(body.state_dict(), model.state_dict(), atol=0, rtol=0)
+
+
+def test_other_objects_than_tensors_are_refused(tmp_path):
+    small_model("bert").config.save_pretrained(tmp_path)
+    torch.save({"a": ValueError}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(CheckpointError, match=r"tensors alone.*trust_checkpoint=True"):
+        load_body(tmp_path, {})

@@ -148,6 +148,7 @@ def test_stand_in_is_pooled_where_there_is_no_run(pooling):
     own[:, 0] = True
     torch.testing.assert_close(model.pool(tokens, own), tokens[:, 0])
     torch.testing.assert_close(model.pool(tokens[:, :6], own[:, :1]), tokens[:, 0])
+    torch.testing.assert_close(model.pool(tokens, own.flip(1)), tokens[:, -1])
 
 
 def test_other_pooling_is_refused():
@@ -189,3 +190,9 @@ def test_preparation_scales_divides_and_sorts_by_y(coordinates):
 def test_unknown_option_is_refused(coordinates):
     with pytest.raises(InputError, match=r"may hold 'coordinates'.*'normalization'"):
         BrainLM.learn([], coordinates=coordinates[0], n_parcels=30, normalization="scan")
+
+
+@pytest.mark.parametrize("size", [{"n_frames": 1000}, {"n_parcels": 0}])
+def test_data_must_fit_into_the_image(size):
+    with pytest.raises(InputError, match="must fit into its image"):
+        BrainLM(**VIT_TINY, **size)

@@ -115,6 +115,15 @@ def test_pools_the_class_token_or_the_others(case, pooling):
     torch.testing.assert_close(model.pool(tokens, own), expected)
 
 
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_stand_in_is_pooled_at_whatever_place_it_is(pooling):
+    model = BrainLM13M(**SMALL_TINY, pooling=pooling)
+    tokens = torch.randn(2, 121, 32, generator=torch.Generator().manual_seed(0))
+    own = torch.zeros(2, 121, dtype=torch.bool)
+    own[:, -1] = True
+    torch.testing.assert_close(model.pool(tokens, own), tokens[:, -1])
+
+
 def test_other_pooling_is_refused():
     with pytest.raises(InputError, match="must be 'cls' or 'mean'"):
         BrainLM13M(**SMALL_TINY, pooling="max")
@@ -131,3 +140,9 @@ def test_preparation_scales_and_brings_the_coordinates(tmp_path):
     centred = rows[0].values - rows[0].values.mean(axis=0)
     assert np.corrcoef(inputs[5, :40], centred[:, 5])[0, 1] > 0.999999
     assert 0.3 < inputs[:, :40].std() < 1.5
+
+
+@pytest.mark.parametrize("n_frames", [0, 45])
+def test_frames_must_make_whole_patches(n_frames):
+    with pytest.raises(InputError, match="must be a multiple of 'patch_size'"):
+        BrainLM13M(**SMALL_TINY | {"n_frames": n_frames})

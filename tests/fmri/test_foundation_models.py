@@ -10,7 +10,13 @@ from sklearn.base import clone
 
 from adestim import FMRIExtractor
 from adestim.backbone.checkpoint import file_digest
-from adestim.exceptions import CheckpointError, InputError, SubjectsError, TimeSeriesError
+from adestim.exceptions import (
+    CheckpointError,
+    DataWarning,
+    InputError,
+    SubjectsError,
+    TimeSeriesError,
+)
 from tests.fmri.models import (
     JEPA_TINY,
     SMALL_TINY,
@@ -284,3 +290,14 @@ def test_training_rows_that_fail_are_told_at_once(small):
 def test_wrong_parameters_are_refused(jepa, change, error, words):
     with pytest.raises(error, match=words):
         FMRIExtractor(t_r=T_R, **{**jepa, **change}).fit(tables(20))
+
+
+def test_training_rows_with_too_few_regions_are_named_or_missing(vit):
+    bad = baselines(0, 60, 30)
+    bad[:, :5] = np.nan
+    frame = column(bad, baselines(1, 60, 30), baselines(2, 60, 30))
+    with pytest.raises(TimeSeriesError, match="Subject 's0': At most 10%"):
+        FMRIExtractor(**vit, t_r=T_R).fit(frame)
+    with pytest.warns(DataWarning, match="1 subject.*'s0'"):
+        encodings = FMRIExtractor(**vit, t_r=T_R, errors="missing").fit_transform(frame)
+    assert encodings["fmri"].isna().tolist() == [True, False, False]

@@ -66,3 +66,14 @@ def test_table_must_be_the_one_of_fit(released, tmp_path):
         require_same_table(path, "0" * 64)
     with pytest.raises(CheckpointError, match="no such file"):
         require_same_table(tmp_path / "absent.csv", None)
+
+
+def test_empty_table_is_refused_in_silence(tmp_path):
+    (tmp_path / "g.csv").write_text("")
+    with pytest.raises(TableError, match="must hold 20 regions x 6 numbers"):
+        read_gradients(tmp_path / "g.csv", (20, 6))
+
+
+def test_path_of_another_kind_is_refused():
+    with pytest.raises(InputError, match=r"must be an existing file\. Got 3"):
+        require_table_named(3)

@@ -7,7 +7,7 @@ from joblib import parallel_config
 
 from adestim.exceptions import SubjectsError, TimeSeriesError
 from adestim.fmri.timeseries import RoiLayout, RoiSeries
-from adestim.fmri.training_series import TrainingSeries
+from adestim.fmri.training_series import TrainingSeries, usable_series
 
 LAYOUT = RoiLayout(("a", "b"))
 
@@ -46,3 +46,24 @@ def test_single_failing_row_is_named():
 
 def test_failing_rows_may_be_left_out():
     assert len(list(rows("x", np.zeros((3, 2)), errors="missing"))) == 1
+
+
+def refuse_ones(series):
+    if series.values.any():
+        raise TimeSeriesError("No ones")
+
+
+def test_rows_that_fail_a_check_are_named():
+    with pytest.raises(TimeSeriesError, match="Subject '1': No ones"):
+        list(usable_series(rows(np.zeros((3, 2)), np.ones((3, 2))), refuse_ones))
+
+
+def test_rows_that_fail_a_check_may_be_left_out():
+    given = rows(np.zeros((3, 2)), np.ones((3, 2)), None, errors="missing")
+    assert [one.values.sum() for one in usable_series(given, refuse_ones)] == [0]
+
+
+def test_series_of_nobody_are_checked_too():
+    series = [RoiSeries(np.ones((3, 2)), np.ones(2, dtype=bool), 2.0)]
+    with pytest.raises(TimeSeriesError, match="No ones"):
+        list(usable_series(series, refuse_ones))

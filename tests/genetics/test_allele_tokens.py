@@ -33,11 +33,12 @@ def opened(tmp_path, cls=NucleotideTransformer, **params):
     options = cls.learn([DNASites(TABLE, weights=weights)], reference=genome, **params)
     spec = BackboneSpec(
         "tiny",
-        digest=f"{tmp_path}",
+        digest=cls.digest(weights),
         options=(
             ("home", f"{cls.__module__}:{cls.__name__}"),
             ("architecture", canonical(architecture)),
             ("preparation", canonical(options)),
+            ("folder", str(tmp_path)),
         ),
         sources=(("weights", str(weights)),),
     )

@@ -151,3 +151,10 @@ def test_stand_in_at_any_place_is_readable():
     model = tiny_v1()
     own = torch.tensor([[False, True], [True, False]])
     assert model.readable(own).tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_stand_in_at_any_place_is_pooled(pooling):
+    tokens = torch.arange(8.0).reshape(2, 2, 2)
+    own = torch.tensor([[False, True], [True, False]])
+    assert tiny_v1(pooling=pooling).pool(tokens, own).tolist() == [[2, 3], [4, 5]]

@@ -7,7 +7,7 @@ import torch
 from adestim import check_backbone, list_backbones
 from adestim.backbone.attention import CLOSED, log_mask_of
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import GenotypeError
+from adestim.exceptions import CheckpointError, GenotypeError
 from adestim.genetics.dnabert2 import DNABERT2, BytePairWindows, distance_bias, head_slopes
 from tests.genetics.genomes import TINY_BERT, random_dna, save_released, tiny_bert, write_tokenizer
 
@@ -177,3 +177,15 @@ def test_tokenizer_without_special_tokens_is_refused(tmp_path):
     path = write_tokenizer(tmp_path, special=["[UNK]"])
     with pytest.raises(GenotypeError, match=r"without \[PAD\]"):
         DNABERT2.tokenizer(None, str(path))
+
+
+def test_damaged_tokenizer_is_an_error_with_a_remedy(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    path.write_text("{")
+    with pytest.raises(CheckpointError, match=r"Download the tokenizer\.json"):
+        DNABERT2.tokenizer(None, path)
+
+
+def test_padding_must_be_one_of_the_words():
+    with pytest.raises(GenotypeError, match="pad=99 of n_words=40"):
+        DNABERT2(**TINY_BERT, pad=99)

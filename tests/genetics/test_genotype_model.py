@@ -12,7 +12,6 @@ from adestim.genetics.columns import ColumnRoles
 from adestim.genetics.genotype_model import (
     encode_alleles,
     reads_dna,
-    refuse_idle_parameters,
     require_places,
     with_names,
 )
@@ -80,13 +79,6 @@ def test_columns_of_dosages_have_no_places():
     with pytest.raises(GenotypeError, match="must come from files"):
         require_places(ColumnRoles(None, None, (0,)), V1)
     assert require_places(ColumnRoles(0, 1, ()), V1) is None
-
-
-@pytest.mark.parametrize("given", [{"weights": "a.bin"}, {"backbone_params": {}}])
-def test_options_of_foundation_models_are_refused_for_the_built_in_one(given):
-    with pytest.raises(InputError, match=f"{next(iter(given))} of GeneticsExtractor"):
-        refuse_idle_parameters(GeneticsExtractor(**given), "dosage")
-    assert refuse_idle_parameters(GeneticsExtractor(backbone=V1, **given), "dosage") is None
 
 
 def test_names_are_kept_beside_the_other_options():

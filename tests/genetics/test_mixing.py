@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adestim.encoding import BackboneSpec
-from adestim.extraction import Prepared
 from adestim.genetics.mixing import PreparedGenotypes, mixed_encoding, prepared_genotypes
+from adestim.recall import Prepared
 
 SPEC = BackboneSpec("tiny")
 RNG = np.random.default_rng(0)

@@ -3,7 +3,6 @@ import pandas as pd
 import pytest
 
 from adestim.exceptions import DataWarning, GenotypeError, NoModalityError
-from adestim.extraction import Prepared
 from adestim.genetics.columns import column_roles, column_variants, read_cells
 from adestim.genetics.pooled import locate, open_genotypes
 from adestim.genetics.reading import (
@@ -17,6 +16,7 @@ from adestim.genetics.reading import (
     with_errors,
 )
 from adestim.genetics.selection import Rule
+from adestim.recall import Prepared
 from tests.genetics.files import simple_variants, write_plink
 
 RULE = Rule(0.01, 0.95, 256)

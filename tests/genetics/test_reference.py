@@ -122,3 +122,28 @@ def test_missing_package_is_named(tmp_path, monkeypatch):
         open_reference("g.fa"),
     ):
         pass
+
+
+@pytest.mark.parametrize("index", ["garbage\n", ""])
+def test_index_that_cannot_be_read_is_refused_in_silence(tmp_path, index, capfd):
+    path = write_fasta(tmp_path / "g.fa", chr1=DNA)
+    (tmp_path / "g.fa.fai").write_text(index)
+    with pytest.raises(GenotypeError, match=r"g\.fa\.fai must be that of.*Delete the index"):
+        reference_build(path)
+    assert capfd.readouterr().err == ""
+
+
+def test_index_of_a_longer_genome_is_refused(tmp_path):
+    path = write_fasta(tmp_path / "g.fa", chr1=DNA)
+    (tmp_path / "g.fa.fai").write_text("chr1\t9000\t6\t60\t61\n")
+    with (
+        open_reference(path) as genome,
+        pytest.raises(GenotypeError, match="must be its own"),
+    ):
+        genome.fetch("1", 150, 250)
+
+
+def test_verbosity_is_left_as_found(tmp_path):
+    before = pysam.get_verbosity()
+    reference_build(write_fasta(tmp_path / "g.fa", chr1=DNA))
+    assert pysam.get_verbosity() == before

@@ -73,7 +73,9 @@ def test_other_lengths_are_refused(settings, length):
         allele_windows(TABLE, replace(settings, length=length))
 
 
-@pytest.mark.parametrize(("name", "value"), [("strand", "plus"), ("unusable", "mask")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("strand", "plus"), ("unusable", "mask"), ("build", "hg99")]
+)
 def test_other_options_are_refused(settings, name, value):
     with pytest.raises(GenotypeError, match=f"'{name}' in backbone_params"):
         allele_windows(TABLE, replace(settings, **{name: value}))

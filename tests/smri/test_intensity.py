@@ -77,3 +77,9 @@ def test_voxels_that_agree_are_refused():
     values = np.array([0.0, 2.0, 2.0])
     with pytest.raises(VolumeError, match="2 voxels of the same value"):
         standardise(values, values > 0)
+
+
+def test_mask_is_refused(stripped_image):
+    mask = (stripped_image.get_fdata() > 0).astype(np.uint8)
+    with pytest.raises(VolumeError, match="as in a mask"):
+        require_brain(nibabel.Nifti1Image(mask, stripped_image.affine))

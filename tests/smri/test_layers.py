@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from adestim.exceptions import InputError
-from adestim.smri.layers import ChannelNorm, grid_of, require_volumes_of, tokens_of
+from adestim.smri.layers import (
+    ChannelNorm,
+    grid_of,
+    require_volumes_of,
+    tokens_of,
+    whole_patches,
+)
 
 
 def test_tokens_run_along_the_last_axis_first():
@@ -24,3 +30,10 @@ def test_norm_is_over_the_channels():
 def test_volumes_of_another_shape_are_refused(shape):
     with pytest.raises(InputError, match="one channel and 4 x 4 x 4 voxels"):
         require_volumes_of(torch.zeros(shape), (4, 4, 4), "BrainMVP")
+
+
+@pytest.mark.parametrize(("length", "patch_size"), [(33, 16), (32, 0), (0, 16)])
+def test_edges_must_be_cut_into_whole_patches(length, patch_size):
+    assert whole_patches(32, 16) == 2
+    with pytest.raises(InputError, match=f"{length} voxels for patches of {patch_size}"):
+        whole_patches(length, patch_size)

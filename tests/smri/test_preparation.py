@@ -80,6 +80,12 @@ def test_brain_that_does_not_fit_names_a_resolution_that_does():
     require_fit(box, (96, 112, 96), 2.0)
 
 
+def test_resolution_is_not_advised_where_it_is_the_models():
+    with pytest.raises(VolumeError, match="affine is in mm") as caught:
+        require_fit((slice(0, 9),) * 3, (8, 8, 8), 1.5, adjustable=False)
+    assert "resolution" not in caught.value.remedy
+
+
 def head_values(middle, n=80, resolution=3.0):
     """A head of 170 mm on its neck, in noisy air."""
     x, y, z = np.moveaxis((np.moveaxis(np.indices((n, n, n)), 0, -1) - middle) * resolution, -1, 0)

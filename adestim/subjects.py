@@ -1,0 +1,90 @@
+"""Many subjects: prepared in parallel, a few at a time, their failures told together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm.auto import tqdm
+
+from adestim.encoding import is_missing
+from adestim.exceptions import AdestimError, DataWarning, SubjectsError
+from adestim.recall import Prepared
+
+__all__ = [
+    "Preparation",
+    "for_each_subject",
+    "prepare_subject",
+    "settle_failures",
+    "windows",
+    "without_failures",
+]
+
+N_FAILURES_SHOWN = 5
+
+Preparation = Callable[[tuple], Prepared | None]
+
+
+def for_each_subject(
+    preparation: Preparation, frame: pd.DataFrame, n_jobs, verbose, title: str
+) -> Iterator[Prepared | AdestimError | None]:
+    """Prepare every subject in parallel, in their order; a failure is yielded, not raised."""
+    tasks = (
+        delayed(prepare_subject)(preparation, cells, subject)
+        for subject, cells in zip(
+            frame.index, frame.itertuples(index=False, name=None), strict=True
+        )
+    )
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    yield from tqdm(results, desc=title, total=len(frame), disable=not verbose, unit="subject")
+
+
+def windows(results: Iterable, size: int) -> Iterator[list]:
+    """Yield results a few at a time as they come; what is a list already, at once."""
+    if isinstance(results, list):
+        yield results
+        return
+    coming = iter(results)
+    while window := list(islice(coming, size)):
+        yield window
+
+
+def prepare_subject(preparation: Preparation, cells: tuple, subject):
+    """Prepare one subject; return None where missing, the error where it fails."""
+    if all(is_missing(cell) for cell in cells):
+        return None
+    try:
+        return preparation(cells)
+    except AdestimError as error:
+        return error.about(subject)
+
+
+def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:
+    """Raise one error about all failing subjects, or warn and count them as missing."""
+    failures = [item for item in results if isinstance(item, AdestimError)]
+    if len(failures) == 1 and errors == "raise":
+        raise failures[0]
+    if failures and errors == "raise":
+        raise SubjectsError(failures_text(failures), remedy="Mend them, or pass errors='missing'")
+    if failures:
+        warnings.warn(
+            f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=5
+        )
+    return without_failures(results)
+
+
+def without_failures(results: Sequence) -> list[Prepared | None]:
+    """Return results with None in the place of failures."""
+    return [None if isinstance(item, AdestimError) else item for item in results]
+
+
+def failures_text(failures: Sequence[AdestimError]) -> str:
+    """Name the failing subjects, the first few with their reasons."""
+    shown = " | ".join(str(failure) for failure in failures[:N_FAILURES_SHOWN])
+    rest = len(failures) - N_FAILURES_SHOWN
+    return f"{len(failures)} subject(s) could not be read: {shown}" + (
+        f" | and {rest} more" if rest > 0 else ""
+    )
