@@ -185,7 +185,8 @@ def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
         value: Any = getattr(settings, name)
         if name == "body_learning_rate" and value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
             raise InputError(
                 f"{name!r} in the 'adapt_params' parameter of {type(extractor).__name__} must be "
                 f"{rule}",

@@ -133,7 +133,7 @@ class Encoding:
     inputs: np.ndarray = ReadWhenAsked()  # type: ignore[assignment]
     tokens: np.ndarray = ReadWhenAsked()  # type: ignore[assignment]
     mask: np.ndarray | None = ReadWhenAsked()  # type: ignore[assignment]
-    backbone: BackboneSpec
+    backbone: BackboneSpec  # type: ignore[misc]
     pooled: np.ndarray | None = ReadWhenAsked(optional=True)  # type: ignore[assignment]
 
     @property

@@ -187,7 +187,7 @@ def require_known_options(
         )
     from adestim.backbone.contract import Backbone
 
-    overridden = model.learn.__func__ is not Backbone.learn.__func__
+    overridden = model.learn.__func__ is not vars(Backbone)["learn"].__func__
     known = accepted(model.learn if overridden else model.prepare)
     require_among(name, params, None if known is None else known - sizes.keys(), "")
 

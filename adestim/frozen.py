@@ -66,7 +66,7 @@ def encode_frozen(
         for rows in batches_by_size(inputs, batch_size):
             batch = [read_array(inputs[row]) for row in rows]
             for row, part in zip(rows, encoded_in_parts(model, batch, where), strict=True):
-                made = packed(inputs[row], *part, spec)
+                made = packed(inputs[row], part, spec)
                 encodings[row] = made if keep is None else keep(row, made)
             bar.update(len(rows))
     return encodings
@@ -165,10 +165,9 @@ def as_numpy(values: Tensor) -> np.ndarray:
     return (values.float() if values.is_floating_point() else values).cpu().numpy()
 
 
-def packed(
-    inputs: np.ndarray, tokens: np.ndarray, real: np.ndarray, vector: np.ndarray, spec: BackboneSpec
-) -> Encoding:
+def packed(inputs: np.ndarray, part: tuple[np.ndarray, ...], spec: BackboneSpec) -> Encoding:
     """Return one subject's encoding, without the padding at its end."""
+    tokens, real, vector = part
     n_tokens = int(np.flatnonzero(real)[-1]) + 1 if real.any() else 1
     real = real[:n_tokens]
     mask = None if real.all() else real.copy()

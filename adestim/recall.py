@@ -179,10 +179,9 @@ class TokenShelf:
 
     def _encoding(self, prepared: Prepared, record: Record) -> Encoding:
         """Return an encoding whose arrays are read when they are asked for."""
-        arrays = record.arrays
-        return Encoding(
-            prepared.inputs, arrays["tokens"], arrays.get("mask"), self.spec, arrays.get("pooled")
-        )
+        tokens, mask, pooled = (record.arrays.get(name) for name in ("tokens", "mask", "pooled"))
+        parts: tuple[Any, ...] = (prepared.inputs, tokens, mask, self.spec, pooled)
+        return Encoding(*parts)
 
 
 def recalled(

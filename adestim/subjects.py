@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import pandas as pd
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
 from adestim.encoding import is_missing
@@ -38,8 +39,51 @@ def for_each_subject(
             frame.index, frame.itertuples(index=False, name=None), strict=True
         )
     )
-    results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    results = workers(n_jobs)(tasks)
     yield from tqdm(results, desc=title, total=len(frame), disable=not verbose, unit="subject")
+
+
+def workers(n_jobs) -> Parallel:
+    """Return what runs tasks in parallel, here or wherever ``joblib.parallel_config`` says."""
+    backend, _ = get_active_backend()
+    if type(backend).__name__ != "DaskDistributedBackend":
+        return Parallel(n_jobs=n_jobs, return_as="generator")
+    answer_for_lost_tasks(backend)
+    # A subject whose worker dies must not take others with it.
+    return Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1)
+
+
+def answer_for_lost_tasks(backend) -> None:
+    """Have joblib's Dask backend answer for tasks that Dask gives up; it would wait for ever."""
+    if "submit" in vars(backend):
+        return
+    submit = backend.submit
+
+    def submit_and_answer(batch, callback=None):
+        def answer(done):
+            if done.exception() is not None:
+                callback(answer_of_lost(batch, done.exception()))
+
+        future = submit(batch, callback)
+        future.add_done_callback(answer)
+        return future
+
+    backend.submit = submit_and_answer
+
+
+def answer_of_lost(batch, error: BaseException):
+    """Return what stands for the result of a task that Dask gave up: a failure, or the error."""
+    if type(error).__name__ != "KilledWorker":
+        return error
+    return [
+        SubjectsError(
+            "A subject must be prepared without its worker process being killed",
+            got="one that died every time that Dask tried",
+            remedy="Look for its end in Dask's log; where memory ran out, start fewer workers, each "
+            "with more memory",
+        ).about(arguments[-1])
+        for _, arguments, _ in batch.items
+    ]
 
 
 def windows(results: Iterable, size: int) -> Iterator[list]:
@@ -52,7 +96,9 @@ def windows(results: Iterable, size: int) -> Iterator[list]:
         yield window
 
 
-def prepare_subject(preparation: Preparation, cells: tuple, subject):
+def prepare_subject(
+    preparation: Preparation, cells: tuple, subject: Hashable
+) -> Prepared | AdestimError | None:
     """Prepare one subject; return None where missing, the error where it fails."""
     if all(is_missing(cell) for cell in cells):
         return None

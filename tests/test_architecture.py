@@ -177,7 +177,19 @@ def functions():
         (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", length, nesting_of(node))
         for path in SOURCES
         for node, length in measured_functions(path.read_text(encoding="utf-8"))
+        if not only_assigns(node)
     ]
+
+
+def only_assigns(function):
+    """Tell whether a function is a constructor that keeps its parameters and does nothing else."""
+    return function.name == "__init__" and all(
+        isinstance(line, ast.Assign)
+        and isinstance(line.targets[0], ast.Attribute)
+        and isinstance(line.value, ast.Name)
+        and line.targets[0].attr == line.value.id
+        for line in function.body
+    )
 
 
 def measured_functions(source):

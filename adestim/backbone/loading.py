@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import import_class
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import CheckpointError
+from adestim.exceptions import CheckpointError, DeviceMemoryError
 
 __all__ = ["PRECISIONS", "load_backbone", "skeleton"]
 
@@ -40,13 +41,40 @@ def load_backbone(
     -------
     Backbone
         In evaluation mode, no weight requires a gradient. Do not change it: it is shared.
+
+    Raises
+    ------
+    CheckpointError
+        When the weights are gone or are no longer those of the spec.
+    DeviceMemoryError
+        When a worker process of joblib is to load the model onto a GPU.
     """
     key = (*spec.identity(), str(device), dtype)
     if key not in _LOADED:
+        require_own_gpu(spec, device)
         forget_adapted()
         model = adapted(spec, device, dtype) if spec.adapter else loaded(spec, device, dtype)
         _LOADED[key] = model.requires_grad_(False).eval()
     return _LOADED[key]
+
+
+def require_own_gpu(spec: BackboneSpec, device: torch.device | str) -> None:
+    """Refuse to fill a GPU with one copy of a model for every worker process of joblib."""
+    if torch.device(device).type != "cuda" or not in_joblib_worker():
+        return
+    raise DeviceMemoryError(
+        "A model is loaded onto a GPU by one process only: with n_jobs > 1 every worker process "
+        "would hold a copy of its own",
+        got=f"{spec.name!r} for {device} in a worker process of joblib",
+        remedy="Pass n_jobs=1 to what runs the model; or encode all subjects once with memory=, "
+        "and search afterwards, when their tokens are in the store; or start one process a GPU, "
+        "each with its own CUDA_VISIBLE_DEVICES",
+    )
+
+
+def in_joblib_worker() -> bool:
+    """Tell whether this is a process that joblib's default backend, loky, has started."""
+    return multiprocessing.current_process().name.startswith("LokyProcess")
 
 
 def forget_adapted() -> None:

@@ -207,7 +207,8 @@ class FMRIExtractor(BaseExtractor):
         self.parcellation = parcellation
         self.labels = labels
         self.t_r = t_r
-        self.high_pass, self.low_pass = high_pass, low_pass
+        self.high_pass = high_pass
+        self.low_pass = low_pass
         self.confounds = confounds
         self.skip = skip
         self.window = window
@@ -219,7 +220,8 @@ class FMRIExtractor(BaseExtractor):
         self.device = device
         self.precision = precision
         self.batch_size = batch_size
-        self.adapt, self.adapt_params = adapt, adapt_params
+        self.adapt = adapt
+        self.adapt_params = adapt_params
         self.cross_fit = cross_fit
         self.random_state = random_state
         self.memory = memory
