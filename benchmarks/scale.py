@@ -1,0 +1,250 @@
+"""What a feature store saves, and what memory a study needs.
+
+A frozen model (BrainIAC at its released size, random weights) encodes simulated volumes; forwards
+are counted in a nested study; a warm cross-validation is timed beside a cold one; peak memory is
+measured as subjects grow, each size in a process of its own.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from reporting import machine, markdown, write
+from sklearn.base import clone
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from adestim import AnchoredFusionClassifier, Backbone, ModalityUnion, SMRIExtractor
+from adestim.backbone.registry import find_card
+from adestim.encoding import BackboneSpec, Encoding
+from adestim.frozen import encode_frozen
+from adestim.store import FeatureStore, content_key
+
+N_TOKENS, WIDTH = 512, 96
+
+
+class Forwards:
+    """Counts how many subjects a model encodes in this process."""
+
+    def __init__(self, model):
+        self.model, self.plain, self.n_subjects = model, model.encode, 0
+
+    def __enter__(self):
+        def encode(body, tokens, log_mask, n_own):
+            self.n_subjects += len(tokens) if log_mask is None else 0
+            return self.plain(body, tokens, log_mask, n_own)
+
+        self.model.encode = encode
+        return self
+
+    def __exit__(self, *problem):
+        self.model.encode = self.plain
+
+
+def random_weights(card, folder):
+    """Write a checkpoint of a model's released size in its released format."""
+    torch.manual_seed(0)
+    model: Backbone = card.backbone_class()(**card.architecture)
+    for value in model.parameters():
+        torch.nn.init.normal_(value, std=0.02)
+    state = {f"backbone.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": state}, folder / card.filename)
+    return folder / card.filename
+
+
+def brains(n_subjects, seed=0):
+    """Return skull-stripped stand-ins of brains and their classes."""
+    import nibabel
+
+    rng = np.random.default_rng(seed)
+    axis = np.linspace(-1, 1, 90)
+    radius = np.sqrt(sum(part**2 for part in np.meshgrid(axis, axis, axis, indexing="ij")))
+    y = np.arange(n_subjects) % 2
+    images = [
+        nibabel.Nifti1Image(
+            ((radius < 0.8) * rng.uniform(50, 100 + 10 * label, radius.shape)).astype(np.float32),
+            np.diag([2, 2, 2, 1]),
+        )
+        for label in y
+    ]
+    return images, y
+
+
+def files_of(images, folder):
+    """Write images as files and return their paths."""
+    import nibabel
+
+    paths = [folder / f"sub-{number:03d}_T1w.nii" for number in range(len(images))]
+    for image, path in zip(images, paths, strict=True):
+        nibabel.save(image, path)
+    return [str(path) for path in paths]
+
+
+def study(pipeline, X, y, n_repeats, n_folds, n_trials):
+    """Run a nested study and return how many subjects the frozen model encoded for each."""
+    card = find_card("brainiac", "smri")
+    with Forwards(card.backbone_class()) as forwards:
+        for repeat in range(n_repeats):
+            for trial in range(n_trials):
+                candidate = clone(pipeline).set_params(
+                    anchoredfusionclassifier__learning_rate=10 ** (-2 - trial / 10)
+                )
+                folds = KFold(n_folds, shuffle=True, random_state=repeat)
+                cross_val_score(candidate, X, y, cv=folds)
+    return forwards.n_subjects / len(y)
+
+
+def cold_and_warm(run):
+    """Return seconds of some work on an empty store, and of the same again."""
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def peak_gib():
+    """Return the largest memory of this process so far, its parent's not counted."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    [line] = [line for line in lines if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 2**20
+
+
+def against_bare_loop(weights, n_subjects=6):
+    """Return the time of a bare loop over a model divided by that of the library's own."""
+    card = find_card("brainiac", "smri")
+    spec = BackboneSpec(
+        "brainiac",
+        "benchmark",
+        (("home", card.home), ("architecture", tuple(sorted(card.architecture.items())))),
+        (("weights", str(weights)),),
+    )
+    spec = BackboneSpec(
+        spec.name, card.backbone_class().digest(weights), spec.options, spec.sources
+    )
+    rng = np.random.default_rng(0)
+    inputs = list(rng.normal(size=(n_subjects, 1, 96, 96, 96)).astype(np.float32))
+    model = card.backbone_class().load(spec)
+    encode_frozen(inputs[:1], spec, device="cpu", batch_size=1)
+    pairs = []
+    for _ in range(5):
+        start = time.perf_counter()
+        with torch.inference_mode():
+            for item in inputs:
+                model.encode(model.embed(torch.from_numpy(item[None])), None, 216).numpy()
+        middle = time.perf_counter()
+        encode_frozen(inputs, spec, device="cpu", batch_size=1)
+        pairs.append((middle - start) / (time.perf_counter() - middle))
+    return np.median(pairs)
+
+
+def stored_table(n_subjects, folder):
+    """Return an encodings table whose tokens lie in a store, and numbers beside it."""
+    store, rng = FeatureStore(folder), np.random.default_rng(0)
+    spec = BackboneSpec("vit", "benchmark", (("home", "benchmarks:none"),))
+    cells = np.empty(n_subjects, dtype=object)
+    for row in range(n_subjects):
+        tokens = rng.normal(size=(N_TOKENS, WIDTH)).astype(np.float16)
+        arrays = {"tokens": tokens, "pooled": tokens.mean(axis=0, dtype=np.float32)}
+        found = store.put("tokens", content_key("benchmark", row), arrays).arrays
+        cells[row] = Encoding(found["pooled"], found["tokens"], None, spec, found["pooled"])
+    return pd.DataFrame({"smri": cells, "csf__tau": rng.normal(size=n_subjects)})
+
+
+def memory_of(n_subjects):
+    """Return peak memory in GiB of a fit on a table of some size, and of what came before."""
+    with tempfile.TemporaryDirectory() as folder:
+        table = stored_table(n_subjects, folder)
+        y = (table["csf__tau"] + np.arange(n_subjects) % 2 > 0.5).astype(int)
+        model = AnchoredFusionClassifier(anchor="csf", max_epochs=1, batch_size=16, random_state=0)
+        AnchoredFusionClassifier(anchor="csf", max_epochs=1, random_state=0).fit(
+            table[["csf__tau"]].iloc[:50], y[:50]
+        )
+        before = peak_gib()
+        model.fit(table, y)
+    return before, peak_gib()
+
+
+def memory_table(sizes):
+    """Return one row a number of subjects."""
+    rows = []
+    for size in sizes:
+        command = [sys.executable, __file__, "--memory-of", str(size)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        before, peak = json.loads(done.stdout.splitlines()[-1])
+        gib = size * N_TOKENS * WIDTH * 2 / 2**30
+        rows.append(
+            {
+                "subjects": size,
+                "tokens on disk, GiB": f"{gib:.2f}",
+                "before the fit, GiB": f"{before:.2f}",
+                "peak, GiB": f"{peak:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def report(arguments):
+    """Measure everything and write ``results/scale.md``."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights = random_weights(find_card("brainiac", "smri"), folder)
+        images, y = brains(arguments.subjects)
+        X = pd.DataFrame({"t1w": files_of(images, folder), "tau": np.arange(len(y)) % 3.0})
+        union = ModalityUnion(
+            [
+                ("smri", SMRIExtractor(backbone="brainiac", weights=weights, device="cpu"), "t1w"),
+                ("csf", "passthrough", ["tau"]),
+            ],
+            memory=folder / "store",
+        )
+        model = AnchoredFusionClassifier(anchor="csf", max_epochs=0, random_state=0)
+        pipeline = make_pipeline(union, model)
+        alone = clone(union).set_params(memory=folder / "third")
+        cold, warm = cold_and_warm(lambda: clone(alone).fit_transform(X, y))
+        cold_cv, warm_cv = cold_and_warm(lambda: cross_val_score(clone(pipeline), X, y, cv=5))
+        other = clone(pipeline).set_params(modalityunion__memory=folder / "other")
+        forwards = study(other, X, y, *arguments.study)
+        ratio = against_bare_loop(weights)
+    text = [
+        "# Scale: the feature store, and memory",
+        __doc__.split("\n", 2)[2].strip(),
+        f"- **Forwards per subject** in a study of {' x '.join(map(str, arguments.study))} "
+        f"(repeats, folds, trials) over {len(y)} subjects: **{forwards:.2f}**.",
+        f"- **Extraction** of {len(y)} subjects: {cold:.1f} s with an empty store, {warm:.3f} s "
+        f"with a full one, **{cold / warm:.0f} times faster**. A five-fold cross-validation, phase "
+        f"1 included: {cold_cv:.1f} s and {warm_cv:.2f} s.",
+        f"- **Extraction against a bare loop** over the same model, in turn: **{ratio:.3f}** of "
+        "its speed (median of 5).",
+        f"- **Memory** of one epoch of an anchored fusion that reads {N_TOKENS} tokens of width "
+        f"{WIDTH} a subject from the store, batches of 16:",
+        markdown(memory_table(arguments.sizes)),
+        machine(),
+    ]
+    write("scale", "\n\n".join(text))
+
+
+def main():
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--subjects", type=int, default=20)
+    parser.add_argument("--study", type=int, nargs=3, default=(5, 5, 10))
+    parser.add_argument("--sizes", type=int, nargs="*", default=(100, 1000, 10000))
+    parser.add_argument("--memory-of", type=int, default=None, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.memory_of is not None:
+        print(json.dumps(memory_of(arguments.memory_of)))
+    else:
+        report(arguments)
+
+
+if __name__ == "__main__":
+    main()
