@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-__all__ = ["FORMAT", "DamagedRecordError", "Record", "StoredArray", "open_record", "write_record"]
+from adestim.exceptions import InputError
+
+__all__ = [
+    "FORMAT",
+    "DamagedRecordError",
+    "OtherFormatError",
+    "Record",
+    "StoredArray",
+    "open_record",
+    "write_record",
+]
 
 FORMAT = "1"
 DTYPES = {
@@ -31,6 +41,10 @@ LARGEST_HEADER = 2**20
 
 class DamagedRecordError(Exception):
     """A record that cannot be trusted; the message says why."""
+
+
+class OtherFormatError(DamagedRecordError):
+    """A record that another version of the library wrote."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +71,15 @@ class StoredArray:
     def read(self) -> np.ndarray:
         """Return the array, read into memory."""
         count = int(np.prod(self.shape))
-        values = np.fromfile(self.path, dtype=self.dtype, count=count, offset=self.offset)
-        return values.reshape(self.shape)
+        try:
+            values = np.fromfile(self.path, dtype=self.dtype, count=count, offset=self.offset)
+            return values.reshape(self.shape)
+        except (FileNotFoundError, ValueError) as error:
+            raise InputError(
+                "Encodings that lie in a feature store need its records",
+                got=f"none, or a damaged one, at {self.path}",
+                remedy="Encode the subjects again: transform makes what is not there",
+            ) from error
 
     def map(self) -> np.ndarray:
         """Return the array as a read-only map of the file."""
@@ -137,7 +158,9 @@ def open_record(path: Path) -> Record:
     FileNotFoundError
         When there is no such record.
     DamagedRecordError
-        When it is no whole record of this format.
+        When it is no whole record.
+    OtherFormatError
+        When another version of the library wrote it.
     """
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -152,7 +175,7 @@ def open_record(path: Path) -> Record:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedRecordError(f"header: {error}") from error
     if metadata.get("format") != FORMAT:
-        raise DamagedRecordError(f"format {metadata.get('format')!r} instead of {FORMAT!r}")
+        raise OtherFormatError(f"format {metadata.get('format')!r} instead of {FORMAT!r}")
     return Record(arrays, metadata)
 
 
@@ -167,4 +190,4 @@ def stored_array(path: Path, entry: Mapping[str, Any], start: int, length: int) 
 
 def checksum(values: np.ndarray) -> str:
     """Return the CRC-32 of an array's bytes."""
-    return f"{zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8)):08x}"
+    return f"{zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data):08x}"

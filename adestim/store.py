@@ -23,7 +23,13 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import DataWarning, InputError
-from adestim.records import DamagedRecordError, Record, open_record, write_record
+from adestim.records import (
+    DamagedRecordError,
+    OtherFormatError,
+    Record,
+    open_record,
+    write_record,
+)
 
 __all__ = ["FeatureStore", "as_store", "content_key"]
 
@@ -99,13 +105,12 @@ class FeatureStore:
         try:
             record = open_record(path)
             self._check_once(path, record)
-        except FileNotFoundError:
-            return None
         except DamagedRecordError as problem:
-            self._remove(path, f"{problem}")
+            self._settle(path, problem)
             return None
         except OSError as error:
-            self._warn_once("read", error)
+            if not isinstance(error, FileNotFoundError):
+                self._warn_once("read", error)
             return None
         return record
 
@@ -132,9 +137,7 @@ class FeatureStore:
         """
         path = self._path(stage, key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with suppress(OSError):
-                Path(self.folder).chmod(0o700)
+            make_private(path.parent)
             write_record(path, arrays, {**metadata, "stage": stage})
             record = open_record(path)
         except OSError as error:
@@ -174,8 +177,7 @@ class FeatureStore:
             try:
                 open_record(path).check()
             except DamagedRecordError as problem:
-                self._remove(path, f"{problem}")
-                damaged.append(path.stem)
+                damaged += [path.stem] if self._settle(path, problem) else []
             except FileNotFoundError:
                 continue
         return damaged
@@ -257,8 +259,10 @@ class FeatureStore:
                 os.utime(path)
             _CHECKED.add(state_of(path))
 
-    def _remove(self, path: Path, problem: str) -> None:
-        """Remove a record that cannot be trusted."""
+    def _settle(self, path: Path, problem: DamagedRecordError) -> bool:
+        """Remove a record that cannot be trusted; one of another version is left to that."""
+        if isinstance(problem, OtherFormatError):
+            return False
         with suppress(OSError):
             path.unlink()
         warnings.warn(
@@ -267,12 +271,13 @@ class FeatureStore:
             DataWarning,
             stacklevel=4,
         )
+        return True
 
     def _remember(self, memo: Path, content: dict[str, Any]) -> None:
         """Write a small file whole or not at all; where that fails it is not needed."""
         temporary = memo.with_name(f".{memo.name}.{os.getpid()}.tmp")
         with suppress(OSError):
-            memo.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(memo.parent)
             temporary.touch(mode=0o600)
             temporary.write_text(json.dumps(content), encoding="utf-8")
             temporary.replace(memo)
@@ -328,6 +333,15 @@ def content_key(*parts: Any) -> str:
         40 hexadecimal digits.
     """
     return hashlib.blake2b("".join(map(joblib.hash, parts)).encode(), digest_size=20).hexdigest()
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it, for its owner alone; those that are there stay."""
+    if folder.is_dir():
+        return
+    make_private(folder.parent)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
 
 
 def state_of(path: Path) -> tuple:

@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame, is_missing
+from adestim.records import StoredArray
 
 SPEC = BackboneSpec("dosage", options=(("token_names", ("rs429358", "rs7412")),))
 
@@ -138,3 +139,53 @@ def test_table_may_be_empty():
 def test_rows_are_taken_without_copying_tokens(frame, encoding):
     taken = frame.iloc[[2, 0]].reset_index(drop=True)
     assert all(cell is encoding for cell in taken["snp"])
+
+
+# Arrays in files
+
+
+class InAFile:
+    """Stands for an array in a file, and counts how often it is read."""
+
+    shape = (4, 2)
+
+    def __init__(self):
+        self.n_read = 0
+
+    def read(self):
+        self.n_read += 1
+        return np.full(self.shape, 3.0, np.float32)
+
+
+def stored_encoding():
+    return Encoding(InAFile(), InAFile(), None, BackboneSpec("vit"), InAFile())
+
+
+def test_arrays_in_files_are_read_when_they_are_asked_for_and_not_kept():
+    encoding = stored_encoding()
+    assert (encoding.n_tokens, encoding.width, repr(encoding)) == (4, 2, "<Encoding vit 4x2>")
+    assert encoding.unread("tokens").n_read == 0
+    for n_read in (1, 2):
+        np.testing.assert_array_equal(encoding.tokens, np.full((4, 2), 3.0))
+        assert encoding.unread("tokens").n_read == n_read
+    assert encoding.pooled.shape == (4, 2)
+    assert encoding.mask is None
+
+
+def test_a_copy_under_another_name_tag_reads_nothing():
+    encoding = stored_encoding()
+    other = replace(encoding, backbone=BackboneSpec("other"))
+    assert other.backbone.name == "other"
+    assert other.tokens.shape == (4, 2)
+
+
+def test_encodings_in_files_pickle_small():
+    spec = BackboneSpec("vit", "d" * 64, (("architecture", tuple(range(50))),))
+    path = "a/folder/of/some/length/tokens/ab/" + "c" * 40 + ".safetensors"
+    stored = StoredArray(path, 500, "<f2", (4500, 768))
+    cells = [
+        Encoding(*(replace(stored, path=f"{row}{path}"),) * 2, None, spec, stored)
+        for row in range(1000)
+    ]
+    frame = encodings_frame(cells, "fmri", pd.RangeIndex(1000))
+    assert len(pickle.dumps(frame)) < 2_000_000
