@@ -7,6 +7,7 @@ touches this file alone.
 import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback import CallbackSupportMixin
+from sklearn.callback._callback_support import callback_management_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
@@ -20,6 +21,7 @@ __all__ = [
     "Interval",
     "StrOptions",
     "VisualBlock",
+    "callback_management_context",
     "check_feature_names_in",
     "draw_seeds",
     "fit_context",

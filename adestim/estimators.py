@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from numbers import Integral, Real
 from typing import ClassVar
@@ -236,21 +237,14 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         InputError
             When an anchor is not among the modalities.
         """
-        require_whole_heads(self.width)
-        data = check_training_set(self, X, y, groups, sample_weight, self.class_weight)
-        self.classes_ = data.classes
-        tables = training_tables(data.frame)
-        anchors = choose_anchors(self.anchor, list(tables))
-        seeds = draw_seeds(self.random_state, 3)
-        folds = inner_folds(data.codes, data.groups, seeds[0])
-        self.phase_one_, scores = fit_phase_one(
-            tables, data.codes, data.weight, folds, len(self.classes_)
-        )
-        self._remember(tables, scores)
-        split = None
-        if self.max_epochs > 0:
-            split = inner_split(data.codes, data.groups, seeds[1], self.validation_fraction)
-        self._fit_anchors(anchors, data, tables, scores, split, seeds[2])
+        try:
+            with closing(self._nets_to_train(X, y, groups, sample_weight)) as nets:
+                for net, train in nets:
+                    net.fit(train)
+        except BaseException:
+            # What was trained in part must not pass for a fitted estimator.
+            vars(self).pop("nets_", None)
+            raise
         return self
 
     def predict_proba(self, X):
@@ -305,6 +299,24 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
         check_is_fitted(self, "nets_")
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
+    def _nets_to_train(self, X, y, groups, sample_weight):
+        """Fit phase 1; yield every anchor's net and what to train it on, torch seeded for it."""
+        require_whole_heads(self.width)
+        data = check_training_set(self, X, y, groups, sample_weight, self.class_weight)
+        self.classes_ = data.classes
+        tables = training_tables(data.frame)
+        anchors = choose_anchors(self.anchor, list(tables))
+        seeds = draw_seeds(self.random_state, 3)
+        folds = inner_folds(data.codes, data.groups, seeds[0])
+        self.phase_one_, scores = fit_phase_one(
+            tables, data.codes, data.weight, folds, len(self.classes_)
+        )
+        self._remember(tables, scores)
+        split = None
+        if self.max_epochs > 0:
+            split = inner_split(data.codes, data.groups, seeds[1], self.validation_fraction)
+        yield from self._anchor_nets(anchors, data, tables, scores, split, seeds[2])
+
     def _remember(self, tables, scores) -> None:
         """Keep what reading later tables needs."""
         self.modalities_ = list(tables)
@@ -316,8 +328,8 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
             start=self.start,
         )
 
-    def _fit_anchors(self, anchors, data, tables, scores, split, seed) -> None:
-        """Train every anchor's net in turn, each an outer task for scikit-learn's callbacks."""
+    def _anchor_nets(self, anchors, data, tables, scores, split, seed):
+        """Yield every anchor's net in turn, each an outer task for scikit-learn's callbacks."""
         self.anchors_, self.nets_, self.history_ = anchors, {}, []
         frame, y = data.frame, self.classes_[data.codes]
         context = self._init_callback_context(max_subtasks=None)
@@ -329,7 +341,7 @@ class AnchoredFusionClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstima
                 module = self._inputs.module(anchor, len(self.classes_), params)
                 self.nets_[anchor], train = prepare_net(module, inputs, split, hook, params)
                 if train is not None:
-                    self.nets_[anchor].fit(train)
+                    yield self.nets_[anchor], train
         self.__dict__.pop("net_", None)
         if len(anchors) == 1:
             self.net_ = self.nets_[anchors[0]]

@@ -236,7 +236,7 @@ def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
         warnings.warn(
             f"No training subject has {', '.join(map(repr, absent))}; the fit does without.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
     tables = {
         name: stack_tokens(column, name) for name, column in cells.items() if name not in absent

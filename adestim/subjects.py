@@ -20,6 +20,7 @@ __all__ = [
     "for_each_subject",
     "prepare_subject",
     "settle_failures",
+    "side_by_side",
     "windows",
     "without_failures",
 ]
@@ -45,12 +46,23 @@ def for_each_subject(
 
 def workers(n_jobs) -> Parallel:
     """Return what runs tasks in parallel, here or wherever ``joblib.parallel_config`` says."""
-    backend, _ = get_active_backend()
-    if type(backend).__name__ != "DaskDistributedBackend":
+    if not on_dask():
         return Parallel(n_jobs=n_jobs, return_as="generator")
-    answer_for_lost_tasks(backend)
+    answer_for_lost_tasks(get_active_backend()[0])
     # A subject whose worker dies must not take others with it.
     return Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1)
+
+
+def side_by_side(n_jobs) -> Parallel:
+    """Return what runs extractors: threads; on Dask one by one, each spread over the cluster."""
+    if on_dask():
+        return Parallel(n_jobs=1, backend="sequential")
+    return Parallel(n_jobs=n_jobs, prefer="threads")
+
+
+def on_dask() -> bool:
+    """Tell whether ``joblib.parallel_config`` has chosen the workers of a Dask cluster."""
+    return type(get_active_backend()[0]).__name__ == "DaskDistributedBackend"
 
 
 def answer_for_lost_tasks(backend) -> None:
@@ -79,8 +91,8 @@ def answer_of_lost(batch, error: BaseException):
         SubjectsError(
             "A subject must be prepared without its worker process being killed",
             got="one that died every time that Dask tried",
-            remedy="Look for its end in Dask's log; where memory ran out, start fewer workers, each "
-            "with more memory",
+            remedy="Look for its end in Dask's log; where memory ran out, start fewer workers, "
+            "each with more memory",
         ).about(arguments[-1])
         for _, arguments, _ in batch.items
     ]

@@ -23,6 +23,7 @@ __all__ = [
     "FusionNet",
     "GradientAudit",
     "StopTraining",
+    "cross_entropies",
     "warmup_cosine",
 ]
 
@@ -83,6 +84,10 @@ class FusionNet(NeuralNet):
                 remedy="Pass a smaller batch_size, gradient_checkpointing=True, or "
                 "precision='bfloat16'",
             ) from error
+        return self.end_training(X, y)
+
+    def end_training(self, X, y=None):
+        """Let the callbacks finish, and let go of what only training needs."""
         self.notify("on_train_end", X=X, y=y)
         # Nobody trains on from here, and the moments are twice the size of the module.
         self.optimizer_.state.clear()
@@ -107,8 +112,7 @@ class FusionNet(NeuralNet):
 
     def subject_losses(self, data: FusionData) -> np.ndarray:
         """Return every subject's cross-entropy, the module in evaluation mode."""
-        logits = torch.from_numpy(self.predict_logits(data))
-        return F.cross_entropy(logits, data.y[data.rows], reduction="none").numpy()
+        return cross_entropies(self.predict_logits(data), data)
 
     def predict_logits(self, data: FusionData) -> np.ndarray:
         """Return logits of shape (n_subjects, n_classes)."""
@@ -119,11 +123,29 @@ class FusionNet(NeuralNet):
         return np.concatenate(parts)
 
 
+def cross_entropies(logits: np.ndarray, data: FusionData) -> np.ndarray:
+    """Return every subject's cross-entropy.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n_subjects, n_classes)
+        What a module says of them.
+    data : FusionData
+        The subjects.
+
+    Returns
+    -------
+    ndarray of shape (n_subjects,)
+    """
+    return F.cross_entropy(torch.from_numpy(logits), data.y[data.rows], reduction="none").numpy()
+
+
 class EarlyStop(Callback):
     """Keep the weights of the best epoch, the start included; stop when none is better.
 
     An epoch is better than the start only where its loss is lower by more than the standard
     error of the paired difference, so that noise in a small validation split changes nothing.
+    Who knows the losses on the validation subjects already hands them over.
 
     Parameters
     ----------
@@ -137,20 +159,20 @@ class EarlyStop(Callback):
         self.validation = validation
         self.patience = patience
 
-    def on_train_begin(self, net, **kwargs):
+    def on_train_begin(self, net, losses=None, **kwargs):
         """Score the phase-1 start, which is the first candidate."""
         self.best_epoch_ = 0
         if self.validation is not None:
-            self.start_losses_ = net.subject_losses(self.validation)
+            self.start_losses_ = self._losses(net, losses)
             self.weight_ = self.validation.weight[self.validation.rows].numpy()
             self.best_loss_ = float(np.average(self.start_losses_, weights=self.weight_))
             self.best_state_ = snapshot(net.module_)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net, losses=None, **kwargs):
         """Score this epoch; stop when patience is at its end."""
         if self.validation is None:
             return
-        losses = net.subject_losses(self.validation)
+        losses = self._losses(net, losses)
         loss = float(np.average(losses, weights=self.weight_))
         net.history.record("valid_loss", loss)
         epoch = len(net.history)
@@ -166,6 +188,10 @@ class EarlyStop(Callback):
         if self.validation is not None:
             restore(net.module_, self.best_state_)
         self.validation = self.best_state_ = self.start_losses_ = self.weight_ = None
+
+    def _losses(self, net: FusionNet, losses: np.ndarray | None) -> np.ndarray:
+        """Return the validation subjects' losses."""
+        return net.subject_losses(self.validation) if losses is None else losses
 
 
 def exceeds_its_error(values: np.ndarray, weight: np.ndarray) -> bool:

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -20,6 +20,7 @@ from adestim.exceptions import DataWarning, InputError
 from adestim.extraction import BaseExtractor, check_cells
 from adestim.modalities import numeric_block, pack_features
 from adestim.store import FeatureStore
+from adestim.subjects import side_by_side
 
 __all__ = ["ModalityUnion"]
 
@@ -147,7 +148,7 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         self : object
         """
         frame = self._checked(X)
-        self.transformers_ = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+        self.transformers_ = side_by_side(self.n_jobs)(
             delayed(fit_one)(item, frame, y) for item in self._items()
         )
         return self
@@ -168,7 +169,7 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         DataFrame of shape (n_subjects, n_modalities)
         """
         frame = self._checked(X)
-        fitted = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+        fitted = side_by_side(self.n_jobs)(
             delayed(fit_transform_one)(item, frame, y, self.verbose) for item in self._items()
         )
         self.transformers_ = [item for item, _ in fitted]
@@ -222,7 +223,7 @@ class ModalityUnion(TransformerMixin, BaseComposition):
 
     def _transform(self, frame):
         """Encode a checked table."""
-        columns = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+        columns = side_by_side(self.n_jobs)(
             delayed(transform_one)(name, transformer, columns, frame, self.verbose)
             for name, transformer, columns in self.transformers_
         )

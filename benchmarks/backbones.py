@@ -36,7 +36,7 @@ MODELS = {
     "dnabert-2-117m": "genetics",
 }
 INPUTS = {
-    "brain-jepa": (1, 450, 160),
+    "brain-jepa": (450, 160),
     "brainlm-111m": (424, 200),
     "brainlm-650m": (424, 200),
     "brainlm-13m": (424, 203),

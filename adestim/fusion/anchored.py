@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -106,19 +107,45 @@ class AnchoredFusion(nn.Module):
             ``scores`` (B, modalities, n_scores), ``present`` (B, modalities) and ``base``, the
             phase-1 logits (B, n_classes).
         """
-        pooled = (self.pooled(batch) - self.pooled_mean) / self.pooled_scale
-        return batch["base"] + self.head(self.dropout(pooled))
+        return self.classify(batch, self.pooled(batch))
 
     def pooled(self, batch: Mapping) -> Tensor:
         """Return the anchor's pooled vector after it has read the others, (B, width_out)."""
-        own = self.own(self.backbone, batch, self.anchor, self.modalities.index(self.anchor))
+        tokens, log_mask, own = self.join(batch, self.backbone)
+        encoded = self.backbone.encode(tokens, log_mask, own.shape[1])
+        return self.backbone.pool(encoded, own).to(self.pooled_mean.dtype)
+
+    def join(self, batch: Mapping, backbone: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the anchor's transformer reads.
+
+        Parameters
+        ----------
+        batch : mapping
+            As in :meth:`forward`.
+        backbone : Backbone
+            What embeds the anchor's inputs, or answers for it.
+
+        Returns
+        -------
+        tokens : Tensor of shape (B, T, width)
+            Own tokens, then auxiliary ones.
+        log_mask : Tensor of shape (B, T)
+            Their log-mask.
+        own : Tensor of shape (B, n_own), dtype bool
+            True where an own token is real or stands in.
+        """
+        own = self.own(backbone, batch, self.anchor, self.modalities.index(self.anchor))
         tokens, log_mask = own.tokens, own.log_mask
         if self.qformer is not None:
             auxiliary, gate = self._auxiliary_tokens(batch, own.rms)
             tokens = torch.cat([tokens, auxiliary.to(tokens.dtype)], dim=1)
             log_mask = torch.cat([log_mask, gate], dim=1)
-        encoded = self.backbone.encode(tokens, log_mask, own.tokens.shape[1])
-        return self.backbone.pool(encoded, own.mask).to(self.pooled_mean.dtype)
+        return tokens, log_mask, own.mask
+
+    def classify(self, batch: Mapping, pooled: Tensor) -> Tensor:
+        """Return logits (B, n_classes) of pooled vectors (B, width_out)."""
+        standard = (pooled - self.pooled_mean) / self.pooled_scale
+        return batch["base"] + self.head(self.dropout(standard))
 
     def calibrate(self, batches: Iterable[Mapping]) -> None:
         """Measure a foundation model's own tokens and pooled vectors on training subjects.

@@ -2,12 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from joblib import Parallel, delayed
 
 from adestim.backbone import load_backbone, loading
 from adestim.backbone.adapter import Adapter, adapted_spec
-from adestim.backbone.loading import skeleton
+from adestim.backbone.loading import in_joblib_worker, require_own_gpu, skeleton
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import CheckpointError
+from adestim.exceptions import CheckpointError, DeviceMemoryError
 from tests.backbone.toys import ToyBackbone, toy
 
 BFLOAT = torch.bfloat16
@@ -114,3 +115,35 @@ def test_weights_that_were_exchanged_or_are_gone_are_refused(spec, tmp_path):
     (tmp_path / "model.pt").unlink()
     with pytest.raises(CheckpointError, match=r"must be those that fit saw.*no such file"):
         load_backbone(spec)
+
+
+@pytest.fixture
+def in_worker(monkeypatch):
+    """Take this process for a worker of joblib."""
+    monkeypatch.setattr(loading, "in_joblib_worker", lambda: True)
+
+
+def test_workers_of_joblib_are_recognised():
+    assert not in_joblib_worker()
+    assert all(Parallel(n_jobs=2)(delayed(in_joblib_worker)() for _ in range(2)))
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:1", torch.device("cuda", 0)])
+def test_a_worker_of_joblib_fills_no_gpu(spec, device, in_worker):
+    with pytest.raises(DeviceMemoryError, match=r"one process only.*n_jobs=1.*memory=.*CUDA_VIS"):
+        load_backbone(spec, device)
+
+
+def test_a_worker_of_joblib_loads_for_the_cpu(spec, in_worker):
+    assert load_backbone(spec, "cpu").width == load_backbone(spec, torch.device("cpu")).width
+
+
+def test_a_worker_of_joblib_uses_what_is_loaded(spec, in_worker, loaded):
+    model = load_backbone(spec)
+    loaded[*spec.identity(), "cuda", torch.float32] = model
+    assert load_backbone(spec, "cuda") is model
+
+
+def test_the_process_itself_may_use_a_gpu(spec):
+    require_own_gpu(spec, "cuda")
+    assert not in_joblib_worker()
