@@ -7,7 +7,8 @@ The map of the package:
 * :class:`ModalityUnion` puts extractors side by side; :class:`PoolTokens` turns their output
   into numbers for any other scikit-learn model;
 * :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
-  others through a modality-aware Q-former;
+  others through a modality-aware Q-former; its rivals are there too, all by name in
+  :func:`adestim.evaluation.rivals`;
 * :func:`list_backbones` shows the models that extractors can use; :class:`Backbone`,
   :func:`check_backbone` and :func:`register_backbone` are for one of your own;
 * :mod:`adestim.datasets` simulates cohorts to try it on.
@@ -23,12 +24,22 @@ _HOME_OF = {
     "AnchoredFusionClassifier": "adestim.estimators",
     "Backbone": "adestim.backbone",
     "BackboneCard": "adestim.backbone",
+    "BlockAverageClassifier": "adestim.estimators",
     "ClinicalExtractor": "adestim.clinical",
+    "ConcatFusionClassifier": "adestim.estimators",
+    "CrossAttentionFusionClassifier": "adestim.estimators",
     "FMRIExtractor": "adestim.fmri",
     "GeneticsExtractor": "adestim.genetics",
+    "LateFusionClassifier": "adestim.estimators",
+    "LinearFusionClassifier": "adestim.estimators",
+    "MixtureFusionClassifier": "adestim.estimators",
     "ModalityUnion": "adestim.union",
+    "PatternCalibratedClassifier": "adestim.estimators",
+    "PatternConformalClassifier": "adestim.estimators",
     "PoolTokens": "adestim.pooling",
     "SMRIExtractor": "adestim.smri",
+    "SelfAttentionFusionClassifier": "adestim.estimators",
+    "UnimodalClassifier": "adestim.estimators",
     "check_backbone": "adestim.backbone",
     "list_backbones": "adestim.backbone",
     "register_backbone": "adestim.backbone",

@@ -44,6 +44,15 @@ FRAGMENTS = {
     gradient_checkpointing : bool, default=False
         Whether a foundation model's activations are made again in the backward pass, which takes
         a third more time and far less memory.""",
+    "wrapped": """estimator : estimator
+        The classifier, with ``predict_proba``: a fusion, or a pipeline that ends in one, or any
+        other. It is cloned.""",
+    "cross_fit_folds": """cv : int, cross-validation splitter or iterable, default=5
+        Folds whose rows are held out; an int means stratified folds that keep groups whole.""",
+    "cross_fit_running": """n_jobs : int or None, default=None
+        Number of folds fitted at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds, where ``cv`` is an int; the classifier has its own.""",
     "device": """device : str, default="auto"
         Where to compute: ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any
         device that torch knows.""",
@@ -59,6 +68,51 @@ FRAGMENTS = {
     "random_state": """random_state : int, RandomState instance or None, default=None
         Seed of everything that is random. The global generators are left as found; None draws
         fresh seeds.""",
+    "trainer": """dropout : float, default=0.1
+        Dropout in the fusion and before its last layer.
+    modality_dropout : float, default=0.1
+        Probability with which a modality of a training subject is hidden in a batch.
+    max_epochs : int, default=40
+        Largest number of epochs; 0 leaves the phase-1 prediction.
+    batch_size : int, default=64
+        Subjects a batch.
+    learning_rate : float, default=0.002
+        Largest learning rate of AdamW, reached after a warm-up, followed by cosine decay.
+    weight_decay : float, default=0.05
+        Weight decay of AdamW.
+    patience : int, default=8
+        Epochs without improvement on the inner validation split before training stops.
+    validation_fraction : float, default=0.2
+        Share of the training groups in the inner validation split.""",
+    "class_weight": """class_weight : dict, "balanced" or None, default=None
+        Weights of the classes.""",
+    "rival_start": """start : {"late", "average", "stacked"}, default="late"
+        How phase-1 heads combine into the prediction that training starts from. ``"late"``
+        averages the probabilities of one head per observed modality, so that the fusion alone
+        must find what is joint. ``"average"`` and ``"stacked"`` are those of
+        :class:`adestim.AnchoredFusionClassifier`.""",
+    "classes_attributes": """classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    modalities_ : list of str
+        Modalities that at least one training subject has.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.""",
+    "rival_attributes": """phase_one_ : adestim.heads.PhaseOne
+        The fitted phase-1 heads.
+    nets_ : dict of str to skorch net
+        The trained net, named ``"fusion"``.
+    net_ : skorch net
+        The same.
+    history_ : list of dict
+        One record an epoch: anchor (always ``"fusion"``), epoch, train_loss, valid_loss.""",
+    "fusion_tables": """X may be an encodings table, a numeric frame whose columns are named
+    ``modality__feature``, or a plain numeric array, which is one anonymous modality. NaN and None
+    mean: not known.""",
+    "rival_notes": """Foundation models are not trained: of a modality that has one, its output
+    tokens are read. X may be an encodings table, a numeric frame whose columns are named
+    ``modality__feature``, or a plain numeric array, which is one anonymous modality.""",
     "verbose": """verbose : int, default=0
         Whether to report progress.""",
 }

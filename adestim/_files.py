@@ -70,12 +70,10 @@ def give_name(temporary: Path, path: Path, stays: Callable[[Path], bool]) -> Non
     """Give a file its name; of several processes the first wins, unless what it wrote is no use."""
     try:
         os.link(temporary, path)
-    except FileExistsError:
+    # The name is taken, or the file system knows no hard links.
+    except OSError:
         if not stays(path):
             temporary.replace(path)
-    except OSError:
-        # Not every file system knows hard links.
-        temporary.replace(path)
 
 
 def is_abandoned(path: Path, now: float) -> bool:

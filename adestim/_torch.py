@@ -1,4 +1,4 @@
-"""Choice of device and precision, and random numbers that leave the global state as found."""
+"""Choice of device and precision, its memory, and random numbers that leave no trace."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from adestim.exceptions import InputError
+from adestim.exceptions import DeviceMemoryError, InputError
 
-__all__ = ["autocast", "choose_device", "seeded"]
+__all__ = ["autocast", "choose_device", "memory_of", "seeded"]
 
 
 def choose_device(device: str) -> torch.device:
@@ -76,3 +76,33 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, dtype=getattr(torch, precision))
+
+
+@contextmanager
+def memory_of(
+    device: torch.device | str, doing: str, *, got: str | None = None, remedy: str
+) -> Iterator[None]:
+    """Say, where a GPU's memory runs out inside the block, what asked for it and what helps.
+
+    Parameters
+    ----------
+    device : torch.device or str
+        The GPU.
+    doing : str
+        What is done in the block, as the subject of "needs more memory than the GPU has".
+    got : str, default=None
+        The settings it was asked to be done with.
+    remedy : str
+        What the user can do.
+
+    Raises
+    ------
+    DeviceMemoryError
+        When memory runs out.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{doing} needs more memory than {device} has", got=got, remedy=remedy
+        ) from error

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from adestim._torch import autocast, choose_device, seeded
+from adestim._torch import autocast, choose_device, memory_of, seeded
 from adestim.backbone.adapter import adapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
@@ -23,6 +23,7 @@ from adestim.encoding import BackboneSpec, read_array
 from adestim.fitting import inner_split, prepare_net
 from adestim.frozen import pool_backbone
 from adestim.fusion import AnchoredFusion, ModalityShape
+from adestim.training import FusionNet
 
 __all__ = [
     "Adaptation",
@@ -176,10 +177,11 @@ def adapt_backbone(
         if kind == "head":
             inputs = pooled_inputs(spec, inputs, params)
         data = own_data(inputs, codes, module.backbone.collate)
-        net, train = prepare_net(module, data, split, None, params, audit=kind != "full")
+        net, train = prepare_net(module, data, split, None, params)
         if train is not None:
             net.fit(train)
-    changed = kind != "head" and split is not None
+    # Where the start was the best, no weight has changed, and the model is the one it was.
+    changed = kind != "head" and train is not None and best_epoch(net) > 0
     return Adaptation(
         adapted_spec(spec, module.backbone.adapter()) if changed else spec,
         classes,
@@ -189,6 +191,11 @@ def adapt_backbone(
             for epoch in net.history
         ],
     )
+
+
+def best_epoch(net: FusionNet) -> int:
+    """Return the epoch whose weights a trained net has, 0 for the start."""
+    return dict(net.callbacks_)["early_stop"].best_epoch_
 
 
 class PooledVectors(Backbone):
@@ -218,7 +225,13 @@ def pooled_inputs(
     """Return every subject's pooled vector."""
     model, device = frozen_model(spec, params), choose_device(params["device"])
     vectors: list[np.ndarray] = []
-    with torch.inference_mode(), autocast(device, params["precision"]):
+    room = memory_of(
+        device,
+        f"Running {spec.name!r} on the training subjects",
+        got=f"batch_size={params['batch_size']}, precision={params['precision']!r}",
+        remedy="Pass adapt_params={'batch_size': 1}, precision='bfloat16', or device='cpu'",
+    )
+    with room, torch.inference_mode(), autocast(device, params["precision"]):
         for start in range(0, len(inputs), params["batch_size"]):
             shown = map(read_array, inputs[start : start + params["batch_size"]])
             batch = model.collate(list(shown)).to(device)
@@ -262,7 +275,7 @@ def own_module(
         MODALITY,
         body,
         {MODALITY: ModalityShape(n_tokens=0, width=body.width, n_scores=1)},
-        n_classes=n_classes,
+        n_outputs=n_classes,
         n_queries=0,
         qformer_width=body.width,
         n_heads=1,

@@ -42,36 +42,33 @@ class AnchorInputs:
         Standardisation of every modality's tokens.
     score_scale : ndarray of shape (n_modalities, n_scores)
         Root mean square of every phase-1 score.
-    start : str
-        How phase-1 heads combine.
+    n_outputs : int
+        Number of outputs of a net.
     """
 
     phase_one: PhaseOne
     likes: dict[str, TokenTable]
     scalers: dict[str, TokenScaler]
     score_scale: np.ndarray
-    start: str
+    n_outputs: int
 
     def data(
         self,
-        anchor: str,
+        base: BaseOutputs,
         tables: Mapping[str, TokenTable],
-        scores: np.ndarray,
-        y: np.ndarray | None = None,
+        targets: np.ndarray | None = None,
         weight: np.ndarray | None = None,
     ) -> FusionData:
-        """Return subjects as one anchor's net reads them.
+        """Return subjects as one net reads them.
 
         Parameters
         ----------
-        anchor : str
-            Name of the anchor.
+        base : BaseOutputs
+            Their phase-1 outputs, from which the net starts.
         tables : mapping of str to TokenTable
             Tokens of every modality.
-        scores : ndarray of shape (n_subjects, n_modalities, 2, n_classes - 1)
-            Phase-1 scores.
-        y : ndarray of shape (n_subjects,), default=None
-            Classes as integers; None where they are not known.
+        targets : ndarray of shape (n_subjects,), default=None
+            Classes as integers, or numbers as floats; None where they are not known.
         weight : ndarray of shape (n_subjects,), default=None
             Weights in the loss; None for equal ones.
 
@@ -79,8 +76,8 @@ class AnchorInputs:
         -------
         FusionData
         """
-        n_subjects = len(scores)
-        y = np.zeros(n_subjects) if y is None else y
+        n_subjects = len(base.scores)
+        targets = np.zeros(n_subjects, dtype=np.int64) if targets is None else targets
         weight = np.ones(n_subjects) if weight is None else weight
         present = np.stack([table.present for table in tables.values()], axis=1)
         return FusionData(
@@ -88,26 +85,29 @@ class AnchorInputs:
                 name: standardised(table, self.scalers[name]) for name, table in tables.items()
             },
             masks={name: torch.from_numpy(table.mask) for name, table in tables.items()},
-            scores=torch.from_numpy(net_scores(scores, self.score_scale)),
+            scores=torch.from_numpy(net_scores(base.scores, self.score_scale)),
             present=torch.from_numpy(present),
-            base=self.base(anchor, scores),
-            y=torch.from_numpy(y.astype(np.int64)),
+            base=base,
+            y=torch.from_numpy(as_targets(targets)),
             weight=torch.from_numpy(weight.astype(np.float32)),
         )
 
-    def base(self, anchor: str, scores: np.ndarray) -> BaseLogits:
-        """Return the phase-1 logits from which one anchor's net starts."""
-        return BaseLogits(self.phase_one, scores, self.start, anchor)
+    def base(self, scores: np.ndarray, start: str, anchor: str | None = None) -> BaseOutputs:
+        """Return the phase-1 outputs from which a net starts."""
+        return BaseOutputs(self.phase_one, scores, start, anchor)
 
-    def module(self, anchor: str, n_classes: int, params: Mapping[str, Any]) -> AnchoredFusion:
+    def shapes(self) -> dict[str, ModalityShape]:
+        """Return what a fusion knows of every modality."""
+        n_scores = self.score_scale.shape[1]
+        return {name: shape_of(like, n_scores) for name, like in self.likes.items()}
+
+    def module(self, anchor: str, params: Mapping[str, Any]) -> AnchoredFusion:
         """Build one anchor's module with fresh weights.
 
         Parameters
         ----------
         anchor : str
             Name of the anchor.
-        n_classes : int
-            Number of classes.
         params : mapping
             Parameters of the fusion estimator.
 
@@ -115,14 +115,13 @@ class AnchorInputs:
         -------
         AnchoredFusion
         """
-        shapes = {name: shape_of(like, n_classes) for name, like in self.likes.items()}
         backbone = anchor_backbone(self.likes[anchor], params)
         width = qformer_width(backbone, params)
         return AnchoredFusion(
             anchor,
             backbone,
-            shapes,
-            n_classes=n_classes,
+            self.shapes(),
+            n_outputs=self.n_outputs,
             n_queries=params["n_queries"],
             qformer_width=width,
             n_heads=n_heads_of(width, params["width"]),
@@ -130,7 +129,7 @@ class AnchorInputs:
             dropout=params["dropout"],
         )
 
-    def anchor_inputs(
+    def anchor_batches(
         self,
         anchor: str,
         cells: Mapping[str, Sequence[Encoding | None]],
@@ -171,12 +170,12 @@ def standardised(table: TokenTable, scaler: TokenScaler) -> torch.Tensor | Gathe
     return GatheredTokens(table, scaler)
 
 
-def shape_of(like: TokenTable, n_classes: int) -> ModalityShape:
+def shape_of(like: TokenTable, n_scores: int) -> ModalityShape:
     """Return what the fusion knows of a modality."""
     return ModalityShape(
         n_tokens=like.tokens.shape[1] if like.fixed else 0,
         width=like.tokens.shape[2],
-        n_scores=2 * (n_classes - 1),
+        n_scores=n_scores,
     )
 
 
@@ -204,7 +203,7 @@ def lora_settings(rank: int, options: Mapping[str, Any] | None) -> LoRASettings:
     unknown = sorted(options.keys() - {"alpha", "dropout", "targets"})
     if unknown:
         raise InputError(
-            "The 'lora_params' parameter of AnchoredFusionClassifier must name options of LoRA",
+            "The 'lora_params' parameter of the fusion must name options of LoRA",
             got=", ".join(map(repr, unknown)),
             remedy="Choose from ['alpha', 'dropout', 'targets']",
         )
@@ -223,21 +222,23 @@ def n_heads_of(width: int, reference_width: int) -> int:
     return max(n for n in range(1, reference_width // HEAD_WIDTH + 1) if width % n == 0)
 
 
-class BaseLogits:
-    """Phase-1 logits of some rows when only some of their modalities are shown."""
+class BaseOutputs:
+    """Phase-1 outputs of some rows when only some of their modalities are shown."""
 
-    def __init__(self, phase_one: PhaseOne, scores: np.ndarray, start: str, anchor: str):
+    def __init__(self, phase_one: PhaseOne, scores: np.ndarray, start: str, anchor: str | None):
         self.phase_one = phase_one
         self.scores = scores
         self.start = start
         self.anchor = anchor
 
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return logits (n_rows, n_classes)."""
+        """Return outputs (n_rows, n_outputs)."""
         return self.phase_one.logits(self.scores[rows], present, self.start, self.anchor)
 
 
-def choose_anchors(anchor: str | Sequence[str], modalities: Sequence[str]) -> list[str]:
+def choose_anchors(
+    anchor: str | Sequence[str], modalities: Sequence[str], estimator: str
+) -> list[str]:
     """Return the anchors' names, or say which modality is not there.
 
     Parameters
@@ -246,6 +247,8 @@ def choose_anchors(anchor: str | Sequence[str], modalities: Sequence[str]) -> li
         One name, several, or ``"all"``.
     modalities : sequence of str
         Modalities that some training subject has.
+    estimator : str
+        Name of the estimator, for the message.
 
     Returns
     -------
@@ -262,19 +265,19 @@ def choose_anchors(anchor: str | Sequence[str], modalities: Sequence[str]) -> li
     unknown = [name for name in anchors if name not in modalities]
     if unknown or not anchors:
         raise InputError(
-            "The 'anchor' parameter of AnchoredFusionClassifier must name modalities that some "
-            "training subject has",
+            f"The 'anchor' parameter of {estimator} must name modalities that some training "
+            "subject has",
             got=repr(anchor),
             remedy=f"Choose from {list(modalities)}, or write anchor='all'",
         )
     return anchors
 
 
-def require_whole_heads(width: int) -> None:
+def require_whole_heads(width: int, estimator: str) -> None:
     """Refuse a width that does not split into heads."""
     if width % HEAD_WIDTH:
         raise InputError(
-            f"The 'width' parameter of AnchoredFusionClassifier must be a multiple of {HEAD_WIDTH}",
+            f"The 'width' parameter of {estimator} must be a multiple of {HEAD_WIDTH}",
             got=str(width),
         )
 
@@ -284,6 +287,12 @@ def score_scale(scores: np.ndarray) -> np.ndarray:
     flat = scores.reshape(len(scores), scores.shape[1], -1)
     known = np.maximum((flat != 0).sum(axis=0), 1)
     return np.maximum(np.sqrt((flat**2).sum(axis=0) / known), 1e-3)
+
+
+def as_targets(targets: np.ndarray) -> np.ndarray:
+    """Return targets as torch wants them: classes as int64, numbers as float32."""
+    is_class = np.issubdtype(targets.dtype, np.integer)
+    return targets.astype(np.int64 if is_class else np.float32)
 
 
 def net_scores(scores: np.ndarray, scale: np.ndarray) -> np.ndarray:

@@ -29,7 +29,8 @@ def content_key(*parts: Any) -> str:
     ----------
     *parts : object
         Numbers, str, arrays, frames, images, and dataclasses, lists and mappings of them; anything
-        else that pickles. Files are not read: a path is a str.
+        else that pickles. Fields by which a dataclass is not compared do not count. Files are not
+        read but for an image's values: a path is a str.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def all_of(name: str, values: Any) -> Iterator[bytes | memoryview]:
 def walk(value: Any) -> Iterator[bytes | memoryview]:
     """Yield what a value is, as bytes."""
     if is_dataclass(value) and not isinstance(value, type):
-        held = [(item.name, getattr(value, item.name)) for item in fields(value)]
+        held = [(item.name, getattr(value, item.name)) for item in fields(value) if item.compare]
         return all_of(class_name(value), held)
     if hasattr(value, "dataobj") and hasattr(value, "affine"):
         return walk_image(value)

@@ -13,11 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_softmax
 
+from adestim.covariance import (
+    flatten,
+    known_means,
+    pairwise_covariance,
+    positive_definite,
+    shrunk,
+)
+
 __all__ = ["PatternDiscriminant", "choose_discriminant"]
 
 # Shares of the classes' own covariances that are tried; 0 is the linear discriminant.
 OWN_SHARES = (0.0, 0.25, 0.5, 0.75)
-SHRINKAGE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +83,7 @@ class PatternDiscriminant:
         """
         flat, known = flatten(scores, present)
         by_class = [weight * (y == label) for label in range(n_classes)]
-        means = np.array([class_means(flat, known, share) for share in by_class])
+        means = np.array([known_means(flat, known, share) for share in by_class])
         residual = np.where(known, flat - means[y], 0)
         pooled = shrunk(pairwise_covariance(residual, known, weight))
         own = [pairwise_covariance(residual, known, share, pooled) for share in by_class]
@@ -148,41 +155,3 @@ def fold_loss(scores, present, y, weight, folds, n_classes, own_share) -> float:
         odds = np.pad(model.log_odds(scores[test], present[test]), ((0, 0), (1, 0)))
         total -= (log_softmax(odds, axis=1)[np.arange(len(test)), y[test]] * weight[test]).sum()
     return total
-
-
-def flatten(scores: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return scores side by side, 0 where missing, and which of them are known."""
-    known = np.repeat(present, scores.shape[2], axis=1)
-    return np.where(known, scores.reshape(known.shape), 0), known
-
-
-def class_means(flat: np.ndarray, known: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return weighted means of the known scores of one class; 0 where nobody has one."""
-    total = (known * weight[:, None]).sum(axis=0)
-    return (flat * weight[:, None]).sum(axis=0) / np.where(total > 0, total, np.inf)
-
-
-def pairwise_covariance(
-    residual: np.ndarray, known: np.ndarray, weight: np.ndarray, prior: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the covariance over jointly known pairs; a prior counts as one subject a score."""
-    pairs = (known * weight[:, None]).T @ known
-    products = (residual * weight[:, None]).T @ residual
-    if prior is not None:
-        pairs, products = pairs + len(prior), products + len(prior) * prior
-    return products / np.maximum(pairs, 1e-12)
-
-
-def shrunk(covariance: np.ndarray) -> np.ndarray:
-    """Shrink correlations towards zero, so that pairwise estimates stay positive definite."""
-    deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-6))
-    correlation = covariance / np.outer(deviation, deviation)
-    correlation = (1 - SHRINKAGE) * correlation + SHRINKAGE * np.eye(len(correlation))
-    return positive_definite(correlation) * np.outer(deviation, deviation)
-
-
-def positive_definite(matrix: np.ndarray) -> np.ndarray:
-    """Lift small eigenvalues, relative to the mean of the diagonal."""
-    values, vectors = np.linalg.eigh(matrix)
-    least = SHRINKAGE / 2 * np.trace(matrix) / len(matrix)
-    return (vectors * np.maximum(values, least)) @ vectors.T

@@ -13,6 +13,7 @@ __all__ = [
     "DeviceMemoryError",
     "GenotypeError",
     "InputError",
+    "LeakageError",
     "LeakageWarning",
     "MissingDependencyError",
     "NoModalityError",
@@ -81,6 +82,10 @@ class TableError(InputError):
 
 class CellTypeError(TableError, TypeError):
     """A table cell that holds an object where a number or a string is due."""
+
+
+class LeakageError(InputError):
+    """A split, or a table, that would let a test subject take part in training."""
 
 
 class CheckpointError(InputError):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from adestim._torch import autocast, choose_device
+from adestim._torch import autocast, choose_device, memory_of
 from adestim.batches import BatchIterator, FusionData, to_device
 from adestim.exceptions import DataWarning
 from adestim.fusion import AnchoredFusion
 from adestim.heads import inner_folds
-from adestim.training import EarlyStop, EpochHook, FusionNet, GradientAudit, warmup_cosine
+from adestim.training import (
+    EarlyStop,
+    EpochHook,
+    FusionNet,
+    GradientAudit,
+    class_losses,
+    warmup_cosine,
+)
 
 __all__ = ["build_net", "calibrate", "inner_split", "prepare_net"]
 
@@ -26,27 +33,33 @@ N_CALIBRATION = 64
 
 
 def inner_split(
-    codes: np.ndarray, groups: np.ndarray, seed: int, fraction: float
+    targets: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+    fraction: float,
+    make_folds: Callable[..., Sequence[tuple[np.ndarray, np.ndarray]]] = inner_folds,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return training and validation rows of one net.
 
     Parameters
     ----------
-    codes : ndarray of shape (n_subjects,)
-        Classes as integers.
+    targets : ndarray of shape (n_subjects,)
+        Classes as integers, or numbers.
     groups : ndarray of shape (n_subjects,)
         Groups that stay on one side.
     seed : int
         Seed of the split.
     fraction : float
         Share of the groups that validate.
+    make_folds : callable, default=inner_folds
+        Makes folds of targets, groups, seed and their number.
 
     Returns
     -------
     tuple of two ndarrays of int, or None
         None where a class has a single group and cannot be split, which is warned of.
     """
-    splits = inner_folds(codes, groups, seed, n_folds=round(1 / fraction))
+    splits = make_folds(targets, groups, seed, n_folds=round(1 / fraction))
     if not splits:
         warnings.warn(
             "A class has a single group, so there is no inner validation split: nothing is "
@@ -63,7 +76,6 @@ def prepare_net(
     split: tuple[np.ndarray, np.ndarray] | None,
     hook: Callable[[dict], bool] | None,
     params: Mapping[str, Any],
-    audit: bool = True,
 ) -> tuple[FusionNet, FusionData | None]:
     """Return one net, ready to be trained, and what to train it on.
 
@@ -81,8 +93,6 @@ def prepare_net(
         Parameters of the estimator: ``max_epochs``, ``batch_size``, ``learning_rate``,
         ``weight_decay``, ``patience``, ``device``, ``precision``, and ``body_learning_rate`` where
         pretrained weights have one of their own.
-    audit : bool, default=True
-        Whether a weight that is trained and gets no gradient is an error.
 
     Returns
     -------
@@ -95,10 +105,7 @@ def prepare_net(
         return build_net(module, len(data), None, None, params).initialize(), None
     train, validation = (data.view(rows) for rows in split)
     calibrate(module, train, params)
-    net = build_net(module, len(train), validation, hook, params)
-    if not audit:
-        net.set_params(callbacks__gradient_audit=None)
-    return net, train
+    return build_net(module, len(train), validation, hook, params), train
 
 
 def calibrate(module: AnchoredFusion, data: FusionData, params: Mapping[str, Any]) -> None:
@@ -112,6 +119,11 @@ def calibrate(module: AnchoredFusion, data: FusionData, params: Mapping[str, Any
         Training subjects.
     params : mapping
         Parameters of the fusion estimator.
+
+    Raises
+    ------
+    DeviceMemoryError
+        When the device's memory does not suffice for the module and a batch.
     """
     if data.inputs is None:
         return
@@ -120,8 +132,14 @@ def calibrate(module: AnchoredFusion, data: FusionData, params: Mapping[str, Any
     if not having.any():
         return
     batches = BatchIterator(data.view(data.rows[having][:N_CALIBRATION]), params["batch_size"])
-    module.to(device).eval()
-    with autocast(device, params["precision"]):
+    room = memory_of(
+        device,
+        "Measuring the training subjects before training",
+        got=f"batch_size={params['batch_size']}, precision={params['precision']!r}",
+        remedy="Pass a smaller batch_size, precision='bfloat16', or device='cpu'",
+    )
+    with room, autocast(device, params["precision"]):
+        module.to(device).eval()
         module.calibrate(to_device(batch, device) for batch, _ in batches)
 
 
@@ -170,6 +188,7 @@ def build_net(
         iterator_valid=BatchIterator,
         train_split=None,
         precision=params["precision"],
+        losses=params.get("losses", class_losses),
         device=str(choose_device(params["device"])),
         callbacks=[
             ("schedule", warmup_cosine(n_steps)),

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from adestim._torch import autocast, choose_device
+from adestim._torch import autocast, choose_device, memory_of
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec, Encoding, read_array
-from adestim.exceptions import DeviceMemoryError
 
 __all__ = ["encode_frozen", "pool_backbone", "run_backbone"]
 
@@ -74,15 +74,16 @@ def encode_frozen(
 
 def encoded_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.device) -> list:
     """Return tokens, mask and vector of every subject; halve the batch where memory runs out."""
-    parts = encoded_at_once(model, batch, where)
-    if parts is not None:
-        return parts
     if len(batch) == 1:
-        raise DeviceMemoryError(
-            f"{type(model).__name__} needs more memory for one subject than {where} has",
+        with memory_of(
+            where,
+            f"Running {type(model).__name__} on one subject",
             got=f"an input of shape {batch[0].shape}",
             remedy="Pass precision='bfloat16', a smaller input by backbone_params, or device='cpu'",
-        )
+        ):
+            return encoded_at_once(model, batch, where)
+    with suppress(torch.OutOfMemoryError):
+        return encoded_at_once(model, batch, where)
     torch.cuda.empty_cache()
     half = len(batch) // 2
     first, second = batch[:half], batch[half:]
@@ -91,14 +92,11 @@ def encoded_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.
 
 def encoded_at_once(
     model: Backbone, batch: Sequence[np.ndarray], where: torch.device
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]] | None:
-    """Return tokens, mask and vector of every subject, None where memory runs out."""
-    try:
-        tokens, own = encoded(model, model.collate(batch).to(where))
-        parts = tokens, model.readable(own), model.pool(tokens, own)
-        return list(zip(*map(as_numpy, parts), strict=True))
-    except torch.OutOfMemoryError:
-        return None
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return tokens, mask and vector of every subject."""
+    tokens, own = encoded(model, model.collate(batch).to(where))
+    parts = tokens, model.readable(own), model.pool(tokens, own)
+    return list(zip(*map(as_numpy, parts), strict=True))
 
 
 def any_input(inputs: Sequence[np.ndarray | None]) -> bool:

@@ -109,8 +109,10 @@ class PhaseOne:
             As :meth:`scores` returns them.
         present : ndarray of shape (n_subjects, n_modalities), dtype bool
             Which modalities a subject has.
-        start : {"stacked", "average", "anchor"}
-            How the heads are combined, see :class:`adestim.AnchoredFusionClassifier`.
+        start : {"stacked", "average", "late", "anchor"}
+            How the heads are combined, see :class:`adestim.AnchoredFusionClassifier`. ``"late"``
+            averages the separate heads' probabilities over what is observed, for complete
+            subjects as for others.
         anchor : str, default=None
             The anchor, where ``start="anchor"``.
 
@@ -123,6 +125,8 @@ class PhaseOne:
             only = np.zeros_like(present)
             only[:, place] = present[:, place]
             odds = self._average(scores, only)
+        elif start == "late":
+            odds = self._average(scores, present)
         elif start == "average":
             complete = present.all(axis=1, keepdims=True)
             odds = np.where(complete, self._joint(scores, present), self._average(scores, present))

@@ -8,7 +8,9 @@ and a plain numeric array, which is one anonymous modality.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,10 @@ from adestim.tokens import SEPARATOR, TokenTable, require_a_modality, stack_toke
 __all__ = [
     "ANONYMOUS",
     "check_fusion_table",
+    "known_cells",
+    "modality_columns",
     "pack_features",
+    "patterns_of",
     "read_modalities",
     "training_tables",
 ]
@@ -243,3 +248,61 @@ def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
     }
     require_a_modality(tables, frame.index)
     return tables
+
+
+def modality_columns(X: Any, known: Sequence[str] | None = None) -> dict[str, list[int]]:
+    """Return the positions of every modality's columns.
+
+    Parameters
+    ----------
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        An encodings table, numbers, or a table of raw cells such as paths, of which every column
+        is a modality.
+    known : sequence of str, default=None
+        Names of modalities seen before, which tell what a column without a value stands for.
+
+    Returns
+    -------
+    dict of str to list of int
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.modalities import modality_columns
+    >>> modality_columns(pd.DataFrame(columns=["mri__a", "mri__b", "csf__tau"], dtype=float))
+    {'mri': [0, 1], 'csf': [2]}
+    """
+    frame = pd.DataFrame(X)
+    if any(holds_raw_cells(frame.iloc[:, place]) for place in range(frame.shape[1])):
+        return {str(name): [place] for place, name in enumerate(frame.columns)}
+    encoded = [p for p in range(frame.shape[1]) if holds_encodings(frame.iloc[:, p], known)]
+    numeric = [place for place in range(frame.shape[1]) if place not in set(encoded)]
+    columns = {str(frame.columns[place]): [place] for place in encoded}
+    return columns | numeric_modalities(frame.columns, numeric)
+
+
+def holds_raw_cells(column: pd.Series) -> bool:
+    """Tell whether a column holds neither numbers nor encodings, paths or words for instance."""
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    cells = [cell for cell in column.array if not is_missing(cell)]
+    return bool(cells) and not any(isinstance(cell, Encoding | Real) for cell in cells)
+
+
+def patterns_of(frame: pd.DataFrame, columns: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """Return which subject has a value in which group of columns."""
+    known = known_cells(frame)
+    present = {name: known[:, list(places)].any(axis=1) for name, places in columns.items()}
+    return pd.DataFrame(present, index=frame.index, dtype=bool)
+
+
+def known_cells(frame: pd.DataFrame) -> np.ndarray:
+    """Return which cells of a table hold something, shape (n_subjects, n_columns)."""
+    known = np.empty(frame.shape, dtype=bool)
+    for place in range(frame.shape[1]):
+        column = frame.iloc[:, place]
+        if pd.api.types.is_numeric_dtype(column):
+            known[:, place] = column.notna()
+        else:
+            known[:, place] = [not is_missing(cell) for cell in column.array]
+    return known

@@ -7,21 +7,29 @@ are prepared, its tokens by the content of that input and by the model.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from adestim.content import content_key
 from adestim.encoding import BackboneSpec, Encoding, is_missing
-from adestim.records import Record
-from adestim.store import FeatureStore, content_key
+from adestim.records import FORMAT, Record
+from adestim.store import FeatureStore
 
-__all__ = ["Prepared", "RecalledPreparation", "TokenShelf", "recalled"]
+__all__ = [
+    "Prepared",
+    "RecalledPreparation",
+    "TokenShelf",
+    "key_of_cells",
+    "key_of_preparation",
+    "recalled",
+]
 
 # Raised when a preparation of ours gives another result for the same options.
-PREPARATION_VERSION = 1
+PREPARATION_VERSION = 2
 PAIRS = (".hdr", ".img")
 
 
@@ -76,12 +84,13 @@ class RecalledPreparation:
         cls, preparation: Callable, store: FeatureStore, modality: str, backbone: str
     ) -> RecalledPreparation:
         """Return a preparation whose results are kept."""
-        key = content_key(PREPARATION_VERSION, modality, preparation)
+        key = key_of_preparation(modality, preparation)
         return cls(preparation, store, key, modality, backbone)
 
     def __call__(self, cells: tuple) -> Prepared | None:
         """Return what was prepared before; prepare and keep what was not."""
-        key = self._key(cells)
+        further = getattr(self.preparation, "also_reads", None)
+        key = key_of_cells(self.key, cells, [] if further is None else further(cells), self.store)
         record = self.store.get("inputs", key) if key else None
         if record is not None:
             return as_prepared(record)
@@ -100,15 +109,48 @@ class RecalledPreparation:
         )
         return prepared if record is None else as_prepared(record)
 
-    def _key(self, cells: tuple) -> str | None:
-        """Return the key of some cells; None where one names a file that cannot be read."""
-        further = getattr(self.preparation, "also_reads", None)
-        files = [] if further is None else further(cells)
-        try:
-            parts = [cell_content(cell, self.store) for cell in (*cells, *files)]
-        except OSError:
-            return None
-        return content_key(self.key, parts)
+
+def key_of_preparation(modality: str, preparation: Callable) -> str:
+    """Return the key of a preparation, its options and the format of records.
+
+    Parameters
+    ----------
+    modality : str
+        What it prepares.
+    preparation : callable
+        Its content counts: a dataclass's fields, whatever else pickles.
+
+    Returns
+    -------
+    str
+    """
+    return content_key(FORMAT, PREPARATION_VERSION, modality, preparation)
+
+
+def key_of_cells(key: str, cells: tuple, files: Sequence[Path], store: FeatureStore) -> str | None:
+    """Return the key of what a preparation makes of some cells.
+
+    Parameters
+    ----------
+    key : str
+        That of the preparation.
+    cells : tuple
+        One subject's cells; of a path the file counts.
+    files : sequence of Path
+        Further files on which the result depends.
+    store : FeatureStore
+        Remembers digests of files.
+
+    Returns
+    -------
+    str or None
+        None where a cell cannot be read.
+    """
+    try:
+        return content_key(key, [cell_content(cell, store) for cell in (*cells, *files)])
+    # Whatever is wrong with a file, the preparation says it in words of its own.
+    except Exception:
+        return None
 
 
 def as_prepared(record: Record) -> Prepared:
@@ -175,7 +217,7 @@ class TokenShelf:
     def _key(self, prepared: Prepared) -> str:
         """Return the key of a subject's tokens."""
         parts = self.spec.identity(), self.precision, self.store.dtype
-        return content_key(prepared.content_key(), parts)
+        return content_key(FORMAT, prepared.content_key(), parts)
 
     def _encoding(self, prepared: Prepared, record: Record) -> Encoding:
         """Return an encoding whose arrays are read when they are asked for."""

@@ -205,7 +205,7 @@ def write_record(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     """Write a record under a temporary name and give it its own when it is whole.
 
     A whole record that has the name keeps it: what one process has seen under a key does not
-    change while others come to the same.
+    change while others come to the same. So does one of another format.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def write_record(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     said = {**metadata, **sums, "format": FORMAT, "key": path.stem}
     shapes = {name: (CODES[value.dtype.str], value.shape) for name, value in arrays.items()}
     said["crc32"] = header_sum(shapes, said)
-    write_whole(path, save(arrays, metadata=said), stays=is_whole)
+    write_whole(path, save(arrays, metadata=said), stays=keeps_its_name)
 
 
 def storable(values: np.ndarray) -> np.ndarray:
@@ -244,12 +244,12 @@ def storable(values: np.ndarray) -> np.ndarray:
     return values
 
 
-def is_whole(path: Path) -> bool:
-    """Tell whether a file is a record that can be trusted."""
+def keeps_its_name(path: Path) -> bool:
+    """Tell whether a file is a record that can be trusted, or is not ours to replace."""
     try:
         open_record(path).check()
-    except (DamagedRecordError, OSError):
-        return False
+    except (DamagedRecordError, OSError) as problem:
+        return isinstance(problem, OtherFormatError)
     return True
 
 

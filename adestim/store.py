@@ -7,8 +7,6 @@ folder, and a killed one loses only what it had in flight.
 from __future__ import annotations
 
 import errno
-import hashlib
-import json
 import os
 import time
 import warnings
@@ -18,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
+from adestim._files import DAY, is_abandoned, make_private
+from adestim.digests import remembered_digest
 from adestim.exceptions import DataWarning, InputError
 from adestim.records import (
     DamagedRecordError,
@@ -31,16 +30,15 @@ from adestim.records import (
     write_record,
 )
 
-__all__ = ["FeatureStore", "as_store", "content_key"]
+__all__ = ["FeatureStore", "as_store"]
 
-STAGES = ("inputs", "tokens")
+STAGES = ("series", "inputs", "tokens")
 ENDING = ".safetensors"
-# A file changed this recently, in s, may change again within one tick of its clock.
-FRESH = 2.0
+# How often, in s, it is noted that a record is in use; each note changes the state of its file.
+USE_IS_NOTED = 3600
 LARGEST_HALF = 6e4
 
-# What this process has found whole, and what it has been told about once.
-_CHECKED: set[tuple] = set()
+# What this process has been told about once.
 _WARNED: set[str] = set()
 
 
@@ -56,8 +54,13 @@ class FeatureStore:
     folder : str or path-like
         Where the records are; made when the first is written.
     dtype : {"float16", "float32"}, default="float16"
-        Precision of tokens of foundation models. Half precision costs a relative error of 5e-4
-        at most; a table with larger values than it can hold is kept in single precision.
+        Precision of tokens of foundation models. Half precision keeps 11 significant bits: a
+        value of 6.1e-5 or more is off by 4.9e-4 of itself at most, a smaller one by 3e-8. A table
+        with larger values than it can hold is kept in single precision.
+
+    References
+    ----------
+    IEEE 754-2019, binary16: the spacing of its values.
 
     Examples
     --------
@@ -91,7 +94,7 @@ class FeatureStore:
 
         Parameters
         ----------
-        stage : {"inputs", "tokens"}
+        stage : {"series", "inputs", "tokens"}
             What it holds.
         key : str
             Its key.
@@ -99,18 +102,20 @@ class FeatureStore:
         Returns
         -------
         Record or None
-            Its checksums were compared in this process. A damaged one is removed, with a warning.
+            Its checksums were compared in this process, since its file last changed. A damaged
+            one is removed, with a warning; one of another format is left where it is.
         """
         path = self._path(stage, key)
+        note_use(path)
         try:
             record = open_record(path)
-            self._check_once(path, record)
+            record.check_once()
         except DamagedRecordError as problem:
             self._settle(path, problem)
             return None
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
-                self._warn_once("read", error)
+                self._warn_once("read", reason_of(error))
             return None
         return record
 
@@ -121,7 +126,7 @@ class FeatureStore:
 
         Parameters
         ----------
-        stage : {"inputs", "tokens"}
+        stage : {"series", "inputs", "tokens"}
             What it holds.
         key : str
             Its key.
@@ -133,18 +138,19 @@ class FeatureStore:
         Returns
         -------
         Record or None
-            None, with a warning, where the folder cannot be written: go on without.
+            None, with a warning, where the folder cannot be written, or another version's record
+            has the name and keeps it: go on without.
         """
         path = self._path(stage, key)
         try:
             make_private(path.parent)
             write_record(path, arrays, {**metadata, "stage": stage})
-            record = open_record(path)
+            return open_record(path)
         except OSError as error:
-            self._warn_once("write", error)
-            return None
-        _CHECKED.add(state_of(path))
-        return record
+            self._warn_once("write", reason_of(error))
+        except DamagedRecordError as problem:
+            self._warn_once("write", f"a record of another kind has the name: {problem}")
+        return None
 
     def info(self) -> pd.DataFrame:
         """Return what the store holds.
@@ -190,7 +196,8 @@ class FeatureStore:
         max_size : int or None, default=None
             Bytes that may remain.
         older_than : float or None, default=None
-            Age, in days since a record was last used, from which it is removed.
+            Age, in days since a record was last used, from which it is removed. Use is noted
+            once an hour.
 
         Returns
         -------
@@ -201,7 +208,7 @@ class FeatureStore:
         used = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in self._files())
         total, n_removed, now = sum(size for _, size, _ in used), 0, time.time()
         for changed, size, path in used:
-            too_old = older_than is not None and now - changed > older_than * 86400
+            too_old = older_than is not None and now - changed > older_than * DAY
             if not too_old and (max_size is None or total <= max_size):
                 continue
             with suppress(OSError):
@@ -210,7 +217,7 @@ class FeatureStore:
         return n_removed
 
     def file_digest(self, path: str | Path) -> str:
-        """Return the digest of a file's content, remembered by path, size and time of change.
+        """Return the SHA-256 of a file, remembered by path, size and time of change.
 
         Parameters
         ----------
@@ -221,19 +228,7 @@ class FeatureStore:
         -------
         str
         """
-        path = Path(path).expanduser().absolute()
-        stat = path.stat()
-        state = [str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        memo = Path(self.folder) / "files" / hashlib.blake2b(str(path).encode()).hexdigest()[:32]
-        with suppress(OSError, ValueError, KeyError):
-            known = json.loads(memo.read_text(encoding="utf-8"))
-            if known["state"] == state:
-                return known["digest"]
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if abs(time.time() - stat.st_mtime) > FRESH:
-            self._remember(memo, {"state": state, "digest": digest})
-        return digest
+        return remembered_digest(path, Path(self.folder) / "files")
 
     def narrow(self, tokens: np.ndarray) -> np.ndarray:
         """Return tokens in the store's precision, where it can hold them."""
@@ -250,15 +245,6 @@ class FeatureStore:
         for stage in STAGES:
             yield from sorted((Path(self.folder) / stage).glob(f"*/[!.]*{ENDING}"))
 
-    def _check_once(self, path: Path, record: Record) -> None:
-        """Compare a record with its checksums, once a process; note that it is in use."""
-        state = state_of(path)
-        if state not in _CHECKED:
-            record.check()
-            with suppress(OSError):
-                os.utime(path)
-            _CHECKED.add(state_of(path))
-
     def _settle(self, path: Path, problem: DamagedRecordError) -> bool:
         """Remove a record that cannot be trusted; one of another version is left to that."""
         if isinstance(problem, OtherFormatError):
@@ -273,27 +259,17 @@ class FeatureStore:
         )
         return True
 
-    def _remember(self, memo: Path, content: dict[str, Any]) -> None:
-        """Write a small file whole or not at all; where that fails it is not needed."""
-        temporary = memo.with_name(f".{memo.name}.{os.getpid()}.tmp")
-        with suppress(OSError):
-            make_private(memo.parent)
-            temporary.touch(mode=0o600)
-            temporary.write_text(json.dumps(content), encoding="utf-8")
-            temporary.replace(memo)
-
     def _remove_remains(self) -> None:
         """Remove what killed processes left half-written."""
         for path in Path(self.folder).glob("**/.*.tmp"):
-            with suppress(OSError, ValueError):
-                if not process_runs(int(path.name.split(".")[-2])):
+            with suppress(OSError):
+                if is_abandoned(path, time.time()):
                     path.unlink()
 
-    def _warn_once(self, verb: str, error: OSError) -> None:
+    def _warn_once(self, verb: str, reason: str) -> None:
         """Say once a process that the store cannot be used."""
         if f"{verb} {self.folder}" not in _WARNED:
             _WARNED.add(f"{verb} {self.folder}")
-            reason = "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)
             warnings.warn(
                 f"The feature store could not {verb} in its folder ({reason}); nothing is lost, "
                 "but what is extracted now will be extracted again.",
@@ -319,43 +295,13 @@ def as_store(memory: Any) -> FeatureStore | None:
     return FeatureStore(os.fspath(memory))
 
 
-def content_key(*parts: Any) -> str:
-    """Return the key of what is made from some parts: equal for equal content.
-
-    Parameters
-    ----------
-    *parts : object
-        Anything that pickles: numbers, str, arrays, frames, dataclasses of them.
-
-    Returns
-    -------
-    str
-        40 hexadecimal digits.
-    """
-    return hashlib.blake2b("".join(map(joblib.hash, parts)).encode(), digest_size=20).hexdigest()
+def note_use(path: Path) -> None:
+    """Note in the date of a record that it is in use; a date in the future is mended."""
+    with suppress(OSError):
+        if abs(time.time() - path.stat().st_mtime) > USE_IS_NOTED:
+            os.utime(path)
 
 
-def make_private(folder: Path) -> None:
-    """Make a folder, and those above it, for its owner alone; those that are there stay."""
-    if folder.is_dir():
-        return
-    make_private(folder.parent)
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-
-
-def state_of(path: Path) -> tuple:
-    """Return what changes when a file does."""
-    stat = path.stat()
-    return str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino
-
-
-def process_runs(number: int) -> bool:
-    """Tell whether a process of this machine is running; another user's counts too."""
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def reason_of(error: OSError) -> str:
+    """Say why a folder cannot be used."""
+    return "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)

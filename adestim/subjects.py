@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from itertools import islice
+from threading import Lock
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -49,7 +51,7 @@ def workers(n_jobs) -> Parallel:
     if not on_dask():
         return Parallel(n_jobs=n_jobs, return_as="generator")
     answer_for_lost_tasks(get_active_backend()[0])
-    # A subject whose worker dies must not take others with it.
+    # A subject whose worker dies must not take others of its batch with it.
     return Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1)
 
 
@@ -67,35 +69,83 @@ def on_dask() -> bool:
 
 def answer_for_lost_tasks(backend) -> None:
     """Have joblib's Dask backend answer for tasks that Dask gives up; it would wait for ever."""
-    if "submit" in vars(backend):
-        return
-    submit = backend.submit
+    backend.submit = LostTasks(type(backend).submit.__get__(backend)).submit
 
-    def submit_and_answer(batch, callback=None):
-        def answer(done):
-            if done.exception() is not None:
-                callback(answer_of_lost(batch, done.exception()))
 
-        future = submit(batch, callback)
-        future.add_done_callback(answer)
+class LostTasks:
+    """Tasks that Dask gives up: each is tried once more by itself, then answered for.
+
+    Dask blames the death of a worker on every task that the worker had been sent, those included
+    that only waited there. A task that runs while no other does is blamed for its own deeds.
+
+    Parameters
+    ----------
+    submit : callable
+        The backend's own.
+    """
+
+    def __init__(self, submit: Callable):
+        self._submit = submit
+        self._lock = Lock()
+        self._lost: deque[tuple] = deque()
+        self._n_running = 0
+
+    def submit(self, batch, callback):
+        """Start a task, and see to its end."""
+        return self._start(batch, callback, self._lost.append)
+
+    def _start(self, batch, callback, give_up):
+        with self._lock:
+            self._n_running += 1
+
+        def succeed(result):
+            # This starts further tasks; only then is it known whether any is running.
+            callback(result)
+            self._end()
+
+        def fail(done):
+            error = done.exception()
+            if error is None:
+                return
+            if is_killing(error):
+                give_up((batch, callback))
+            else:
+                callback(error)
+            self._end()
+
+        future = self._submit(batch, succeed)
+        future.add_done_callback(fail)
         return future
 
-    backend.submit = submit_and_answer
+    def _end(self) -> None:
+        """Count a task as ended; where none is running, try the first of the lost again."""
+        with self._lock:
+            self._n_running -= 1
+            again = self._lost.popleft() if self._lost and not self._n_running else None
+        if again is not None:
+            batch, callback = again
+            self._start(batch, callback, answer_of_lost)
 
 
-def answer_of_lost(batch, error: BaseException):
-    """Return what stands for the result of a task that Dask gave up: a failure, or the error."""
-    if type(error).__name__ != "KilledWorker":
-        return error
-    return [
-        SubjectsError(
-            "A subject must be prepared without its worker process being killed",
-            got="one that died every time that Dask tried",
-            remedy="Look for its end in Dask's log; where memory ran out, start fewer workers, "
-            "each with more memory",
-        ).about(arguments[-1])
-        for _, arguments, _ in batch.items
-    ]
+def is_killing(error: BaseException) -> bool:
+    """Tell whether Dask gave a task up because workers died of it."""
+    return type(error).__name__ == "KilledWorker"
+
+
+def answer_of_lost(lost: tuple) -> None:
+    """Answer for a task of which workers died even while it was alone: a failure by its subject."""
+    batch, callback = lost
+    callback(
+        [
+            SubjectsError(
+                "A subject must be prepared without its worker process being killed",
+                got="one that died every time that Dask tried",
+                remedy="Look for its end in Dask's log; where memory ran out, start fewer "
+                "workers, each with more memory",
+            ).about(arguments[-1])
+            for _, arguments, _ in batch.items
+        ]
+    )
 
 
 def windows(results: Iterable, size: int) -> Iterator[list]:

@@ -15,7 +15,7 @@ from adestim.exceptions import InputError
 from adestim.grouping import own_groups
 from adestim.modalities import check_fusion_table
 
-__all__ = ["TrainingSet", "check_training_set"]
+__all__ = ["TrainingSet", "check_classes"]
 
 
 class TrainingSet(NamedTuple):
@@ -25,10 +25,8 @@ class TrainingSet(NamedTuple):
     ----------
     frame : DataFrame of shape (n_subjects, n_columns)
         The table.
-    codes : ndarray of shape (n_subjects,)
-        Classes as integers from 0.
-    classes : ndarray of shape (n_classes,)
-        Class labels.
+    targets : ndarray of shape (n_subjects,)
+        Classes as integers from 0, or numbers as floats.
     weight : ndarray of shape (n_subjects,)
         Weights, those of the classes included.
     groups : ndarray of shape (n_subjects,)
@@ -36,14 +34,15 @@ class TrainingSet(NamedTuple):
     """
 
     frame: pd.DataFrame
-    codes: np.ndarray
-    classes: np.ndarray
+    targets: np.ndarray
     weight: np.ndarray
     groups: np.ndarray
 
 
-def check_training_set(estimator, X, y, groups, sample_weight, class_weight) -> TrainingSet:
-    """Check and encode a training set.
+def check_classes(
+    estimator, X, y, groups, sample_weight, class_weight
+) -> tuple[TrainingSet, np.ndarray]:
+    """Check and encode a training set of classes.
 
     Parameters
     ----------
@@ -60,7 +59,10 @@ def check_training_set(estimator, X, y, groups, sample_weight, class_weight) -> 
 
     Returns
     -------
-    TrainingSet
+    data : TrainingSet
+        The subjects.
+    classes : ndarray of shape (n_classes,)
+        Class labels.
 
     Raises
     ------
@@ -83,13 +85,13 @@ def check_training_set(estimator, X, y, groups, sample_weight, class_weight) -> 
             got=f"{len(encoder.classes_)} class",
             remedy="Check the labels, or the split that left one class out",
         )
-    return TrainingSet(
+    data = TrainingSet(
         frame=frame[kept],
-        codes=encoder.transform(y[kept]),
-        classes=encoder.classes_,
+        targets=encoder.transform(y[kept]),
         weight=weight[kept] * compute_sample_weight(class_weight, y[kept]),
         groups=checked_groups(groups, frame, kept),
     )
+    return data, encoder.classes_
 
 
 def checked_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:

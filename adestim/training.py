@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
 
 import numpy as np
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from adestim._torch import autocast
+from adestim._torch import autocast, memory_of
 from adestim.batches import BatchIterator, FusionData, to_device
-from adestim.exceptions import DeviceMemoryError, InputError
+from adestim.exceptions import InputError
 
 __all__ = [
     "EarlyStop",
@@ -23,7 +24,7 @@ __all__ = [
     "FusionNet",
     "GradientAudit",
     "StopTraining",
-    "cross_entropies",
+    "class_losses",
     "warmup_cosine",
 ]
 
@@ -41,13 +42,16 @@ class FusionNet(NeuralNet):
         Takes the whole batch, returns logits.
     precision : {"float32", "bfloat16"}, default="float32"
         Precision of the forward pass; the loss is always computed in float32.
+    losses : callable or None, default=None
+        Takes outputs and targets, returns every subject's loss; None for the cross-entropy.
     **kwargs : dict
         As for ``skorch.NeuralNet``.
     """
 
-    def __init__(self, module, *, precision="float32", **kwargs):
+    def __init__(self, module, *, precision="float32", losses=None, **kwargs):
         super().__init__(module, **kwargs)
         self.precision = precision
+        self.losses = class_losses if losses is None else losses
 
     def infer(self, x, **fit_params):
         """Run the module on one batch."""
@@ -62,9 +66,9 @@ class FusionNet(NeuralNet):
         return super().get_params_for_optimizer(prefix, trained)
 
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):
-        """Return the cross-entropy, averaged with the subjects' weights."""
+        """Return the loss, averaged with the subjects' weights."""
         weight = X["weight"].to(y_pred.device)
-        losses = F.cross_entropy(y_pred, y_true.to(y_pred.device), reduction="none")
+        losses = self.losses(y_pred, y_true.to(y_pred.device))
         return (losses * weight).sum() / weight.sum().clamp(min=1e-12)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
@@ -74,17 +78,21 @@ class FusionNet(NeuralNet):
         fit_params.pop("_routing_method", None)
         self.notify("on_train_begin", X=X, y=y)
         try:
-            self.fit_loop(X, y, **fit_params)
+            with self.room_for_training():
+                self.fit_loop(X, y, **fit_params)
         except StopTraining:
             self.history.record("stopped", True)
-        except torch.OutOfMemoryError as error:
-            raise DeviceMemoryError(
-                f"Training needs more memory than {self.device} has",
-                got=f"batch_size={self.batch_size}, precision={self.precision!r}",
-                remedy="Pass a smaller batch_size, gradient_checkpointing=True, or "
-                "precision='bfloat16'",
-            ) from error
         return self.end_training(X, y)
+
+    def room_for_training(self) -> AbstractContextManager[None]:
+        """Return the context in which memory that runs out is said with the remedy."""
+        return memory_of(
+            self.device,
+            "Training",
+            got=f"batch_size={self.batch_size}, precision={self.precision!r}",
+            remedy="Pass a smaller batch_size, gradient_checkpointing=True, or "
+            "precision='bfloat16'",
+        )
 
     def end_training(self, X, y=None):
         """Let the callbacks finish, and let go of what only training needs."""
@@ -111,33 +119,54 @@ class FusionNet(NeuralNet):
         return float(np.average(self.subject_losses(data), weights=data.weight[data.rows]))
 
     def subject_losses(self, data: FusionData) -> np.ndarray:
-        """Return every subject's cross-entropy, the module in evaluation mode."""
-        return cross_entropies(self.predict_logits(data), data)
+        """Return every subject's loss, the module in evaluation mode."""
+        return self.losses_of(self.predict_logits(data), data)
+
+    def losses_of(self, outputs: np.ndarray, data: FusionData) -> np.ndarray:
+        """Return every subject's loss, given the module's outputs."""
+        return self.losses(torch.from_numpy(outputs), data.y[data.rows]).numpy()
 
     def predict_logits(self, data: FusionData) -> np.ndarray:
-        """Return logits of shape (n_subjects, n_classes)."""
+        """Return logits of shape (n_subjects, n_classes); batches that do not fit are halved."""
+        size = min(self.batch_size, len(data))
+        while size > 1:
+            with suppress(torch.OutOfMemoryError):
+                return self._logits(data, size)
+            torch.cuda.empty_cache()
+            size //= 2
+        with memory_of(
+            self.device,
+            "Prediction for a single subject",
+            got=f"precision={self.precision!r}",
+            remedy="Fit with precision='bfloat16' or device='cpu'; or predict from a pickle in a "
+            "process that sees no GPU (CUDA_VISIBLE_DEVICES='')",
+        ):
+            return self._logits(data, 1)
+
+    def _logits(self, data: FusionData, batch_size: int) -> np.ndarray:
+        """Return logits, batch by batch."""
         parts = [
             self.evaluation_step(batch, training=False).cpu().numpy()
-            for batch in BatchIterator(data, self.batch_size)
+            for batch in BatchIterator(data, batch_size)
         ]
         return np.concatenate(parts)
 
 
-def cross_entropies(logits: np.ndarray, data: FusionData) -> np.ndarray:
+def class_losses(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return every subject's cross-entropy.
 
     Parameters
     ----------
-    logits : ndarray of shape (n_subjects, n_classes)
-        What a module says of them.
-    data : FusionData
-        The subjects.
+    outputs : Tensor of shape (n_subjects, n_classes)
+        Logits.
+    targets : Tensor of shape (n_subjects,), dtype int64
+        Classes.
 
     Returns
     -------
-    ndarray of shape (n_subjects,)
+    Tensor of shape (n_subjects,)
     """
-    return F.cross_entropy(torch.from_numpy(logits), data.y[data.rows], reduction="none").numpy()
+    return F.cross_entropy(outputs, targets, reduction="none")
 
 
 class EarlyStop(Callback):
@@ -240,7 +269,8 @@ class GradientAudit(Callback):
                 "Every weight that is trained must get a gradient in the first batch",
                 got=f"none for {len(lost)}, {', '.join(lost[:3])} first",
                 remedy="Choose lora_targets that the model's output depends on, and no quantised "
-                "body on a CPU",
+                "body on a CPU; for adapt='full', name parts that it does not depend on in "
+                "unused_parts of the backbone, or pass adapt='lora'",
             )
 
     def on_train_begin(self, net, **kwargs):

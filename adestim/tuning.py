@@ -149,8 +149,9 @@ class TrialPruning:
         """Return the number of the last epoch among all that the trial may come to."""
         epoch = estimator.history_[-1]
         n_epochs = estimator.max_epochs if self.n_epochs is None else self.n_epochs
-        place = estimator.anchors_.index(epoch["anchor"])
-        return ((self._n_fits - 1) * len(estimator.anchors_) + place) * n_epochs + epoch["epoch"]
+        names = getattr(estimator, "anchors_", [epoch["anchor"]])
+        place = names.index(epoch["anchor"])
+        return ((self._n_fits - 1) * len(names) + place) * n_epochs + epoch["epoch"]
 
     def __getstate__(self):
         """Leave the trial behind, and with it the whole study."""

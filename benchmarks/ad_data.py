@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from reporting import machine, markdown, score_folds, summarise, write
-from rivals import rivals
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from adestim import AnchoredFusionClassifier
+from adestim.evaluation import rivals
 
 REFERENCE = "anchored fusion (default)"
 DEFAULT = Path(__file__).parents[2] / "shared/realdata/modeldata_ad/ad_data.csv.gz"
@@ -60,7 +60,7 @@ def run(frame, y, n_repeats, n_jobs):
         "its phase 1, start='average'": AnchoredFusionClassifier(
             anchor="all", max_epochs=0, start="average", device="cpu", random_state=0
         ),
-        **rivals(modalities),
+        **rivals(modalities, device="cpu"),
     }
     splitter = RepeatedStratifiedKFold(n_splits=5, n_repeats=n_repeats, random_state=0)
     return score_folds(estimators, frame, y, list(splitter.split(frame, y)), n_jobs)

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 from reporting import machine, markdown, score_folds, summarise, write
-from rivals import tuned_logistic
 from safetensors.torch import save_file
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.model_selection import RepeatedStratifiedKFold
@@ -21,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
 from adestim.datasets import make_cohort
 from adestim.datasets._variants import variant_table
+from adestim.estimators import tuned_logistic
 from adestim.genetics.nucleotide_transformer import NucleotideTransformer
 
 REFERENCE = "polygenic score + APOE"

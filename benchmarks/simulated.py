@@ -9,7 +9,6 @@ import argparse
 
 import numpy as np
 from reporting import RESULTS, machine, markdown, score_folds, summarise, write
-from rivals import rivals
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -22,6 +21,7 @@ from adestim import (
     SMRIExtractor,
 )
 from adestim.datasets import make_cohort
+from adestim.evaluation import rivals
 
 TASKS = {"nc_ad": "AD", "nc_mci": "MCI", "smci_pmci": "pMCI"}
 REFERENCE = "anchored fusion (default)"
@@ -50,7 +50,7 @@ def estimators(modalities):
         "its phase 1 alone": AnchoredFusionClassifier(
             anchor="all", max_epochs=0, device="cpu", random_state=0
         ),
-        **rivals(modalities),
+        **rivals(modalities, device="cpu"),
     }
 
 

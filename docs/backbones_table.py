@@ -1,12 +1,21 @@
-"""Writes the table of ``backbones.md`` from the registry: python docs/backbones_table.py."""
+"""Writes the tables of ``backbones.md`` and README: python docs/backbones_table.py."""
 
 from pathlib import Path
 
 from adestim.backbone.registry import discover, find_card, names_of
 
 PAGE = Path(__file__).with_name("backbones.md")
+README = PAGE.parents[1] / "README.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
-HEAD = "| backbone | parameters | licence | commercial use | weights | pre-trained on |"
+HEAD = (
+    "backbone", "family", "parameters", "licence", "commercial use", "weights", "pre-trained on",
+    "the line to use it",
+)  # fmt: skip
+HEAD_OF_README = (
+    "model", "modality", "size", "licence", "commercial use", "weights", "pre-trained on",
+    "the line to use it",
+)  # fmt: skip
+SHORT = {"smri": "sMRI", "fmri": "fMRI", "clinical": "clinical", "genetics": "genetics"}
 TITLES = {
     "smri": "Structural MRI: `SMRIExtractor`",
     "fmri": "Functional MRI: `FMRIExtractor`",
@@ -26,42 +35,69 @@ def link(card):
     """Return where the weights are, as a link."""
     if not card.home:
         return "none needed"
-    address = card.url or (f"https://huggingface.co/{card.hub}" if card.hub else "")
+    address = f"https://huggingface.co/{card.hub}" if card.hub else card.url
     place = "Hugging Face hub, by itself" if card.hub else "by hand, pass `weights=`"
     return f"[{place}]({address})" if address else "a folder or a name on the hub"
 
 
-def row(card):
-    """Return one line of the table."""
-    allowed = {True: "yes", False: "no", None: "not stated"}[card.commercial]
+def row(card, second):
+    """Return one line of a table, what its second column says being given."""
     cells = [
         f"`{card.name}`",
+        second,
         size(card.n_parameters),
         card.licence,
-        allowed,
+        {True: "yes", False: "no", None: "not stated"}[card.commercial],
         link(card),
         "; ".join(card.cohorts) or ("nothing" if not card.home else "not stated"),
+        f"`{card.use}`",
     ]
+    return line(cells)
+
+
+def line(cells):
+    """Return cells as one line of Markdown."""
     return f"| {' | '.join(cells)} |"
 
 
-def tables():
-    """Return the tables of all modalities as Markdown."""
+def cards_of(modality):
+    """Return the package's own cards of a modality, the built-in one first."""
     discover()
-    parts = []
-    for modality, title in TITLES.items():
-        cards = [find_card(name, modality) for name in names_of(modality)]
-        cards = [card for card in cards if not card.home or card.home.startswith("adestim.")]
-        cards.sort(key=lambda card: bool(card.home))
-        parts += [f"### {title}", "", HEAD, "|" + " --- |" * 6, *map(row, cards), ""]
-    return "\n".join(parts)
+    cards = [find_card(name, modality) for name in names_of(modality)]
+    own = [card for card in cards if not card.home or card.home.startswith("adestim.")]
+    return sorted(own, key=lambda card: bool(card.home))
 
 
-def page():
-    """Return the page with its tables renewed."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    return f"{before}{BEGIN}\n\n{tables()}\n{END}{rest.partition(END)[2]}"
+def table(head, rows):
+    """Return a table as Markdown."""
+    return "\n".join([line(head), line(["---"] * len(head)), *rows, ""])
+
+
+def tables():
+    """Return a table a modality."""
+    return "\n".join(
+        f"### {title}\n\n{table(HEAD, [row(card, card.family) for card in cards_of(modality)])}"
+        for modality, title in TITLES.items()
+    )
+
+
+def overview():
+    """Return one table of all modalities."""
+    rows = [row(card, short) for modality, short in SHORT.items() for card in cards_of(modality)]
+    return table(HEAD_OF_README, rows)
+
+
+def renewed(path, text):
+    """Return a page with what is between its marks renewed."""
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    return f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}"
+
+
+def pages():
+    """Return both pages with their tables renewed, by path."""
+    return {PAGE: renewed(PAGE, tables()), README: renewed(README, overview())}
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

@@ -37,3 +37,12 @@ def parity() -> Path:
 def reference() -> Path:
     """Folder of the lists of names and shapes in released checkpoints."""
     return folder_at_hand("ADESTIM_REFERENCE", "reference", "lists of released checkpoints")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_digests(tmp_path_factory):
+    """Digests of weights that tests make are not remembered in the user's cache."""
+    folder = tmp_path_factory.mktemp("digests")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adestim.digests.user_cache", lambda: folder)
+        yield

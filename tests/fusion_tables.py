@@ -69,6 +69,6 @@ def prepared_anchor_inputs():
         likes={name: without_rows(table) for name, table in tables.items()},
         scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
         score_scale=score_scale(scores),
-        start="stacked",
+        n_outputs=2,
     )
     return inputs, tables, scores, codes

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from adestim.adaptation import AdaptationSettings, adapt_backbone
 from adestim.backbone.loading import load_backbone
+from adestim.exceptions import DeviceMemoryError, InputError
 from adestim.frozen import pool_backbone
-from tests.toy_backbone import N_FEATURES, N_PLACES, toy_spec, write_weights
+from tests.toy_backbone import N_FEATURES, N_PLACES, WIDTH, ToyViT, toy_spec, write_weights
 
 N_SUBJECTS = 60
 QUICK = AdaptationSettings(max_epochs=6, learning_rate=0.02, body_learning_rate=5e-3)
@@ -56,6 +59,12 @@ def test_an_adapted_model_bears_another_digest_and_carries_what_changed(spec, ki
     assert len(adaptation.spec.adapter) > 100
 
 
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_a_model_that_training_did_not_improve_stays_itself(spec, kind):
+    still = replace(QUICK, max_epochs=1, learning_rate=1e-9, body_learning_rate=1e-9)
+    assert adapted(spec, kind, settings=still).spec == spec
+
+
 def test_adaptation_leaves_the_frozen_model_as_it_was(spec):
     before = [value.clone() for value in load_backbone(spec, "cpu").parameters()]
     adapted(spec, "full")
@@ -83,3 +92,56 @@ def test_the_global_generators_are_left_as_found(spec):
 
 def test_bfloat16_adapts_too(spec):
     assert accuracy(adapted(spec, "lora", precision="bfloat16"), *subjects(seed=1)) > 0.75
+
+
+# Weights without a gradient, and a GPU that is too small
+
+
+class Idle(ToyViT):
+    """A model with a layer that its output does not depend on."""
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.idle = torch.nn.Linear(1, 1)
+
+
+class SaidIdle(Idle):
+    unused_parts = ("idle",)
+
+
+def spec_like(folder, cls):
+    """Write the weights of a model, and return its name tag."""
+    torch.save(cls(WIDTH).state_dict(), folder / "model.pt")
+    spec = toy_spec(folder / "model.pt")
+    options = dict(spec.options) | {"home": f"{__name__}:{cls.__name__}"}
+    return replace(spec, options=tuple(options.items()))
+
+
+def test_all_weights_are_trained_and_audited(tmp_path):
+    with pytest.raises(InputError, match=r"none for 2, backbone\.body\.idle.*unused_parts"):
+        adapted(spec_like(tmp_path, Idle), "full")
+
+
+def test_a_part_that_is_said_to_be_unused_is_left_as_it_is(tmp_path):
+    spec = spec_like(tmp_path, SaidIdle)
+    adaptation = adapted(spec, "full")
+    frozen, trained = load_backbone(spec), load_backbone(adaptation.spec)
+    assert trained.idle.weight is frozen.idle.weight
+    assert not torch.equal(trained.patch.weight, frozen.patch.weight)
+
+
+def out_of_memory(*args, **options):
+    raise torch.OutOfMemoryError("no room")
+
+
+def test_memory_that_runs_out_before_the_head_is_fitted_is_said(spec, monkeypatch):
+    monkeypatch.setattr(ToyViT, "encode", out_of_memory)
+    with pytest.raises(DeviceMemoryError, match=r"'toy' on the training.*'batch_size': 1"):
+        adapted(spec, "head")
+
+
+def test_a_copy_that_does_not_fit_is_said_with_the_remedy(spec, monkeypatch):
+    load_backbone(spec, torch.device("cpu"))
+    monkeypatch.setattr(ToyViT, "__deepcopy__", out_of_memory, raising=False)
+    with pytest.raises(DeviceMemoryError, match=r"all weights of ToyViT.*adapt='lora'"):
+        adapted(spec, "full")

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from adestim.anchors import (
-    BaseLogits,
+    BaseOutputs,
     choose_anchors,
     lora_settings,
     net_scores,
@@ -24,6 +24,11 @@ def prepared():
     return prepared_anchor_inputs()
 
 
+def stacked(inputs, scores):
+    """The phase-1 outputs from which a net starts by default."""
+    return inputs.base(scores, "stacked", "mri")
+
+
 # The choice of anchors
 
 
@@ -32,13 +37,13 @@ def prepared():
     [("csf", ["csf"]), (["gene", "mri"], ["gene", "mri"]), ("all", MODALITIES)],
 )
 def test_anchors_are_one_several_or_all(anchor, expected):
-    assert choose_anchors(anchor, MODALITIES) == expected
+    assert choose_anchors(anchor, MODALITIES, "AnchoredFusionClassifier") == expected
 
 
 @pytest.mark.parametrize("anchor", ["pet", ["mri", "pet"], []])
 def test_an_unknown_anchor_is_refused_with_the_names_to_choose_from(anchor):
     with pytest.raises(InputError, match=r"anchor.*\['mri', 'csf', 'gene'\]"):
-        choose_anchors(anchor, MODALITIES)
+        choose_anchors(anchor, MODALITIES, "AnchoredFusionClassifier")
 
 
 # What a net reads
@@ -46,7 +51,7 @@ def test_an_unknown_anchor_is_refused_with_the_names_to_choose_from(anchor):
 
 def test_data_hold_every_subject_and_modality(prepared):
     inputs, tables, scores, codes = prepared
-    data = inputs.data("mri", tables, scores, codes, np.linspace(1, 2, 40))
+    data = inputs.data(stacked(inputs, scores), tables, codes, np.linspace(1, 2, 40))
     assert len(data) == 40
     assert {name: tuple(value.shape) for name, value in data.tokens.items()} == {
         "mri": (40, 2, 1),
@@ -59,7 +64,7 @@ def test_data_hold_every_subject_and_modality(prepared):
 
 def test_tokens_are_standardised_by_place(prepared):
     inputs, tables, scores, _ = prepared
-    data = inputs.data("mri", tables, scores)
+    data = inputs.data(stacked(inputs, scores), tables)
     known = data.tokens["mri"][data.present[:, 0]]
     torch.testing.assert_close(known.mean(dim=0), torch.zeros(2, 1), atol=1e-5, rtol=0)
     torch.testing.assert_close(known.std(dim=0, correction=0), torch.ones(2, 1), atol=1e-4, rtol=0)
@@ -67,7 +72,7 @@ def test_tokens_are_standardised_by_place(prepared):
 
 def test_presence_and_masks_agree(prepared):
     inputs, tables, scores, _ = prepared
-    data = inputs.data("mri", tables, scores)
+    data = inputs.data(stacked(inputs, scores), tables)
     for place, name in enumerate(MODALITIES):
         np.testing.assert_array_equal(data.masks[name].any(dim=1), data.present[:, place])
     assert not data.present.all()
@@ -75,7 +80,7 @@ def test_presence_and_masks_agree(prepared):
 
 def test_data_without_classes_serve_prediction(prepared):
     inputs, tables, scores, _ = prepared
-    data = inputs.data("mri", tables, scores)
+    data = inputs.data(stacked(inputs, scores), tables)
     assert (data.weight == 1).all()
     assert (data.y == 0).all()
 
@@ -89,7 +94,7 @@ def test_an_outlier_is_cut_before_it_reaches_the_net(prepared):
         for name, cells in read_modalities(X).items()
     }
     scores = inputs.phase_one.scores([table.pooled() for table in tables.values()])
-    data = inputs.data("mri", tables, scores)
+    data = inputs.data(stacked(inputs, scores), tables)
     assert data.tokens["mri"].abs().max() < 20
     assert data.scores.abs().max() < 20
 
@@ -97,10 +102,10 @@ def test_an_outlier_is_cut_before_it_reaches_the_net(prepared):
 def test_base_logits_are_phase_ones_for_what_is_shown(prepared):
     inputs, tables, scores, _ = prepared
     rows, shown = np.array([3, 7]), np.array([[True, False, True], [False, True, False]])
-    base = BaseLogits(inputs.phase_one, scores, "stacked", "mri")(rows, shown)
+    base = BaseOutputs(inputs.phase_one, scores, "stacked", "mri")(rows, shown)
     expected = inputs.phase_one.logits(scores[rows], shown, "stacked", "mri")
     np.testing.assert_array_equal(base, expected)
-    everything = inputs.data("mri", tables, scores).base_logits.numpy()
+    everything = inputs.data(stacked(inputs, scores), tables).base_logits.numpy()
     assert not np.allclose(base, everything[rows])
 
 
@@ -120,7 +125,7 @@ def test_scores_are_scaled_to_unit_root_mean_square_over_who_has_them():
 def test_module_follows_the_parameters_of_the_estimator(prepared):
     inputs = prepared[0]
     params = quick(width=16, depth=3, n_queries=5, cross_modal=False).get_params()
-    module = inputs.module("mri", 2, params)
+    module = inputs.module("mri", params)
     assert module.backbone.width == 16
     assert len(module.backbone.blocks) == 3
     assert module.qformer.n_queries == 5

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.backbone.loading import load_backbone
 from adestim.backbone.lora import low_rank_updates
-from tests.families import FAMILIES, N_SNPS, WITHOUT_MODEL, WITHOUT_OTHER, cohort_of
+from tests.families import FAMILIES, N_SNPS, V1, WITHOUT_MODEL, WITHOUT_OTHER, cohort_of
 
 ADAPTED = {
     "brain-jepa": ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"),
@@ -35,6 +35,8 @@ ADAPTED = {
     "dnabert-2-117m": ("attention.self.Wqkv",),
 }  # fmt: skip
 OF_NT = ("attention.self.query", "attention.self.value")
+# One imaging, one language and one DNA family: training a whole body takes long.
+ONE_A_KIND = ("brainiac", "llama", V1)
 PHASE_ONE = {
     "max_epochs": 3,
     "batch_size": 4,
@@ -83,6 +85,16 @@ def model(pipeline):
 @pytest.fixture(scope="module")
 def table(cohort, union):
     return union.transform(cohort.X)
+
+
+@pytest.fixture(scope="module", params=ONE_A_KIND)
+def few(request, tmp_path_factory):
+    return cohort_of(request.param, tmp_path_factory.mktemp("few"))
+
+
+@pytest.fixture(scope="module")
+def table_of_few(few):
+    return union_of(few).fit_transform(few.X, few.y)
 
 
 @pytest.fixture(scope="module")
@@ -281,6 +293,30 @@ def test_low_rank_adaptation_changes_tokens_and_digest(cohort, table, union):
     np.testing.assert_array_equal(known(again, cohort)[0].tokens, one.tokens)
     model = quick(cohort, max_epochs=1).fit(encodings, cohort.y)
     require_probabilities(model.predict_proba(encodings), len(encodings))
+
+
+def test_full_adaptation_changes_tokens_and_is_what_the_anchor_starts_from(few, table_of_few):
+    encodings = union_of(few, adapt="full", adapt_params=PHASE_ONE).fit_transform(few.X, few.y)
+    one, other = known(encodings, few)[0], known(table_of_few, few)[0]
+    assert one.backbone.digest != other.backbone.digest
+    assert one.tokens.shape == other.tokens.shape
+    assert not np.allclose(one.tokens, other.tokens, atol=1e-4)
+    model = quick(few, max_epochs=1).fit(encodings, few.y)
+    require_probabilities(model.predict_proba(encodings), len(encodings))
+
+
+def test_cross_fitting_encodes_training_rows_by_models_that_did_not_see_them(few):
+    params = {"adapt": "full", "adapt_params": PHASE_ONE | {"n_folds": 2}}
+    adapted = union_of(few, cross_fit=True, **params)
+    unseen = known(adapted.fit_transform(few.X, few.y), few)
+    seen = known(adapted.transform(few.X), few)
+    assert len({cell.backbone.digest for cell in unseen + seen}) == 1
+    assert not any(
+        np.allclose(one.tokens, other.tokens, atol=1e-4)
+        for one, other in zip(unseen, seen, strict=True)
+    )
+    model = quick(few, max_epochs=1).fit(adapted.transform(few.X), few.y)
+    require_probabilities(model.predict_proba(adapted.transform(few.X)), len(few.X))
 
 
 def test_a_fitted_head_leaves_tokens_and_digest(cohort, table, union):

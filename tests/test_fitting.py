@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from adestim.exceptions import DataWarning, InputError
+from adestim.exceptions import DataWarning, DeviceMemoryError, InputError
 from adestim.fitting import build_net, calibrate, inner_split, prepare_net
 from tests.fusion_tables import prepared_anchor_inputs, quick
-from tests.toy_backbone import toy_module_and_data, write_weights
+from tests.toy_backbone import ToyViT, toy_module_and_data, write_weights
 
 MODALITIES = ["mri", "csf", "gene"]
 
@@ -25,8 +25,8 @@ def toy(tmp_path):
 @pytest.mark.parametrize("anchor", MODALITIES)
 def test_a_fresh_module_gives_the_base_logits(prepared, anchor):
     inputs, tables, scores, codes = prepared
-    module = inputs.module(anchor, 2, quick().get_params())
-    data = inputs.data(anchor, tables, scores, codes)
+    module = inputs.module(anchor, quick().get_params())
+    data = inputs.data(inputs.base(scores, "stacked", anchor), tables, codes)
     net = build_net(module, len(data), None, None, quick().get_params()).initialize()
     np.testing.assert_array_equal(net.predict_logits(data), data.base_logits)
 
@@ -34,7 +34,7 @@ def test_a_fresh_module_gives_the_base_logits(prepared, anchor):
 def test_net_is_optimised_by_adamw_with_the_parameters_of_the_estimator(prepared):
     inputs = prepared[0]
     params = quick(learning_rate=0.03, weight_decay=0.2, batch_size=7, max_epochs=9).get_params()
-    net = build_net(inputs.module("mri", 2, params), 40, None, None, params).initialize()
+    net = build_net(inputs.module("mri", params), 40, None, None, params).initialize()
     assert type(net.optimizer_) is torch.optim.AdamW
     assert all(group["weight_decay"] == 0.2 for group in net.optimizer_.param_groups)
     assert (net.lr, net.batch_size, net.max_epochs) == (0.03, 7, 9)
@@ -44,8 +44,8 @@ def test_a_net_trains_on_the_data_it_is_given(prepared):
     inputs, tables, scores, codes = prepared
     params = quick(max_epochs=5, learning_rate=0.02).get_params()
     torch.manual_seed(0)
-    data = inputs.data("mri", tables, scores, codes)
-    net = build_net(inputs.module("mri", 2, params), len(data), None, None, params).initialize()
+    data = inputs.data(inputs.base(scores, "stacked", "mri"), tables, codes)
+    net = build_net(inputs.module("mri", params), len(data), None, None, params).initialize()
     before = net.mean_loss(data)
     net.partial_fit(data)
     assert net.mean_loss(data) < before
@@ -70,6 +70,15 @@ def test_calibration_of_nobody_changes_nothing(toy):
     calibrate(module, data.view(np.flatnonzero(~data.present[:, 0])), params)
     assert module.own.rms.item() == 1
     assert (module.pooled_scale == 1).all()
+
+
+def test_memory_that_runs_out_in_calibration_is_said_with_the_remedy(toy, monkeypatch):
+    def full(*args):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(ToyViT, "encode", full)
+    with pytest.raises(DeviceMemoryError, match=r"Measuring.*batch_size=6.*smaller batch_size"):
+        calibrate(*toy)
 
 
 def test_the_optimiser_holds_what_is_trained_and_pretrained_weights_move_slowly(toy):
@@ -103,8 +112,6 @@ def test_a_weight_that_gets_no_gradient_is_an_error(toy):
     net, train = prepare_net(module, data, (rows, rows), None, params)
     with pytest.raises(InputError, match="none for 1, orphan first"):
         net.fit(train)
-    net, train = prepare_net(module, data, (rows, rows), None, params, audit=False)
-    assert net.fit(train).history
 
 
 # The inner split

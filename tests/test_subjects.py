@@ -17,30 +17,48 @@ class KilledWorker(Exception):  # noqa: N818
     """As Dask calls the end of a task whose workers died."""
 
 
-class LosingBackend:
-    """A backend whose tasks end without an answer, as those of joblib's Dask backend do."""
+class ManualBackend:
+    """A backend whose tasks end when they are told to, as a test wants them to."""
 
-    def __init__(self, error):
-        self.error = error
+    def __init__(self):
+        self.running = []
 
     def submit(self, batch, callback=None):
         future = Future()
-        if self.error is None:
-            callback("a result")
-            future.set_result("a result")
-        else:
-            future.set_exception(self.error)
+        self.running.append((name_of(batch), future, callback))
         return future
 
+    def names(self):
+        return [name for name, *_ in self.running]
 
-def answers(error):
-    """What is called back about a task that prepares one subject."""
-    backend, called = LosingBackend(error), []
+    def end(self, error=None):
+        """End the task that has run for longest; of one that is lost, Dask's backend says nothing.
+
+        A success is told to the future first, then called back.
+        """
+        name, future, callback = self.running.pop(0)
+        if error is not None:
+            future.set_exception(error)
+            return
+        future.set_result(name)
+        callback(name)
+
+
+def batch_of(name):
+    """What joblib calls a batch: here of one subject."""
+    return SimpleNamespace(items=[(None, ("preparation", ("cell",), name), {})])
+
+
+def name_of(batch):
+    return batch.items[0][1][-1]
+
+
+@pytest.fixture
+def backend():
+    backend = ManualBackend()
     for _ in range(2):
         answer_for_lost_tasks(backend)
-    batch = SimpleNamespace(items=[(None, ("preparation", ("cell",), "sub-07"), {})])
-    backend.submit(batch, called.append)
-    return called
+    return backend
 
 
 def test_results_come_a_few_at_a_time():
@@ -79,20 +97,65 @@ def test_failures_are_missing_where_asked_for():
     assert without_failures([InputError("rule"), 2]) == [None, 2]
 
 
-def test_a_subject_whose_workers_died_is_a_failure_that_names_it():
-    [[failure]] = answers(KilledWorker())
+# Tasks that Dask gives up
+
+
+def test_a_task_that_ends_is_answered_once(backend):
+    called = []
+    backend.submit(batch_of("a"), called.append)
+    backend.end()
+    assert called == ["a"]
+
+
+def test_a_task_lost_in_another_way_is_its_error(backend):
+    called, error = [], ImportError("adestim is not installed there")
+    backend.submit(batch_of("a"), called.append)
+    backend.end(error)
+    assert called == [error]
+    assert not backend.running
+
+
+def test_a_lost_subject_is_tried_again_alone(backend):
+    called = []
+    for name in "abc":
+        backend.submit(batch_of(name), called.append)
+    backend.end(KilledWorker())
+    assert backend.names() == ["b", "c"]
+    backend.end()
+    backend.end(KilledWorker())
+    assert backend.names() == ["a"]
+    backend.end()
+    assert backend.names() == ["c"]
+    backend.end()
+    assert called == ["b", "a", "c"]
+
+
+def test_a_lost_subject_waits_for_what_an_end_has_started(backend):
+    called = []
+
+    def start_another(result):
+        called.append(result)
+        backend.submit(batch_of("c"), called.append)
+
+    backend.submit(batch_of("a"), called.append)
+    backend.submit(batch_of("b"), start_another)
+    backend.end(KilledWorker())
+    backend.end()
+    assert backend.names() == ["c"]
+    backend.end()
+    assert backend.names() == ["a"]
+
+
+def test_a_subject_that_kills_its_worker_alone_too_is_a_failure_that_names_it(backend):
+    called = []
+    backend.submit(batch_of("sub-07"), called.append)
+    for _ in range(2):
+        backend.end(KilledWorker())
+    [[failure]] = called
     assert isinstance(failure, SubjectsError)
     assert str(failure).startswith("Subject 'sub-07': ")
     assert "memory" in str(failure)
-
-
-def test_a_task_lost_in_another_way_is_its_error():
-    error = ImportError("adestim is not installed there")
-    assert answers(error) == [error]
-
-
-def test_a_task_that_ends_is_answered_once():
-    assert answers(None) == ["a result"]
+    assert not backend.running
 
 
 def test_results_come_one_by_one_from_every_backend():

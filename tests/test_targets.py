@@ -6,7 +6,7 @@ import pytest
 
 from adestim import AnchoredFusionClassifier
 from adestim.exceptions import InputError
-from adestim.targets import check_training_set
+from adestim.targets import check_classes
 
 LABELS = np.array(["CN", "AD", "CN", "AD"])
 
@@ -17,35 +17,33 @@ def frame():
 
 
 def check(frame, y=LABELS, groups=None, sample_weight=None, class_weight=None):
-    return check_training_set(
-        AnchoredFusionClassifier(), frame, y, groups, sample_weight, class_weight
-    )
+    return check_classes(AnchoredFusionClassifier(), frame, y, groups, sample_weight, class_weight)
 
 
 def test_labels_become_codes_in_sorted_order(frame):
-    data = check(frame)
-    np.testing.assert_array_equal(data.classes, ["AD", "CN"])
-    np.testing.assert_array_equal(data.codes, [1, 0, 1, 0])
+    data, classes = check(frame)
+    np.testing.assert_array_equal(classes, ["AD", "CN"])
+    np.testing.assert_array_equal(data.targets, [1, 0, 1, 0])
 
 
 def test_subjects_of_weight_zero_are_left_out(frame):
-    data = check(frame, sample_weight=[1.0, 0.0, 2.0, 1.0])
+    data, _ = check(frame, sample_weight=[1.0, 0.0, 2.0, 1.0])
     assert list(data.frame.index) == ["a", "c", "d"]
     np.testing.assert_array_equal(data.weight, [1.0, 2.0, 1.0])
 
 
 def test_class_weights_multiply_sample_weights(frame):
-    data = check(frame, sample_weight=[1.0, 2.0, 1.0, 2.0], class_weight={"AD": 3.0, "CN": 1.0})
+    data, _ = check(frame, sample_weight=[1.0, 2.0, 1.0, 2.0], class_weight={"AD": 3.0, "CN": 1.0})
     np.testing.assert_array_equal(data.weight, [1.0, 6.0, 1.0, 6.0])
 
 
 def test_groups_become_integers(frame):
-    data = check(frame, groups=["x", "y", "x", "z"])
+    data, _ = check(frame, groups=["x", "y", "x", "z"])
     np.testing.assert_array_equal(data.groups, [0, 1, 0, 2])
 
 
 def test_rows_of_one_label_are_a_group_by_default(frame):
-    data = check(frame.set_axis(list("abab")))
+    data, _ = check(frame.set_axis(list("abab")))
     assert data.groups[0] == data.groups[2] != data.groups[1]
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from adestim._torch import autocast, choose_device, seeded
-from adestim.exceptions import InputError
+from adestim._torch import autocast, choose_device, memory_of, seeded
+from adestim.exceptions import DeviceMemoryError, InputError
 
 CPU = torch.device("cpu")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no CUDA GPU")
@@ -98,3 +98,22 @@ def test_precision_is_as_before_after_the_block():
     with autocast(CPU, "bfloat16"):
         assert torch.is_autocast_enabled("cpu")
     assert not torch.is_autocast_enabled("cpu")
+
+
+# Memory
+
+
+def test_memory_that_runs_out_is_said_with_what_asked_for_it_and_what_helps():
+    words = "Reading needs more memory than cuda:1 has. Got two batches. Pass one."
+    with (
+        pytest.raises(DeviceMemoryError) as caught,
+        memory_of("cuda:1", "Reading", got="two batches", remedy="Pass one"),
+    ):
+        raise torch.OutOfMemoryError("tried to allocate")
+    assert str(caught.value) == words
+    assert isinstance(caught.value.__cause__, torch.OutOfMemoryError)
+
+
+def test_other_errors_pass_through_the_watch_on_memory():
+    with pytest.raises(RuntimeError, match="shapes"), memory_of(CPU, "Reading", remedy="Pass one"):
+        raise RuntimeError("shapes")

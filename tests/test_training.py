@@ -9,11 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from adestim.batches import BatchIterator
-from adestim.exceptions import DeviceMemoryError
+from adestim.exceptions import DeviceMemoryError, InputError
 from adestim.training import (
     EarlyStop,
     EpochHook,
     FusionNet,
+    GradientAudit,
     StopTraining,
     WarmupCosine,
     exceeds_its_error,
@@ -134,6 +135,41 @@ def test_memory_that_runs_out_is_said_with_the_remedy():
         net_of(Raising(torch.OutOfMemoryError("no room"))).fit(fusion_data())
 
 
+class Cramped(Recording):
+    """A model whose device has room for a few subjects."""
+
+    room = 3
+
+    def forward(self, batch):
+        if len(batch["present"]) > self.room:
+            raise torch.OutOfMemoryError("no room")
+        return super().forward(batch)
+
+
+def test_a_net_can_be_trained_again_after_memory_ran_out():
+    net = net_of(module=Cramped())
+    with pytest.raises(DeviceMemoryError, match="Training needs more memory than cpu"):
+        net.fit(fusion_data())
+    assert len(net.set_params(batch_size=3).fit(fusion_data()).history) == 4
+
+
+def test_predicted_batches_that_do_not_fit_are_halved():
+    net = net_of().initialize()
+    expected = net.predict_logits(fusion_data())
+    cramped = net_of(module=Cramped()).initialize()
+    cramped.module_.load_state_dict(net.module_.state_dict())
+    np.testing.assert_allclose(cramped.predict_logits(fusion_data()), expected, rtol=1e-5)
+
+
+def test_prediction_of_a_subject_that_does_not_fit_is_said_with_the_remedy():
+    net = net_of(module=Cramped()).initialize()
+    net.module_.room = 0
+    with pytest.raises(DeviceMemoryError, match=r"single subject.*precision='bfloat16'"):
+        net.predict_logits(fusion_data())
+    net.module_.room = 3
+    assert np.isfinite(net.predict_logits(fusion_data())).all()
+
+
 def test_a_real_interrupt_reaches_the_user():
     with pytest.raises(KeyboardInterrupt):
         net_of(Raising(KeyboardInterrupt())).fit(fusion_data())
@@ -203,6 +239,48 @@ def test_a_trained_net_pickles_its_module_once_and_no_moments():
 
 def test_a_net_that_is_not_trained_can_be_copied():
     assert isinstance(copy.deepcopy(net_of()).module, Recording)
+
+
+# The audit of gradients
+
+
+class Cut(Recording):
+    """A model with a layer of which the output tells nothing, at times."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.idle, self.factor = nn.Linear(2, 2), factor
+
+    def forward(self, batch):
+        logits = super().forward(batch)
+        if self.factor is None:
+            return logits
+        return logits + self.factor * self.idle(batch["tokens"]["a"].mean(dim=1))
+
+
+def test_a_trained_weight_that_the_output_does_not_depend_on_is_an_error():
+    with pytest.raises(InputError, match=r"none for 2, idle\.weight, idle\.bias first.*full"):
+        net_of(GradientAudit(), module=Cut(None)).fit(fusion_data())
+
+
+def test_a_frozen_weight_needs_no_gradient():
+    module = Cut(None)
+    module.idle.requires_grad_(False)
+    assert net_of(GradientAudit(), module=module).fit(fusion_data()).history
+
+
+def test_a_gradient_of_zero_is_a_gradient():
+    net = net_of(GradientAudit(), module=Cut(0.0)).fit(fusion_data())
+    assert (net.module_.idle.weight.grad == 0).all()
+
+
+def test_the_audit_looks_again_in_every_training():
+    net = net_of(GradientAudit(), module=Cut(1.0)).fit(fusion_data())
+    net.module_.factor = None
+    net.module_.zero_grad()
+    net.initialize_optimizer()
+    with pytest.raises(InputError, match="none for 2"):
+        net.partial_fit(fusion_data())
 
 
 # The schedule

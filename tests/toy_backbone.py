@@ -120,7 +120,7 @@ def toy_module(weights, seed=0, **changes):
         body = AdaptedBackbone(toy_spec(weights), LoRASettings(rank=2), torch.device("cpu"))
         sizes = {"n_queries": 2, "qformer_width": 8, "n_heads": 1, "dropout": 0.1}
         return AnchoredFusion(
-            "img", body, SHAPES, n_classes=2, cross_modal=True, **(sizes | changes)
+            "img", body, SHAPES, n_outputs=2, cross_modal=True, **(sizes | changes)
         )
 
 

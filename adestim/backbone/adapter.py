@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 
+from adestim.backbone.quantization import require_whole_weight
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import MissingDependencyError
 
@@ -102,11 +103,17 @@ def apply_adapter(model: nn.Module, adapter: Adapter) -> None:
         A skeleton; parameters are exchanged in it, shared ones are not touched.
     adapter : Adapter
         What phase 1 changed.
+
+    Raises
+    ------
+    InputError
+        When a weight that it changed is quantised in the model.
     """
     for name, value in adapter.weight.items():
         exchange(model, name, value)
     for name, down in adapter.down.items():
         weight = model.get_submodule(name).weight
+        require_whole_weight(f"{name}.weight", weight)
         update = (adapter.up[name] @ down).to(weight.device)
         exchange(model, f"{name}.weight", weight.float() + update)
 
@@ -115,4 +122,5 @@ def exchange(model: nn.Module, name: str, value: Tensor) -> None:
     """Put a parameter in the place of another, in its precision and on its device."""
     path, _, key = name.rpartition(".")
     module = model.get_submodule(path)
+    require_whole_weight(name, getattr(module, key))
     setattr(module, key, nn.Parameter(value.to(getattr(module, key)), requires_grad=False))

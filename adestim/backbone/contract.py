@@ -44,6 +44,9 @@ class Backbone(nn.Module):
         How the released file holds the weights.
     load_options : tuple of str
         Options among the architecture's that ``load`` reads and the constructor does not.
+    unused_parts : tuple of str
+        Names of modules and weights that its output does not depend on: ``adapt="full"`` leaves
+        them alone, and takes any other weight without a gradient for a mistake.
     initial_log_gate : float
         Where the gate of auxiliary tokens starts. At -2, untrained tokens leave the pooled vector
         of a pretrained encoder at a cosine of .995 with the undisturbed one, and a gradient still
@@ -93,6 +96,7 @@ class Backbone(nn.Module):
     lora_targets: ClassVar[tuple[str, ...]] = ()
     checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout()
     load_options: ClassVar[tuple[str, ...]] = ()
+    unused_parts: tuple[str, ...] = ()
     initial_log_gate: ClassVar[float] = -2.0
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1

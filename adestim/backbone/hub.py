@@ -23,6 +23,8 @@ HUB_PAGE = "https://huggingface.co"
 # Of a whole repository: configuration, vocabulary and weights, but not other formats in folders.
 TEXTS = ["*.json", "*.txt", "*.model"]
 SUBFOLDERS = ["*/*"]
+# The file of a whole model that a card's SHA-256 is of.
+WHOLE = "model.safetensors"
 
 
 def resolve_weights(card: BackboneCard, weights: str | Path | None) -> Path:
@@ -52,7 +54,7 @@ def resolve_weights(card: BackboneCard, weights: str | Path | None) -> Path:
     Warns
     -----
     DataWarning
-        When the file at the path is not the released one.
+        When the file at the path, or in the folder there, is not the released one.
     """
     if weights is not None:
         return local_weights(card, Path(weights).expanduser())
@@ -66,7 +68,7 @@ def resolve_weights(card: BackboneCard, weights: str | Path | None) -> Path:
     if digest_differs(card, path):
         raise CheckpointError(
             f"The weights of backbone {card.name!r} must be those that were released",
-            got=f"{path} with another SHA-256",
+            got=f"{released_file(card, path)} with another SHA-256",
             remedy="Delete that file, so that it is downloaded again",
         )
     return path
@@ -82,8 +84,8 @@ def local_weights(card: BackboneCard, path: Path) -> Path:
         )
     if digest_differs(card, path):
         warnings.warn(
-            f"{path.name} is not the released file of backbone {card.name!r}: its SHA-256 is "
-            "another. It is used as it is.",
+            f"{released_file(card, path).name} is not the released file of backbone {card.name!r}: "
+            "its SHA-256 is another. It is used as it is.",
             DataWarning,
             stacklevel=4,
         )
@@ -92,7 +94,13 @@ def local_weights(card: BackboneCard, path: Path) -> Path:
 
 def digest_differs(card: BackboneCard, path: Path) -> bool:
     """Tell whether a file is known not to be the released one."""
-    return bool(card.sha256) and path.is_file() and file_digest(path) != card.sha256
+    file = released_file(card, path)
+    return bool(card.sha256) and file.is_file() and file_digest(file) != card.sha256
+
+
+def released_file(card: BackboneCard, path: Path) -> Path:
+    """Return the file that a card's SHA-256 is of: the path itself, or the one in a folder."""
+    return path / (Path(card.filename).name or WHOLE) if path.is_dir() else path
 
 
 def how_to_get(card: BackboneCard) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import multiprocessing
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import torch
 
+from adestim._torch import memory_of
 from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
+from adestim.backbone.quantization import packed_states, require_gpu
 from adestim.backbone.registry import import_class
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError
@@ -47,15 +50,41 @@ def load_backbone(
     CheckpointError
         When the weights are gone or are no longer those of the spec.
     DeviceMemoryError
-        When a worker process of joblib is to load the model onto a GPU.
+        When the model does not fit into the device's memory, or a worker process of joblib is to
+        load it onto a GPU.
+    InputError
+        When a quantised model is to be put elsewhere than on a CUDA GPU.
     """
     key = (*spec.identity(), str(device), dtype)
     if key not in _LOADED:
         require_own_gpu(spec, device)
+        require_gpu(spec, device)
         forget_adapted()
-        model = adapted(spec, device, dtype) if spec.adapter else loaded(spec, device, dtype)
+        with room_for(spec, device, dtype):
+            model = adapted(spec, device, dtype) if spec.adapter else loaded(spec, device, dtype)
         _LOADED[key] = model.requires_grad_(False).eval()
     return _LOADED[key]
+
+
+def room_for(
+    spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype
+) -> AbstractContextManager[None]:
+    """Return the context in which memory that a model does not fit into is said with the remedy."""
+    architecture = dict(spec.option("architecture", ()))
+    bits = architecture.get("quantization")
+    remedies = ["a smaller backbone"]
+    if "quantization" in architecture and bits != "4bit":
+        remedies.append("backbone_params={'quantization': '4bit'}")
+    if bits is None:
+        remedies.append("device='cpu'")
+    if bits is None and dtype == torch.float32:
+        remedies.insert(0, "precision='bfloat16'")
+    return memory_of(
+        device,
+        f"Loading {spec.name!r}",
+        got=f"weights in {bits or str(dtype).removeprefix('torch.')}",
+        remedy=f"Free the GPU of other work, or pass {' or '.join(remedies)}",
+    )
 
 
 def require_own_gpu(spec: BackboneSpec, device: torch.device | str) -> None:
@@ -88,7 +117,10 @@ def loaded(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -
     """Read a model from its file."""
     home = import_class(spec.option("home"))
     require_same_weights(home, spec)
-    return home.load(spec).cast(dtype).to(device)
+    # Quantised weights are read onto the current GPU, which must be the one that is asked for.
+    is_gpu = torch.device(device).type == "cuda"
+    with torch.cuda.device(device) if is_gpu else nullcontext():
+        return home.load(spec).cast(dtype).to(device)
 
 
 def require_same_weights(home: type[Backbone], spec: BackboneSpec) -> None:
@@ -126,5 +158,5 @@ def skeleton(model: Backbone) -> Backbone:
     Backbone
         Layers may be exchanged in it; never call ``to`` or ``requires_grad_`` on it.
     """
-    shared = [*model.parameters(), *model.buffers()]
-    return copy.deepcopy(model, memo={id(tensor): tensor for tensor in shared})
+    shared = [*model.parameters(), *model.buffers(), *packed_states(model)]
+    return copy.deepcopy(model, memo={id(item): item for item in shared})

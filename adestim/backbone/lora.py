@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adestim._torch import memory_of
 from adestim.backbone.adapter import Adapter
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import load_backbone, skeleton
@@ -118,10 +119,10 @@ class AdaptedBackbone(nn.Module):
         super().__init__()
         self.recipe = (spec, settings, device, dtype, gradient_checkpointing)
         shared = load_backbone(spec, device, dtype)
-        self.body = copy.deepcopy(shared) if settings.full else skeleton(shared)
+        self.body = own_copy(shared, device) if settings.full else skeleton(shared)
         self.body.gradient_checkpointing = gradient_checkpointing
         if settings.full:
-            self.body.requires_grad_(True)
+            train_all(self.body)
         else:
             add_lora(self.body, settings)
 
@@ -152,7 +153,8 @@ class AdaptedBackbone(nn.Module):
     def adapter(self) -> Adapter:
         """Return what training has changed."""
         if self.recipe[1].full:
-            return Adapter(dict(self.body.named_parameters()), {}, {})
+            named = self.body.named_parameters()
+            return Adapter({name: value for name, value in named if value.requires_grad}, {}, {})
         updates = list(low_rank_updates(self.body))
         return Adapter(
             {}, {name: down for name, down, _ in updates}, {name: up for name, _, up in updates}
@@ -178,6 +180,23 @@ class AdaptedBackbone(nn.Module):
             for name, value in state["adapters"].items():
                 mine[name].copy_(value)
         self.train(state["training"])
+
+
+def own_copy(shared: Backbone, device: torch.device) -> Backbone:
+    """Return a copy of a model whose weights are its own."""
+    with memory_of(
+        device,
+        f"Training all weights of {type(shared).__name__}, in a copy of them,",
+        remedy="Pass adapt='lora', or device='cpu'",
+    ):
+        return copy.deepcopy(shared)
+
+
+def train_all(model: Backbone) -> None:
+    """Let every weight be trained that the output depends on."""
+    unused = tuple(f"{part}." for part in model.unused_parts)
+    for name, value in model.named_parameters():
+        value.requires_grad_(not f"{name}.".startswith(unused))
 
 
 def add_lora(model: Backbone, settings: LoRASettings) -> None:

@@ -9,7 +9,6 @@ import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from adestim.backbone.unpickling import (
     not_data,
     passing_over,
 )
+from adestim.digests import remembered_digest
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
 __all__ = ["file_digest", "read_checkpoint", "weight_files"]
@@ -324,8 +324,9 @@ def file_digest(path: str | Path) -> str:
     Parameters
     ----------
     path : str or path-like
-        A file, whose digest is computed once for a path, size and time of change; or a folder,
-        of which the weights, configuration and vocabulary count, under their names.
+        A file, whose digest is computed once for a path, size and time of change, and remembered
+        for other processes in the user's cache; or a folder, of which the weights, configuration
+        and vocabulary count, under their names.
 
     Returns
     -------
@@ -333,23 +334,9 @@ def file_digest(path: str | Path) -> str:
     """
     path = Path(path).expanduser()
     if not path.is_dir() and not path.name.endswith(".index.json"):
-        return digest_of_file(path)
+        return remembered_digest(path)
     folder = path if path.is_dir() else path.parent
     companions = [file for pattern in COMPANIONS for file in folder.glob(pattern)]
     files = sorted({*weight_files(path), *companions})
-    lines = [f"{file.relative_to(folder).as_posix()} {digest_of_file(file)}\n" for file in files]
+    lines = [f"{file.relative_to(folder).as_posix()} {remembered_digest(file)}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    path = path.resolve()
-    stat = path.stat()
-    return _digest(str(path), stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _digest(path: str, size: int, changed: int) -> str:
-    """Return the SHA-256 of a file of a given size and time of change."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,6 +16,10 @@ __all__ = ["Verdict", "owner_of", "verdict_on"]
 # Ends of names that architectures from elsewhere have.
 WELL_KNOWN = {
     "LoRA adapters, not a whole model": ("lora_A.weight",),
+    "the predictor of Brain-JEPA, without its encoder": (
+        "predictor_embed.weight",
+        "predictor_2dpe_proj.emb_h",
+    ),
     "LoRA adapters of peft, not a whole model": ("lora_A.default.weight",),
     "a BERT of transformers": (
         "embeddings.word_embeddings.weight",

@@ -11,25 +11,31 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
-import pandas as pd
-
 from adestim.exceptions import InputError
 
 __all__ = [
     "BackboneCard",
     "find_card",
-    "list_backbones",
     "names_like",
     "register_backbone",
     "registered_cards",
 ]
 
-MODALITIES = ("smri", "fmri", "clinical", "genetics")
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
 HOME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 MOST_SUGGESTIONS = 3
-# Beside the longest name, a column of so many letters fits into a terminal of 80.
-WIDEST_COLUMN = 30
+FOLDER = "a/folder"
+TUPLES = (
+    ("cohorts", "names", "UK Biobank"),
+    ("needs", "arguments", 'parcellation="atlas.nii.gz"'),
+)
+EXTRACTORS = {
+    "smri": "SMRIExtractor",
+    "fmri": "FMRIExtractor",
+    "clinical": "ClinicalExtractor",
+    "genetics": "GeneticsExtractor",
+}
+MODALITIES = tuple(EXTRACTORS)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class BackboneCard:
     home : str or type, default=""
         Its class, or the importable name of it, ``"package.module:Class"``; empty for the
         built-in reference backbones.
+    family : str, default=""
+        Architecture that it is one of, as people call it: ``"ViT"``, ``"BERT"``.
     architecture : mapping, default={}
         Parameters of the class at the released size.
     n_parameters : int, default=0
@@ -57,7 +65,8 @@ class BackboneCard:
     revision : str, default="main"
         Revision of the repository.
     sha256 : str, default=""
-        SHA-256 of the released file, where it is known.
+        SHA-256 of the released file, where it is known; of ``model.safetensors``, where the
+        model is a whole folder.
     url : str, default=""
         Page where the weights are.
     licence : str, default=""
@@ -68,6 +77,9 @@ class BackboneCard:
         What it was pre-trained on: evaluating on the same people is a leak.
     reference : str, default=""
         Paper.
+    needs : tuple of str, default=()
+        Further arguments without which its extractor cannot use it, as one writes them:
+        ``'parcellation="atlas.nii.gz"'``.
 
     Raises
     ------
@@ -80,11 +92,14 @@ class BackboneCard:
     >>> card = BackboneCard("my-model", "smri", home="my_package.my_module:MyModel")
     >>> card.home
     'my_package.my_module:MyModel'
+    >>> card.use
+    'SMRIExtractor(backbone="my-model", weights="a/folder")'
     """
 
     name: str
     modality: str
     home: str = ""
+    family: str = ""
     architecture: Mapping[str, Any] = field(default_factory=dict)
     n_parameters: int = 0
     hub: str = ""
@@ -96,6 +111,7 @@ class BackboneCard:
     commercial: bool | None = None
     cohorts: tuple[str, ...] = ()
     reference: str = ""
+    needs: tuple[str, ...] = ()
 
     def __post_init__(self):
         if isinstance(self.home, type):
@@ -104,6 +120,13 @@ class BackboneCard:
         require_modality(self.modality)
         require_home(self.home)
         require_facts(self)
+
+    @property
+    def use(self) -> str:
+        """The line of Python to use it."""
+        name = [f'backbone="{self.name}"'] if self.home else []
+        weights = [] if self.hub or not self.home else [f'weights="{self.filename or FOLDER}"']
+        return f"{EXTRACTORS[self.modality]}({', '.join([*name, *weights, *self.needs])})"
 
     def backbone_class(self) -> type[Any]:
         """Import and return the class."""
@@ -164,12 +187,14 @@ def require_facts(card: BackboneCard) -> None:
             got=f"a {type(card.architecture).__name__}",
             remedy="Write architecture={'width': 768}",
         )
-    if isinstance(card.cohorts, str) or not all(isinstance(one, str) for one in card.cohorts):
-        raise InputError(
-            f"The cohorts of backbone {card.name!r} are a tuple of names",
-            got=repr(card.cohorts),
-            remedy="Write cohorts=('UK Biobank',)",
-        )
+    for field_name, kind, example in TUPLES:
+        values = getattr(card, field_name)
+        if isinstance(values, str) or not all(isinstance(one, str) for one in values):
+            raise InputError(
+                f"The {field_name} of backbone {card.name!r} are a tuple of {kind}",
+                got=repr(values),
+                remedy=f"Write {field_name}=({example!r},)",
+            )
     if card.sha256 and not re.fullmatch(r"[0-9a-f]{64}", card.sha256):
         raise InputError(
             f"The sha256 of backbone {card.name!r} is 64 hexadecimal digits in lower case",
@@ -203,7 +228,7 @@ def import_class(home: str) -> type[Any]:
 
 def reference_card(name: str, modality: str) -> BackboneCard:
     """Return the card of a built-in backbone, which learned from nobody."""
-    return BackboneCard(name, modality, licence="BSD-3-Clause", commercial=True)
+    return BackboneCard(name, modality, family="reference", licence="BSD-3-Clause", commercial=True)
 
 
 _CARDS: dict[str, BackboneCard] = {
@@ -293,73 +318,3 @@ def discover() -> None:
         package = import_module(f"adestim.{modality}")
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             import_module(found.name)
-
-
-class BackboneTable(pd.DataFrame):
-    """A frame that is printed with all its columns, one group below the other where need be.
-
-    Names, which are there to be copied, are never shortened.
-    """
-
-    def __repr__(self) -> str:
-        short = pd.DataFrame({name: self[name].map(shortened) for name in self}, index=self.index)
-        with pd.option_context("display.max_columns", None, "display.max_colwidth", None):
-            return repr(short)
-
-
-def shortened(cell: Any) -> Any:
-    """Return a text as much of which as a column of a table shows."""
-    too_long = isinstance(cell, str) and len(cell) > WIDEST_COLUMN
-    return f"{cell[: WIDEST_COLUMN - 3]}..." if too_long else cell
-
-
-def list_backbones(modality: str | None = None) -> pd.DataFrame:
-    """Return the table of all backbones.
-
-    Parameters
-    ----------
-    modality : {"smri", "fmri", "clinical", "genetics"} or None, default=None
-        Only those of one modality; None for all.
-
-    Returns
-    -------
-    DataFrame
-        One row a backbone: ``modality``, ``parameters`` (number of weights, <NA> where not
-        known), ``commercial`` (whether the licence allows commercial use, <NA> where none is
-        stated), ``licence``, ``weights`` (where they are), ``pretrained_on`` (cohorts, on whom
-        evaluating is a leak) and ``reference`` (paper).
-
-    Raises
-    ------
-    InputError
-        When there is no such modality.
-
-    Examples
-    --------
-    >>> from adestim import list_backbones
-    >>> list_backbones("smri").loc["morphometry", ["modality", "licence", "weights"]]
-    modality            smri
-    licence     BSD-3-Clause
-    weights         built in
-    Name: morphometry, dtype: ...
-    """
-    if modality is not None:
-        require_modality(modality)
-    cards = [card for card in registered_cards() if modality in (None, card.modality)]
-    cards.sort(key=lambda card: (MODALITIES.index(card.modality), card.home != "", card.name))
-    index = pd.Index([card.name for card in cards], name="backbone")
-    table = pd.DataFrame([row_of(card) for card in cards], index=index)
-    return BackboneTable(table.astype({"parameters": "Int64", "commercial": "boolean"}))
-
-
-def row_of(card: BackboneCard) -> dict[str, Any]:
-    """Return a card as a row of the table."""
-    return {
-        "modality": card.modality,
-        "parameters": card.n_parameters or None,
-        "commercial": card.commercial,
-        "licence": card.licence,
-        "weights": (card.hub or card.url) if card.home else "built in",
-        "pretrained_on": ", ".join(card.cohorts),
-        "reference": card.reference,
-    }

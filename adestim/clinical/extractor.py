@@ -154,7 +154,8 @@ class ClinicalExtractor(BaseExtractor):
     - ``"too_long"``: ``"raise"`` (default) or ``"truncate"``, with a warning, a text that does not
       fit into the rest;
     - ``"revision"``: branch, tag or commit of the repository on the hub;
-    - ``"quantization"``: ``"8bit"`` or ``"4bit"``, on a CUDA GPU, with the package bitsandbytes;
+    - ``"quantization"``: ``"8bit"`` or ``"4bit"``, on a CUDA GPU, with what ``pip install
+      'adestim[quantization]'`` brings; not with ``adapt="lora"`` or ``"full"``;
     - ``"trust_remote_code": True`` runs code that a model brings along. Never by default.
 
     Models on the hub are downloaded once. With ``HF_HUB_OFFLINE=1`` only those are used that were

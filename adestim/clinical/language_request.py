@@ -101,10 +101,14 @@ def language_request(extractor: Any, columns: Sequence[str]) -> Any:
     given = dict(extractor.backbone_params or {})
     revision = given.pop("revision", None)
     require_params(given)
+    require_trainable(given, extractor.adapt)
     chosen, weights = card, extractor.weights
     if chosen is None:
         chosen, weights = card_of(extractor.backbone, weights)
-    folder = resolve_weights(replace(chosen, revision=revision or chosen.revision), weights)
+    if revision is not None:
+        # The digest is that of the released revision.
+        chosen = replace(chosen, revision=revision, sha256="")
+    folder = resolve_weights(chosen, weights)
     require_own_code(folder, given)
     require_type(chosen.name, folder)
     config = read_config(folder, given.get("trust_remote_code", False))
@@ -137,6 +141,18 @@ def require_params(given: Mapping[str, Any]) -> None:
                 got=repr(value),
                 remedy=f"Leave it out for {known[key][-1]!r}",
             )
+
+
+def require_trainable(given: Mapping[str, Any], adapt: str | None) -> None:
+    """Refuse to train what is kept in few bits: what was learned could not be added to it."""
+    if given.get("quantization") is not None and adapt in ("lora", "full"):
+        raise InputError(
+            f"adapt={adapt!r} of ClinicalExtractor changes weights, and quantised ones stay as "
+            "they are",
+            got=f"quantization={given['quantization']!r} in backbone_params",
+            remedy="Pass adapt='head' or None; the fusion puts adapters beside quantised weights "
+            "(lora_rank=). Or leave quantization out and pass precision='bfloat16'",
+        )
 
 
 def card_of(name: str, weights: str | Path | None) -> tuple[BackboneCard, str | Path | None]:
@@ -184,6 +200,9 @@ def require_type(name: str, folder: Path) -> None:
 
 LLAMA = "Llama 2 Community License; to be accepted on the hub"
 MEDGEMMA = "Health AI Developer Foundations terms of use; to be accepted on the hub"
+WEB_TEXT = ("public web text, not published in detail",)
+MEDICAL = ("web and medical text, not published in detail",)
+PAIRS = ("1.17 billion pairs of public sentences: Reddit, S2ORC, WikiAnswers and others",)
 TOUVRON = "H. Touvron et al., Llama 2: Open foundation and fine-tuned chat models, 2023"
 SELLERGREN = "A. Sellergren et al., MedGemma technical report, 2025"
 
@@ -196,30 +215,34 @@ def register(name: str, hub: str, n_parameters: int, **facts: Any) -> None:
     )
 
 
-register(LANGUAGE_MODEL, "", 0, licence="the model's own")
+register(
+    LANGUAGE_MODEL, "", 0,
+    family="Llama, Mistral, Qwen, Gemma 3, BERT, RoBERTa or ModernBERT", licence="the model's own",
+)  # fmt: skip
 register(
     "llama-2-7b", "meta-llama/Llama-2-7b-hf", 6_607_343_616,
-    licence=LLAMA, commercial=True, reference=TOUVRON,
+    family="Llama", licence=LLAMA, commercial=True, cohorts=WEB_TEXT, reference=TOUVRON,
 )  # fmt: skip
 register(
     "llama-2-13b", "meta-llama/Llama-2-13b-hf", 12_852_024_320,
-    licence=LLAMA, commercial=True, reference=TOUVRON,
+    family="Llama", licence=LLAMA, commercial=True, cohorts=WEB_TEXT, reference=TOUVRON,
 )  # fmt: skip
 register(
     "medgemma-4b", "google/medgemma-4b-it", 3_880_263_168,
-    licence=MEDGEMMA, reference=SELLERGREN,
+    family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
 )  # fmt: skip
 register(
     "medgemma-27b", "google/medgemma-27b-text-it", 27_009_346_304,
-    licence=MEDGEMMA, reference=SELLERGREN,
+    family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
 )  # fmt: skip
 register(
     "clinicalbert", "emilyalsentzer/Bio_ClinicalBERT", 107_719_680,
-    licence="MIT", commercial=True, cohorts=("MIMIC-III",),
+    family="BERT", licence="MIT", commercial=True, cohorts=("MIMIC-III",),
     reference="E. Alsentzer et al., Publicly available clinical BERT embeddings, ClinicalNLP 2019",
 )  # fmt: skip
 register(
     "all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2", 22_565_376,
-    licence="Apache-2.0", commercial=True,
+    family="BERT", licence="Apache-2.0", commercial=True, cohorts=PAIRS,
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     reference="N. Reimers and I. Gurevych, Sentence-BERT, EMNLP 2019",
 )  # fmt: skip

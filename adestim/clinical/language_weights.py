@@ -73,7 +73,8 @@ def load_body(
                 **options,
                 **quantized(quantization, package),
             )
-    except AdestimError:
+    # What does not fit on the GPU is no fault of the file; load_backbone knows the remedy.
+    except (AdestimError, torch.OutOfMemoryError):
         raise
     except ImportError as error:
         raise lacking_package(error) from error
@@ -146,7 +147,7 @@ def quantized(quantization: str | None, package: Any) -> dict[str, Any]:
     if find_spec("bitsandbytes") is None or find_spec("accelerate") is None:
         raise MissingDependencyError(
             "Quantised language models need the packages bitsandbytes and accelerate",
-            remedy="Run pip install bitsandbytes accelerate",
+            remedy="Run pip install 'adestim[quantization]'",
         )
     bits: dict[str, Any] = {"load_in_8bit": True}
     if quantization == "4bit":

@@ -10,14 +10,13 @@ import torch
 from skorch.utils import TeeGenerator
 from torch import Tensor
 
-from adestim._torch import autocast
+from adestim._torch import autocast, memory_of
 from adestim.backbone.lora import AdaptedBackbone
 from adestim.batches import BatchIterator, FusionData, to_device
 from adestim.evaluation.shared_body import SharedBody
 from adestim.evaluation.streams import RandomStream
-from adestim.exceptions import DeviceMemoryError
 from adestim.fusion import AnchoredFusion
-from adestim.training import FusionNet, StopTraining, cross_entropies
+from adestim.training import FusionNet, StopTraining
 
 __all__ = ["Lane", "kinship", "train_lanes", "train_together"]
 
@@ -120,19 +119,18 @@ def train_together(lanes: Sequence[Lane]) -> None:
     DeviceMemoryError
         When the device's memory does not suffice.
     """
-    for place, lane in enumerate(lanes):
-        lane.place = place
-        lane.net.initialize()
-    try:
+    net = lanes[0].net
+    with memory_of(
+        net.device,
+        f"Training {len(lanes)} folds together",
+        got=f"batch_size={net.batch_size} a fold, precision={net.precision!r}",
+        remedy="Pass a smaller n_together; or a smaller batch_size, "
+        "gradient_checkpointing=True, or precision='bfloat16' to the estimator",
+    ):
+        for place, lane in enumerate(lanes):
+            lane.place = place
+            lane.net.initialize()
         run(lanes, SharedBody([lane.module for lane in lanes], [lane.stream for lane in lanes]))
-    except torch.OutOfMemoryError as error:
-        net = lanes[0].net
-        raise DeviceMemoryError(
-            f"Training {len(lanes)} folds together needs more memory than {net.device} has",
-            got=f"batch_size={net.batch_size} a fold, precision={net.precision!r}",
-            remedy="Pass a smaller n_together; or a smaller batch_size, "
-            "gradient_checkpointing=True, or precision='bfloat16' to the estimator",
-        ) from error
 
 
 def run(lanes: Sequence[Lane], shared: SharedBody) -> None:
@@ -239,5 +237,5 @@ def validation_losses(shared: SharedBody, lanes: Sequence[Lane]) -> list[np.ndar
             for (lane, _), output in zip(drawn, logits(shared, drawn), strict=True):
                 parts[lane].append(output.cpu().numpy())
     return [
-        cross_entropies(np.concatenate(found), lane.validation) for lane, found in parts.items()
+        lane.net.losses_of(np.concatenate(found), lane.validation) for lane, found in parts.items()
     ]

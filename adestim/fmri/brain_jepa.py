@@ -368,6 +368,7 @@ register_backbone(
         NAME,
         modality="fmri",
         home="adestim.fmri.brain_jepa:BrainJEPA",
+        family="ViT",
         n_parameters=86_808_960,
         filename="jepa-ep300.pth.tar",
         url="https://drive.google.com/drive/folders/1zoe5zjWkj2KY824XWTukrXxrMno2mlN5",
@@ -375,5 +376,10 @@ register_backbone(
         commercial=None,
         cohorts=("UK Biobank",),
         reference="Dong et al. (2024). Brain-JEPA. NeurIPS.",
+        needs=(
+            'parcellation="tian_schaefer.nii.gz"',
+            "labels=region_names",
+            'backbone_params={"gradients": "gradient_mapping_450.csv"}',
+        ),
     )
 )

@@ -339,12 +339,17 @@ def mean_of_data(tokens: Tensor, mask: Tensor) -> Tensor:
 FACTS: dict[str, Any] = {
     "modality": "fmri",
     "home": "adestim.fmri.brainlm:BrainLM",
+    "family": "ViT",
     "hub": "vandijklab/brainlm",
     "url": "https://huggingface.co/vandijklab/brainlm",
     "licence": "CC BY-NC-ND 4.0",
     "commercial": False,
     "cohorts": ("UK Biobank",),
     "reference": "Ortega Caro et al. (2024). BrainLM. ICLR.",
+    "needs": (
+        'parcellation="A424+2mm.nii.gz"',
+        'backbone_params={"coordinates": "A424_Coordinates.dat"}',
+    ),
 }
 register_backbone(
     BackboneCard(

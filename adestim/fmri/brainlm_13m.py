@@ -152,7 +152,8 @@ class BrainLM13M(Backbone):
     patches in order; auxiliary tokens at the end. The convolution makes the order matter, yet
     pre-training shuffled the tokens at random: no order is the one the model knows. Auxiliary
     tokens reach the last half kernel of own tokens through it, whatever the attention does.
-    The larger models have neither flaw.
+    The larger models have neither flaw. Checkpoint 1400 in the authors' GitHub repository is the
+    same architecture at ``width=256``.
 
     Parameters
     ----------
@@ -300,6 +301,10 @@ register_backbone(
         "brainlm-13m",
         n_parameters=10_986_512,
         filename="old_13M/pytorch_model.bin",
-        **{**FACTS, "home": "adestim.fmri.brainlm_13m:BrainLM13M"},
+        **{
+            **FACTS,
+            "home": "adestim.fmri.brainlm_13m:BrainLM13M",
+            "family": "transformer with convolution",
+        },
     )
 )

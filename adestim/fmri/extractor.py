@@ -15,10 +15,10 @@ from adestim._sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction import BaseExtractor
-from adestim.fmri._repetition_time import sidecars
 from adestim.fmri.cleaning import Cleaning
 from adestim.fmri.connectome import Connectome
 from adestim.fmri.parcellation import Parcellation, label_parcellation, seitzman_parcellation
+from adestim.fmri.series_stage import RecalledSeries, files_beside
 from adestim.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
 from adestim.fmri.training_series import TrainingSeries
 from adestim.foundation import (
@@ -29,6 +29,7 @@ from adestim.foundation import (
     refuse_model_options,
 )
 from adestim.recall import Prepared
+from adestim.store import as_store
 from adestim.subjects import Preparation
 
 __all__ = ["FMRIExtractor"]
@@ -273,8 +274,8 @@ class FMRIExtractor(BaseExtractor):
         )
         return high_pass, low_pass
 
-    def _reading(self) -> CleanSeries:
-        """Return reading and cleaning as one picklable callable."""
+    def _reading(self) -> CleanSeries | RecalledSeries:
+        """Return reading and cleaning as one picklable callable; for a model series are kept."""
         high_pass, low_pass = self._band()
         cleaning = Cleaning(
             high_pass=high_pass,
@@ -285,7 +286,10 @@ class FMRIExtractor(BaseExtractor):
             min_duration=self.min_duration,
             raw=not self._is_built_in(),
         )
-        return CleanSeries(self._reader, self.layout_, cleaning)
+        read, store = CleanSeries(self._reader, self.layout_, cleaning), as_store(self.memory)
+        if store is None or self._is_built_in():
+            return read
+        return RecalledSeries.of(read, store, self.backbone)
 
 
 @dataclass(frozen=True)
@@ -308,7 +312,7 @@ class CleanSeries:
 class SubjectPreparation:
     """One subject's cells in, the model's input out."""
 
-    read: CleanSeries
+    read: CleanSeries | RecalledSeries
     model: Connectome | ModelPreparation
 
     def __call__(self, cells: tuple) -> Prepared | None:
@@ -322,8 +326,7 @@ class SubjectPreparation:
 
     def also_reads(self, cells: tuple) -> list[Path]:
         """Return the sidecars that may state the run's repetition time."""
-        run = cells[0]
-        return list(sidecars(Path(run))) if isinstance(run, (str, os.PathLike)) else []
+        return files_beside(cells)
 
 
 def require_columns(frame: pd.DataFrame) -> None:

@@ -51,7 +51,7 @@ class AnchoredFusion(nn.Module):
         The anchor's model.
     shapes : mapping of str to ModalityShape
         Sizes of all modalities, the anchor's included.
-    n_classes : int
+    n_outputs : int
         Number of outputs.
     n_queries : int
         Queries a modality; 0 gives no auxiliary tokens.
@@ -71,7 +71,7 @@ class AnchoredFusion(nn.Module):
         anchor: str,
         backbone: Backbone,
         shapes: Mapping[str, ModalityShape],
-        n_classes: int,
+        n_outputs: int,
         n_queries: int,
         qformer_width: int,
         n_heads: int,
@@ -93,7 +93,7 @@ class AnchoredFusion(nn.Module):
         self.register_buffer("pooled_mean", torch.zeros(backbone.width_out))
         self.register_buffer("pooled_scale", torch.ones(backbone.width_out))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(backbone.width_out, n_classes)
+        self.head = nn.Linear(backbone.width_out, n_outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

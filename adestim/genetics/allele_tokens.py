@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from adestim._torch import autocast, choose_device
+from adestim._torch import autocast, choose_device, memory_of
 from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec
@@ -57,12 +57,23 @@ def allele_tokens(
     -------
     counted, other : ndarray of shape (n_snps, width), dtype float32
         Zero for a SNP without a window.
+
+    Raises
+    ------
+    DeviceMemoryError
+        When the GPU's memory does not suffice.
     """
     where = choose_device(device)
     key = (spec, str(where), precision)
     if key not in _READ:
         model = load_backbone(spec, where, PRECISIONS[precision])
-        with torch.inference_mode(), autocast(where, precision):
+        room = memory_of(
+            where,
+            f"Reading DNA by {spec.name!r}",
+            got=f"batch_size={batch_size}, precision={precision!r}",
+            remedy="Pass a smaller batch_size, precision='bfloat16', or device='cpu'",
+        )
+        with room, torch.inference_mode(), autocast(where, precision):
             read = read_alleles(model, options, where, batch_size)
         for oldest in list(_READ)[: max(0, len(_READ) - N_KEPT + 1)]:
             _READ.pop(oldest)

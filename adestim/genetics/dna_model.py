@@ -22,6 +22,7 @@ from adestim.genetics.reference import reference_build
 from adestim.genetics.sequence import AlleleWindows, WindowSettings, allele_windows
 
 __all__ = [
+    "NEEDS_OF_DNA",
     "POOLINGS",
     "DNABackbone",
     "DNAOptions",
@@ -32,6 +33,11 @@ __all__ = [
 
 READINGS = ("variant", "window", "difference")
 POOLINGS = ("mean", "cls")
+# For the cards of the models.
+NEEDS_OF_DNA = (
+    'genotypes="cohort.bed"',
+    'backbone_params={"reference": "GRCh38.fa"}',
+)
 
 
 class DNASites(NamedTuple):

@@ -15,7 +15,13 @@ from adestim.backbone.attention import heads_of
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.exceptions import AdestimError, CheckpointError, GenotypeError, MissingDependencyError
-from adestim.genetics.dna_model import POOLINGS, DNABackbone, DNATokenizer, require_choice
+from adestim.genetics.dna_model import (
+    NEEDS_OF_DNA,
+    POOLINGS,
+    DNABackbone,
+    DNATokenizer,
+    require_choice,
+)
 
 __all__ = ["DNABERT2"]
 
@@ -297,6 +303,7 @@ register_backbone(
         name="dnabert-2-117m",
         modality="genetics",
         home=f"{__name__}:DNABERT2",
+        family="MosaicBERT",
         n_parameters=116_477_952,
         hub="zhihan1996/DNABERT-2-117M",
         url="https://huggingface.co/zhihan1996/DNABERT-2-117M",
@@ -304,5 +311,6 @@ register_backbone(
         commercial=True,
         cohorts=("genomes of 135 species, among them human",),
         reference="Zhou et al., ICLR 2024",
+        needs=NEEDS_OF_DNA,
     )
 )

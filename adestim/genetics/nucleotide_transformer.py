@@ -11,7 +11,13 @@ from torch import Tensor
 
 from adestim.backbone.checkpoint import CheckpointLayout
 from adestim.backbone.registry import BackboneCard, register_backbone
-from adestim.genetics.dna_model import POOLINGS, DNABackbone, DNATokenizer, require_choice
+from adestim.genetics.dna_model import (
+    NEEDS_OF_DNA,
+    POOLINGS,
+    DNABackbone,
+    DNATokenizer,
+    require_choice,
+)
 from adestim.genetics.esm import Embeddings, Encoder, rotary_angles
 from adestim.genetics.kmers import KMERS_V1, KMERS_V2, KmerTokenizer
 
@@ -241,6 +247,7 @@ def card(
         name=name,
         modality="genetics",
         home=f"{__name__}:{home.__name__}",
+        family="ESM",
         architecture=sizes,
         n_parameters=n_weights(**sizes, gated=home.gated),
         hub=hub,
@@ -250,6 +257,7 @@ def card(
         commercial=False,
         cohorts=GENOMES[genomes],
         reference="Dalla-Torre et al., Nature Methods 22 (2025) 287",
+        needs=NEEDS_OF_DNA,
     )
 
 

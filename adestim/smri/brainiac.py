@@ -221,6 +221,7 @@ register_backbone(
         name="brainiac",
         modality="smri",
         home="adestim.smri.brainiac:BrainIAC",
+        family="ViT",
         architecture={
             "img_size": (96, 96, 96),
             "patch_size": 16,

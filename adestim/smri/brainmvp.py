@@ -311,6 +311,7 @@ register_backbone(
         name="brainmvp",
         modality="smri",
         home="adestim.smri.brainmvp:BrainMVP",
+        family="UniFormer",
         architecture={
             "volume_shape": (96, 96, 96),
             "depths": (3, 4, 8, 3),

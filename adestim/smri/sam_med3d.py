@@ -103,6 +103,7 @@ class SAMMed3D(Backbone):
         self.edge = require_one_window(whole_patches(img_size, patch_size), window_size)
         self.width = embed_dim
         self.width_out = embed_dim if output == "tokens" else out_chans
+        self.unused_parts = ("neck",) if output == "tokens" else ()
         self.n_stand_in = self.edge**3
         self.patch_embed = PatchEmbedding(patch_size, embed_dim)
         self.pos_embed = nn.Parameter(torch.zeros(1, self.edge, self.edge, self.edge, embed_dim))
@@ -254,6 +255,7 @@ register_backbone(
         name="sam-med3d",
         modality="smri",
         home="adestim.smri.sam_med3d:SAMMed3D",
+        family="ViT",
         architecture={
             "img_size": 128,
             "patch_size": 16,

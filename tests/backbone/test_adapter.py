@@ -5,7 +5,7 @@ import torch
 
 from adestim.backbone.adapter import Adapter, adapted_spec, apply_adapter, unadapted_spec
 from adestim.backbone.loading import load_backbone, skeleton
-from adestim.exceptions import MissingDependencyError
+from adestim.exceptions import InputError, MissingDependencyError
 from tests.toy_backbone import WIDTH, toy_spec, write_weights
 
 
@@ -56,6 +56,22 @@ def test_all_other_weights_are_shared(spec):
     assert model.blocks[1].proj.weight is frozen.blocks[1].proj.weight
     assert model.place is not frozen.place
     assert not any(value.requires_grad for value in model.parameters())
+
+
+def quantize(model, name):
+    weight = model.get_parameter(name)
+    packed = torch.nn.Parameter(weight.to(torch.int8), requires_grad=False)
+    setattr(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2], packed)
+    return packed
+
+
+@pytest.mark.parametrize("name", ["place", "blocks.0.proj.weight"])
+def test_a_quantised_weight_is_not_exchanged(spec, name):
+    model = skeleton(load_backbone(spec, "cpu"))
+    packed = quantize(model, name)
+    with pytest.raises(InputError, match=rf"'{name}' of type int8.*without quantization"):
+        apply_adapter(model, an_adapter())
+    assert model.get_parameter(name) is packed
 
 
 def test_without_safetensors_the_remedy_is_said(monkeypatch):

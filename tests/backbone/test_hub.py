@@ -78,9 +78,23 @@ def test_the_released_file_is_used_without_a_word(released):
     assert resolve_weights(card, released) == released
 
 
-def test_a_folder_has_no_released_digest(released):
+def test_a_folder_without_the_released_file_is_used_without_a_word(released):
     card = card_with(ELSEWHERE, sha256="0" * 64)
     assert resolve_weights(card, released.parent) == released.parent
+
+
+@pytest.mark.parametrize(("card", "name"), [(WHOLE, "model.safetensors"), (ELSEWHERE, "model.pt")])
+def test_another_file_in_a_folder_than_the_released_one_is_used_with_a_word(card, name, tmp_path):
+    (tmp_path / name).write_bytes(b"weights")
+    with pytest.warns(DataWarning, match=rf"{name} is not the released file of "):
+        assert resolve_weights(card_with(card, sha256="0" * 64), tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize(("card", "name"), [(WHOLE, "model.safetensors"), (ELSEWHERE, "model.pt")])
+def test_the_released_file_in_a_folder_is_used_without_a_word(card, name, tmp_path):
+    (tmp_path / name).write_bytes(b"weights")
+    right = card_with(card, sha256=hashlib.sha256(b"weights").hexdigest())
+    assert resolve_weights(right, tmp_path) == tmp_path
 
 
 # The hub
@@ -136,6 +150,15 @@ def test_a_download_that_is_not_the_released_file_is_refused(released, monkeypat
         resolve_weights(card_with(ON_HUB, sha256="0" * 64), None)
     right = hashlib.sha256(b"weights").hexdigest()
     assert resolve_weights(card_with(ON_HUB, sha256=right), None) == released
+
+
+def test_a_download_of_a_whole_model_is_checked_by_its_weights(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(CheckpointError, match=r"model\.safetensors with another SHA-256"):
+        resolve_weights(card_with(WHOLE, sha256="0" * 64), None)
+    right = hashlib.sha256(b"weights").hexdigest()
+    assert resolve_weights(card_with(WHOLE, sha256=right), None) == tmp_path
 
 
 def test_weights_that_are_not_on_the_hub_are_said_to_be_elsewhere():

@@ -8,7 +8,7 @@ from adestim.backbone import load_backbone, loading
 from adestim.backbone.adapter import Adapter, adapted_spec
 from adestim.backbone.loading import in_joblib_worker, require_own_gpu, skeleton
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import CheckpointError, DeviceMemoryError
+from adestim.exceptions import CheckpointError, DeviceMemoryError, InputError
 from tests.backbone.toys import ToyBackbone, toy
 
 BFLOAT = torch.bfloat16
@@ -115,6 +115,47 @@ def test_weights_that_were_exchanged_or_are_gone_are_refused(spec, tmp_path):
     (tmp_path / "model.pt").unlink()
     with pytest.raises(CheckpointError, match=r"must be those that fit saw.*no such file"):
         load_backbone(spec)
+
+
+class Full(ToyBackbone):
+    """A model whose device has no room for it."""
+
+    def __init__(self, quantization=None):
+        super().__init__()
+
+    def to(self, device):
+        raise torch.OutOfMemoryError("no room")
+
+
+def full_spec(spec, **architecture):
+    options = (
+        ("home", f"{__name__}:Full"),
+        ("architecture", tuple(architecture.items())),
+    )
+    return BackboneSpec(spec.name, spec.digest, options, spec.sources)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "remedy"),
+    [
+        (torch.float32, "pass precision='bfloat16' or a smaller backbone or device='cpu'"),
+        (torch.bfloat16, "pass a smaller backbone or device='cpu'"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_said_with_the_remedy(spec, loaded, dtype, remedy):
+    with pytest.raises(DeviceMemoryError, match=rf"Loading 'toy' needs more.*{remedy}"):
+        load_backbone(full_spec(spec), "cpu", dtype)
+    assert not loaded
+
+
+def test_a_language_model_that_does_not_fit_may_be_quantised(spec):
+    with pytest.raises(DeviceMemoryError, match=r"backbone_params={'quantization': '4bit'}"):
+        load_backbone(full_spec(spec, quantization=None))
+
+
+def test_a_quantised_model_stays_off_the_cpu(spec):
+    with pytest.raises(InputError, match=r"'toy' in 8bit for the device 'cpu'.*device='cuda'"):
+        load_backbone(full_spec(spec, quantization="8bit"), "cpu")
 
 
 @pytest.fixture

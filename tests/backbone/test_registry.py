@@ -1,14 +1,14 @@
 import pickle
 
-import pandas as pd
 import pytest
 
 import adestim
 from adestim.backbone.registry import (
+    EXTRACTORS,
+    MODALITIES,
     BackboneCard,
     find_card,
     import_class,
-    list_backbones,
     names_like,
     names_of,
     register_backbone,
@@ -17,9 +17,6 @@ from adestim.exceptions import InputError
 from tests.backbone.toys import ToyBackbone
 
 TOY = "tests.backbone.toys:ToyBackbone"
-BUILT_IN = {
-    "morphometry": "smri", "connectome": "fmri", "tabular": "clinical", "dosage": "genetics"
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -92,8 +89,6 @@ def test_a_name_in_another_form_is_refused(name):
 def test_an_unknown_modality_is_refused(modality, near):
     with pytest.raises(InputError, match=f"Got '{modality}'. ?{near}"):
         toy_card(modality=modality)
-    with pytest.raises(InputError, match="'smri', 'fmri', 'clinical', 'genetics'"):
-        list_backbones(modality)
 
 
 @pytest.mark.parametrize(
@@ -102,6 +97,7 @@ def test_an_unknown_modality_is_refused(modality, near):
         ({"architecture": [1]}, "maps parameters of its class to values"),
         ({"cohorts": "UK Biobank"}, "cohorts of backbone 'toy' are a tuple of names"),
         ({"cohorts": (1,)}, "cohorts of backbone 'toy' are a tuple of names"),
+        ({"needs": "t_r=2.2"}, "needs of backbone 'toy' are a tuple of arguments"),
         ({"sha256": "abc"}, "64 hexadecimal digits"),
     ],
 )
@@ -128,6 +124,36 @@ def test_a_module_that_lacks_another_package_says_so_itself(tmp_path, monkeypatc
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match="no_such_package"):
         import_class("needs_more:Model")
+
+
+# The line to use it
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [
+        ({}, 'SMRIExtractor(backbone="toy", weights="a/folder")'),
+        ({"filename": "toy.pt"}, 'SMRIExtractor(backbone="toy", weights="toy.pt")'),
+        ({"hub": "lab/toy", "filename": "toy.pt"}, 'SMRIExtractor(backbone="toy")'),
+        (
+            {"hub": "lab/toy", "needs": ("a=1", "b=2")},
+            'SMRIExtractor(backbone="toy", a=1, b=2)',
+        ),
+        ({"home": ""}, "SMRIExtractor()"),
+    ],
+)
+def test_the_line_to_use_it_names_what_is_not_on_the_hub_and_what_it_needs(facts, line):
+    assert toy_card(**facts).use == line
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_line_of_the_package_makes_its_extractor(cards, modality):
+    names = {name: getattr(adestim, name) for name in EXTRACTORS.values()}
+    for card in cards.values():
+        if card.modality == modality and (not card.home or card.home.startswith("adestim.")):
+            extractor = eval(card.use, {**names, "region_names": ["a", "b"]})
+            assert type(extractor) is names[EXTRACTORS[modality]]
+            assert extractor.backbone == card.name
 
 
 # The registry
@@ -165,79 +191,10 @@ def test_near_names_are_suggested():
     assert names_like("quite-another", "smri") == []
 
 
-# The table
-
-
-def test_the_built_in_backbones_are_listed():
-    table = list_backbones()
-    for name, modality in BUILT_IN.items():
-        row = table.loc[name]
-        assert row["modality"] == modality
-        assert row["commercial"]
-        assert (row["licence"], row["weights"], row["pretrained_on"]) == (
-            "BSD-3-Clause",
-            "built in",
-            "",
-        )
-
-
-def test_the_table_shows_what_a_card_says():
-    register_backbone(
-        toy_card(
-            n_parameters=12,
-            licence="CC BY-NC 4.0",
-            commercial=False,
-            hub="lab/toy",
-            url="https://example.org",
-            cohorts=("UK Biobank", "HCP"),
-            reference="A. Author, 2026",
-        )
-    )
-    assert list_backbones().loc["toy"].to_dict() == {
-        "modality": "smri",
-        "parameters": 12,
-        "commercial": False,
-        "licence": "CC BY-NC 4.0",
-        "weights": "lab/toy",
-        "pretrained_on": "UK Biobank, HCP",
-        "reference": "A. Author, 2026",
-    }
-
-
-def test_what_is_not_known_is_missing():
-    register_backbone(toy_card())
-    row = list_backbones().loc["toy"]
-    assert row[["parameters", "commercial"]].isna().all()
-
-
-def test_the_table_can_be_filtered_and_sorted():
-    register_backbone(toy_card(commercial=False, n_parameters=1))
-    table = list_backbones()
-    assert "toy" not in table[table["commercial"].fillna(False)].index
-    assert pd.api.types.is_integer_dtype(table["parameters"])
-    assert table.sort_values("parameters").index[0] == "toy"
-
-
-def test_one_modality_can_be_asked_for():
-    table = list_backbones("fmri")
-    assert set(table["modality"]) == {"fmri"}
-    assert table.index[0] == "connectome"
-
-
-def test_the_whole_table_fits_a_screen_of_100_columns():
-    with pd.option_context("display.width", 100, "display.max_columns", 0):
-        shown = repr(list_backbones())
-    assert max(map(len, shown.splitlines())) <= 100
-    assert all(column in shown for column in list_backbones().columns)
-    assert "..." not in shown.splitlines()[0]
-
-
-def test_a_part_of_the_table_is_a_plain_frame():
-    assert type(list_backbones().query("commercial")) is pd.DataFrame
+# The package
 
 
 def test_the_registry_is_offered_at_the_top():
-    assert adestim.list_backbones is list_backbones
     assert adestim.register_backbone is register_backbone
     assert adestim.BackboneCard is BackboneCard
 
@@ -247,13 +204,3 @@ def test_every_card_of_the_package_leads_to_a_backbone(cards):
         if card.home.startswith("adestim."):
             assert issubclass(card.backbone_class(), adestim.Backbone), card.name
             assert card.licence or card.commercial is None, card.name
-
-
-def test_names_are_printed_whole_in_a_narrow_terminal():
-    with pd.option_context("display.width", 80):
-        lines = repr(list_backbones()).splitlines()
-    assert max(map(len, lines)) <= 80
-    assert (
-        sum(line.startswith("nucleotide-transformer-v2-100m-multi-species ") for line in lines) > 1
-    )
-    assert any("Tak et al. (2026). A genera..." in line for line in lines)

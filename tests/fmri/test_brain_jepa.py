@@ -6,6 +6,7 @@ import torch
 
 from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
+from adestim.backbone.checkpoint import canonical_state, load_strict
 from adestim.exceptions import CheckpointError, InputError, TimeSeriesError
 from adestim.fmri.brain_jepa import BrainJEPA, time_sines
 from adestim.fmri.timeseries import RoiLayout
@@ -121,6 +122,30 @@ def test_released_checkpoint_fits_name_by_name(reference):
     assert shapes_of(model) == released
     n_parameters = sum(value.numel() for value in model.state_dict().values())
     assert n_parameters == find_card("brain-jepa", "fmri").n_parameters
+
+
+def released(reference, part, prefix="module."):
+    """Return the tensors that a part of the released file holds, without memory."""
+    shapes = released_shapes(reference / f"keys_{part}.txt")
+    return {prefix + name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+
+
+def test_predictor_beside_the_encoders_is_left_out(reference):
+    encoder = released(reference, "brainjepa")
+    predictor = released(reference, "brainjepa_predictor")
+    raw = {"encoder": encoder, "predictor": predictor, "target_encoder": encoder, "epoch": 300}
+    state = canonical_state(raw, BrainJEPA.checkpoint)
+    assert state.keys() == released(reference, "brainjepa", prefix="").keys()
+
+
+@pytest.mark.parametrize("wrapper", [None, "predictor"])
+def test_predictor_alone_is_recognised_and_refused(reference, spec, wrapper):
+    predictor = released(reference, "brainjepa_predictor")
+    raw = predictor if wrapper is None else {wrapper: predictor, "epoch": 300}
+    with torch.device("meta"):
+        model = BrainJEPA()
+    with pytest.raises(CheckpointError, match="look like the predictor of Brain-JEPA, without"):
+        load_strict(model, canonical_state(raw, BrainJEPA.checkpoint), spec)
 
 
 def test_fewer_time_patches_get_their_own_table_of_sines(spec, model, case, tmp_path):

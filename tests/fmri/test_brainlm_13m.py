@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
-from adestim.exceptions import InputError
+from adestim.exceptions import CheckpointError, InputError
 from adestim.fmri.brainlm_13m import BrainLM13M
 from tests.fmri.models import (
     SMALL_TINY,
@@ -105,6 +105,20 @@ def test_released_checkpoint_fits_name_by_name(reference):
     assert shapes_of(model) == released
     n_parameters = sum(value.numel() for value in model.state_dict().values())
     assert n_parameters == find_card("brainlm-13m", "fmri").n_parameters
+
+
+def test_the_checkpoint_in_the_repository_of_its_code_fits_at_a_width_of_256(reference):
+    with torch.device("meta"):
+        model = BrainLM13M(width=256)
+    released = reference / "keys_brainlm_github_ckpt1400.txt"
+    assert shapes_of(model) == released_shapes(released, without="decoder.")
+
+
+def test_weights_of_another_width_say_what_to_pass(tmp_path):
+    weights = tmp_path / "checkpoint-1400.bin"
+    torch.save(BrainLM13M(**SMALL_TINY).state_dict(), weights)
+    with pytest.raises(CheckpointError, match=r"another size.*\{'architecture': \{...\}\}"):
+        load_backbone(spec_of("brainlm-13m", HOME, SMALL_TINY | {"width": 16}, weights))
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])

@@ -25,7 +25,7 @@ def fusion(anchor="smri", shapes=SHAPES, n_queries=2, cross_modal=True):
         anchor,
         backbone,
         shapes,
-        n_classes=N_CLASSES,
+        n_outputs=N_CLASSES,
         n_queries=n_queries,
         qformer_width=8,
         n_heads=1,

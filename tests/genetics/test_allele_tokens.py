@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from adestim.encoding import BackboneSpec
+from adestim.exceptions import DeviceMemoryError
 from adestim.foundation import canonical
 from adestim.genetics.allele_tokens import allele_tokens
 from adestim.genetics.dna_model import DNASites
@@ -111,3 +112,21 @@ def test_byte_pairs_are_read_without_the_padding_between_alleles(tmp_path):
     with torch.no_grad():
         alone = model.encode(model.embed(batch), None, batch.shape[1])[0, 1:]
     np.testing.assert_allclose(counted[0], alone[options["places"][0, 0]], atol=1e-5)
+
+
+def test_memory_that_runs_out_is_said_and_nothing_kept(tmp_path, monkeypatch):
+    spec, options = opened(tmp_path)
+    room = []
+
+    def encode(self, tokens, log_mask, n_own):
+        if not room:
+            raise torch.OutOfMemoryError("no room")
+        return tokens
+
+    monkeypatch.setattr(NucleotideTransformer, "encode", encode)
+    monkeypatch.setattr("adestim.genetics.allele_tokens._READ", {})
+    with pytest.raises(DeviceMemoryError, match=r"Reading DNA by 'tiny'.*batch_size=3.*smaller"):
+        allele_tokens(spec, options, device="cpu", batch_size=3)
+    room.append("more")
+    counted, _ = allele_tokens(spec, options, device="cpu", batch_size=1)
+    assert np.isfinite(counted).all()

@@ -17,7 +17,8 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from adestim import AnchoredFusionClassifier, estimators, fitting, heads
+from adestim import AnchoredFusionClassifier, heads
+from adestim.estimators import _task
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from adestim.training import StopTraining
 from tests.fusion_tables import (
@@ -389,12 +390,12 @@ def test_a_row_of_weight_zero_does_not_even_tie_others_into_a_group(incomplete):
 
 def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplete, monkeypatch):
     X, y = incomplete
-    phase_one = estimators.fit_phase_one
+    phase_one = _task.fit_phase_one
 
     def unweighted(tables, codes, weight, folds, n_classes):
         return phase_one(tables, codes, np.ones(len(codes)), folds, n_classes)
 
-    monkeypatch.setattr(estimators, "fit_phase_one", unweighted)
+    monkeypatch.setattr(_task, "fit_phase_one", unweighted)
     once = quick().fit(X, y, sample_weight=np.ones(60))
     twice = quick().fit(X, y, sample_weight=np.full(60, 2.0))
     for key in ("train_loss", "valid_loss"):
@@ -436,8 +437,7 @@ def captured_folds(monkeypatch):
         captured.extend(heads.inner_folds(*args, **kwargs))
         return heads.inner_folds(*args, **kwargs)
 
-    monkeypatch.setattr(estimators, "inner_folds", capture)
-    monkeypatch.setattr(fitting, "inner_folds", capture)
+    monkeypatch.setattr(_task.Classification, "folds", staticmethod(capture))
     return captured
 
 

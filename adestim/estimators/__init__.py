@@ -1,0 +1,32 @@
+"""The fusions as scikit-learn estimators, thin over the rooms below."""
+
+from adestim.estimators.anchored import AnchoredFusionClassifier
+from adestim.estimators.block_average import BlockAverageClassifier, tuned_logistic
+from adestim.estimators.calibration import (
+    PatternCalibratedClassifier,
+    PatternConformalClassifier,
+)
+from adestim.estimators.late import LateFusionClassifier
+from adestim.estimators.mixture import MixtureFusionClassifier
+from adestim.estimators.token_fusions import (
+    ConcatFusionClassifier,
+    CrossAttentionFusionClassifier,
+    LinearFusionClassifier,
+    SelfAttentionFusionClassifier,
+)
+from adestim.estimators.unimodal import UnimodalClassifier
+
+__all__ = [
+    "AnchoredFusionClassifier",
+    "BlockAverageClassifier",
+    "ConcatFusionClassifier",
+    "CrossAttentionFusionClassifier",
+    "LateFusionClassifier",
+    "LinearFusionClassifier",
+    "MixtureFusionClassifier",
+    "PatternCalibratedClassifier",
+    "PatternConformalClassifier",
+    "SelfAttentionFusionClassifier",
+    "UnimodalClassifier",
+    "tuned_logistic",
+]

@@ -1,0 +1,206 @@
+"""Recalibration of probabilities by a temperature and a bias, one for each missing pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+__all__ = [
+    "PatternScaling",
+    "Scaling",
+    "fit_temperature",
+    "pattern_keys",
+    "shrinkage_share",
+    "tempered",
+]
+
+SMALLEST_PROBABILITY = 1e-12
+# Of the inverse temperature: beyond these, probabilities are certain or flat whatever it is.
+SHARPNESS_BOUNDS = (0.05, 20.0)
+
+Pattern = tuple[bool, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Logits divided by a temperature, plus a bias for every class.
+
+    Parameters
+    ----------
+    log_temperature : float
+        Log of the temperature; 0 changes nothing.
+    bias : ndarray of shape (n_classes,)
+        What is added to the logits.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On Calibration of Modern Neural Networks",
+    ICML 2017 (the temperature). J. C. Platt, "Probabilistic Outputs for Support Vector Machines",
+    1999 (with a bias, two classes). A. Alexandari, A. Kundaje and A. Shrikumar, "Maximum
+    Likelihood with Bias-Corrected Calibration is Hard-To-Beat at Label Shift Adaptation",
+    ICML 2020 (with a bias, any number of classes).
+    """
+
+    log_temperature: float
+    bias: np.ndarray
+
+    @classmethod
+    def fit(
+        cls, probabilities: np.ndarray, targets: np.ndarray, weight: np.ndarray, with_bias: bool
+    ) -> Scaling:
+        """Fit by log-loss, with the weight of about one subject on changing nothing.
+
+        Without that, subjects of a single class, or all judged rightly, have no finite answer.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_subjects, n_classes)
+            Probabilities of subjects that the model was not trained on.
+        targets : ndarray of shape (n_subjects,)
+            Classes as integers from 0.
+        weight : ndarray of shape (n_subjects,)
+            Weights of the subjects; their scale does not matter.
+        with_bias : bool
+            Whether there is a bias.
+
+        Returns
+        -------
+        Scaling
+        """
+        n_classes = probabilities.shape[1]
+        n_biases = n_classes - 1 if with_bias else 0
+        problem = (logits_of(probabilities), targets, weight / weight.mean())
+        bounds = [SHARPNESS_BOUNDS, *[(None, None)] * n_biases]
+        start = np.array([1.0, *[0.0] * n_biases])
+        found = minimize(penalised_loss, start, problem, "L-BFGS-B", jac=True, bounds=bounds).x
+        return cls(-np.log(found[0]), bias_of(found, n_classes))
+
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return recalibrated probabilities, shape (n_subjects, n_classes)."""
+        sharpness = np.exp(-self.log_temperature)
+        return softmax(sharpness * logits_of(probabilities) + self.bias, axis=1)
+
+    def shrunk(self, common: Scaling, share: float) -> Scaling:
+        """Return a mixture of this scaling and a common one, ``share`` being this one's."""
+        return Scaling(
+            share * self.log_temperature + (1 - share) * common.log_temperature,
+            share * self.bias + (1 - share) * common.bias,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class PatternScaling:
+    """A scaling for every pattern of missing modalities, and a common one for patterns not seen.
+
+    Parameters
+    ----------
+    common : Scaling
+        Fitted to all subjects.
+    by_pattern : mapping of tuple of bool to Scaling
+        Those of the patterns, shrunk towards the common one.
+    """
+
+    common: Scaling
+    by_pattern: Mapping[Pattern, Scaling]
+
+    @classmethod
+    def fit(cls, probabilities, targets, weight, present, with_bias, shrinkage) -> PatternScaling:
+        """Fit the common scaling and those of the patterns.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_subjects, n_classes)
+            Probabilities of subjects that the model was not trained on.
+        targets : ndarray of shape (n_subjects,)
+            Classes as integers from 0.
+        weight : ndarray of shape (n_subjects,)
+            Weights of the subjects.
+        present : ndarray of shape (n_subjects, n_modalities), dtype bool
+            Which modalities a subject has.
+        with_bias : bool
+            Whether there is a bias.
+        shrinkage : float
+            Subjects of a pattern at which its own scaling and the common one count alike.
+
+        Returns
+        -------
+        PatternScaling
+        """
+        common = Scaling.fit(probabilities, targets, weight, with_bias)
+        by_pattern = {}
+        for pattern, rows in pattern_keys(present).items():
+            own = Scaling.fit(probabilities[rows], targets[rows], weight[rows], with_bias)
+            by_pattern[pattern] = own.shrunk(common, shrinkage_share(len(rows), shrinkage))
+        return cls(common, by_pattern)
+
+    def apply(self, probabilities: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return recalibrated probabilities, shape (n_subjects, n_classes)."""
+        scaled = np.empty(probabilities.shape)
+        for pattern, rows in pattern_keys(present).items():
+            scaled[rows] = self.by_pattern.get(pattern, self.common).apply(probabilities[rows])
+        return scaled
+
+
+def fit_temperature(probabilities: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
+    """Return the temperature of least log-loss."""
+    return float(np.exp(Scaling.fit(probabilities, targets, weight, False).log_temperature))
+
+
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Return probabilities at a temperature, unchanged at 1."""
+    if temperature == 1:
+        return probabilities
+    return softmax(logits_of(probabilities) / temperature, axis=1)
+
+
+def pattern_keys(present: np.ndarray) -> dict[Pattern, np.ndarray]:
+    """Return the rows of every pattern of missing modalities.
+
+    Parameters
+    ----------
+    present : ndarray of shape (n_subjects, n_modalities), dtype bool
+        Which modalities a subject has.
+
+    Returns
+    -------
+    dict of tuple of bool to ndarray of int
+    """
+    patterns, pattern_of = np.unique(present, axis=0, return_inverse=True)
+    return {
+        tuple(pattern.tolist()): np.flatnonzero(pattern_of.ravel() == number)
+        for number, pattern in enumerate(patterns)
+    }
+
+
+def shrinkage_share(n_rows: int, shrinkage: float) -> float:
+    """Return how much a group's own estimate counts beside the common one."""
+    return n_rows / (n_rows + shrinkage)
+
+
+def logits_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return logs of probabilities, finite ones."""
+    return np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+
+
+def bias_of(parameters: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the bias of every class, that of class 0 being 0."""
+    bias = np.zeros(n_classes)
+    bias[1 : len(parameters)] = parameters[1:]
+    return bias
+
+
+def penalised_loss(
+    parameters: np.ndarray, logits: np.ndarray, targets: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the log-loss and its gradient by sharpness and biases, a standard normal prior on."""
+    change = parameters - np.eye(len(parameters))[0]
+    logs = log_softmax(parameters[0] * logits + bias_of(parameters, logits.shape[1]), axis=1)
+    truth = np.eye(logits.shape[1])[targets]
+    excess = weight[:, None] * (np.exp(logs) - truth)
+    gradient = np.array([(excess * logits).sum(), *excess.sum(axis=0)[1 : len(parameters)]])
+    loss = -(weight * (logs * truth).sum(axis=1)).sum() + change @ change / 2
+    return loss, gradient + change
