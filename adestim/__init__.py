@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 
 _HOME_OF = {
     "AnchoredFusionClassifier": "adestim.estimators",
+    "AnchoredFusionRegressor": "adestim.estimators",
     "Backbone": "adestim.backbone",
     "BackboneCard": "adestim.backbone",
     "BlockAverageClassifier": "adestim.estimators",
@@ -36,6 +37,7 @@ _HOME_OF = {
     "ModalityUnion": "adestim.union",
     "PatternCalibratedClassifier": "adestim.estimators",
     "PatternConformalClassifier": "adestim.estimators",
+    "OrdinalClassifier": "adestim.estimators",
     "PoolTokens": "adestim.pooling",
     "SMRIExtractor": "adestim.smri",
     "SelfAttentionFusionClassifier": "adestim.estimators",

@@ -32,6 +32,31 @@ FRAGMENTS = {
         Whether ``fit_transform`` encodes each training row by a model adapted without it, as
         scikit-learn's ``TargetEncoder`` does, so that the fusion does not learn from
         over-fitted tokens.""",
+    "anchor": """anchor : str or list of str, default="all"
+        Modality or modalities that become anchor; ``"all"`` for every one in turn.
+    n_queries : int, default=8
+        Queries of the Q-former for each auxiliary modality and for the cross-modal path; 0 gives no
+        auxiliary tokens: late fusion, in which the modalities meet in the phase-1 prediction alone.
+    cross_modal : bool, default=True
+        Whether the Q-former has a cross-modal path.""",
+    "reference": """width : int, default=32
+        Width of the transformer of a reference backbone; a multiple of 8.
+    depth : int, default=2
+        Number of its blocks.""",
+    "anchors_attributes": """modalities_ : list of str
+        Modalities that at least one training subject has.
+    anchors_ : list of str
+        Modalities that were anchor.
+    nets_ : dict of str to skorch net
+        The trained net of every anchor.
+    net_ : skorch net
+        The trained net, where there is one anchor.
+    history_ : list of dict
+        One record an epoch: anchor, epoch, train_loss, valid_loss.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.""",
     "anchor_model": """qformer_width : int or None, default=None
         Width of the Q-former before a foundation model's anchor; None: the anchor's, but 256 at
         most. Before a reference backbone it is ``width``.
@@ -53,6 +78,15 @@ FRAGMENTS = {
         Number of folds fitted at the same time.
     random_state : int, RandomState instance or None, default=None
         Seed of the folds, where ``cv`` is an int; the classifier has its own.""",
+    "interaction": """interaction_depth : int or "output", default=0
+        Where auxiliary tokens join the anchor's own. 0: at the input of its transformer, as in the
+        paper; k: before block k, counted from 0, own tokens having passed the k blocks before
+        alone; ``"output"``: behind the last block, where the pooled vector reads them by one
+        cross-attention, and adds what it read. Of BrainMVP the blocks of the third stage count.
+    gate : {"learned", "open", "closed"}, default="learned"
+        Auxiliary tokens are read under a log-gate a modality, which is ``"learned"``; ``"open"``
+        lets them join like own tokens, ``"closed"`` keeps them from being read, all else being the
+        same, for ablations.""",
     "device": """device : str, default="auto"
         Where to compute: ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any
         device that torch knows.""",

@@ -25,6 +25,7 @@ __all__ = ["AnchorInputs", "choose_anchors"]
 
 HEAD_WIDTH = 8
 LARGEST_QFORMER = 256
+AT_OUTPUT = "output"
 LARGEST_SCORE = 6.0
 
 
@@ -127,7 +128,32 @@ class AnchorInputs:
             n_heads=n_heads_of(width, params["width"]),
             cross_modal=params["cross_modal"],
             dropout=params["dropout"],
+            at_output=params["interaction_depth"] == AT_OUTPUT,
+            gate=params["gate"],
         )
+
+    def require_depth(self, anchors: Sequence[str], params: Mapping[str, Any]) -> None:
+        """Refuse an interaction depth that one of the anchors' models does not have.
+
+        Parameters
+        ----------
+        anchors : sequence of str
+            Names of the anchors.
+        params : mapping
+            Parameters of the fusion estimator.
+
+        Raises
+        ------
+        InputError
+            When the model of an anchor has no more blocks than that.
+        """
+        depth = depth_within(params)
+        for anchor in anchors if depth else ():
+            spec = self.likes[anchor].backbone
+            model = frozen_model(spec, params) if spec.option("home") else None
+            n_blocks = params["depth"] if model is None else len(model.blocks_to_join)
+            if depth >= n_blocks:
+                raise too_deep(depth, anchor, n_blocks)
 
     def anchor_batches(
         self,
@@ -189,11 +215,34 @@ def anchor_backbone(like: TokenTable, params: Mapping[str, Any]) -> Backbone | A
             choose_device(params["device"]),
             PRECISIONS[params["precision"]],
             params["gradient_checkpointing"],
+            depth_within(params),
         )
     n_tokens = like.tokens.shape[1] if like.fixed else 0
     n_heads = params["width"] // HEAD_WIDTH
-    return ReferenceBackbone(
+    model = ReferenceBackbone(
         n_tokens, like.tokens.shape[2], params["width"], params["depth"], n_heads, params["dropout"]
+    )
+    model.join_before(depth_within(params))
+    return model
+
+
+def depth_within(params: Mapping[str, Any]) -> int:
+    """Return how many blocks own tokens pass before auxiliary ones join; 0 where these never do."""
+    depth = params["interaction_depth"]
+    return 0 if depth == AT_OUTPUT else depth
+
+
+def too_deep(depth: int, anchor: str, n_blocks: int) -> InputError:
+    """Return the error about an interaction depth beyond a model's blocks."""
+    if n_blocks == 0:
+        got = f"{depth} for {anchor!r}, whose model can be joined at its input alone"
+    else:
+        got = f"{depth} for {anchor!r}, whose model has {n_blocks} blocks"
+    return InputError(
+        "The 'interaction_depth' parameter of the fusion must be below the number of blocks of "
+        "every anchor's model",
+        got=got,
+        remedy=f"Choose from 0 to {max(n_blocks - 1, 0)}, or 'output' for behind the last block",
     )
 
 

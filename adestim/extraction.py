@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
+from joblib import effective_n_jobs
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -37,6 +38,8 @@ from adestim.subjects import (
 __all__ = ["BaseExtractor", "check_cells"]
 
 N_BATCHES_AT_A_TIME = 8
+# At the end of a portion workers wait for the slowest; with more turns they do so less often.
+N_TURNS_OF_WORKERS = 8
 
 
 class BaseExtractor(TransformerMixin, BaseEstimator):
@@ -205,8 +208,9 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         return encodings
 
     def _window(self) -> int:
-        """Return how many subjects are encoded at a time."""
-        return N_BATCHES_AT_A_TIME * getattr(self, "batch_size", 1)
+        """Return how many subjects are encoded at a time, while as many are prepared."""
+        by_workers = N_TURNS_OF_WORKERS * effective_n_jobs(self.n_jobs)
+        return max(N_BATCHES_AT_A_TIME * getattr(self, "batch_size", 1), by_workers)
 
     def _prepared(self, frame: pd.DataFrame) -> list[Prepared | None]:
         """Prepare every subject; raise, or warn of, those that fail."""
@@ -218,7 +222,11 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         if store is not None:
             backbone = self.backbone_.name
             preparation = RecalledPreparation.of(preparation, store, self._modality, backbone)
-        return for_each_subject(preparation, frame, self.n_jobs, self.verbose, self._modality)
+        # Where there is no model to run, nothing can be done in the meantime.
+        pause = self._window() if self.backbone_.option("home") else None
+        return for_each_subject(
+            preparation, frame, self.n_jobs, self.verbose, self._modality, pause
+        )
 
     def _preparation(self) -> Preparation:
         """Return a picklable callable: one subject's cells -> Prepared."""

@@ -57,12 +57,13 @@ def inner_split(
     Returns
     -------
     tuple of two ndarrays of int, or None
-        None where a class has a single group and cannot be split, which is warned of.
+        None where a class, or all subjects, are a single group, which is warned of.
     """
     splits = make_folds(targets, groups, seed, n_folds=round(1 / fraction))
     if not splits:
+        whole = "A class" if np.issubdtype(targets.dtype, np.integer) else "The training set"
         warnings.warn(
-            "A class has a single group, so there is no inner validation split: nothing is "
+            f"{whole} has a single group, so there is no inner validation split: nothing is "
             "trained by gradient, and the prediction it would start from stands.",
             DataWarning,
             stacklevel=5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -17,6 +17,10 @@ from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec, Encoding, read_array
 
 __all__ = ["encode_frozen", "pool_backbone", "run_backbone"]
+
+# Of a model for which memory ran out: the values of the subject at which it did, and how many such
+# subjects are tried at a time since.
+_ROOM: WeakKeyDictionary[Backbone, tuple[int, int]] = WeakKeyDictionary()
 
 
 def encode_frozen(
@@ -55,8 +59,8 @@ def encode_frozen(
     Raises
     ------
     DeviceMemoryError
-        When the GPU's memory does not suffice for a single subject; a batch that is too large is
-        halved.
+        When the GPU's memory does not suffice for a single subject. A batch that is too large is
+        halved, and so are, from then on, the model's batches of inputs of that size.
     """
     where = choose_device(device)
     encodings: list[Encoding | None] = [None] * len(inputs)
@@ -73,7 +77,33 @@ def encode_frozen(
 
 
 def encoded_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.device) -> list:
-    """Return tokens, mask and vector of every subject; halve the batch where memory runs out."""
+    """Return tokens, mask and vector of every subject; halve batches where memory runs out."""
+    parts: list = []
+    while len(parts) < len(batch):
+        left = batch[len(parts) :]
+        some = left[: room_of(model, left)]
+        found = encoded_if_room(model, some, where)
+        if found is None:
+            _ROOM[model] = largest_of(some), len(some) // 2
+        parts += found or []
+    return parts
+
+
+def room_of(model: Backbone, batch: Sequence[np.ndarray]) -> int:
+    """Return how many subjects of a batch are tried at a time."""
+    size, n_subjects = _ROOM.get(model, (0, len(batch)))
+    return n_subjects if largest_of(batch) >= size else len(batch)
+
+
+def largest_of(batch: Sequence[np.ndarray]) -> int:
+    """Return the number of values of the largest input."""
+    return max(item.size for item in batch)
+
+
+def encoded_if_room(
+    model: Backbone, batch: Sequence[np.ndarray], where: torch.device
+) -> list | None:
+    """Return tokens, mask and vector of every subject; None where memory runs out for several."""
     if len(batch) == 1:
         with memory_of(
             where,
@@ -82,12 +112,13 @@ def encoded_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.
             remedy="Pass precision='bfloat16', a smaller input by backbone_params, or device='cpu'",
         ):
             return encoded_at_once(model, batch, where)
-    with suppress(torch.OutOfMemoryError):
+    try:
         return encoded_at_once(model, batch, where)
+    except torch.OutOfMemoryError:
+        pass
+    # Only here, when the error has let go of the activations, is there memory to give back.
     torch.cuda.empty_cache()
-    half = len(batch) // 2
-    first, second = batch[:half], batch[half:]
-    return [*encoded_in_parts(model, first, where), *encoded_in_parts(model, second, where)]
+    return None
 
 
 def encoded_at_once(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import islice, starmap
 from threading import Lock
+from typing import Any
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from tqdm.auto import tqdm
 
@@ -30,23 +34,91 @@ __all__ = [
 N_FAILURES_SHOWN = 5
 
 Preparation = Callable[[tuple], Prepared | None]
+Begin = Callable[[Sequence[tuple]], Callable[[], list]]
 
 
 def for_each_subject(
-    preparation: Preparation, frame: pd.DataFrame, n_jobs, verbose, title: str
+    preparation: Preparation,
+    frame: pd.DataFrame,
+    n_jobs: int | None,
+    verbose: bool | int,
+    title: str,
+    n_at_a_time: int | None = None,
 ) -> Iterator[Prepared | AdestimError | None]:
-    """Prepare every subject in parallel, in their order; a failure is yielded, not raised."""
-    tasks = (
+    """Prepare every subject, in their order; a failure is yielded, not raised.
+
+    Parameters
+    ----------
+    preparation : callable
+        One subject's cells in, :class:`~adestim.recall.Prepared` or None out.
+    frame : DataFrame of shape (n_subjects, n_columns)
+        Raw cells.
+    n_jobs : int or None
+        Number of subjects that are prepared at the same time.
+    verbose : bool or int
+        Whether to show a progress bar.
+    title : str
+        Its title.
+    n_at_a_time : int, default=None
+        Subjects that the caller takes before it pauses to work on them. As many are prepared in
+        the meantime, and no more, so that what is prepared cannot fill the memory. None prepares
+        all without a pause.
+
+    Yields
+    ------
+    Prepared, AdestimError or None
+    """
+    tasks = [
         delayed(prepare_subject)(preparation, cells, subject)
         for subject, cells in zip(
             frame.index, frame.itertuples(index=False, name=None), strict=True
         )
-    )
-    results = workers(n_jobs)(tasks)
+    ]
+    results = in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
     yield from tqdm(results, desc=title, total=len(frame), disable=not verbose, unit="subject")
 
 
-def workers(n_jobs) -> Parallel:
+def in_order(tasks: Sequence[tuple], n_jobs: int | None, size: int) -> Iterator:
+    """Yield the tasks' results; a portion is begun before that in front of it is handed out."""
+    portions = [tasks[start : start + size] for start in range(0, len(tasks), size)]
+    with here_or_elsewhere(n_jobs, len(portions)) as begin:
+        ready: list = []
+        for portion in portions:
+            coming = begin(portion)
+            yield from ready
+            ready = coming()
+        yield from ready
+
+
+@contextmanager
+def here_or_elsewhere(n_jobs: int | None, n_portions: int) -> Iterator[Begin]:
+    """Return what begins a portion of tasks, and returns what waits for its results."""
+    if on_dask() or effective_n_jobs(n_jobs) > 1:
+        with workers(n_jobs) as parallel:
+            yield lambda portion: partial(list, parallel(portion))
+    elif n_portions == 1:
+        yield lambda portion: partial(list, starmap(run_task, portion))
+    else:
+        thread = ThreadPoolExecutor(1)
+        try:
+            yield partial(begin_in_thread, thread)
+        finally:
+            # After an interrupt, nobody waits for more than the subject in hand.
+            thread.shutdown(cancel_futures=True)
+
+
+def begin_in_thread(thread: ThreadPoolExecutor, portion: Sequence[tuple]) -> Callable[[], list]:
+    """Have a thread run tasks one after the other; return what waits for their results."""
+    futures = [thread.submit(run_task, *task) for task in portion]
+    return lambda: [future.result() for future in futures]
+
+
+def run_task(function: Callable, given: tuple, named: dict) -> Any:
+    """Run what joblib's ``delayed`` has put off."""
+    return function(*given, **named)
+
+
+def workers(n_jobs: int | None) -> Parallel:
     """Return what runs tasks in parallel, here or wherever ``joblib.parallel_config`` says."""
     if not on_dask():
         return Parallel(n_jobs=n_jobs, return_as="generator")

@@ -1,4 +1,4 @@
-"""Checking what a fusion classifier is trained on: table, labels, weights, groups."""
+"""Checking what a fusion is trained on: table, labels or numbers, weights, groups."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_consistent_length, column_or_1d, compute_sample_weight
+from sklearn.utils import check_array, check_consistent_length, column_or_1d, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
@@ -15,7 +15,7 @@ from adestim.exceptions import InputError
 from adestim.grouping import own_groups
 from adestim.modalities import check_fusion_table
 
-__all__ = ["TrainingSet", "check_classes"]
+__all__ = ["TrainingSet", "check_classes", "check_numbers"]
 
 
 class TrainingSet(NamedTuple):
@@ -92,6 +92,57 @@ def check_classes(
         groups=checked_groups(groups, frame, kept),
     )
     return data, encoder.classes_
+
+
+def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
+    """Check a training set of numbers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table.
+    y : array-like of shape (n_subjects,)
+        Numbers.
+    groups, sample_weight : array-like of shape (n_subjects,) or None
+        As in ``fit``.
+
+    Returns
+    -------
+    TrainingSet
+
+    Raises
+    ------
+    InputError
+        When y holds something else than numbers, or there is a single subject.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    frame = check_fusion_table(estimator, X, reset=True)
+    y = as_numbers(column_or_1d(y, warn=True), name)
+    check_consistent_length(frame, y)
+    weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    kept = weight > 0
+    if kept.sum() < 2:
+        raise InputError(
+            f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
+        )
+    return TrainingSet(frame[kept], y[kept], weight[kept], checked_groups(groups, frame, kept))
+
+
+def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
+    """Return finite floats, or say what y is, but not what it holds."""
+    try:
+        y = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} predicts numbers, so that y must hold numbers",
+            got=f"dtype {y.dtype}",
+            remedy="For classes, use AnchoredFusionClassifier",
+        ) from None
+    return check_array(y, ensure_2d=False, input_name="y")
 
 
 def checked_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:

@@ -132,6 +132,25 @@ def test_module_follows_the_parameters_of_the_estimator(prepared):
     assert module.qformer.cross_modal is None
 
 
+def test_where_auxiliary_tokens_join_follows_the_parameters(prepared):
+    inputs = prepared[0]
+    modules = [
+        inputs.module("mri", quick(interaction_depth=depth, gate=gate).get_params())
+        for depth, gate in ((0, "learned"), (1, "open"), ("output", "closed"))
+    ]
+    assert [module.backbone.join_at for module in modules] == [0, 1, 0]
+    assert [module.output_reader is not None for module in modules] == [False, False, True]
+    assert [module.log_gate.requires_grad for module in modules] == [True, False, False]
+
+
+def test_a_depth_is_refused_where_one_anchor_is_too_shallow(prepared):
+    inputs = prepared[0]
+    for depth in (0, 1, "output"):
+        inputs.require_depth(MODALITIES, quick(interaction_depth=depth).get_params())
+    with pytest.raises(InputError, match=r"'interaction_depth'.*Got 2 for 'mri'.*from 0 to 1"):
+        inputs.require_depth(MODALITIES, quick(interaction_depth=2).get_params())
+
+
 def test_options_of_the_adapters_are_passed_on():
     settings = lora_settings(4, {"alpha": 8.0, "targets": ["qkv"]})
     assert settings == LoRASettings(rank=4, alpha=8.0, targets=("qkv",))

@@ -74,9 +74,9 @@ class NotInstalled:
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of two processes that gives a task up when two of them died of it."""
+    """A cluster of two processes that gives up all tasks of a worker as soon as it dies."""
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(
             n_workers=2,
             processes=True,

@@ -1,20 +1,28 @@
-"""Processes that are killed, meet, or are interrupted: nothing is lost but what was in flight."""
+"""Processes that are killed, meet, or are interrupted, disks that are full or read-only.
+
+Nothing is lost but what was in flight, or what there was no room to keep.
+"""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.callback import FitCallback
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from adestim import store as store_module
+from adestim.exceptions import DataWarning
 from adestim.recall import Prepared
 from adestim.store import FeatureStore
+from tests.full_disks import read_only, small_disk
 from tests.fusion_tables import numeric_table, quick
 from tests.toy_backbone import NOTES, ToyExtractor, ToyViT, note, toy_cells, write_weights
 
@@ -172,3 +180,112 @@ def test_an_interrupted_fit_leaves_an_estimator_that_can_be_fitted(folder):
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert (folder / "seen").read_text() == "KeyboardInterrupt, not fitted, True"
+
+
+# Disks that are full or read-only
+
+
+@pytest.fixture
+def full_disk(tmp_path, monkeypatch):
+    """A folder on a real disk of 64 KiB."""
+    monkeypatch.setattr(store_module, "_WARNED", set())
+    with small_disk(tmp_path / "disk", "64k") as disk:
+        yield disk
+
+
+@pytest.fixture
+def kept(folder, monkeypatch):
+    """A store that holds the first five subjects."""
+    monkeypatch.setattr(store_module, "_WARNED", set())
+    extractor_of(folder, folder / "store").fit_transform(toy_cells(N_SUBJECTS)[0].iloc[:5])
+    return folder / "store"
+
+
+def extractor_of(folder, memory, **params):
+    return ToyExtractor(folder / "toy.pt", memory=memory, batch_size=2, **params)
+
+
+def files_below(folder):
+    """Contents of all files below a folder."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_store_on_a_disk_that_fills_up_keeps_what_had_room(full_disk):
+    store = FeatureStore(full_disk / "store")
+
+    def is_kept(number):
+        values = np.full(2000, number, np.float32)
+        return store.put("tokens", f"{number:04d}", {"x": values}) is not None
+
+    with pytest.warns(DataWarning, match="disk is full.*nothing is lost") as caught:
+        written = list(map(is_kept, range(20)))
+    assert len(caught) == 1
+    assert 0 < sum(written) < 20
+    for number in np.flatnonzero(written):
+        found = store.get("tokens", f"{number:04d}").arrays["x"].read()
+        assert (found == number).all()
+    assert not leftovers(full_disk)
+    assert store.verify() == []
+
+
+def test_room_that_is_made_is_used_again(full_disk):
+    store, values = FeatureStore(full_disk / "store"), {"x": np.zeros(4000, np.float32)}
+    with pytest.warns(DataWarning, match="disk is full"):
+        written = [store.put("tokens", f"{number:04d}", values) for number in range(6)]
+    assert written[-1] is None
+    assert store.prune(max_size=0) > 0
+    assert store.put("tokens", "0005", values) is not None
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_extraction_onto_a_full_disk_warns_once_and_loses_nothing(folder, full_disk, n_jobs):
+    X, _ = toy_cells(60)
+    extractor = extractor_of(folder, FeatureStore(full_disk / "store", "float32"))
+    with joblib.parallel_config("threading"):
+        extractor.set_params(n_jobs=n_jobs)
+        with pytest.warns(DataWarning, match="disk is full.*nothing is lost") as caught:
+            found = extractor.fit_transform(X)
+    assert len(caught) == 1
+    expected = extractor_of(folder, None).fit_transform(X)
+    np.testing.assert_allclose(tokens(found), tokens(expected), atol=1e-6)
+    assert FeatureStore(full_disk / "store").info()["records"].sum() > 0
+    assert FeatureStore(full_disk / "store").verify() == []
+    assert not list(full_disk.glob("**/.*.tmp"))
+
+
+def test_extraction_into_a_read_only_store_uses_what_is_there_and_warns_once(folder, kept):
+    X, _ = toy_cells(N_SUBJECTS)
+    before, encoded = files_below(kept), counted(folder, "encoded")
+    with read_only(kept), pytest.warns(DataWarning, match="could not write.*nothing is") as caught:
+        found = extractor_of(folder, kept).fit_transform(X)
+    assert len(caught) == 1
+    assert counted(folder, "encoded") - encoded == N_SUBJECTS - 5
+    assert files_below(kept) == before
+    expected = extractor_of(folder, None).fit_transform(X)
+    np.testing.assert_allclose(tokens(found), tokens(expected), atol=5e-3)
+
+
+def test_a_read_only_store_that_holds_all_is_as_good_as_any(folder, kept):
+    X, _ = toy_cells(N_SUBJECTS)
+    encoded = counted(folder, "encoded")
+    with read_only(kept), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extractor_of(folder, kept).fit_transform(X.iloc[:5])
+        store = FeatureStore(kept)
+        assert store.info()["records"].tolist() == [5, 5]
+        assert store.verify() == []
+        assert store.prune(max_size=0) == 0
+    assert counted(folder, "encoded") == encoded
+
+
+def test_a_damaged_record_of_a_read_only_store_is_not_trusted(folder, kept):
+    X, _ = toy_cells(N_SUBJECTS)
+    damaged = next((kept / "tokens").glob("*/*.safetensors"))
+    content = bytearray(damaged.read_bytes())
+    content[-1] ^= 1
+    damaged.write_bytes(content)
+    with read_only(kept), pytest.warns(DataWarning) as caught:
+        found = extractor_of(folder, kept).fit_transform(X.iloc[:5])
+    assert sorted(str(item.message).split(" ")[0] for item in caught) == ["A", "The"]
+    expected = extractor_of(folder, None).fit_transform(X.iloc[:5])
+    np.testing.assert_allclose(tokens(found), tokens(expected), atol=5e-3)

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import numpy as np
 import pytest
 import torch
@@ -140,6 +142,33 @@ def test_a_batch_that_does_not_fit_is_halved(spec):
     found = encode_frozen(tables, spec_like(spec, Cramped), device="cpu", batch_size=5)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one.tokens, other.tokens, atol=1e-5)
+
+
+class Counting(Cramped):
+    """Notes how many subjects it is tried with."""
+
+    tried: ClassVar[list] = []
+
+    def encode(self, tokens, log_mask, n_own):
+        self.tried.append(len(tokens))
+        return super().encode(tokens, log_mask, n_own)
+
+
+def test_the_smaller_batch_is_kept_for_inputs_of_that_size(spec):
+    Counting.tried.clear()
+    counting = spec_like(spec, Counting)
+    encode_frozen(subjects(*[5] * 8), counting, device="cpu", batch_size=4)
+    assert Counting.tried == [4, 2, 2, 2, 2]
+    encode_frozen(subjects(*[5] * 4), counting, device="cpu", batch_size=4)
+    assert Counting.tried[5:] == [2, 2]
+
+
+def test_smaller_inputs_are_tried_in_whole_batches_again(spec):
+    Counting.tried.clear()
+    counting = spec_like(spec, Counting)
+    encode_frozen(subjects(5, 5, 5, 5), counting, device="cpu", batch_size=4)
+    encode_frozen(subjects(2, 2), counting, device="cpu", batch_size=4)
+    assert Counting.tried == [4, 2, 2, 2]
 
 
 def test_a_subject_that_does_not_fit_is_said_with_the_remedy(spec):

@@ -7,7 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from adestim import heads
-from adestim.heads import fit_logistic, fit_phase_one, inner_folds, rotate, subset_folds
+from adestim.heads import fit_logistic, fit_phase_one, inner_folds
+from adestim.penalised import rotate, subset_folds
 from adestim.modalities import training_tables
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 

@@ -1,12 +1,16 @@
 import os
 import pickle
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
+from adestim import recall
 from adestim.encoding import BackboneSpec, Encoding
+from adestim.exceptions import DataWarning, VolumeError
 from adestim.recall import Prepared, RecalledPreparation, TokenShelf, cell_content, recalled
 from adestim.store import FeatureStore
 
@@ -120,6 +124,61 @@ def test_a_store_that_cannot_be_written_loses_nothing(log, tmp_path):
     np.testing.assert_array_equal(prepared.inputs, np.full((2, 3), 6.0))
 
 
+def test_an_image_whose_file_changed_is_prepared_again(store, tmp_path):
+    path, found = tmp_path / "a.nii", []
+    preparation = RecalledPreparation.of(mean_of_image, store, "smri", "toy")
+    for value in (1.0, 2.0):
+        nibabel.save(nibabel.Nifti1Image(np.full((2, 2, 2), value), np.eye(4)), path)
+        found.append(preparation((nibabel.load(path),)).inputs.read().tolist())
+    assert found == [[1.0], [2.0]]
+
+
+def mean_of_image(cells):
+    return Prepared(np.array([np.mean(cells[0].get_fdata())], dtype=np.float32))
+
+
+class Unreadable:
+    """A cell of whose content nothing can be said: an image of a damaged file, for one."""
+
+    affine = np.eye(4)
+    header = None
+
+    @property
+    def dataobj(self):
+        raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+
+def test_what_is_wrong_with_a_cell_is_left_to_the_preparation_to_say(store):
+    def refuse(cells):
+        raise VolumeError("A volume must be readable")
+
+    preparation = RecalledPreparation(refuse, store, "k", "smri", "toy")
+    with pytest.raises(VolumeError, match="must be readable"):
+        preparation((Unreadable(),))
+
+
+@pytest.mark.parametrize("name", ["FORMAT", "PREPARATION_VERSION"])
+def test_another_version_has_keys_of_its_own(store, log, monkeypatch, name):
+    recalling(store, log)((3.0,))
+    monkeypatch.setattr(recall, name, "another")
+    recalling(store, log)((3.0,))
+    assert n_asked(log) == 2
+
+
+def test_a_record_that_was_damaged_meanwhile_is_made_again(store, log):
+    recalling(store, log)((3.0,))
+    [path] = Path(store.folder).glob("inputs/*/*.safetensors")
+    dates, content = path.stat(), bytearray(path.read_bytes())
+    content[-1] ^= 1
+    time.sleep(0.02)
+    path.write_bytes(content)
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    with pytest.warns(DataWarning, match="made again"):
+        prepared = recalling(store, log)((3.0,))
+    np.testing.assert_array_equal(prepared.inputs.read(), np.full((2, 3), 6.0))
+    assert n_asked(log) == 2
+
+
 def test_it_survives_pickling(store, log):
     preparation = recalling(store, log)
     assert pickle.loads(pickle.dumps(preparation)) == preparation
@@ -169,6 +228,14 @@ def test_other_weights_or_another_precision_make_other_tokens(store, change):
     calls = []
     recalled(shelf(store), inputs_of(1), encode_all(calls))
     recalled(shelf(store, **change), inputs_of(1), encode_all(calls))
+    assert calls == [[0], [0]]
+
+
+def test_tokens_of_another_format_are_apart(store, monkeypatch):
+    calls = []
+    recalled(shelf(store), inputs_of(1), encode_all(calls))
+    monkeypatch.setattr(recall, "FORMAT", "another")
+    recalled(shelf(store), inputs_of(1), encode_all(calls))
     assert calls == [[0], [0]]
 
 

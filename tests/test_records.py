@@ -1,15 +1,17 @@
+import errno
 import os
 import stat
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from adestim.exceptions import InputError
-from adestim.records import DamagedRecordError, open_record, write_record
+from adestim.records import DamagedRecordError, StoredArray, open_record, write_record
 
 ARRAYS = {
     "tokens": np.arange(12, dtype=np.float16).reshape(3, 4),
@@ -104,6 +106,66 @@ def test_another_format_is_said(path):
     path.write_bytes(content.replace(b'"format":"1"', b'"format":"9"'))
     with pytest.raises(DamagedRecordError, match="format '9' instead of '1'"):
         open_record(path)
+
+
+def other_format(path):
+    path.write_bytes(path.read_bytes().replace(b'"format":"1"', b'"format":"9"'))
+
+
+@pytest.mark.parametrize(
+    ("change", "stays"),
+    [
+        (lambda path: None, True),
+        (other_format, True),
+        (lambda path: path.write_bytes(b"x"), False),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), False),
+    ],
+    ids=["whole", "another format", "no record", "damaged"],
+)
+def test_a_record_that_is_whole_or_not_ours_keeps_its_name(path, change, stays):
+    change(path)
+    before = path.read_bytes()
+    write_record(path, {**ARRAYS, "more": np.ones(2)}, {})
+    assert (path.read_bytes() == before) is stays
+
+
+def test_what_was_compared_is_compared_again_when_the_file_changes(path):
+    record = open_record(path)
+    record.check()
+    dates = path.stat()
+    time.sleep(0.02)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    os.utime(path, ns=(dates.st_atime_ns, dates.st_mtime_ns))
+    with pytest.raises(DamagedRecordError, match="checksum"):
+        open_record(path).check_once()
+
+
+def test_a_disk_that_cannot_read_a_record_has_damaged_it(path, monkeypatch):
+    def unreadable(array, file):
+        raise OSError(errno.EIO, "Input/output error")
+
+    record = open_record(path)
+    monkeypatch.setattr(StoredArray, "_load", unreadable)
+    with pytest.raises(DamagedRecordError, match="disk cannot read"):
+        record.check()
+
+
+def test_an_array_of_objects_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"arrays of numbers or bools.*dtype object"):
+        write_record(tmp_path / "a.safetensors", {"x": np.array([None])}, {})
+
+
+def test_big_endian_arrays_are_kept_in_the_order_of_safetensors(tmp_path):
+    write_record(tmp_path / "a.safetensors", {"x": np.arange(3, dtype=">i4")}, {})
+    found = open_record(tmp_path / "a.safetensors").arrays["x"].read()
+    assert found.tolist() == [0, 1, 2]
+    assert found.dtype == "<i4"
+
+
+def test_a_renamed_record_is_that_of_another_key(path):
+    path.rename(path.with_name("b.safetensors"))
+    with pytest.raises(DamagedRecordError, match="its key is another"):
+        open_record(path.with_name("b.safetensors"))
 
 
 def test_an_absent_record_is_absent(tmp_path):

@@ -1,11 +1,16 @@
+import time
 from concurrent.futures import Future
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
+from adestim import subjects
 from adestim.exceptions import DataWarning, InputError, SubjectsError
+from adestim.recall import Prepared
 from adestim.subjects import (
     answer_for_lost_tasks,
+    for_each_subject,
     settle_failures,
     windows,
     without_failures,
@@ -156,6 +161,82 @@ def test_a_subject_that_kills_its_worker_alone_too_is_a_failure_that_names_it(ba
     assert str(failure).startswith("Subject 'sub-07': ")
     assert "memory" in str(failure)
     assert not backend.running
+
+
+# Preparation while a model runs
+
+
+class Noted:
+    """A preparation that notes begin and end of every subject, and takes a while."""
+
+    def __init__(self, folder, seconds=0.02):
+        self.folder, self.seconds = folder, seconds
+
+    def __call__(self, cells):
+        note(self.folder, f"begin {cells[0]}")
+        time.sleep(self.seconds)
+        note(self.folder, f"end {cells[0]}")
+        return Prepared(cells[0])
+
+
+def note(folder, words):
+    """Add a line to the notes; what is shorter than a page is written at once."""
+    with open(folder / "notes", "a") as file:  # noqa: PTH123
+        file.write(f"{words}\n")
+
+
+def run_through(folder, n_jobs, n_subjects=12, size=3):
+    """Prepare subjects while a stand-in for a model works on them; return the order of events."""
+    frame = pd.DataFrame({"cell": [f"s{number:02d}" for number in range(n_subjects)]})
+    coming = for_each_subject(Noted(folder), frame, n_jobs, False, "cell", size)
+    for portion in windows(coming, size):
+        note(folder, f"model {portion[0].inputs}")
+        time.sleep(0.2)
+        note(folder, f"model-done {portion[0].inputs}")
+    return (folder / "notes").read_text().splitlines()
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2], ids=["in a thread", "in processes"])
+def test_subjects_are_prepared_while_the_model_runs(tmp_path, n_jobs):
+    events = run_through(tmp_path, n_jobs)
+    for first, next_portion in (("s00", "s03"), ("s03", "s06"), ("s06", "s09")):
+        running = slice(events.index(f"model {first}"), events.index(f"model-done {first}"))
+        assert f"end {next_portion}" in events[running]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2], ids=["in a thread", "in processes"])
+def test_no_more_than_one_portion_is_prepared_ahead(tmp_path, n_jobs):
+    events = run_through(tmp_path, n_jobs)
+    for first, too_early in (("s00", "s06"), ("s03", "s09")):
+        before = events[: events.index(f"model-done {first}")]
+        assert f"begin {too_early}" not in before
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_results_are_in_the_subjects_order(tmp_path, n_jobs):
+    frame = pd.DataFrame({"cell": [f"s{number:02d}" for number in range(7)]})
+    found = for_each_subject(Noted(tmp_path, 0), frame, n_jobs, False, "cell", 3)
+    assert [item.inputs for item in found] == frame["cell"].tolist()
+
+
+def test_who_turns_away_waits_for_the_subject_in_hand_alone(tmp_path):
+    frame = pd.DataFrame({"cell": [f"s{number:02d}" for number in range(40)]})
+    coming = for_each_subject(Noted(tmp_path), frame, None, False, "cell", 20)
+    next(coming)
+    coming.close()
+    begun = (tmp_path / "notes").read_text().count("begin")
+    assert 20 <= begun <= 23
+
+
+def test_a_single_portion_needs_no_thread(tmp_path, monkeypatch):
+    monkeypatch.setattr(subjects, "ThreadPoolExecutor", None)
+    frame = pd.DataFrame({"cell": ["s00", "s01"]})
+    assert len(list(for_each_subject(Noted(tmp_path, 0), frame, None, False, "cell"))) == 2
+
+
+def test_nobody_is_prepared_of_an_empty_table(tmp_path):
+    frame = pd.DataFrame({"cell": []})
+    assert list(for_each_subject(Noted(tmp_path, 0), frame, None, False, "cell", 3)) == []
 
 
 def test_results_come_one_by_one_from_every_backend():

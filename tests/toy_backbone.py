@@ -49,6 +49,7 @@ class ToyViT(Backbone):
     lora_targets = ("qkv", "proj")
     checkpoint = CheckpointLayout(wrappers=("model",), prefixes=("module.",))
     n_stand_in = N_PLACES
+    block_list = "blocks"
 
     def __init__(self, width: int = WIDTH):
         super().__init__()
@@ -68,8 +69,7 @@ class ToyViT(Backbone):
     def encode(self, tokens, log_mask, n_own):
         if not torch.is_grad_enabled() and log_mask is None:
             note("encoded", len(tokens))
-        for block in self.blocks:
-            tokens = self.run(block, tokens, log_mask)
+        tokens = self.run_blocks(tokens, log_mask, n_own)
         return self.norm(tokens.transpose(1, 2)).transpose(1, 2)
 
 
@@ -117,7 +117,10 @@ def toy_module(weights, seed=0, **changes):
     """A fusion whose anchor 'img' is the toy model."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        body = AdaptedBackbone(toy_spec(weights), LoRASettings(rank=2), torch.device("cpu"))
+        join_at = changes.pop("join_at", 0)
+        body = AdaptedBackbone(
+            toy_spec(weights), LoRASettings(rank=2), torch.device("cpu"), join_at=join_at
+        )
         sizes = {"n_queries": 2, "qformer_width": 8, "n_heads": 1, "dropout": 0.1}
         return AnchoredFusion(
             "img", body, SHAPES, n_outputs=2, cross_modal=True, **(sizes | changes)

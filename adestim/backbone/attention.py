@@ -97,7 +97,7 @@ class Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, queries: Tensor, keys: Tensor, log_mask: Tensor) -> Tensor:
+    def forward(self, queries: Tensor, keys: Tensor, log_mask: Tensor | None) -> Tensor:
         """Attend from (B, Q, C) to (B, T, C) under a log-mask (B, T)."""
         q = self._heads(self.query(queries))
         k, v = (self._heads(part) for part in self.key_value(keys).chunk(2, dim=-1))

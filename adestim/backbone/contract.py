@@ -7,15 +7,15 @@ and pools its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from adestim.backbone.blocks import BlockRunner
 from adestim.backbone.checkpoint import CheckpointLayout, file_digest, load_strict, read_state
 from adestim.encoding import BackboneSpec
 
@@ -24,7 +24,7 @@ __all__ = ["Backbone"]
 LARGE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
 
 
-class Backbone(nn.Module):
+class Backbone(BlockRunner):
     """Base of all backbones.
 
     A model of one's own subclasses it, names its sizes in the constructor, and implements
@@ -55,6 +55,11 @@ class Backbone(nn.Module):
         Whether the fusion appends a summary token to the model's own, for it to pool.
     n_stand_in : int
         Number of own tokens the model needs where a subject has no inputs.
+    block_list : str
+        Dotted name of the list of blocks before which auxiliary tokens may join, where ``encode``
+        runs them by ``run_blocks``; empty where they join at the input alone.
+    join_at : int
+        Number of blocks that own tokens pass alone.
 
     See Also
     --------
@@ -100,7 +105,6 @@ class Backbone(nn.Module):
     initial_log_gate: ClassVar[float] = -2.0
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1
-    gradient_checkpointing: bool = False
 
     def __init__(self):
         super().__init__()
@@ -249,7 +253,7 @@ class Backbone(nn.Module):
         return None
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
-        """Run the blocks.
+        """Run the blocks; :meth:`run_blocks` does so at any depth of interaction.
 
         Parameters
         ----------
@@ -301,9 +305,3 @@ class Backbone(nn.Module):
         mask = self.readable(own)
         weight = mask.unsqueeze(-1).to(tokens.dtype)
         return (tokens[:, : mask.shape[1]] * weight).sum(1) / weight.sum(1).clamp(min=1)
-
-    def run(self, block: Callable[..., Tensor], *args: Any) -> Tensor:
-        """Call a block, its activations made again in the backward pass where asked for."""
-        if self.gradient_checkpointing and torch.is_grad_enabled():
-            return checkpoint(block, *args, use_reentrant=False)
-        return block(*args)

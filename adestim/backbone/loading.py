@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -14,7 +15,7 @@ from adestim._torch import memory_of
 from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.quantization import packed_states, require_gpu
-from adestim.backbone.registry import import_class
+from adestim.backbone.registry import import_class, known_card
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError
 
@@ -88,22 +89,37 @@ def room_for(
 
 
 def require_own_gpu(spec: BackboneSpec, device: torch.device | str) -> None:
-    """Refuse to fill a GPU with one copy of a model for every worker process of joblib."""
-    if torch.device(device).type != "cuda" or not in_joblib_worker():
+    """Refuse to fill a GPU with one copy of a model for every worker process."""
+    if torch.device(device).type != "cuda" or not in_worker_process():
         return
     raise DeviceMemoryError(
         "A model is loaded onto a GPU by one process only: with n_jobs > 1 every worker process "
         "would hold a copy of its own",
-        got=f"{spec.name!r} for {device} in a worker process of joblib",
+        got=f"{spec.name!r} for {device} in a worker process of joblib or Dask",
         remedy="Pass n_jobs=1 to what runs the model; or encode all subjects once with memory=, "
         "and search afterwards, when their tokens are in the store; or start one process a GPU, "
         "each with its own CUDA_VISIBLE_DEVICES",
     )
 
 
-def in_joblib_worker() -> bool:
-    """Tell whether this is a process that joblib's default backend, loky, has started."""
-    return multiprocessing.current_process().name.startswith("LokyProcess")
+def in_worker_process() -> bool:
+    """Tell whether this is one of several processes that joblib or Dask has started."""
+    name = multiprocessing.current_process().name
+    return name.startswith("LokyProcess") or "PoolWorker-" in name or in_dask_process()
+
+
+def in_dask_process() -> bool:
+    """Tell whether this is a process of a Dask worker that may share its GPU with others."""
+    distributed = sys.modules.get("distributed")
+    # Workers that are threads share one process; dask_cuda gives every worker a GPU of its own.
+    if distributed is None or "dask_cuda" in sys.modules:
+        return False
+    if multiprocessing.parent_process() is None:
+        return False
+    try:
+        return distributed.get_worker() is not None
+    except ValueError:
+        return False
 
 
 def forget_adapted() -> None:
@@ -134,8 +150,17 @@ def require_same_weights(home: type[Backbone], spec: BackboneSpec) -> None:
         raise CheckpointError(
             f"The weights of {spec.name!r} must be those that fit saw",
             got=f"{path}: " + ("another content" if there else "no such file"),
-            remedy="Put them back, or fit again",
+            remedy=f"Put them back, {whence(spec)}; or fit again",
         )
+
+
+def whence(spec: BackboneSpec) -> str:
+    """Say which file a spec's weights are, and where they can be had."""
+    digest = f"the file whose SHA-256 is {spec.digest}"
+    card = known_card(spec.name)
+    place = "" if card is None else f"https://huggingface.co/{card.hub}" if card.hub else card.url
+    name = "" if card is None or not card.filename else f"{card.filename} "
+    return f"{digest} ({name}from {place})" if place else digest
 
 
 def adapted(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:

@@ -106,6 +106,8 @@ class AdaptedBackbone(nn.Module):
         Their precision; adapters are float32.
     gradient_checkpointing : bool, default=False
         Whether activations are made again in the backward pass.
+    join_at : int, default=0
+        Number of blocks that own tokens pass before auxiliary ones join them.
     """
 
     def __init__(
@@ -115,12 +117,14 @@ class AdaptedBackbone(nn.Module):
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         gradient_checkpointing: bool = False,
+        join_at: int = 0,
     ):
         super().__init__()
-        self.recipe = (spec, settings, device, dtype, gradient_checkpointing)
+        self.recipe = (spec, settings, device, dtype, gradient_checkpointing, join_at)
         shared = load_backbone(spec, device, dtype)
         self.body = own_copy(shared, device) if settings.full else skeleton(shared)
         self.body.gradient_checkpointing = gradient_checkpointing
+        self.body.join_before(join_at)
         if settings.full:
             train_all(self.body)
         else:
@@ -170,11 +174,11 @@ class AdaptedBackbone(nn.Module):
         return {"recipe": self.recipe, "adapters": adapters, "training": self.training}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        spec, settings, device, dtype, checkpointing = state["recipe"]
+        spec, settings, device, *options = state["recipe"]
         if device.type == "cuda" and not torch.cuda.is_available():
             device = torch.device("cpu")
         with torch.random.fork_rng(devices=[]):
-            AdaptedBackbone.__init__(self, spec, settings, device, dtype, checkpointing)
+            AdaptedBackbone.__init__(self, spec, settings, device, *options)
         mine = dict(self.body.named_parameters())
         with torch.no_grad():
             for name, value in state["adapters"].items():

@@ -27,7 +27,7 @@ class ReadingBlock(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor) -> Tensor:
+    def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor | None) -> Tensor:
         """Return the reader (B, 1, C) after it has read (B, T, C)."""
         keys = self.norm_tokens(tokens)
         read = self.attention(self.norm_reader(reader), keys, log_mask)
@@ -63,6 +63,7 @@ class ReferenceBackbone(Backbone):
 
     initial_log_gate: ClassVar[float] = 0.0
     needs_summary: ClassVar[bool] = True
+    block_list: str = "blocks"
 
     def __init__(
         self, n_tokens: int, n_features: int, width: int, depth: int, n_heads: int, dropout: float
@@ -80,11 +81,13 @@ class ReferenceBackbone(Backbone):
         x = self.features(inputs)
         return x * self.place_gain + self.place_shift if len(self.place_gain) else x
 
-    def encode(self, tokens: Tensor, log_mask: Tensor, n_own: int) -> Tensor:
-        """Let the summary, the last own token, read all tokens in every block."""
+    def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
+        """Let the summary, the last own token, read all tokens from where they join."""
         before, reader, after = tokens.split([n_own - 1, 1, tokens.shape[1] - n_own], dim=1)
-        for block in self.blocks:
-            reader = block(reader, torch.cat([before, reader, after], dim=1), log_mask)
+        for number, block in enumerate(self.blocks):
+            n_read = n_own if number < self.join_at else tokens.shape[1]
+            read = torch.cat([before, reader, after], dim=1)[:, :n_read]
+            reader = block(reader, read, None if log_mask is None else log_mask[:, :n_read])
         return torch.cat([before, self.norm(reader), after], dim=1)
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:

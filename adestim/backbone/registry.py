@@ -16,6 +16,7 @@ from adestim.exceptions import InputError
 __all__ = [
     "BackboneCard",
     "find_card",
+    "known_card",
     "names_like",
     "register_backbone",
     "registered_cards",
@@ -289,6 +290,12 @@ def find_card(name: str, modality: str) -> BackboneCard | None:
     discover()
     card = _CARDS.get(name)
     return card if card is not None and card.modality == modality else None
+
+
+def known_card(name: str) -> BackboneCard | None:
+    """Return the card of a backbone of any modality, or None."""
+    discover()
+    return _CARDS.get(name)
 
 
 def registered_cards() -> list[BackboneCard]:

@@ -21,6 +21,8 @@ from adestim.backbone.trial import (
     collated,
     drawn,
     encoded,
+    joining_before,
+    leaving,
     own_side,
     pooled,
     readable_tokens,
@@ -301,6 +303,32 @@ def rule_checkpointing(case: Case) -> str | None:
     return unlike(case, again, plain, "gradient_checkpointing must not change the gradient")
 
 
+def rule_depth(case: Case) -> str | None:
+    """Require that auxiliary tokens can join before any of the blocks that the model names."""
+    last = len(case.model.blocks_to_join) - 1
+    for block in sorted({1, last}) if last > 0 else ():
+        with joining_before(case.model, block):
+            found = broken_before(case, block)
+        if found:
+            return f"where auxiliary tokens join before block {block}, {found}"
+    return None
+
+
+def broken_before(case: Case, block: int) -> str | None:
+    """Say what is wrong where auxiliary tokens join before a block."""
+    own = own_side(case)
+    auxiliary = auxiliary_side(own)
+    alone, beside = leaving(case, block - 1, own), leaving(case, block - 1, own, auxiliary)
+    if apart(beside, alone) > case.tolerance:
+        return "own tokens must pass the blocks before it alone: run the blocks by run_blocks"
+    joined, plain = pooled(case, own, auxiliary), pooled(case, own)
+    if apart(joined, plain) <= case.tolerance:
+        return "they must change what is pooled"
+    with joining_before(case.model, 0):
+        at_input = pooled(case, own)
+    return unlike(case, plain, at_input, "own tokens must be encoded as ever without them")
+
+
 BEHAVIOUR: dict[str, Rule] = {
     "methods": rule_methods,
     "home": rule_home,
@@ -320,4 +348,5 @@ BEHAVIOUR: dict[str, Rule] = {
     "lora_targets": rule_lora_targets,
     "stand_in": rule_stand_in,
     "checkpointing": rule_checkpointing,
+    "depth": rule_depth,
 }

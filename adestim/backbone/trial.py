@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ __all__ = [
     "collated",
     "drawn",
     "encoded",
+    "joining_before",
+    "leaving",
     "own_side",
     "pooled",
     "readable_tokens",
@@ -118,6 +121,30 @@ def readable_tokens(case: Case, own: Own, row: int) -> Tensor:
     """Return a subject's encoded tokens that speak of it."""
     readable = case.model.readable(own.mask)
     return encoded(case, own)[row, : readable.shape[1]][readable[row]]
+
+
+@contextmanager
+def joining_before(model: Backbone, block: int) -> Iterator[None]:
+    """Let auxiliary tokens join before a block for a while."""
+    before = model.join_at
+    model.join_before(block)
+    try:
+        yield
+    finally:
+        model.join_at = before
+
+
+def leaving(case: Case, block: int, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
+    """Return the tokens that leave a block, the first time that it is run."""
+    seen: list[Tensor] = []
+    hook = case.model.blocks_to_join[block].register_forward_hook(
+        lambda _, args, output: seen.append(output)
+    )
+    try:
+        encoded(case, own, auxiliary)
+    finally:
+        hook.remove()
+    return seen[0]
 
 
 def apart(first: Tensor, second: Tensor) -> float:

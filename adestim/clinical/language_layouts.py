@@ -74,6 +74,8 @@ class Family:
         Name of the configuration's number after which positions begin; empty for zero.
     options : mapping, default={}
         Options of the model's constructor.
+    blocks : str, default="layers"
+        Dotted name of the model's list of blocks.
     """
 
     causal: bool
@@ -83,6 +85,7 @@ class Family:
     window_edge: int = 1
     first_position: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    blocks: str = "layers"
 
     def reads_backwards_only(self, config: Any) -> bool:
         """Tell whether a model of this configuration is causal."""
@@ -109,6 +112,7 @@ def kept(laid: Laid) -> Tensor:
 DECODER = ("q_proj", "v_proj")
 ENCODER = ("query", "value")
 NO_POOLER = {"add_pooling_layer": False}
+OF_BERT: dict[str, Any] = {"options": NO_POOLER, "blocks": "encoder.layer"}
 
 FAMILIES: Mapping[str, Family] = {
     "llama": Family(True, counted, DECODER),
@@ -116,9 +120,9 @@ FAMILIES: Mapping[str, Family] = {
     "qwen2": Family(True, counted, DECODER, masks="by_layer"),
     "qwen3": Family(True, counted, DECODER, masks="by_layer"),
     "gemma3_text": Family(True, counted, DECODER, masks="by_layer"),
-    "bert": Family(False, kept, ENCODER, options=NO_POOLER),
-    "roberta": Family(False, kept, ENCODER, first_position="pad_token_id", options=NO_POOLER),
-    "xlm-roberta": Family(False, kept, ENCODER, first_position="pad_token_id", options=NO_POOLER),
+    "bert": Family(False, kept, ENCODER, **OF_BERT),
+    "roberta": Family(False, kept, ENCODER, first_position="pad_token_id", **OF_BERT),
+    "xlm-roberta": Family(False, kept, ENCODER, first_position="pad_token_id", **OF_BERT),
     "modernbert": Family(False, counted, ("Wqkv",), masks="by_layer", window_edge=0),
 }
 

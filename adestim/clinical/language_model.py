@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from adestim.backbone.checkpoint import file_digest
 from adestim.backbone.contract import LARGE_LAYERS, Backbone
+from adestim.clinical.language_depth import run_joining
 from adestim.clinical.language_files import (
     described,
     read_config,
@@ -25,7 +26,6 @@ from adestim.clinical.language_layouts import (
     Family,
     aux_after_first,
     recomputing,
-    run_body,
 )
 from adestim.clinical.language_weights import load_body
 from adestim.clinical.text import RecordTemplate, Sentence, write_record
@@ -77,6 +77,7 @@ class LanguageModel(Backbone):
         # A causal model's first token sees itself alone; and rotary positions count from the first.
         self.n_stand_in = 2
         self.body = body
+        self.block_list = f"body.{self.family.blocks}"
 
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
@@ -239,7 +240,9 @@ class LanguageModel(Backbone):
         self._require_places(tokens.shape[1])
         laid = aux_after_first(tokens, log_mask, n_own)
         with recomputing(self.body, self.gradient_checkpointing):
-            encoded = run_body(self.body, self.family, laid, self._dtype())
+            encoded = run_joining(
+                self.body, self.family, laid, self._dtype(), self.blocks_to_join, self.join_at
+            )
         return encoded[:, laid.back]
 
     def readable(self, own: Tensor) -> Tensor:

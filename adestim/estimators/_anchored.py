@@ -19,6 +19,8 @@ ANCHORED_CONSTRAINTS: dict = {
     "anchor": [str, list],
     "n_queries": [Interval(Integral, 0, None, closed="left")],
     "cross_modal": ["boolean"],
+    "interaction_depth": [Interval(Integral, 0, None, closed="left"), StrOptions({"output"})],
+    "gate": [StrOptions({"learned", "open", "closed"})],
     "start": [StrOptions({"stacked", "average", "anchor"})],
     "width": [Interval(Integral, 8, None, closed="left")],
     "depth": [Interval(Integral, 1, None, closed="left")],
@@ -45,6 +47,11 @@ class AnchoredMixin:
 
     def _net_names(self, modalities):
         return choose_anchors(self.anchor, modalities, type(self).__name__)
+
+    def _prepared_nets(self, names, *args):
+        # Before the first anchor is trained, not after hours of it.
+        self._inputs.require_depth(names, self.get_params(deep=False))
+        yield from super()._prepared_nets(names, *args)
 
     def _module(self, name):
         return self._inputs.module(name, self.get_params(deep=False))

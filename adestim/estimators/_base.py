@@ -157,7 +157,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _net_params(self) -> dict:
         """Return what training must know."""
-        return self.get_params(deep=False) | {"losses": self._task().losses}
+        return self.get_params(deep=False) | {"losses": self._task().losses(self.phase_one_)}
 
     def _after_epoch(self, name, context, frame, y, epoch) -> bool:
         """Record an epoch, and offer it to scikit-learn's callbacks as a task."""

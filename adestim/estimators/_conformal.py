@@ -62,7 +62,7 @@ class PatternThresholds:
         for pattern, rows in pattern_keys(present).items():
             places = [rows[member[rows]] for member in members]
             found = [conformal_quantile(own[each], weight[each], alpha) for each in places]
-            share = np.array([shrinkage_share(len(each), shrinkage) for each in places])
+            share = np.array([shrinkage_share(weight[each], shrinkage) for each in places])
             # In this form equal thresholds stay what they are, to the last digit.
             by_pattern[pattern] = common + share * (np.array(found) - common)
         return cls(common, by_pattern)
@@ -99,8 +99,8 @@ def nonconformity(probabilities: np.ndarray, kind: str) -> np.ndarray:
 def conformal_quantile(scores: np.ndarray, weight: np.ndarray, alpha: float) -> float:
     """Return the score that a new subject's exceeds with a probability of ``alpha`` at most.
 
-    With equal weights it is the k-th smallest of n, k being (n + 1)(1 - alpha) rounded up; with
-    others, the new subject has the mean weight.
+    With weights of 1 it is the k-th smallest of n, k being (n + 1)(1 - alpha) rounded up; with
+    others, a subject counts as often as its weight says, and the new one once.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def conformal_quantile(scores: np.ndarray, weight: np.ndarray, alpha: float) -> 
     if not len(scores):
         return LARGEST_SCORE
     order = np.argsort(scores, kind="stable")
-    reached = np.cumsum(weight[order] / weight.mean()) / (len(scores) + 1)
+    reached = np.cumsum(weight[order]) / (weight.sum() + 1)
     # Rounding of the sums must not cost a rank.
     place = np.searchsorted(reached, 1 - alpha - 1e-12)
     return float(scores[order[place]]) if place < len(scores) else LARGEST_SCORE

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import check_cv
@@ -76,6 +77,8 @@ class Rows(NamedTuple):
         Class labels and weights.
     groups : ndarray of shape (n_subjects,) or None
         Groups, where the user gave any.
+    folds : sequence of (train, test) arrays of row numbers, or None
+        Folds, where the user gave any.
     params : dict of str to ndarray of shape (n_subjects,)
         What the classifier's ``fit`` is given beside.
     """
@@ -84,6 +87,7 @@ class Rows(NamedTuple):
     labels: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None
+    folds: Folds | None
     params: dict[str, np.ndarray]
 
 
@@ -166,6 +170,7 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         -------
         ndarray of shape (n_subjects,)
         """
+        check_is_fitted(self, "estimator_")
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _judged(self, X) -> tuple[np.ndarray, np.ndarray]:
@@ -180,8 +185,9 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
 
     def _table(self, X, reset: bool):
         """Return a table of which rows can be taken, its columns checked."""
+        table = X if isinstance(X, pd.DataFrame) else as_array(X)
         validate_data(self, X, reset=reset, skip_check_array=True)
-        return X if isinstance(X, pd.DataFrame) else np.asarray(X)
+        return table
 
     def _training_rows(self, X, y, groups, sample_weight) -> Rows:
         """Return the checked training set."""
@@ -203,6 +209,7 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
             y[kept],
             weight[kept],
             given.get("groups"),
+            given_folds(self.cv, table, y, groups, kept),
             fit_params(self.estimator, given),
         )
 
@@ -241,13 +248,24 @@ def fit_params(estimator: Any, given: Mapping[str, np.ndarray]) -> dict[str, np.
     return {f"{prefix}{name}": given[name] for name in taken}
 
 
+def given_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray) -> Folds | None:
+    """Return the user's own folds, by place among the rows that are kept; None for our own."""
+    if cv is None or isinstance(cv, Integral):
+        return None
+    place = np.cumsum(kept) - 1
+    folds = []
+    for sides in check_cv(cv, y, classifier=True).split(table, y, groups):
+        train, test = (np.arange(len(y))[np.asarray(side)] for side in sides)
+        folds.append((place[train[kept[train]]], place[test[kept[test]]]))
+    return [(train, test) for train, test in folds if len(train) and len(test)]
+
+
 def folds_of(cv: Any, rows: Rows, targets: np.ndarray, seed: int) -> Folds:
     """Return folds that keep groups whole and every class in every training part."""
-    if cv is None or isinstance(cv, Integral):
+    folds = rows.folds
+    if folds is None:
         groups = own_groups(pd.DataFrame(rows.table)) if rows.groups is None else rows.groups
         folds = inner_folds(targets, groups, seed, cv or N_FOLDS)
-    else:
-        folds = list(check_cv(cv, targets, classifier=True).split(rows.table, targets, rows.groups))
     if not folds:
         raise InputError(
             "Every class needs rows of at least 2 groups, so that one can be held out",
@@ -294,6 +312,25 @@ def held_out(estimator: Any, rows: Rows, train, test, classes: np.ndarray) -> np
     columns = np.searchsorted(classes, estimator.classes_)
     probabilities[:, columns] = estimator.predict_proba(rows_of(rows.table, test))
     return probabilities
+
+
+def as_array(X: Any) -> np.ndarray:
+    """Return a table that is no frame as a two-dimensional array."""
+    if issparse(X):
+        raise InputError(
+            "A wrapper by pattern of missing modalities reads dense tables",
+            got="a sparse one",
+            remedy="Pass X.toarray()",
+        )
+    table = np.asarray(X)
+    if table.ndim != 2:
+        raise InputError(
+            "A table has one row a subject and one column a feature, so 2 dimensions",
+            got=f"{table.ndim}",
+            remedy="Reshape your data: X.reshape(1, -1) for one subject, X.reshape(-1, 1) for "
+            "one feature",
+        )
+    return table
 
 
 def rows_of(table: Any, rows: np.ndarray) -> Any:

@@ -63,7 +63,7 @@ class Scaling:
         targets : ndarray of shape (n_subjects,)
             Classes as integers from 0.
         weight : ndarray of shape (n_subjects,)
-            Weights of the subjects; their scale does not matter.
+            Weights of the subjects; one of weight 2 counts as two.
         with_bias : bool
             Whether there is a bias.
 
@@ -73,7 +73,7 @@ class Scaling:
         """
         n_classes = probabilities.shape[1]
         n_biases = n_classes - 1 if with_bias else 0
-        problem = (logits_of(probabilities), targets, weight / weight.mean())
+        problem = (logits_of(probabilities), targets, weight)
         bounds = [SHARPNESS_BOUNDS, *[(None, None)] * n_biases]
         start = np.array([1.0, *[0.0] * n_biases])
         found = minimize(penalised_loss, start, problem, "L-BFGS-B", jac=True, bounds=bounds).x
@@ -134,7 +134,7 @@ class PatternScaling:
         by_pattern = {}
         for pattern, rows in pattern_keys(present).items():
             own = Scaling.fit(probabilities[rows], targets[rows], weight[rows], with_bias)
-            by_pattern[pattern] = own.shrunk(common, shrinkage_share(len(rows), shrinkage))
+            by_pattern[pattern] = own.shrunk(common, shrinkage_share(weight[rows], shrinkage))
         return cls(common, by_pattern)
 
     def apply(self, probabilities: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -176,9 +176,10 @@ def pattern_keys(present: np.ndarray) -> dict[Pattern, np.ndarray]:
     }
 
 
-def shrinkage_share(n_rows: int, shrinkage: float) -> float:
-    """Return how much a group's own estimate counts beside the common one."""
-    return n_rows / (n_rows + shrinkage)
+def shrinkage_share(weight: np.ndarray, shrinkage: float) -> float:
+    """Return how much the estimate of some subjects counts beside that of all."""
+    n_subjects = weight.sum()
+    return n_subjects / (n_subjects + shrinkage) if n_subjects else 0.0
 
 
 def logits_of(probabilities: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,12 +10,14 @@ import numpy as np
 from torch import Tensor
 
 from adestim.heads import PhaseOne, fit_phase_one, inner_folds
+from adestim.ridge import RidgePhaseOne, fit_ridge_phase_one, number_folds
 from adestim.tokens import TokenTable
-from adestim.training import class_losses
+from adestim.training import NumberLoss, class_losses
 
-__all__ = ["Classification", "Task"]
+__all__ = ["Classification", "Regression", "Task"]
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+Losses = Callable[[Tensor, Tensor], Tensor]
 
 
 class Task(Protocol):
@@ -37,8 +39,8 @@ class Task(Protocol):
     ) -> tuple[Any, np.ndarray]:
         """Return the heads of phase 1, and the training subjects' scores by unseen heads."""
 
-    def losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return every subject's loss, (n_subjects,)."""
+    def losses(self, phase_one: Any) -> Losses:
+        """Return what takes outputs and targets and returns every subject's loss."""
 
     def labels(self, targets: np.ndarray) -> np.ndarray:
         """Return targets as the user gave them."""
@@ -57,7 +59,6 @@ class Classification:
     classes: np.ndarray
 
     folds = staticmethod(inner_folds)
-    losses = staticmethod(class_losses)
 
     @property
     def n_outputs(self) -> int:
@@ -68,6 +69,42 @@ class Classification:
         """Return logistic heads and their cross-validated scores."""
         return fit_phase_one(tables, targets, weight, folds, self.n_outputs)
 
+    def losses(self, phase_one: PhaseOne) -> Losses:
+        """Return the cross-entropy."""
+        return class_losses
+
     def labels(self, targets: np.ndarray) -> np.ndarray:
         """Return class labels."""
         return self.classes[targets]
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Numbers, standardised for the nets.
+
+    Parameters
+    ----------
+    mean, scale : float
+        What is taken off the numbers, and what they are then divided by.
+    loss : {"huber", "squared"}
+        Loss of the nets.
+    """
+
+    mean: float
+    scale: float
+    loss: str
+
+    folds = staticmethod(number_folds)
+    n_outputs = 1
+
+    def fit_phase_one(self, tables, targets, weight, folds) -> tuple[RidgePhaseOne, np.ndarray]:
+        """Return ridge heads and their cross-validated scores."""
+        return fit_ridge_phase_one(tables, targets, weight, folds)
+
+    def losses(self, phase_one: RidgePhaseOne) -> Losses:
+        """Return the loss; Huber's is linear beyond what phase 1 commonly errs by."""
+        return NumberLoss(self.loss, phase_one.residual_scale if self.loss == "huber" else 1.0)
+
+    def labels(self, targets: np.ndarray) -> np.ndarray:
+        """Return numbers in the user's units."""
+        return targets * self.scale + self.mean

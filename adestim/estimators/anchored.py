@@ -24,49 +24,25 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
 
     Phase 1 fits a linear head on every modality alone and on all jointly. Phase 2 takes a modality
     as the anchor: a modality-aware Q-former turns the others' tokens into a few tokens of the
-    anchor's width, which join the anchor's own at the input of its transformer. Training
+    anchor's width, which join the anchor's own at the input of its transformer, or later. Training
     starts from the phase-1 prediction and keeps what improves on an inner validation split.
     Where several anchors are asked for, each is trained in turn, and probabilities are averaged
     over the anchors that a subject has, or combined as ``aggregate`` says.
 
     Parameters
     ----------
-    anchor : str or list of str, default="all"
-        Modality or modalities that become anchor; ``"all"`` for every one in turn.
-    n_queries : int, default=8
-        Queries of the Q-former for each auxiliary modality and for the cross-modal path; 0 gives no
-        auxiliary tokens.
-    cross_modal : bool, default=True
-        Whether the Q-former has a cross-modal path.
+    %(anchor)s
+    %(interaction)s
     start : {"stacked", "average", "anchor"}, default="stacked"
         How phase-1 heads combine into the prediction that training starts from.
         ``"stacked"`` averages the joint head and a discriminant of the separate heads for every
         pattern of missing modalities. ``"average"`` takes the joint head for complete subjects,
         and for others one head per observed modality, probabilities averaged. ``"anchor"``
         takes the anchor's head alone, as the paper does.
-    width : int, default=32
-        Width of the transformer of a reference backbone; a multiple of 8.
-    depth : int, default=2
-        Number of its blocks.
+    %(reference)s
     %(anchor_model)s
-    dropout : float, default=0.1
-        Dropout in a reference transformer and before the last layer.
-    modality_dropout : float, default=0.1
-        Probability with which a modality of a training subject is hidden in a batch.
-    max_epochs : int, default=40
-        Largest number of epochs for each anchor; 0 leaves the phase-1 prediction.
-    batch_size : int, default=64
-        Subjects a batch.
-    learning_rate : float, default=0.002
-        Largest learning rate of AdamW, reached after a warm-up, followed by cosine decay.
-    weight_decay : float, default=0.05
-        Weight decay of AdamW.
-    patience : int, default=8
-        Epochs without improvement on the inner validation split before training stops.
-    validation_fraction : float, default=0.2
-        Share of the training groups in the inner validation split.
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the classes.
+    %(trainer)s
+    %(class_weight)s
     aggregate : {"mean", "confidence", "validation", "stacked"}, default="mean"
         How the probabilities of the anchors that a subject has are combined. ``"mean"`` averages
         them; ``"confidence"`` weighs each, for every subject, by one minus its normalised entropy;
@@ -87,26 +63,13 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    modalities_ : list of str
-        Modalities that at least one training subject has.
-    anchors_ : list of str
-        Modalities that were anchor.
+    %(anchors_attributes)s
     phase_one_ : adestim.heads.PhaseOne
         The fitted phase-1 heads.
-    nets_ : dict of str to skorch net
-        The trained net of every anchor.
     aggregation_ : object
         The rule that combines the anchors' probabilities.
     temperature_ : float
         The temperature of the combined probabilities; 1 leaves them as they are.
-    net_ : skorch net
-        The trained net, where there is one anchor.
-    history_ : list of dict
-        One record an epoch: anchor, epoch, train_loss, valid_loss.
-    n_features_in_ : int
-        Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of str
-        Their names, where all are strings.
 
     See Also
     --------
@@ -115,8 +78,7 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
 
     Notes
     -----
-    X may be an encodings table, a numeric frame whose columns are named ``modality__feature``, or
-    a plain numeric array, which is one anonymous modality. NaN and None mean: not known.
+    %(fusion_tables)s
 
     References
     ----------
@@ -154,6 +116,8 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         anchor="all",
         n_queries=8,
         cross_modal=True,
+        interaction_depth=0,
+        gate="learned",
         start="stacked",
         width=32,
         depth=2,
@@ -180,6 +144,8 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         self.anchor = anchor
         self.n_queries = n_queries
         self.cross_modal = cross_modal
+        self.interaction_depth = interaction_depth
+        self.gate = gate
         self.start = start
         self.width = width
         self.depth = depth

@@ -124,7 +124,8 @@ class PatternCalibratedClassifier(CrossFittedClassifier):
         -------
         ndarray of shape (n_subjects, n_classes)
         """
-        return self.scaling_.apply(*self._judged(X))
+        probabilities, present = self._judged(X)
+        return self.scaling_.apply(probabilities, present)
 
     def _learn(self, unseen):
         self.scaling_ = PatternScaling.fit(*unseen, self.method == "platt", self.shrinkage)
@@ -198,14 +199,12 @@ class PatternConformalClassifier(CrossFittedClassifier):
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn.linear_model import LogisticRegression
     >>> from adestim import PatternConformalClassifier
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(200, 2)), columns=["mri__a", "csf__tau"])
     >>> y = np.where(X["mri__a"] + X["csf__tau"] + rng.normal(size=200) > 0, "AD", "CN")
-    >>> model = PatternConformalClassifier(
-    ...     HistGradientBoostingClassifier(max_iter=20, random_state=0), random_state=0
-    ... ).fit(X, y)
+    >>> model = PatternConformalClassifier(LogisticRegression(), random_state=0).fit(X, y)
     >>> new = pd.DataFrame({"mri__a": [2.0, 0.0], "csf__tau": [2.0, 0.0]})
     >>> model.predict_set(new)
     array([[ True, False],

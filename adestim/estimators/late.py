@@ -6,15 +6,23 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._docs import fill_docs
 from adestim._sklearn import StrOptions, draw_seeds, fit_context
+from adestim.estimators._aggregation import (
+    Aggregation,
+    Mean,
+    Validated,
+    judged_by_log_loss,
+    log_odds,
+)
 from adestim.estimators._base import presence
 from adestim.estimators._tables import TableClassifier
 from adestim.estimators._task import Classification
-from adestim.heads import LinearHead, fit_block, standardise
+from adestim.heads import LogisticProblem
+from adestim.penalised import LinearHead, standardise
 from adestim.targets import TrainingSet, check_classes
 from adestim.tokens import feature_moments
 
@@ -34,10 +42,10 @@ class LateFusionClassifier(TableClassifier):
     weighting : {"mean", "weighted", "stacked"}, default="mean"
         How the models combine. ``"mean"`` averages the probabilities of the modalities observed.
         ``"weighted"`` weighs them by skill: how far the cross-validated log-loss lies below that of
-        the class frequencies; where no modality observed has any, equally. ``"stacked"`` fits
-        an L2-penalised multinomial logistic regression to the cross-validated log-odds of all
-        modalities, centred; those of a missing one count as 0, and nothing else tells what is
-        missing.
+        the class frequencies; where no modality observed has any, they count equally.
+        ``"stacked"`` fits an L2-penalised multinomial logistic regression to the cross-validated
+        log-odds of all modalities, centred; those of a missing one count as 0, and nothing else
+        tells what is missing.
     %(class_weight)s
     %(random_state)s
 
@@ -119,19 +127,23 @@ class LateFusionClassifier(TableClassifier):
         """
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
         tables = self._training_tables(data.frame)
-        task = Classification(self.classes_)
+        present, task = presence(tables), Classification(self.classes_)
         folds = task.folds(data.targets, data.groups, draw_seeds(self.random_state, 1)[0])
         self.phase_one_, scores = task.fit_phase_one(tables, data.targets, data.weight, folds)
-        self._learn_weighting(scores[:, :, 0], presence(tables), data, folds)
+        self._rule = self._learn_rule(scores[:, :, 0], present, data, folds)
+        if self.weighting == "weighted":
+            self.skill_ = self._rule.skill
         return self
 
-    def _learn_weighting(self, scores, present, data: TrainingSet, folds) -> None:
+    def _learn_rule(self, scores, present, data: TrainingSet, folds) -> Aggregation:
         """Learn what combines the heads from the scores by unseen ones."""
-        n_classes = len(self.classes_)
-        if self.weighting == "weighted":
-            self.skill_ = skills(scores, present, data.targets, data.weight, n_classes)
-        elif self.weighting == "stacked":
-            self._stack = Stack.fit(scores, present, data, folds, n_classes)
+        if self.weighting == "mean":
+            return Mean()
+        if self.weighting == "stacked":
+            return CentredStack.learn(probabilities(scores), present, data, folds)
+        unseen = Validated(with_class_zero(scores), present, data.targets, data.weight)
+        frequencies = np.bincount(data.targets, data.weight) / data.weight.sum()
+        return judged_by_log_loss(unseen, frequencies)
 
     def predict_proba(self, X):
         """Return class probabilities.
@@ -147,22 +159,18 @@ class LateFusionClassifier(TableClassifier):
         """
         check_is_fitted(self, "phase_one_")
         _, tables = self._tables(X)
-        present = presence(tables)
-        scores = self.phase_one_.scores([table.pooled() for table in tables.values()])[:, :, 0]
-        if self.weighting == "stacked":
-            return self._stack.probabilities(scores, present)
-        weight = present * (self.skill_ if self.weighting == "weighted" else 1.0)
-        return weighted_average(probabilities(scores), weight, present)
+        scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
+        return self._rule.combine(probabilities(scores[:, :, 0]), presence(tables))
 
 
 @dataclass(frozen=True, eq=False)
-class Stack:
-    """A logistic regression of all modalities' scores.
+class CentredStack:
+    """Logistic regression on all modalities' log-odds, those of a missing one at their mean.
 
     Parameters
     ----------
     head : LinearHead
-        Standardisation and weights of the scores, side by side.
+        Standardisation and weights of the log-odds, side by side.
     intercept : ndarray of shape (n_classes - 1,)
         Its intercept.
     """
@@ -171,23 +179,24 @@ class Stack:
     intercept: np.ndarray
 
     @classmethod
-    def fit(cls, scores, present, data: TrainingSet, folds, n_classes: int) -> Stack:
-        """Fit on scores (n_subjects, n_modalities, n_classes - 1) by unseen heads."""
-        features = side_by_side(scores, present)
+    def learn(cls, values: np.ndarray, present: np.ndarray, data: TrainingSet, folds):
+        """Fit to probabilities (n_subjects, n_modalities, n_classes) by unseen heads."""
+        features = side_by_side(log_odds(values), present)
         mean, scale = feature_moments(features)
-        everybody = np.ones(len(features), dtype=bool)
         block = standardise(features, mean, scale)
-        fit = fit_block([block], data.targets, data.weight, folds, everybody, n_classes)
+        problem = LogisticProblem([block], data.targets, data.weight, values.shape[2])
+        fit = problem.fit(folds, np.ones(len(features), dtype=bool))
         return cls(LinearHead(mean, scale, fit.coefs[0]), fit.intercept)
 
-    def probabilities(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return probabilities (n_subjects, n_classes)."""
-        return probabilities(self.head.scores(side_by_side(scores, present)) + self.intercept)
+        features = side_by_side(log_odds(values), present)
+        return probabilities(self.head.scores(features) + self.intercept)
 
 
-def side_by_side(scores: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Return all modalities' scores as columns, NaN where one is missing."""
-    return np.where(present[:, :, None], scores, np.nan).reshape(len(scores), -1)
+def side_by_side(odds: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return all modalities' log-odds as columns, NaN where one is missing."""
+    return np.where(present[:, :, None], odds, np.nan).reshape(len(odds), -1)
 
 
 def with_class_zero(odds: np.ndarray) -> np.ndarray:
@@ -198,28 +207,3 @@ def with_class_zero(odds: np.ndarray) -> np.ndarray:
 def probabilities(odds: np.ndarray) -> np.ndarray:
     """Return the probabilities of all classes from log-odds against class 0."""
     return softmax(with_class_zero(odds), axis=-1)
-
-
-def skills(scores, present, y, weight, n_classes) -> np.ndarray:
-    """Return every modality's skill: the class frequencies' log-loss less its own, at least 0.
-
-    Both are taken over the training subjects who have the modality.
-    """
-    losses = -np.take_along_axis(
-        log_softmax(with_class_zero(scores), axis=2), y[:, None, None], axis=2
-    )[:, :, 0]
-    found = []
-    for loss, has in zip(losses.T, present.T, strict=True):
-        frequency = np.bincount(y[has], weight[has], n_classes) / weight[has].sum()
-        known = frequency[frequency > 0]
-        entropy = -(known * np.log(known)).sum()
-        found.append(max(0.0, entropy - np.average(loss[has], weights=weight[has])))
-    return np.array(found)
-
-
-def weighted_average(by_modality, weight, present) -> np.ndarray:
-    """Average probabilities (n_subjects, n_modalities, n_classes); equally where no weight is."""
-    nothing = weight.sum(axis=1) <= 0
-    weight = np.where(nothing[:, None], present, weight)
-    weight = weight / weight.sum(axis=1, keepdims=True)
-    return np.einsum("nmk,nm->nk", by_modality, weight)

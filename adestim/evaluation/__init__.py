@@ -16,8 +16,10 @@ from adestim.evaluation.intervals import (
 from adestim.evaluation.mask_check import MaskCheck, shuffled_mask_check
 from adestim.evaluation.metrics import (
     HIGHER_IS_BETTER,
+    ORDINAL_SCORES,
     REGRESSION_SCORES,
     SCORES,
+    score_ordinal,
     score_predictions,
     score_probabilities,
 )
@@ -38,6 +40,7 @@ from adestim.evaluation.transfer import Transfer, transfer
 
 __all__ = [
     "HIGHER_IS_BETTER",
+    "ORDINAL_SCORES",
     "REGRESSION_SCORES",
     "SCORES",
     "BootstrapInterval",
@@ -78,6 +81,7 @@ __all__ = [
     "rivals",
     "robustness_curve",
     "score_by_pattern",
+    "score_ordinal",
     "score_predictions",
     "score_probabilities",
     "shuffled_mask_check",

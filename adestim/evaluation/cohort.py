@@ -77,7 +77,9 @@ class Cohort:
         if candidate.reads_presence:
             flags = self.present.where(self.present).astype(float)
             return flags.rename(columns="{}__present".format)
-        return self.table if candidate.columns is None else self.table.iloc[:, candidate.columns]
+        return (
+            self.table if candidate.columns is None else self.table.iloc[:, list(candidate.columns)]
+        )
 
     def flow(self, candidates: Mapping[str, Candidate]) -> CohortFlow:
         """Count who is analysed, and whom single estimators do without."""

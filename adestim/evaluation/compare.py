@@ -124,7 +124,8 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     >>> from adestim.evaluation import compare
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
-    >>> y = np.where(X["mri__a"] + X["csf__tau"] + rng.normal(size=80) > 0, "AD", "CN")
+    >>> signal = X["mri__a"] + X["csf__tau"] + rng.normal(size=80)
+    >>> y = np.where(signal > signal.median(), "AD", "CN")
     >>> models = {"weak": LogisticRegression(C=1e-4), "strong": LogisticRegression()}
     >>> comparison = compare(models, X, y, scoring="roc_auc")
     >>> comparison.estimators

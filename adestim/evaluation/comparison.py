@@ -58,6 +58,23 @@ class Comparison:
     See Also
     --------
     adestim.evaluation.compare : Makes it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from adestim.evaluation import compare
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["mri__volume", "csf__tau"])
+    >>> y = np.where(X["mri__volume"] + rng.normal(size=80) > 0, "AD", "CN")
+    >>> comparison = compare({"logistic": LogisticRegression()}, X, y, scoring="roc_auc")
+    >>> comparison.differences()[["reference", "n_folds"]]
+              reference  n_folds
+    estimator
+    mask only  logistic        5
+    >>> bool(comparison.differences().loc["mask only", "p"] < 0.05)
+    True
     """
 
     folds: pd.DataFrame
@@ -105,6 +122,14 @@ class Comparison:
         over repeats, and the interval is its own: whole groups of subjects are drawn with
         replacement. It tells how far the score depends on who is tested, not on who is trained on.
         The ``"mean"`` over folds weighs small folds like large ones, and may lie outside of it.
+        For estimators that hardly tell the classes apart, ``roc_auc`` and ``pr_auc`` of all
+        predictions at once are a little too low: a class that is rarer in the training rows of a
+        fold is more frequent in its test rows [1]_. There look at the ``"mean"``.
+
+        References
+        ----------
+        .. [1] Forman, G., & Scholz, M. (2010). Apples-to-apples in cross-validation studies:
+           pitfalls in classifier performance measurement. ACM SIGKDD Explorations, 12(1), 49-57.
         """
         names = self._known_scores(scores)
         rows = {}
@@ -295,7 +320,7 @@ class Comparison:
         ]
         sizes = self.folds[self.folds["estimator"] == reference]
         share = float((sizes["n_test"] / (sizes["n_train"] + sizes["n_test"])).mean())
-        result = {"n_folds": len(differences)}
+        result: dict[str, Any] = {"n_folds": len(differences)}
         result |= corrected_t_test(differences, share, level)._asdict()
         if name == "roc_auc" and len(self.classes) == 2:
             result |= delong_columns(first, second, self.classes, level)

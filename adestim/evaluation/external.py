@@ -77,6 +77,7 @@ def completed(X: pd.DataFrame, models: Mapping[str, Any]) -> pd.DataFrame:
         return X
     # Numbers stay numbers; a column of None is read as one of missing encodings.
     is_numeric = all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
-    nothing = pd.Series(np.nan if is_numeric else None, X.index, float if is_numeric else object)
+    kind = float if is_numeric else object
+    nothing = pd.Series([np.nan if is_numeric else None] * len(X), X.index, kind)
     columns = [X[column] if column in X.columns else nothing.rename(column) for column in known]
     return pd.concat(columns, axis=1)

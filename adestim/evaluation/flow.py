@@ -154,7 +154,7 @@ def listed(counts: pd.Series) -> str:
 
 def cohort_flow(
     present: pd.DataFrame,
-    y: Sequence | None = None,
+    y: Any = None,
     *,
     left_out: Iterable[tuple[str, int]] = (),
     groups: Any = None,
@@ -166,7 +166,7 @@ def cohort_flow(
     ----------
     present : DataFrame of bool of shape (n_analysed, n_modalities)
         Who has what.
-    y : sequence of shape (n_analysed,), default=None
+    y : array-like of shape (n_analysed,), default=None
         Class labels; None for a regression.
     left_out : iterable of (str, int) pairs, default=()
         Reasons, and how many rows were left out for each; none of a count of 0 is kept.

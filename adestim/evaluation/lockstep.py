@@ -76,13 +76,8 @@ def kinship(lane: Lane) -> Hashable:
     module = lane.net.module
     if not isinstance(module.backbone, AdaptedBackbone):
         return None
-    spec, settings, device, dtype, checkpointing = module.backbone.recipe
-    return spec.identity(), settings, str(device), dtype, checkpointing, n_auxiliary(module)
-
-
-def n_auxiliary(module: AnchoredFusion) -> int:
-    """Return the number of auxiliary tokens of a fusion."""
-    return 0 if module.qformer is None else module.qformer.n_groups * module.qformer.n_queries
+    spec, settings, device, *options = module.backbone.recipe
+    return spec.identity(), settings, str(device), *options, module.n_joining
 
 
 def train_lanes(lanes: Sequence[Lane]) -> None:
@@ -138,7 +133,7 @@ def run(lanes: Sequence[Lane], shared: SharedBody) -> None:
     net = lanes[0].net
     start = validation_losses(shared, lanes)
     with autocast(torch.device(net.device), net.precision):
-        shared.require_rows_by_subject(n_auxiliary(lanes[0].module), torch.device(net.device))
+        shared.require_rows_by_subject(lanes[0].module.n_joining, torch.device(net.device))
     for lane, losses in zip(lanes, start, strict=True):
         lane.net.notify("on_train_begin", X=lane.train, y=None, losses=losses)
     active = list(lanes)

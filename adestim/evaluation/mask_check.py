@@ -23,7 +23,6 @@ from adestim.exceptions import InputError
 __all__ = ["MaskCheck", "shuffled_mask_check"]
 
 N_WITHIN = 5
-N_PERMUTED_LABELS = 99
 ALPHA = 0.05
 # What MaskOnlyClassifier fits, without the reading of tables: it is fitted many times here.
 MASK_MODEL = LogisticRegression()
@@ -105,6 +104,7 @@ def shuffled_mask_check(
     cohort: Any = None,
     cv: Any = 5,
     n_permutations: int = 20,
+    n_label_permutations: int = 99,
     n_jobs: int | None = None,
     random_state: Any = 0,
 ) -> MaskCheck:
@@ -133,6 +133,8 @@ def shuffled_mask_check(
         Folds.
     n_permutations : int, default=20
         How often patterns are exchanged among all; each time the estimator is cross-validated.
+    n_label_permutations : int, default=99
+        How often labels are permuted to test the mask-only control.
     n_jobs : int, default=None
         How many at the same time.
     random_state : int, RandomState instance or None, default=0
@@ -163,14 +165,17 @@ def shuffled_mask_check(
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn.impute import SimpleImputer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
     >>> from adestim.evaluation import shuffled_mask_check
     >>> rng = np.random.default_rng(0)
     >>> y = np.arange(120) % 2
     >>> X = pd.DataFrame({"mri__a": rng.normal(size=120), "csf__tau": rng.normal(size=120)})
     >>> X.loc[rng.random(120) < 0.2 + 0.6 * y, "csf__tau"] = np.nan
+    >>> model = make_pipeline(SimpleImputer(), LogisticRegression())
     >>> check = shuffled_mask_check(
-    ...     HistGradientBoostingClassifier(max_iter=10), X, y, cv=3, n_permutations=5
+    ...     model, X, y, cv=2, n_permutations=5, n_label_permutations=39
     ... )
     >>> check.label.p < 0.05
     True
@@ -188,12 +193,14 @@ def shuffled_mask_check(
     scores = Parallel(n_jobs=n_jobs)(
         delayed(hidden_auc)(estimator, *table, y, groups, cv, own_seed) for table in tables
     )
-    of_cohort = None
-    if cohort is not None:
-        of_cohort = mask_test(present, np.asarray(cohort), groups, cv, mask_seed)
+    told = {
+        what: mask_test(present, np.asarray(labels), groups, cv, n_label_permutations, mask_seed)
+        for what, labels in (("label", y), ("cohort", cohort))
+        if labels is not None
+    }
     return MaskCheck(
-        label=mask_test(present, y, groups, cv, mask_seed),
-        cohort=of_cohort,
+        label=told["label"],
+        cohort=told.get("cohort"),
         score=score,
         across=np.array(scores[N_WITHIN:]),
         within=np.array(scores[:N_WITHIN]),
@@ -224,7 +231,7 @@ def exchanged(present: np.ndarray, y: np.ndarray | None, seed: int) -> np.ndarra
 
 
 def mask_test(
-    present: pd.DataFrame, labels: np.ndarray, groups: Any, cv: Any, seed: int
+    present: pd.DataFrame, labels: np.ndarray, groups: Any, cv: Any, n_permutations: int, seed: int
 ) -> PermutationTest:
     """Test whether the pattern alone tells a label."""
     if len(np.unique(labels)) < 2:
@@ -237,7 +244,7 @@ def mask_test(
             groups=groups,
             cv=cv,
             scoring=roc_auc,
-            n_permutations=N_PERMUTED_LABELS,
+            n_permutations=n_permutations,
             random_state=seed,
         )
 

@@ -15,8 +15,10 @@ from adestim.exceptions import InputError
 
 __all__ = [
     "HIGHER_IS_BETTER",
+    "ORDINAL_SCORES",
     "REGRESSION_SCORES",
     "SCORES",
+    "score_ordinal",
     "score_predictions",
     "score_probabilities",
 ]
@@ -39,13 +41,16 @@ SCORES = (
 #: Names of the scores of predicted numbers, in the order of tables.
 REGRESSION_SCORES = ("mae", "rmse", "r2", "pearson", "spearman")
 
+#: Names of the scores of predicted levels of an order, in the order of tables.
+ORDINAL_SCORES = ("quadratic_kappa", "level_mae")
+
 #: Whether more is better; None where a value in between is: slope 1, intercept 0.
 HIGHER_IS_BETTER: Mapping[str, bool | None] = MappingProxyType(
     {
         **dict.fromkeys(SCORES[:7], True),
-        **dict.fromkeys(("brier", "log_loss", "mae", "rmse"), False),
+        **dict.fromkeys(("brier", "log_loss", "mae", "rmse", "level_mae"), False),
         **dict.fromkeys(("calibration_slope", "calibration_intercept"), None),
-        **dict.fromkeys(("r2", "pearson", "spearman"), True),
+        **dict.fromkeys(("r2", "pearson", "spearman", "quadratic_kappa"), True),
     }
 )
 
@@ -167,6 +172,82 @@ def score_predictions(
     return {name: float(NUMBER_SCORES[name](y, predictions)) for name in scores}
 
 
+def score_ordinal(
+    y: Any,
+    predicted: Any,
+    order: Sequence[Any],
+    *,
+    scores: Sequence[str] = ORDINAL_SCORES,
+    sample_weight: Any = None,
+) -> dict[str, float]:
+    """Return scores of predicted classes that have an order.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    predicted : array-like of shape (n_subjects,)
+        Predicted labels.
+    order : sequence of shape (n_levels,)
+        The labels from least to most.
+    scores : sequence of str, default=ORDINAL_SCORES
+        Which: Cohen's kappa with quadratic weights [1]_, 1 for perfect agreement and 0 for what
+        chance gives; and the mean number of levels by which predictions are off.
+    sample_weight : array-like of shape (n_subjects,), default=None
+        Weights of the subjects.
+
+    Returns
+    -------
+    dict of str to float
+        The kappa is NaN where all labels and predictions are of one and the same level.
+
+    Raises
+    ------
+    InputError
+        When lengths differ, nobody is there, or a label is not in the order.
+
+    References
+    ----------
+    .. [1] Cohen, J. (1968). Weighted kappa: nominal scale agreement with provision for scaled
+       disagreement or partial credit. Psychological Bulletin, 70(4), 213-220.
+
+    Examples
+    --------
+    >>> from adestim.evaluation import score_ordinal
+    >>> y = ["CN", "MCI", "AD", "AD"]
+    >>> score_ordinal(y, ["CN", "CN", "AD", "MCI"], order=["CN", "MCI", "AD"])
+    {'quadratic_kappa': 0.6363636363636364, 'level_mae': 0.5}
+    """
+    require_scores(scores, LEVEL_SCORES)
+    true, found = levels_of(y, order), levels_of(predicted, order)
+    weight = np.ones(len(true)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    if not len(true) or not len(true) == len(found) == len(weight):
+        raise InputError(
+            "There is one true and one predicted class a subject, and one weight",
+            got=f"{len(true)}, {len(found)} and {len(weight)}",
+        )
+    return {name: float(LEVEL_SCORES[name](true, found, weight)) for name in scores}
+
+
+def levels_of(labels: Any, order: Sequence[Any]) -> np.ndarray:
+    """Return labels as levels from 0, or say which one the order lacks."""
+    order = list(order)
+    absent = [label for label in np.unique(np.asarray(labels)).tolist() if label not in order]
+    if absent or len(set(order)) < len(order):
+        raise InputError(
+            "'order' lists every label once, from least to most",
+            got=f"no {absent[0]!r}" if absent else "a label more than once",
+        )
+    return np.array([order.index(label) for label in np.asarray(labels).tolist()], dtype=int)
+
+
+def quadratic_kappa(true: np.ndarray, found: np.ndarray, weight: np.ndarray) -> float:
+    """Return one minus the squared distance as a share of what chance gives (Cohen 1968)."""
+    by_chance = true[:, None] - found
+    expected = weight @ by_chance**2 @ weight / weight.sum()
+    return 1 - weight @ (true - found) ** 2 / expected if expected > 0 else np.nan
+
+
 def roc_auc(contrast: Contrast) -> float:
     """Return the probability that a member is ranked above another, ties counted by half."""
     if not contrast.has_both:
@@ -281,6 +362,11 @@ NUMBER_SCORES: Mapping[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "r2": r2,
     "pearson": pearson,
     "spearman": lambda y, predictions: pearson(rankdata(y), rankdata(predictions)),
+}
+
+LEVEL_SCORES: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
+    "quadratic_kappa": quadratic_kappa,
+    "level_mae": lambda true, found, weight: np.average(np.abs(true - found), weights=weight),
 }
 
 

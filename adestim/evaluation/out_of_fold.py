@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ def arrays_of(table: pd.DataFrame, classes: tuple) -> tuple:
 
 def score_arrays(
     y: np.ndarray, values: np.ndarray, threshold: Any, classes: tuple, scores: Sequence[str]
-) -> Mapping[str, float]:
+) -> dict[str, float]:
     """Score predictions; what cannot be computed is NaN."""
     if not len(y):
         return dict.fromkeys(scores, np.nan)

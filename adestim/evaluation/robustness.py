@@ -76,14 +76,15 @@ def robustness_curve(
     --------
     >>> import numpy as np
     >>> import pandas as pd
-    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from sklearn.impute import SimpleImputer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
     >>> from adestim.evaluation import robustness_curve
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(80, 2)), columns=["mri__a", "csf__tau"])
     >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
-    >>> curve = robustness_curve(
-    ...     HistGradientBoostingClassifier(max_iter=10), X, y, rates=[0, 0.5], n_draws=2, cv=2
-    ... )
+    >>> model = make_pipeline(SimpleImputer(), LogisticRegression())
+    >>> curve = robustness_curve(model, X, y, rates=[0, 0.5], n_draws=2, cv=2)
     >>> curve.columns.tolist()
     ['rate', 'draw', 'hidden', 'score', 'value']
     >>> len(curve)

@@ -63,6 +63,19 @@ class Transfer:
     See Also
     --------
     adestim.evaluation.transfer : Makes it.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from adestim.evaluation import transfer
+    >>> X = pd.DataFrame({"csf__tau": [200.0, 300.0, 400.0]})
+    >>> model = LinearRegression().fit(X, [30.0, 28.0, 26.0])
+    >>> result = transfer(model, X + 50, [29.0, 27.0, 25.0], n_resamples=50)
+    >>> print(result.to_markdown(scores=["mae"], digits=1))
+    | Estimator | MAE |
+    | --- | --- |
+    | estimator | **0.0** [0.0, 0.0] |
     """
 
     scores: pd.DataFrame

@@ -150,6 +150,7 @@ class BrainJEPA(Backbone):
     and spatiotemporal masking. NeurIPS. Code: github.com/Eric-LRL/Brain-JEPA.
     """
 
+    block_list: str = "blocks"
     lora_targets: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
     checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout(
         wrappers=("target_encoder", "model"),
@@ -278,9 +279,7 @@ class BrainJEPA(Backbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run the blocks and the last norm; auxiliary tokens stay at the end."""
-        for block in self.blocks:
-            tokens = self.run(block, tokens, log_mask)
-        return self.norm(tokens)
+        return self.norm(self.run_blocks(tokens, log_mask, n_own))
 
 
 def require_frames(n_time_patches: int, patch_size: int) -> None:

@@ -173,6 +173,7 @@ class BrainLM(Backbone):
     Code: github.com/vandijklab/BrainLM.
     """
 
+    block_list: str = "vit.encoder.layer"
     lora_targets: ClassVar[tuple[str, ...]] = (
         "attention.query", "attention.key", "attention.value", "output.dense",
         "intermediate.dense",
@@ -258,9 +259,7 @@ class BrainLM(Backbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run the blocks and the last norm; auxiliary tokens stay at the end."""
-        for layer in self.vit.encoder.layer:
-            tokens = self.run(layer, tokens, log_mask)
-        return self.vit.layernorm(tokens)
+        return self.vit.layernorm(self.run_blocks(tokens, log_mask, n_own))
 
     def readable(self, own: Tensor) -> Tensor:
         """Return the class token and the patches that hold data, or what stands in for them."""

@@ -183,6 +183,7 @@ class BrainLM13M(Backbone):
     self-attention. AAAI.
     """
 
+    block_list: str = "vit.encoder.layer"
     lora_targets: ClassVar[tuple[str, ...]] = (
         "self.query", "self.key", "self.value", "output.dense", "intermediate.dense",
     )  # fmt: skip
@@ -264,9 +265,7 @@ class BrainLM13M(Backbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run the blocks and the last norm; auxiliary tokens stay at the end."""
-        for layer in self.vit.encoder.layer:
-            tokens = self.run(layer, tokens, log_mask)
-        return self.vit.layernorm(tokens)
+        return self.vit.layernorm(self.run_blocks(tokens, log_mask, n_own))
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the class token, or the mean of the other own tokens.

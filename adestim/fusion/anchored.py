@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import log_mask_of
+from adestim.backbone.attention import CLOSED, log_mask_of
 from adestim.backbone.contract import Backbone
-from adestim.fusion.own import InputReader, SummaryReader, own_rms, score_log_mask
+from adestim.fusion.output_reader import OutputReader, resized
+from adestim.fusion.own import InputReader, SummaryReader, score_log_mask
 from adestim.fusion.qformer import ModalityAwareQFormer
 
 __all__ = ["AnchoredFusion", "ModalityShape"]
+
+FIXED_GATES = {"open": 0.0, "closed": CLOSED}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,12 @@ class AnchoredFusion(nn.Module):
         Whether the Q-former has a cross-modal path.
     dropout : float
         Dropout before the last layer.
+    at_output : bool, default=False
+        Whether auxiliary tokens are read by the pooled vector, behind the last block, instead of
+        joining the anchor's own at the input or before the block that the model was told.
+    gate : {"learned", "open", "closed"}, default="learned"
+        Whether auxiliary tokens are under a learned log-gate, join like own ones, or are never
+        read; all else is the same.
     """
 
     def __init__(
@@ -77,6 +86,8 @@ class AnchoredFusion(nn.Module):
         n_heads: int,
         cross_modal: bool,
         dropout: float,
+        at_output: bool = False,
+        gate: str = "learned",
     ):
         super().__init__()
         self.anchor = anchor
@@ -87,15 +98,31 @@ class AnchoredFusion(nn.Module):
         self.qformer = build_qformer(
             self.auxiliaries, shapes, qformer_width, n_queries, n_heads, cross_modal
         )
-        self.widen = widening(qformer_width, backbone.width, self.qformer)
+        joins = self.qformer is not None and not at_output
+        self.widen = resized(qformer_width, backbone.width) if joins else nn.Identity()
+        self.output_reader = None
+        if self.qformer is not None and at_output:
+            self.output_reader = OutputReader(backbone.width_out, qformer_width, n_heads)
         n_groups = self.qformer.n_groups if self.qformer is not None else 0
-        self.log_gate = nn.Parameter(torch.full((n_groups,), backbone.initial_log_gate))
+        if gate == "learned":
+            # Behind the last block there is nothing pretrained to protect.
+            start = 0.0 if at_output else backbone.initial_log_gate
+            self.log_gate = nn.Parameter(torch.full((n_groups,), start))
+        else:
+            self.register_buffer("log_gate", torch.full((n_groups,), FIXED_GATES[gate]))
         self.register_buffer("pooled_mean", torch.zeros(backbone.width_out))
         self.register_buffer("pooled_scale", torch.ones(backbone.width_out))
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.width_out, n_outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    @property
+    def n_joining(self) -> int:
+        """Number of auxiliary tokens that the anchor's transformer reads."""
+        if self.qformer is None or self.output_reader is not None:
+            return 0
+        return self.qformer.n_groups * self.qformer.n_queries
 
     def forward(self, batch: Mapping) -> Tensor:
         """Return logits (B, n_classes).
@@ -136,7 +163,7 @@ class AnchoredFusion(nn.Module):
         """
         own = self.own(backbone, batch, self.anchor, self.modalities.index(self.anchor))
         tokens, log_mask = own.tokens, own.log_mask
-        if self.qformer is not None:
+        if self.n_joining:
             auxiliary, gate = self._auxiliary_tokens(batch, own.rms)
             tokens = torch.cat([tokens, auxiliary.to(tokens.dtype)], dim=1)
             log_mask = torch.cat([log_mask, gate], dim=1)
@@ -145,13 +172,16 @@ class AnchoredFusion(nn.Module):
     def classify(self, batch: Mapping, pooled: Tensor) -> Tensor:
         """Return logits (B, n_classes) of pooled vectors (B, width_out)."""
         standard = (pooled - self.pooled_mean) / self.pooled_scale
+        if self.output_reader is not None:
+            tokens, gate = self._auxiliary_tokens(batch, torch.ones_like(self.pooled_scale[:1]))
+            standard = self.output_reader(standard, tokens, gate)
         return batch["base"] + self.head(self.dropout(standard))
 
     def calibrate(self, batches: Iterable[Mapping]) -> None:
         """Measure a foundation model's own tokens and pooled vectors on training subjects.
 
-        Auxiliary tokens will be scaled to the root mean square of its own tokens, and the last
-        layer reads pooled vectors that are standardised.
+        Auxiliary tokens will be scaled to the root mean square of its own tokens where they join
+        them, and the last layer reads pooled vectors that are standardised.
 
         Parameters
         ----------
@@ -164,7 +194,7 @@ class AnchoredFusion(nn.Module):
             for batch in batches:
                 if not vectors:
                     own = self.own(self.backbone, batch, self.anchor, place)
-                    self.own.rms.copy_(own_rms(own.tokens.float(), own.mask).mean().reshape(1))
+                    self.own.measure(self.backbone, own)
                 vectors.append(self.pooled(batch))
             self._standardise(torch.cat(vectors))
 
@@ -199,13 +229,6 @@ def own_reader(backbone: Backbone, shape: ModalityShape) -> nn.Module:
     if backbone.needs_summary:
         return SummaryReader(backbone.width, shape.n_scores)
     return InputReader(backbone.width)
-
-
-def widening(width: int, anchor_width: int, qformer: nn.Module | None) -> nn.Module:
-    """Return the map from the Q-former's width to the anchor's."""
-    if qformer is None or width == anchor_width:
-        return nn.Identity()
-    return nn.Linear(width, anchor_width)
 
 
 def build_qformer(

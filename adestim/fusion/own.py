@@ -81,6 +81,8 @@ class InputReader(nn.Module):
         super().__init__()
         self.stand_in = nn.Parameter(torch.randn(width))
         self.register_buffer("rms", torch.ones(1))
+        # By how much own tokens have grown where auxiliary ones join them.
+        self.register_buffer("growth", torch.ones(1))
 
     def forward(self, backbone: Backbone, batch: Mapping, anchor: str, place: int) -> OwnTokens:
         """Return the anchor's tokens; only subjects who have it have inputs in the batch."""
@@ -88,17 +90,38 @@ class InputReader(nn.Module):
         if inputs is None:
             tokens = self._stand_ins(len(present), backbone.n_stand_in)
             mask = last_place(tokens)
-            return OwnTokens(tokens, mask, log_mask_of(mask), self.rms)
+            return OwnTokens(tokens, mask, log_mask_of(mask), self.rms * self.growth)
         embedded, real = backbone.embed(inputs), backbone.own_mask(inputs)
         tokens = self._stand_ins(len(present), embedded.shape[1])
         tokens[present] = embedded.to(tokens.dtype)
         mask = last_place(tokens)
         mask[present] = True if real is None else real
-        return OwnTokens(tokens, mask, log_mask_of(mask), self.rms)
+        return OwnTokens(tokens, mask, log_mask_of(mask), self.rms * self.growth)
+
+    def measure(self, backbone: Backbone, own: OwnTokens) -> None:
+        """Remember how large some subjects' own tokens are, at the input and where others join."""
+        self.rms.copy_(own_rms(own.tokens.float(), own.mask).mean().reshape(1))
+        if backbone.join_at:
+            joined = at_join(backbone, own).float()
+            # A few tokens of a language model grow a thousandfold, so the mean would tell of them.
+            typical = joined.square().mean(dim=-1).sqrt()[own.mask].median()
+            self.growth.copy_(typical / self.rms)
 
     def _stand_ins(self, n_subjects: int, n_tokens: int) -> Tensor:
         """Return the stand-in at every place of every subject."""
         return (self.stand_in * self.rms).expand(n_subjects, n_tokens, -1).clone()
+
+
+def at_join(backbone: Backbone, own: OwnTokens) -> Tensor:
+    """Return own tokens as they are before the block at which auxiliary ones join them."""
+    seen = []
+    block = backbone.blocks_to_join[backbone.join_at]
+    hook = block.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    try:
+        backbone.encode(own.tokens, own.log_mask, own.tokens.shape[1])
+    finally:
+        hook.remove()
+    return seen[0]
 
 
 def last_place(tokens: Tensor) -> Tensor:

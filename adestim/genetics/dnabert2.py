@@ -198,6 +198,7 @@ class DNABERT2(DNABackbone):
     """
 
     n_stand_in: int = 3
+    block_list: str = "encoder.layer"
     lora_targets: ClassVar[tuple[str, ...]] = ("self.Wqkv",)
     checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout(
         prefixes=("bert.",),
@@ -256,13 +257,12 @@ class DNABERT2(DNABackbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run all blocks; auxiliary tokens stay behind the own ones."""
-        bias = distance_bias(n_own, tokens.shape[1], self.n_heads, tokens.device)[None]
-        if log_mask is not None:
-            bias = bias + log_mask[:, None, None]
-        x = tokens
-        for layer in self.encoder.layer:
-            x = self.run(layer, x, bias)
-        return x
+
+        def bias(some: Tensor, mask: Tensor | None) -> tuple[Tensor]:
+            distances = distance_bias(n_own, some.shape[1], self.n_heads, some.device)[None]
+            return (distances if mask is None else distances + mask[:, None, None],)
+
+        return self.run_blocks(tokens, log_mask, n_own, bias)
 
     def readable(self, own: Tensor) -> Tensor:
         """Return the tokens of DNA: without the class token and the last one, which ends them."""

@@ -73,6 +73,7 @@ class NucleotideTransformer(DNABackbone):
     language model", Science 379 (2023) 1123: the architecture and token dropout.
     """
 
+    block_list: str = "encoder.layer"
     lora_targets: ClassVar[tuple[str, ...]] = ("self.query", "self.value")
     computed: ClassVar[tuple[str, ...]] = ("position_ids", "rotary_embeddings.inv_freq")
     checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout(
@@ -127,13 +128,14 @@ class NucleotideTransformer(DNABackbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run all blocks and the last norm; auxiliary tokens stay behind the own ones."""
-        angles = None
-        if self.gated:
-            angles = rotary_angles(tokens, log_mask, n_own, self.head_width)
-        x = tokens
-        for layer in self.encoder.layer:
-            x = self.run(layer, x, log_mask, angles)
-        return self.encoder.emb_layer_norm_after(x)
+
+        def arguments(some: Tensor, mask: Tensor | None) -> tuple:
+            angles = rotary_angles(some, mask, n_own, self.head_width) if self.gated else None
+            return mask, angles
+
+        return self.encoder.emb_layer_norm_after(
+            self.run_blocks(tokens, log_mask, n_own, arguments)
+        )
 
 
 class NucleotideTransformerV2(NucleotideTransformer):

@@ -62,6 +62,7 @@ class BrainIAC(Backbone):
         ignored=("projection_head.", "projection.", "projector.", "head."),
         fingerprint=("patch_embedding.position_embeddings", "blocks.0.attn.out_proj.weight"),
     )
+    block_list: str = "blocks"
     lora_targets: ClassVar[tuple[str, ...]] = (
         "attn.qkv",
         "attn.out_proj",
@@ -140,9 +141,7 @@ class BrainIAC(Backbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Return normalised tokens, auxiliary ones too."""
-        for block in self.blocks:
-            tokens = self.run(block, tokens, log_mask)
-        return self.norm(tokens)
+        return self.norm(self.run_blocks(tokens, log_mask, n_own))
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the mean of the own tokens, or the first."""

@@ -77,6 +77,7 @@ class BrainMVP(Backbone):
             "patch_embed4.proj.weight",
         ),
     )
+    block_list: str = "blocks3"
     lora_targets: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2")
 
     def __init__(
@@ -170,8 +171,7 @@ class BrainMVP(Backbone):
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Return the fourth stage's tokens (B, N4, dims[3]); auxiliary ones end with the third."""
         grid = self.grid(STRIDE_OF_STAGE_3)
-        for block in self.blocks3:
-            tokens = self.run(block, tokens, log_mask, grid)
+        tokens = self.run_blocks(tokens, log_mask, n_own, lambda _, mask: (mask, grid))
         x = tokens_of(self.patch_embed4(grid_of(tokens[:, :n_own], grid)))
         grid = self.grid(STRIDE_OF_STAGE_4)
         for block in self.blocks4:

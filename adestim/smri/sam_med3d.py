@@ -82,6 +82,7 @@ class SAMMed3D(Backbone):
         ignored=("prompt_encoder.", "mask_decoder."),
         fingerprint=("blocks.0.attn.rel_pos_d", "neck.0.weight"),
     )
+    block_list: str = "blocks"
     lora_targets: ClassVar[tuple[str, ...]] = ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2")
 
     def __init__(
@@ -174,8 +175,7 @@ class SAMMed3D(Backbone):
 
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Return the last block's tokens, auxiliary ones too, or the neck's."""
-        for block in self.blocks:
-            tokens = self.run(block, tokens, log_mask)
+        tokens = self.run_blocks(tokens, log_mask, n_own)
         if self.output == "tokens":
             return tokens
         return tokens_of(self.neck(grid_of(tokens[:, :n_own], (self.edge,) * 3)))

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import pytest
@@ -6,7 +7,7 @@ from joblib import Parallel, delayed
 
 from adestim.backbone import load_backbone, loading
 from adestim.backbone.adapter import Adapter, adapted_spec
-from adestim.backbone.loading import in_joblib_worker, require_own_gpu, skeleton
+from adestim.backbone.loading import in_worker_process, require_own_gpu, skeleton, whence
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError, InputError
 from tests.backbone.toys import ToyBackbone, toy
@@ -117,6 +118,23 @@ def test_weights_that_were_exchanged_or_are_gone_are_refused(spec, tmp_path):
         load_backbone(spec)
 
 
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("brainmvp", r"BrainMVP_uniformer.pt from https://github.com/shaohao011/BrainMVP"),
+        ("nucleotide-transformer-500m-human-ref", r"from https://huggingface.co/InstaDeepAI/"),
+    ],
+)
+def test_weights_that_are_gone_are_said_with_where_to_get_them(spec, tmp_path, name, place):
+    (tmp_path / "model.pt").unlink()
+    with pytest.raises(CheckpointError, match=rf"SHA-256 is {spec.digest} \(.*{place}"):
+        load_backbone(replace(spec, name=name))
+
+
+def test_a_model_of_ones_own_is_known_by_its_digest(spec):
+    assert whence(spec) == f"the file whose SHA-256 is {spec.digest}"
+
+
 class Full(ToyBackbone):
     """A model whose device has no room for it."""
 
@@ -161,12 +179,44 @@ def test_a_quantised_model_stays_off_the_cpu(spec):
 @pytest.fixture
 def in_worker(monkeypatch):
     """Take this process for a worker of joblib."""
-    monkeypatch.setattr(loading, "in_joblib_worker", lambda: True)
+    monkeypatch.setattr(loading, "in_worker_process", lambda: True)
 
 
 def test_workers_of_joblib_are_recognised():
-    assert not in_joblib_worker()
-    assert all(Parallel(n_jobs=2)(delayed(in_joblib_worker)() for _ in range(2)))
+    assert not in_worker_process()
+    for backend in ("loky", "multiprocessing"):
+        found = Parallel(n_jobs=2, backend=backend)(delayed(in_worker_process)() for _ in range(2))
+        assert all(found)
+
+
+class DaskModule:
+    """Stands for the package distributed, inside a task or outside."""
+
+    def __init__(self, worker):
+        self.worker = worker
+
+    def get_worker(self):
+        if self.worker is None:
+            raise ValueError("No worker found")
+        return self.worker
+
+
+@pytest.mark.parametrize(
+    ("worker", "parent", "gpu_each", "expected"),
+    [
+        ("worker", "nanny", False, True),
+        ("worker", None, False, False),
+        (None, "nanny", False, False),
+        ("worker", "nanny", True, False),
+    ],
+    ids=["a process", "a thread of this process", "no task", "a GPU each"],
+)
+def test_worker_processes_of_dask_are_recognised(monkeypatch, worker, parent, gpu_each, expected):
+    monkeypatch.setitem(sys.modules, "distributed", DaskModule(worker))
+    monkeypatch.setattr(loading.multiprocessing, "parent_process", lambda: parent)
+    if gpu_each:
+        monkeypatch.setitem(sys.modules, "dask_cuda", DaskModule(None))
+    assert in_worker_process() is expected
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:1", torch.device("cuda", 0)])
@@ -187,4 +237,4 @@ def test_a_worker_of_joblib_uses_what_is_loaded(spec, in_worker, loaded):
 
 def test_the_process_itself_may_use_a_gpu(spec):
     require_own_gpu(spec, "cuda")
-    assert not in_joblib_worker()
+    assert not in_worker_process()

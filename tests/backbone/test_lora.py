@@ -111,6 +111,14 @@ def test_a_copy_shares_the_frozen_weights_and_not_the_adapters(adapted):
     torch.testing.assert_close(encoded(copied, some_inputs()), start, rtol=0, atol=0)
 
 
+def test_a_pickle_remembers_where_auxiliary_tokens_join(spec):
+    model = AdaptedBackbone(spec, LoRASettings(rank=2), CPU, join_at=1)
+    assert model.join_at == 1
+    assert load_backbone(spec, CPU).join_at == 0
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert again.join_at == 1
+
+
 def test_adapters_follow_the_seed(spec):
     def first_factor(seed):
         with torch.random.fork_rng():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from adestim.backbone import check_backbone
+from adestim.backbone import check_backbone, rules
 from adestim.backbone.rules import BEHAVIOUR, SHAPES
 from adestim.exceptions import InputError
 from tests.backbone.toys import ToyBackbone, subjects, toy
@@ -184,6 +184,22 @@ class ForgetsUnderCheckpointing(ToyBackbone):
         return super().run(block, *args) * (0.5 if self.gradient_checkpointing else 1)
 
 
+class ToyOfAnyDepth(ToyBackbone):
+    block_list = "blocks"
+
+    def encode(self, tokens, log_mask, n_own):
+        return self.out(self.run_blocks(tokens, as_mask(log_mask, tokens), n_own))
+
+
+def as_mask(log_mask, tokens):
+    return torch.zeros(tokens.shape[:2]) if log_mask is None else log_mask
+
+
+@breaks("depth")
+class NamesBlocksAndRunsThemItself(ToyBackbone):
+    block_list = "blocks"
+
+
 def test_every_rule_has_a_model_that_breaks_it():
     assert BROKEN.keys() == {*SHAPES, *BEHAVIOUR}
 
@@ -194,6 +210,46 @@ def test_a_broken_rule_is_named_and_no_other(name):
         check_backbone(toy(BROKEN[name]), subjects(5, 3))
     assert caught.value.got.startswith(f"[{name}] ")
     assert caught.value.got.count("[") == 1, caught.value.got
+
+
+def test_a_model_that_runs_its_blocks_by_the_helper_can_be_joined_at_any_depth():
+    assert check_backbone(toy(ToyOfAnyDepth, depth=3), subjects(5, 3)) is None
+
+
+@pytest.mark.parametrize(("depth", "n_rules"), [(1, 0), (2, 1), (5, 2)])
+def test_the_first_and_the_last_block_that_can_be_joined_are_tried(depth, n_rules, monkeypatch):
+    tried = []
+    monkeypatch.setattr(rules, "broken_before", lambda case, block: tried.append(block))
+    check_backbone(toy(ToyOfAnyDepth, depth=depth), subjects(5, 3))
+    assert tried == [1, depth - 1][:n_rules]
+
+
+def test_a_model_whose_later_blocks_hear_no_auxiliary_tokens_is_found():
+    class Deaf(ToyOfAnyDepth):
+        def encode(self, tokens, log_mask, n_own):
+            mask = as_mask(log_mask, tokens)
+            if self.join_at:
+                mask = torch.cat([mask[:, :n_own], torch.full_like(mask[:, n_own:], -1e4)], 1)
+            return super().encode(tokens, mask, n_own)
+
+    with pytest.raises(InputError, match=r"\[depth\] .*before block 1, they must change what is"):
+        check_backbone(toy(Deaf), subjects())
+
+
+def test_a_model_that_encodes_a_subject_alone_otherwise_at_depth_is_found():
+    class Shifted(ToyOfAnyDepth):
+        def encode(self, tokens, log_mask, n_own):
+            return super().encode(tokens, log_mask, n_own) + self.join_at
+
+    with pytest.raises(InputError, match=r"\[depth\] .*must be encoded as ever without them"):
+        check_backbone(toy(Shifted), subjects())
+
+
+def test_a_model_is_left_at_the_depth_it_was_found_at():
+    model = toy(ToyOfAnyDepth, depth=3)
+    model.join_before(2)
+    check_backbone(model, subjects())
+    assert model.join_at == 2
 
 
 def test_dropout_that_ignores_the_mode_is_found():

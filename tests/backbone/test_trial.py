@@ -7,6 +7,8 @@ from adestim.backbone.trial import (
     apart,
     auxiliary_side,
     drawn,
+    joining_before,
+    leaving,
     own_side,
     pooled,
     readable_tokens,
@@ -77,3 +79,21 @@ def test_shapes_are_told_of_tensors_alone():
     assert shaped(torch.ones(2, 3), 2, 3)
     assert not shaped(torch.ones(2, 3), 2)
     assert not shaped([1, 2], 2)
+
+
+def test_a_depth_is_for_a_while_also_where_something_fails():
+    sizes = {"n_features": 3, "width": 8, "depth": 3, "n_heads": 1, "dropout": 0.0}
+    model = toy(ReferenceBackbone, n_tokens=4, **sizes)
+    with pytest.raises(ZeroDivisionError), joining_before(model, 2):
+        assert model.join_at == 2
+        raise ZeroDivisionError
+    assert model.join_at == 0
+
+
+def test_tokens_leave_a_block_as_it_returns_them():
+    sizes = {"n_features": 3, "width": 8, "depth": 2, "n_heads": 1, "dropout": 0.0}
+    case = Case(toy(ReferenceBackbone, n_tokens=4, **sizes), subjects(4, 4), 1e-4)
+    own = own_side(case)
+    last = leaving(case, 1, own)
+    torch.testing.assert_close(case.model.norm(last)[:, 0], pooled(case, own))
+    assert not case.model.blocks[1]._forward_hooks

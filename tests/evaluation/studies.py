@@ -1,4 +1,4 @@
-"""Small studies, quick to run: estimators that fit at once, fail, or record what they were given."""
+"""Small studies, quick to run: estimators that fit at once, fail, or record what they got."""
 
 import os
 import time

@@ -97,7 +97,7 @@ def test_training_lets_go_of_what_only_it_needs(weights):
 def test_only_nets_of_one_frozen_model_are_trained_together(weights, monkeypatch):
     lanes = [lane(weights, 0), lane(weights, 1), lane(weights, 2)]
     other = lanes[2].net.module
-    other.backbone.recipe = (*other.backbone.recipe[:-1], True)
+    other.backbone.recipe = (*other.backbone.recipe[:-2], True, 0)
     assert kinship(lanes[0]) == kinship(lanes[1]) != kinship(lanes[2])
     groups = []
     monkeypatch.setattr(lockstep, "train_together", groups.append)

@@ -6,6 +6,7 @@ import stat
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn import config_context
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold
@@ -150,7 +151,9 @@ def test_nested_parameters_are_part_of_the_key():
 
 def test_a_lambda_has_no_key():
     model = make_pipeline(FunctionTransformer(lambda x: x), LogisticRegression())
-    with pytest.raises(InputError, match=r"'resume' needs .* pickle. Got .* for 'a'. Write lambdas"):
+    with pytest.raises(
+        InputError, match=r"'resume' needs .* pickle. Got .* for 'a'. Write lambdas"
+    ):
         outcome_key(job(model), "data")
 
 
@@ -198,13 +201,14 @@ def test_a_damaged_result_is_made_again(tmp_path, content):
 def test_a_file_is_no_folder_of_results(tmp_path):
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(InputError, match="'resume' is a folder of results. Got a file"):
+    with pytest.raises(InputError, match=r"'resume' is a folder of results. Got a file"):
         run_jobs([job()], ["key"], file, None, False)
 
 
 def test_jobs_in_parallel_give_what_one_after_the_other_does():
     jobs = [job(LogisticRegression(C=C)) for C in (0.1, 1.0)]
-    together = run_jobs(jobs, [], None, 2, False)
+    with parallel_config(backend="threading"):
+        together = run_jobs(jobs, [], None, 2, False)
     for one, other in zip(run_jobs(jobs, [], None, None, False), together, strict=True):
         assert one.predictions == other.predictions
 

@@ -177,9 +177,7 @@ def test_every_run_is_read_once_however_many_folds_fit_statistics(store, tmp_pat
 
 def test_a_second_study_reads_and_encodes_nothing(store, tmp_path, opened):
     X = runs(tmp_path)
-    extractor = FMRIExtractor(
-        parcellation=slabs(), device="cpu", memory=store, **brainlm(tmp_path)
-    )
+    extractor = FMRIExtractor(parcellation=slabs(), device="cpu", memory=store, **brainlm(tmp_path))
     over_folds(extractor, X)
     before = store.info()
     opened.clear()

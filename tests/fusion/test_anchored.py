@@ -16,11 +16,11 @@ N_TOKENS = {"smri": 4, "fmri": 5, "notes": 3}
 N_SUBJECTS, N_CLASSES = 3, 2
 
 
-def fusion(anchor="smri", shapes=SHAPES, n_queries=2, cross_modal=True):
+def fusion(anchor="smri", shapes=SHAPES, n_queries=2, cross_modal=True, depth=1, **where):
     """A model in evaluation mode, at its start."""
     torch.manual_seed(0)
     own = shapes[anchor]
-    backbone = ReferenceBackbone(own.n_tokens, own.width, 8, depth=1, n_heads=1, dropout=0.1)
+    backbone = ReferenceBackbone(own.n_tokens, own.width, 8, depth=depth, n_heads=1, dropout=0.1)
     return AnchoredFusion(
         anchor,
         backbone,
@@ -31,6 +31,7 @@ def fusion(anchor="smri", shapes=SHAPES, n_queries=2, cross_modal=True):
         n_heads=1,
         cross_modal=cross_modal,
         dropout=0.1,
+        **where,
     ).eval()
 
 
@@ -224,3 +225,119 @@ def test_pool_of_the_anchor_does_not_look_at_auxiliary_tokens():
     other = encoded.clone()
     other[:, 5:] = 100.0
     torch.testing.assert_close(backbone.pool(other, own), backbone.pool(encoded, own))
+
+
+# Where auxiliary tokens are read
+
+
+def deep():
+    """A model whose auxiliary tokens join before its second block."""
+    model = moved(fusion(depth=2))
+    model.backbone.join_before(1)
+    return model
+
+
+def late():
+    """A model whose pooled vector reads the auxiliary tokens behind the last block."""
+    return moved(fusion(at_output=True))
+
+
+later = pytest.mark.parametrize("make", [deep, late])
+
+
+@later
+@pytest.mark.parametrize("name", list(SHAPES))
+def test_every_modality_is_read_at_any_depth(make, name):
+    model, batch = make(), subjects()
+    assert not torch.allclose(model(changed(batch, name)), model(batch), atol=1e-4)
+
+
+@later
+@pytest.mark.parametrize("missing", [("fmri",), ("fmri", "notes"), ("smri",)])
+def test_what_is_missing_has_no_influence_at_any_depth(make, missing):
+    model, batch = make(), subjects(missing)
+    before = model(batch)
+    for name in missing:
+        torch.testing.assert_close(model(changed(batch, name)), before)
+
+
+@later
+def test_a_missing_anchor_leaves_the_auxiliaries_heard_at_any_depth(make):
+    model, batch = make(), subjects(missing=("smri",))
+    assert not torch.allclose(model(changed(batch, "fmri")), model(batch), atol=1e-4)
+
+
+@later
+def test_gradient_reaches_the_gate_at_any_depth(make):
+    model = make()
+    model(subjects()).sum().backward()
+    assert (model.log_gate.grad.abs() > 1e-7).all()
+
+
+def test_training_starts_from_the_base_logits_with_interaction_at_the_output():
+    batch = subjects()
+    model = fusion(at_output=True)
+    torch.testing.assert_close(model(batch), batch["base"], rtol=0, atol=0)
+    assert (model.log_gate == 0).all()
+
+
+def test_at_the_output_the_transformer_reads_no_auxiliary_token():
+    model, batch = late(), subjects()
+    tokens, log_mask, own = model.join(batch, model.backbone)
+    assert model.n_joining == 0
+    assert tokens.shape[1] == log_mask.shape[1] == own.shape[1]
+    torch.testing.assert_close(model.pooled(changed(batch, "fmri")), model.pooled(batch))
+
+
+def test_at_the_output_the_pooled_vector_reads_auxiliary_tokens_of_unit_size():
+    model, batch = late(), subjects()
+    tokens, gate = model._auxiliary_tokens(batch, torch.ones(1))
+    torch.testing.assert_close(tokens.square().mean(-1), torch.ones(tokens.shape[:2]))
+    read = model.output_reader(model.pooled(batch), tokens, gate)
+    torch.testing.assert_close(model(batch), batch["base"] + model.head(read))
+
+
+def test_at_the_output_without_queries_the_anchor_is_alone():
+    model = fusion(n_queries=0, at_output=True)
+    assert model.output_reader is None
+    assert model.n_joining == 0
+
+
+# Gates
+
+
+def test_the_number_of_joining_tokens_is_that_of_all_queries():
+    assert fusion().n_joining == 6
+    assert fusion(cross_modal=False).n_joining == 4
+    assert fusion(n_queries=0).n_joining == 0
+
+
+@pytest.mark.parametrize("at_output", [False, True])
+def test_a_gate_that_is_always_closed_shuts_the_auxiliaries_out(at_output):
+    model, batch = moved(fusion(gate="closed", at_output=at_output)), subjects()
+    expected = model(batch)
+    for name in ("fmri", "notes"):
+        torch.testing.assert_close(model(changed(batch, name)), expected)
+    assert not torch.allclose(model(changed(batch, "smri")), expected, atol=1e-4)
+
+
+def test_an_open_gate_lets_auxiliary_tokens_join_like_own_ones():
+    model = moved(fusion(gate="open"))
+    batch = subjects()
+    _, log_mask, own = model.join(batch, model.backbone)
+    assert (log_mask[:, own.shape[1] :] == 0).all()
+    assert not torch.allclose(model(changed(batch, "fmri")), model(batch), atol=1e-4)
+
+
+@pytest.mark.parametrize("gate", ["open", "closed"])
+def test_a_fixed_gate_is_not_trained_and_all_else_starts_alike(gate):
+    fixed, learned = fusion(gate=gate), fusion()
+    assert "log_gate" not in dict(fixed.named_parameters())
+    assert fixed.log_gate.shape == learned.log_gate.shape
+    for name, value in fixed.named_parameters():
+        assert torch.equal(value, learned.get_parameter(name))
+
+
+def test_an_open_gate_shuts_what_is_missing_out():
+    model, batch = moved(fusion(gate="open")), subjects(("fmri",))
+    torch.testing.assert_close(model(changed(batch, "fmri")), model(batch))

@@ -100,3 +100,56 @@ def test_without_an_anchor_the_auxiliaries_are_heard(module):
     before = module(batch)
     batch["tokens"]["csf"] = batch["tokens"]["csf"] + 3
     assert not torch.allclose(module(batch), before, atol=1e-4)
+
+
+def calibrated(weights, join_at, scale=1.0):
+    """A fusion that has measured its own tokens, beside a first block that makes them larger."""
+    module = toy_module(weights, join_at=join_at).eval()
+    data = toy_data()
+    rows = np.flatnonzero(data.present[:, 0].numpy())
+    hook = module.backbone.body.blocks[0].register_forward_hook(
+        lambda _, args, output: scale * output
+    )
+    module.calibrate([data.batch(rows[:6])[0], data.batch(rows[6:12])[0]])
+    hook.remove()
+    return module, data.batch(rows[:6])[0]
+
+
+def test_auxiliary_tokens_at_the_input_are_as_large_as_the_embedding(weights):
+    module, batch = calibrated(weights, join_at=0, scale=7.0)
+    assert module.own.growth.item() == 1
+    own = own_of(module, batch)
+    assert torch.equal(own.rms, module.own.rms)
+    assert module.own.rms.item() == own_rms(own.tokens, own.mask).mean().item()
+
+
+def test_auxiliary_tokens_grow_with_own_ones_where_they_join_later(weights):
+    (plain, batch), (grown, _) = (calibrated(weights, 1, scale) for scale in (1.0, 7.0))
+    assert grown.own.growth.item() == pytest.approx(7 * plain.own.growth.item(), rel=1e-4)
+    assert torch.equal(grown.own.rms, plain.own.rms)
+    own = own_of(grown, batch)
+    tokens, _, _ = grown.join(batch, grown.backbone)
+    auxiliary = tokens[:, own.tokens.shape[1] :]
+    sizes = auxiliary.square().mean(-1).sqrt()
+    torch.testing.assert_close(sizes, (grown.own.rms * grown.own.growth).expand(sizes.shape))
+
+
+def test_the_size_where_tokens_join_is_that_of_the_typical_own_token(weights):
+    module, batch = calibrated(weights, join_at=1)
+    own = own_of(module, batch)
+    block = module.backbone.body.blocks[0]
+    with torch.no_grad():
+        sizes = block(own.tokens, own.log_mask).square().mean(-1).sqrt()
+    assert (module.own.rms * module.own.growth).item() == pytest.approx(sizes.median().item())
+
+
+def test_a_stand_in_has_the_size_of_the_embedding_at_any_depth(weights):
+    module, _ = calibrated(weights, join_at=1, scale=7.0)
+    own = own_of(module, batch_of(0, 4))
+    expected = (module.own.stand_in * module.own.rms).expand(2, N_PLACES, -1)
+    torch.testing.assert_close(own.tokens, expected)
+
+
+def test_measuring_leaves_no_trace_on_the_model(weights):
+    module, _ = calibrated(weights, join_at=1)
+    assert not module.backbone.body.blocks[1]._forward_pre_hooks
