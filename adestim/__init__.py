@@ -8,9 +8,12 @@ The map of the package:
   into numbers for any other scikit-learn model;
 * :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
   others through a modality-aware Q-former; its rivals are there too, all by name in
-  :func:`adestim.evaluation.rivals`;
+  :func:`adestim.evaluation.rivals`; :class:`AnchoredFusionRegressor` predicts a number, and
+  :class:`OrdinalClassifier` lets any classifier heed the order of its classes;
 * :func:`list_backbones` shows the models that extractors can use; :class:`Backbone`,
   :func:`check_backbone` and :func:`register_backbone` are for one of your own;
+* :mod:`adestim.evaluation` splits, scores, compares, and trains the folds of one fusion together
+  (:func:`adestim.evaluation.cross_val_fit`);
 * :mod:`adestim.datasets` simulates cohorts to try it on.
 
 Names are imported when first used, so that ``import adestim`` stays quick.

@@ -19,6 +19,7 @@ from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusion, ModalityShape
 from adestim.heads import PhaseOne
+from adestim.ridge import RidgePhaseOne
 from adestim.tokens import TokenScaler, TokenTable
 
 __all__ = ["AnchorInputs", "choose_anchors"]
@@ -35,7 +36,7 @@ class AnchorInputs:
 
     Parameters
     ----------
-    phase_one : PhaseOne
+    phase_one : PhaseOne or RidgePhaseOne
         The fitted phase-1 heads.
     likes : dict of str to TokenTable
         Shape and backbone of every modality's tokens, no subject's data.
@@ -47,7 +48,7 @@ class AnchorInputs:
         Number of outputs of a net.
     """
 
-    phase_one: PhaseOne
+    phase_one: PhaseOne | RidgePhaseOne
     likes: dict[str, TokenTable]
     scalers: dict[str, TokenScaler]
     score_scale: np.ndarray
@@ -274,7 +275,13 @@ def n_heads_of(width: int, reference_width: int) -> int:
 class BaseOutputs:
     """Phase-1 outputs of some rows when only some of their modalities are shown."""
 
-    def __init__(self, phase_one: PhaseOne, scores: np.ndarray, start: str, anchor: str | None):
+    def __init__(
+        self,
+        phase_one: PhaseOne | RidgePhaseOne,
+        scores: np.ndarray,
+        start: str,
+        anchor: str | None,
+    ):
         self.phase_one = phase_one
         self.scores = scores
         self.start = start

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +28,23 @@ __all__ = [
 ]
 
 Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+N_AHEAD = 2
+
+
+class Gathered(NamedTuple):
+    """What a batch needs that may lie in files; nothing random is in it.
+
+    Parameters
+    ----------
+    tokens : dict of str to Tensor of shape (n_rows, n_tokens, width)
+        Standardised tokens of the modalities that are read.
+    inputs : list of (ndarray or None)
+        The anchor's inputs, hidden or not; empty where nobody reads them.
+    """
+
+    tokens: dict[str, Tensor]
+    inputs: list[np.ndarray | None]
 
 
 class FusionData(Dataset):
@@ -94,8 +113,35 @@ class FusionData(Dataset):
         other.base_logits = torch.from_numpy(base(np.arange(len(self.y)), self.present.numpy()))
         return other
 
-    def batch(self, rows: np.ndarray, dropout: float = 0.0) -> tuple[dict, Tensor]:
-        """Gather some rows, each modality dropped with probability ``dropout``.
+    @property
+    def in_files(self) -> bool:
+        """Whether some of what batches need is read from files."""
+        if self.inputs is not None and any(map(is_in_file, self.inputs.inputs)):
+            return True
+        return any(getattr(self.tokens[name], "in_files", False) for name in self._read())
+
+    def gather(self, rows: np.ndarray) -> Gathered:
+        """Read what a batch of some rows needs; this draws no random numbers."""
+        index = torch.from_numpy(rows)
+        inputs = () if self.inputs is None else [self.inputs.inputs[row] for row in rows]
+        return Gathered(
+            {name: self.tokens[name][index] for name in self._read()},
+            [read_array(item) for item in inputs],
+        )
+
+    def batch(
+        self, rows: np.ndarray, dropout: float = 0.0, gathered: Gathered | None = None
+    ) -> tuple[dict, Tensor]:
+        """Return a batch of some rows, each modality dropped with probability ``dropout``.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            The rows.
+        dropout : float, default=0.0
+            Probability with which a modality of a subject is hidden.
+        gathered : Gathered, default=None
+            What :meth:`gather` has read of them; None reads it now.
 
         Returns
         -------
@@ -103,22 +149,15 @@ class FusionData(Dataset):
             What :class:`~adestim.fusion.AnchoredFusion` reads, and ``weight``.
         y : Tensor of shape (n_rows,)
         """
+        gathered = self.gather(rows) if gathered is None else gathered
         index = torch.from_numpy(rows)
-        present, base = self.present[index], self.base_logits[index]
-        if dropout > 0 and present.shape[1] > 1:
-            kept = drop_modalities(present, dropout)
-            touched = (kept != present).any(dim=1)
-            base = base.clone()
-            base[touched] = torch.from_numpy(
-                self.base(rows[touched.numpy()], kept[touched].numpy())
-            )
-            present = kept
-        read = self.tokens.keys() - self._unread()
+        present, base = self._shown(rows, dropout)
         places = {name: place for place, name in enumerate(self.masks)}
         batch = {
-            "tokens": {name: self.tokens[name][index] for name in read},
+            "tokens": gathered.tokens,
             "masks": {
-                name: self.masks[name][index] & present[:, places[name], None] for name in read
+                name: self.masks[name][index] & present[:, places[name], None]
+                for name in gathered.tokens
             },
             "scores": self.scores[index],
             "present": present,
@@ -126,12 +165,29 @@ class FusionData(Dataset):
             "weight": self.weight[index],
         }
         if self.inputs is not None:
-            batch["inputs"] = self.inputs.batch(rows, present.numpy())
+            batch["inputs"] = self.inputs.shown(rows, gathered.inputs, present.numpy())
         return batch, self.y[index]
 
-    def _unread(self) -> set[str]:
-        """Return the modality whose tokens nobody reads: a foundation model reads its inputs."""
-        return set() if self.inputs is None else {self.inputs.anchor}
+    def _shown(self, rows: np.ndarray, dropout: float) -> tuple[Tensor, Tensor]:
+        """Return which modalities are shown of some rows, and the phase-1 logits upon these."""
+        index = torch.from_numpy(rows)
+        present, base = self.present[index], self.base_logits[index]
+        if dropout == 0 or present.shape[1] == 1:
+            return present, base
+        kept = drop_modalities(present, dropout)
+        touched = (kept != present).any(dim=1)
+        base = base.clone()
+        base[touched] = torch.from_numpy(self.base(rows[touched.numpy()], kept[touched].numpy()))
+        return kept, base
+
+    def _read(self) -> list[str]:
+        """Return the modalities whose tokens are read: a foundation model reads its inputs."""
+        return [name for name in self.tokens if self.inputs is None or name != self.inputs.anchor]
+
+
+def is_in_file(item: Any) -> bool:
+    """Tell whether what stands for an array reads it from a file."""
+    return hasattr(item, "read")
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +211,12 @@ class GatheredTokens:
         part = replace(self.table, tokens=self.table.tokens[rows], mask=self.table.mask[rows])
         return torch.from_numpy(self.scaler.transform(part))
 
+    @property
+    def in_files(self) -> bool:
+        """Whether some of them are read from files."""
+        cells = getattr(self.table.tokens, "cells", ())
+        return any(is_in_file(cell.unread("tokens")) for cell in cells if cell is not None)
+
 
 @dataclass(frozen=True, eq=False)
 class AnchorBatches:
@@ -177,10 +239,29 @@ class AnchorBatches:
     inputs: Sequence[np.ndarray | None]
     collate: Callable[[Sequence[np.ndarray]], Tensor]
 
-    def batch(self, rows: np.ndarray, present: np.ndarray) -> ShownInputs:
-        """Return the inputs of those of some rows whose anchor is shown."""
-        shown = [read_array(self.inputs[row]) for row in rows[present[:, self.place]]]
-        return ShownInputs(self.collate(shown) if shown else None, len(rows))
+    def shown(
+        self, rows: np.ndarray, arrays: Sequence[np.ndarray | None], present: np.ndarray
+    ) -> ShownInputs:
+        """Return the inputs of those of some rows whose anchor is shown.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            The rows.
+        arrays : sequence of (ndarray or None)
+            Their inputs, read.
+        present : ndarray of shape (n_rows, n_modalities), dtype bool
+            Which modalities are shown.
+
+        Returns
+        -------
+        ShownInputs
+        """
+        places = np.flatnonzero(present[:, self.place]).tolist()
+        if not places:
+            return ShownInputs(None, len(rows))
+        values = self.collate([arrays[place] for place in places])
+        return ShownInputs(values, len(rows), tuple(self.inputs[row] for row in rows[places]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,10 +274,14 @@ class ShownInputs:
         Collated inputs; None where nobody's anchor is shown.
     n_subjects : int
         Subjects in the batch.
+    sources : tuple of (ndarray or StoredArray), default=()
+        What each of the values was made of, by which a frozen body knows a subject again. Whoever
+        changes values leaves it empty.
     """
 
     values: Tensor | None
     n_subjects: int
+    sources: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return self.n_subjects
@@ -205,7 +290,11 @@ class ShownInputs:
         """Move the inputs to a device."""
         if self.values is None:
             return self
-        return ShownInputs(self.values.to(device, non_blocking=non_blocking), self.n_subjects)
+        return replace(self, values=self.values.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> ShownInputs:
+        """Put the inputs where a GPU can fetch them while it computes."""
+        return self if self.values is None else replace(self, values=self.values.pin_memory())
 
 
 def drop_modalities(present: Tensor, dropout: float) -> Tensor:
@@ -227,6 +316,11 @@ class BatchIterator:
         Whether to permute the rows before every epoch.
     modality_dropout : float, default=0.0
         Probability with which each modality of each subject is hidden.
+    ahead : bool or None, default=None
+        Whether a thread reads the next batches while one is worked on; None where something is
+        read from files. Batches and random numbers are the same either way.
+    pin_memory : bool, default=False
+        Whether batches are put where a GPU can fetch them while it computes.
     """
 
     def __init__(
@@ -235,11 +329,15 @@ class BatchIterator:
         batch_size: int,
         shuffle: bool = False,
         modality_dropout: float = 0.0,
+        ahead: bool | None = None,
+        pin_memory: bool = False,
     ):
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.modality_dropout = modality_dropout
+        self.ahead = ahead
+        self.pin_memory = pin_memory
 
     def __len__(self) -> int:
         return math.ceil(len(self.dataset) / self.batch_size)
@@ -248,8 +346,42 @@ class BatchIterator:
         rows = self.dataset.rows
         if self.shuffle:
             rows = rows[torch.randperm(len(rows)).numpy()]
-        for start in range(0, len(rows), self.batch_size):
-            yield self.dataset.batch(rows[start : start + self.batch_size], self.modality_dropout)
+        starts = range(0, len(rows), self.batch_size)
+        parts = [rows[start : start + self.batch_size] for start in starts]
+        ahead = self.dataset.in_files if self.ahead is None else self.ahead
+        gather = read_ahead if ahead else map
+        for part, gathered in zip(parts, gather(self._gather, parts), strict=True):
+            batch, y = self.dataset.batch(part, self.modality_dropout, gathered)
+            yield (pinned(batch), y.pin_memory()) if self.pin_memory else (batch, y)
+
+    def _gather(self, rows: np.ndarray) -> Gathered:
+        """Read what a batch needs; tokens, which are the most of it, are pinned by the reader."""
+        gathered = self.dataset.gather(rows)
+        if not self.pin_memory:
+            return gathered
+        return gathered._replace(tokens=pinned(gathered.tokens))
+
+
+def read_ahead(read: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
+    """Yield what is read of every part, in order; a thread reads the next few meanwhile."""
+    thread = ThreadPoolExecutor(1)
+    coming: deque = deque()
+    try:
+        for part in parts:
+            coming.append(thread.submit(read, part))
+            if len(coming) > N_AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+def pinned(value: Any) -> Any:
+    """Put a nested batch where a GPU can fetch it while it computes."""
+    if isinstance(value, Mapping):
+        return {key: pinned(item) for key, item in value.items()}
+    return value.pin_memory()
 
 
 def to_device(value: Any, device: torch.device) -> Any:

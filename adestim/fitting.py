@@ -186,6 +186,7 @@ def build_net(
         iterator_train=BatchIterator,
         iterator_train__shuffle=True,
         iterator_train__modality_dropout=params["modality_dropout"],
+        iterator_train__pin_memory=choose_device(params["device"]).type == "cuda",
         iterator_valid=BatchIterator,
         train_split=None,
         precision=params["precision"],

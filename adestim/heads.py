@@ -172,8 +172,31 @@ class LogisticProblem(Problem):
         return -log_softmax(log_odds, axis=-1)[..., np.arange(len(rows)), self.y[rows]]
 
 
-def fit_logistic(features, y, weight, penalty, n_classes):
-    """Fit one logistic regression; return weights and intercepts as log-odds against class 0."""
+def fit_logistic(
+    features: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: float, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit one logistic regression.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_subjects, n_features)
+        Columns.
+    y : ndarray of shape (n_subjects,)
+        Classes as integers from 0, of which some may be absent.
+    weight : ndarray of shape (n_subjects,)
+        Weights of the subjects.
+    penalty : float
+        Inverse strength of the penalty, scikit-learn's C.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    coef : ndarray of shape (n_features, n_classes - 1)
+        Weights, as log-odds against class 0.
+    intercept : ndarray of shape (n_classes - 1,)
+        Intercepts.
+    """
     labels = np.unique(y)
     coef = np.zeros((features.shape[1], n_classes))
     intercept = np.full(n_classes, LOG_ODDS_OF_ABSENT_CLASS)

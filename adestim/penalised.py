@@ -286,8 +286,21 @@ def cross_validate(problem: Problem, folds) -> tuple[float, np.ndarray]:
     return penalties[best], unseen[best]
 
 
-def subset_folds(folds, has):
-    """Return the folds restricted to the subjects who have a modality."""
+def subset_folds(folds: Folds, has: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the folds restricted to the subjects who have a modality.
+
+    Parameters
+    ----------
+    folds : sequence of (train, validation) arrays of row numbers
+        Folds of all subjects.
+    has : ndarray of shape (n_subjects,), dtype bool
+        Who has the modality.
+
+    Returns
+    -------
+    list of (train, validation) arrays of row numbers
+        Without folds of which a part would be empty.
+    """
     restricted = [(train[has[train]], test[has[test]]) for train, test in folds]
     return [(train, test) for train, test in restricted if len(train) and len(test)]
 

@@ -150,9 +150,10 @@ class FusionNet(NeuralNet):
 
     def _logits(self, data: FusionData, batch_size: int) -> np.ndarray:
         """Return logits, batch by batch."""
+        on_gpu = torch.device(self.device).type == "cuda"
         parts = [
             self.evaluation_step(batch, training=False).cpu().numpy()
-            for batch in BatchIterator(data, batch_size)
+            for batch in BatchIterator(data, batch_size, pin_memory=on_gpu)
         ]
         return np.concatenate(parts)
 

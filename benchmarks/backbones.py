@@ -8,6 +8,7 @@ of one anchor with LoRA and 4 x 16 auxiliary tokens.
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from adestim.backbone.attention import log_mask_of
+from adestim.backbone.embedded import embed_once
 from adestim.backbone.lora import LoRASettings, add_lora
 from adestim.backbone.registry import find_card
 
@@ -45,6 +47,7 @@ INPUTS = {
     "brainiac": (1, 96, 96, 96),
 }
 N_DNA_TOKENS = 997
+OF_VOLUMES = ("brainmvp", "sam-med3d", "brainiac")
 
 
 def built(name, device, dtype):
@@ -73,10 +76,10 @@ def forward(model, inputs):
         return model.encode(tokens, None, tokens.shape[1])
 
 
-def training_step(model, inputs, auxiliary, gate):
+def training_step(model, inputs, auxiliary, gate, embed=None):
     """Run forward and backward with auxiliary tokens that enter through a learned gate."""
     with torch.no_grad():
-        own = model.embed(inputs)
+        own = (embed or model.embed)(inputs)
     opened = torch.ones(own.shape[:2], dtype=torch.bool, device=own.device)
     log_mask = torch.cat([log_mask_of(opened), gate.expand(len(own), N_AUXILIARY)], dim=1)
     tokens = torch.cat([own, auxiliary.expand(len(own), -1, -1).to(own.dtype)], dim=1)
@@ -180,6 +183,82 @@ def jepa_memory(device):
     return fused - before, peak_gib(device) - before, tuple(pairs.shape)
 
 
+def times_faster(plain, other, device, n_pairs):
+    """Return how many times faster one way is than the plain one: median of pairs in turn."""
+    plain(), other()
+    pairs = [[once(way, device) for way in (plain, other)] for _ in range(n_pairs)]
+    return statistics.median(first / second for first, second in pairs)
+
+
+def once(run, device):
+    """Return the seconds of one run."""
+    start = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def channels_last(name, device, n_pairs):
+    """Return how many times faster a model is in torch's memory format of channels last."""
+    model, inputs = built(name, device, torch.float32), some_inputs(name, 1, device)
+    other = built(name, device, torch.float32).to(memory_format=torch.channels_last_3d)
+    turned = inputs.to(memory_format=torch.channels_last_3d)
+    return times_faster(
+        lambda: forward(model, inputs), lambda: forward(other, turned), device, n_pairs
+    )
+
+
+def compiled(name, device, n_pairs):
+    """Return how many times faster a model is after torch.compile with its defaults."""
+    model, inputs = built(name, device, torch.float32), some_inputs(name, 1, device)
+    other = torch.compile(forward)
+    return times_faster(
+        lambda: forward(model, inputs), lambda: other(model, inputs), device, n_pairs
+    )
+
+
+def known_embedding(name, device, n_pairs):
+    """Return how many times faster a step of training is whose subject was embedded before."""
+    model, inputs = built(name, device, torch.float32), some_inputs(name, 1, device)
+    add_lora(model, LoRASettings())
+    auxiliary = torch.randn(N_AUXILIARY, model.width, device=device, requires_grad=True)
+    gate = torch.full((1,), -2.0, device=device, requires_grad=True)
+    subject = np.zeros(0)
+
+    def known(values):
+        return embed_once("benchmark", model, model.embed, values, [subject])
+
+    return times_faster(
+        lambda: training_step(model, inputs, auxiliary, gate),
+        lambda: training_step(model, inputs, auxiliary, gate, known),
+        device,
+        n_pairs,
+    )
+
+
+WAYS = {
+    "channels last": channels_last,
+    "torch.compile": compiled,
+    "training step, embedding known": known_embedding,
+}
+
+
+def ways_text(given):
+    """Measure other ways to run the models of volumes, and return the section about them."""
+    rows = [
+        {"model": name}
+        | {way: f"{in_a_process(*given, '--part', f'{way}:{name}'):.2f}" for way in WAYS}
+        for name in OF_VOLUMES
+    ]
+    return (
+        "## Other ways to run the models of volumes\n\n"
+        "Times faster than the plain way, one subject, median of pairs of runs in turn. The last "
+        "column is a step of training whose subject was embedded before.\n\n"
+        + markdown(pd.DataFrame(rows))
+    )
+
+
 def in_a_process(*arguments):
     """Run one part of this file in a process of its own and return what it prints as JSON."""
     command = [sys.executable, __file__, *map(str, arguments)]
@@ -215,6 +294,7 @@ def report(arguments, device):
         f"times faster**, largest difference {sam[1]:.1e}.",
         f"One block of Brain-JEPA on 4500 tokens adds {jepa[0]:.2f} GiB fused, "
         f"{jepa[1]:.2f} GiB where all pairs are held.",
+        ways_text(given),
         machine(),
     ]
     write(f"backbones_{device.type}", "\n\n".join(text))
@@ -236,6 +316,9 @@ def main():
         print(json.dumps(sam_ratio(device, arguments.runs)))
     elif arguments.part == "jepa-memory":
         print(json.dumps(jepa_memory(device)))
+    elif ":" in arguments.part:
+        way, name = arguments.part.split(":")
+        print(json.dumps(WAYS[way](name, device, arguments.runs)))
     else:
         size, runs = arguments.batch_size, arguments.runs
         print(json.dumps(measured(arguments.part, device, arguments.precision, size, runs)))

@@ -43,6 +43,16 @@ def encode(cohort):
     return union.fit_transform(cohort.frame)
 
 
+def hide_as_missing(encodings, partial):
+    """Return encodings without the blocks that the same subjects lack in another cohort."""
+    hidden = encodings.copy()
+    for name, columns in partial.columns.items():
+        if name in hidden:
+            first = columns[:1] if name == "fmri" else columns
+            hidden.loc[~partial.frame[first].notna().any(axis=1), name] = None
+    return hidden
+
+
 def estimators(modalities):
     """Return the fusion, its phase 1 alone, and every rival."""
     return {
@@ -89,15 +99,8 @@ def run_task(task, patient, n_subjects, n_repeats, n_jobs):
     partial = make_cohort(n_subjects, task=task, missing="adni", random_state=SEED, n_jobs=n_jobs)
     if not partial.target.equals(complete.target):
         raise RuntimeError("The two cohorts must hold the same subjects.")
-    present = {
-        name: partial.frame[columns[:1] if name == "fmri" else columns].notna().any(axis=1)
-        for name, columns in partial.columns.items()
-        if name in encodings
-    }
-    hidden = encodings.copy()
-    for name, has in present.items():
-        hidden.loc[~has, name] = None
-    share = np.all(list(present.values()), axis=0).mean()
+    hidden = hide_as_missing(encodings, partial)
+    share = hidden.notna().all(axis=1).mean()
     title = f"{task}, missing as in ADNI ({share:.0%} of the subjects complete)"
     parts.append(section(title, hidden, y, partial.oracle.to_numpy(), n_repeats, n_jobs))
     return parts

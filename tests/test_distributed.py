@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -14,40 +13,15 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.exceptions import DataWarning, InputError
-from adestim.recall import Prepared
 from adestim.store import FeatureStore
 from adestim.subjects import for_each_subject
-from tests.toy_backbone import ToyExtractor, ToyViT, toy_cells, write_weights
+from tests.noting import DEADLY, UNREADABLE, NotingPreparation
+from tests.toy_backbone import ToyExtractor, toy_cells, write_weights
 
 distributed = pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
 
 N_SUBJECTS = 12
-DEADLY, UNREADABLE = 1000.0, 2000.0
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """Notes each subject's process in a folder; some subjects kill it, or cannot be read."""
-
-    folder: str
-
-    def __call__(self, cells):
-        first = cells[0][0, 0]
-        with open(Path(self.folder, "notes"), "a") as file:  # noqa: PTH123
-            file.write(f"{os.getpid()} {first}\n")
-        deaths = Path(self.folder, "deaths")
-        if first == DEADLY and deaths.stat().st_size:
-            os.truncate(deaths, deaths.stat().st_size - 1)
-            os._exit(1)
-        if first == UNREADABLE:
-            raise InputError("A cell must be readable", got="this one")
-        return Prepared(ToyViT.prepare(cells[0]))
-
-    def notes(self):
-        """Process and subject of every preparation so far."""
-        lines = Path(self.folder, "notes").read_text().splitlines()
-        return [(int(process), float(first)) for process, first in map(str.split, lines)]
 
 
 class NotingExtractor(ToyExtractor):
@@ -74,9 +48,9 @@ class NotInstalled:
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A cluster of two processes that gives up all tasks of a worker as soon as it dies."""
+    """A cluster of two processes that gives a task up when two of them died of it."""
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         distributed.LocalCluster(
             n_workers=2,
             processes=True,
@@ -100,7 +74,7 @@ def on_dask(cluster):
 def preparation(tmp_path):
     for name in ("notes", "deaths"):
         (tmp_path / name).touch()
-    return Preparation(str(tmp_path))
+    return NotingPreparation(str(tmp_path))
 
 
 @pytest.fixture

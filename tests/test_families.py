@@ -264,6 +264,16 @@ def test_a_missing_anchor_lets_the_others_speak(model, table):
     assert (first - second).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("place", [1, "output"])
+def test_the_others_are_heard_where_they_join_later(cohort, table, place):
+    deep = loud(quick(cohort, interaction_depth=place, max_epochs=1).fit(table, cohort.y))
+    require_probabilities(deep.predict_proba(table), len(table))
+    assert deep.net_.module_.backbone.join_at == (1 if place == 1 else 0)
+    others = table.assign(csf=np.roll(table["csf"], 1))
+    first, second = (record_pooled(deep, each) for each in (table, others))
+    assert (first - second).abs().max() > 1e-3
+
+
 def record_pooled(model, table):
     """Return the pooled vectors that a prediction comes from."""
     module, seen = model.net_.module_, []

@@ -4,6 +4,7 @@ import torch
 
 from adestim.exceptions import DataWarning, DeviceMemoryError, InputError
 from adestim.fitting import build_net, calibrate, inner_split, prepare_net
+from adestim.ridge import number_folds
 from tests.fusion_tables import prepared_anchor_inputs, quick
 from tests.toy_backbone import ToyViT, toy_module_and_data, write_weights
 
@@ -128,3 +129,9 @@ def test_a_class_of_one_group_cannot_be_split():
     codes, groups = np.array([0, 0, 1, 1]), np.array([0, 1, 2, 2])
     with pytest.warns(DataWarning, match="no inner validation split"):
         assert inner_split(codes, groups, 0, 0.5) is None
+
+
+def test_numbers_of_one_group_cannot_be_split():
+    numbers = np.array([0.5, 1.0, 1.5])
+    with pytest.warns(DataWarning, match="The training set has a single group"):
+        assert inner_split(numbers, np.zeros(3), 0, 0.5, number_folds) is None

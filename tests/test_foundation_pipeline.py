@@ -11,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ModalityUnion
+from adestim.backbone import loading
 from adestim.backbone.loading import load_backbone
 from adestim.exceptions import InputError
 from tests.toy_backbone import ToyExtractor, toy_cells, toy_table, write_weights
@@ -207,3 +208,27 @@ def test_a_pipeline_cross_validates_over_processes(weights, adapt):
     )
     scores = cross_val_score(pipeline, X, y, cv=2, n_jobs=2, error_score="raise")
     assert scores.mean() > 0.6
+
+
+def frozen_storages(body):
+    """Where a body's frozen weights lie, by the name that they have without adapters."""
+    return {
+        name.replace(".base_layer", ""): value.untyped_storage().data_ptr()
+        for name, value in body.named_parameters()
+        if ".lora_" not in name
+    }
+
+
+def test_extractor_anchors_folds_clones_and_copies_use_one_copy_of_the_weights(weights):
+    X, y = toy_cells(24)
+    table = ToyExtractor(weights).fit_transform(X)
+    table = table.assign(pet=list(clone(ToyExtractor(weights)).fit_transform(X)["img"]))
+    spec = table["img"].iloc[0].backbone
+    models = [quick(anchor="all", max_epochs=1).fit(table, y)]
+    models += [clone(models[0]).set_params(lora_rank=2).fit(table, y)]
+    models += [pickle.loads(pickle.dumps(models[0])), copy.deepcopy(models[1])]
+    expected = frozen_storages(load_backbone(spec))
+    bodies = [net.module_.backbone.body for model in models for net in model.nets_.values()]
+    assert len(bodies) == 8
+    assert all(frozen_storages(body) == expected for body in bodies)
+    assert sum(key[: len(spec.identity())] == spec.identity() for key in loading._LOADED) == 1

@@ -8,8 +8,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from adestim import heads
 from adestim.heads import fit_logistic, fit_phase_one, inner_folds
-from adestim.penalised import rotate, subset_folds
 from adestim.modalities import training_tables
+from adestim.penalised import subset_folds
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 
@@ -109,6 +109,15 @@ def test_joint_head_is_as_a_tuned_logistic_regression_over_all_columns():
     np.testing.assert_allclose(got, expected, atol=0.15)
 
 
+def test_late_start_averages_the_separate_heads_for_complete_subjects_too(incomplete):
+    _, fitted, _, scores, _, present, _ = incomplete
+    separate = expit(scores[:, :, 0, 0])
+    expected = (separate * present).sum(axis=1) / present.sum(axis=1)
+    assert present.all(axis=1).any()
+    got = softmax(fitted.logits(scores, present, "late"), axis=1)[:, 1]
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("anchor", list(BLOCKS))
 def test_anchor_start_is_the_anchors_head_alone(incomplete, anchor):
     X, fitted, _, scores, _, present, _ = incomplete
@@ -126,7 +135,7 @@ def test_anchor_start_falls_back_on_the_class_frequencies(incomplete):
     np.testing.assert_allclose(softmax(without, axis=1), frequencies, rtol=1e-5)
 
 
-@pytest.mark.parametrize("start", ["stacked", "average", "anchor"])
+@pytest.mark.parametrize("start", ["stacked", "average", "late", "anchor"])
 def test_no_start_reads_what_is_missing(incomplete, start):
     _, fitted, _, scores, _, present, _ = incomplete
     strange = np.where(present[:, :, None, None], scores, 100.0)
@@ -135,7 +144,7 @@ def test_no_start_reads_what_is_missing(incomplete, start):
     )
 
 
-@pytest.mark.parametrize("start", ["stacked", "average", "anchor"])
+@pytest.mark.parametrize("start", ["stacked", "average", "late", "anchor"])
 def test_every_start_gives_logits_of_three_classes(start):
     X, y = numeric_table(90, n_classes=3)
     fitted, _, scores, codes, present, _ = phase_one_of(with_missing(X), y)
@@ -212,22 +221,6 @@ def test_a_feature_that_does_not_vary_has_no_weight():
 # The logistic regression
 
 
-def test_rotation_into_the_row_space_loses_nothing():
-    rng = np.random.default_rng(0)
-    wide, y = rng.normal(size=(30, 200)), np.arange(30) % 2
-    rotated, back = rotate(wide)
-    coef, intercept = fit_logistic(rotated, y, np.ones(30), 0.1, 2)
-    direct = LogisticRegression(C=0.1, tol=1e-8, max_iter=1000).fit(wide, y)
-    np.testing.assert_allclose((back @ coef)[:, 0], direct.coef_[0], atol=1e-3)
-    np.testing.assert_allclose(intercept, direct.intercept_, atol=1e-3)
-
-
-def test_rotation_leaves_narrow_features_alone():
-    narrow = np.random.default_rng(0).normal(size=(30, 4))
-    rotated, back = rotate(narrow)
-    np.testing.assert_array_equal(rotated @ back.T, narrow)
-
-
 def test_three_classes_are_fitted_by_multinomial_regression():
     X, y = numeric_table(60, n_classes=3)
     codes = np.unique(y, return_inverse=True)[1]
@@ -292,15 +285,3 @@ def test_heads_can_be_fitted_without_folds():
     fitted, unseen = fit_phase_one(training_tables(X), codes, np.ones(20), [], 2)
     present = np.ones((20, 3), dtype=bool)
     assert np.isfinite(fitted.logits(unseen, present, "stacked")).all()
-
-
-def test_folds_of_a_modality_hold_only_who_has_it():
-    has = np.array([True, False, True, True, False, True])
-    folds = subset_folds([(np.array([0, 1, 2]), np.array([3, 4, 5]))], has)
-    np.testing.assert_array_equal(folds[0][0], [0, 2])
-    np.testing.assert_array_equal(folds[0][1], [3, 5])
-
-
-def test_a_fold_in_which_nobody_has_the_modality_is_left_out():
-    folds = [(np.array([0, 1]), np.array([2])), (np.array([1, 2]), np.array([0]))]
-    assert len(subset_folds(folds, np.array([True, True, False]))) == 1

@@ -58,9 +58,7 @@ def brainmvp():
             x = block(x, None, (1, 2, 3))
         return tokens_of(model.norm(grid_of(x, (1, 2, 3))))
 
-    return Written(
-        model, 48, model.blocks3, lambda block, x, mask: block(x, mask, (2, 4, 6)), end
-    )
+    return Written(model, 48, model.blocks3, lambda block, x, mask: block(x, mask, (2, 4, 6)), end)
 
 
 def sam_med3d(output):

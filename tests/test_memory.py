@@ -1,11 +1,19 @@
 """A feature store under a pipeline: every subject is prepared, and encoded, once."""
 
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ModalityUnion
+from adestim.encoding import BackboneSpec, Encoding
 from adestim.store import FeatureStore
 from tests.toy_backbone import NOTES, ToyExtractor, toy_cells, write_weights
 
@@ -112,3 +120,61 @@ def test_adapted_models_are_kept_apart(weights, tmp_path):
         )
         tokens.append(extractor.fit_transform(X[["img"]], y)["img"].iloc[0].tokens)
     assert not np.allclose(*tokens, atol=1e-3)
+
+
+# Memory
+
+N_TOKENS, TABLE_WIDTH, N_BEFORE = 1500, 256, 24
+MIB_OF_TOKENS = N_TOKENS * TABLE_WIDTH * 4 / 2**20
+
+
+def stored_table(n_subjects, folder):
+    """Encodings whose tokens lie in a store, a missing modality and numbers beside them."""
+    store, rng = FeatureStore(folder), np.random.default_rng(0)
+    spec = BackboneSpec("vit", "toy", (("home", "tests:none"),))
+    cells = np.empty(n_subjects, dtype=object)
+    for row in range(n_subjects):
+        tokens = rng.normal(size=(N_TOKENS, TABLE_WIDTH)).astype(np.float16)
+        arrays = {"tokens": tokens, "pooled": tokens.mean(axis=0, dtype=np.float32)}
+        found = store.put("tokens", f"{row:08d}", arrays).arrays
+        cells[row] = Encoding(found["pooled"], found["tokens"], None, spec, found["pooled"])
+    return pd.DataFrame({"mri": cells, "csf__tau": rng.normal(size=n_subjects)})
+
+
+def peak_mib():
+    """The largest memory of this process so far."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    [line] = [line for line in lines if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 2**10
+
+
+def write_peak_of_a_fit(n_subjects, folder):
+    """Write by how many MiB a fit on a table raises the largest memory of this process."""
+    table, y = stored_table(n_subjects, Path(folder, "store")), np.arange(n_subjects) % 2
+    model = AnchoredFusionClassifier(anchor="csf", max_epochs=1, batch_size=4, random_state=0)
+    # A few tens of subjects fill the blocks in which tables are gone through.
+    model.fit(table.iloc[:N_BEFORE], y[:N_BEFORE])
+    before = peak_mib()
+    model.fit(table, y).predict_proba(table)
+    Path(folder, "peak").write_text(str(peak_mib() - before))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_memory_of_a_fit_does_not_grow_with_the_subjects(tmp_path):
+    n_subjects = 160
+    call = f"import tests.test_memory as m; m.write_peak_of_a_fit({n_subjects}, {str(tmp_path)!r})"
+    root = Path(__file__).parents[1]
+    subprocess.run([sys.executable, "-c", call], cwd=root, check=True)
+    of_more_subjects = MIB_OF_TOKENS * (n_subjects - N_BEFORE)
+    assert float((tmp_path / "peak").read_text()) < of_more_subjects / 3
+
+
+def test_a_table_of_a_thousand_subjects_pickles_to_less_than_two_megabytes(tmp_path):
+    table = stored_table(1, tmp_path / "store")
+    array = table["mri"][0].unread("tokens")
+    cells = np.empty(1000, dtype=object)
+    for row in range(1000):
+        own = [replace(array, path=f"{array.path[:-10]}{row:010d}") for _ in range(3)]
+        cells[row] = Encoding(own[0], own[1], None, table["mri"][0].backbone, own[2])
+    assert len(pickle.dumps(pd.DataFrame({"mri": cells}))) < 2e6

@@ -1,12 +1,12 @@
-"""Checking what a fusion classifier is trained on."""
+"""Checking what a fusion is trained on."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from adestim import AnchoredFusionClassifier
+from adestim import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.exceptions import InputError
-from adestim.targets import check_classes
+from adestim.targets import check_classes, check_numbers
 
 LABELS = np.array(["CN", "AD", "CN", "AD"])
 
@@ -60,3 +60,49 @@ def test_one_class_is_refused(frame):
 def test_a_missing_target_is_refused(frame):
     with pytest.raises(ValueError, match="requires y to be passed"):
         check(frame, y=None)
+
+
+# Numbers
+
+
+def check_ages(frame, y=(61, 72, 83, 94), groups=None, sample_weight=None):
+    return check_numbers(AnchoredFusionRegressor(), frame, y, groups, sample_weight)
+
+
+def test_numbers_become_floats(frame):
+    data = check_ages(frame)
+    assert data.targets.dtype == np.float64
+    np.testing.assert_array_equal(data.targets, [61, 72, 83, 94])
+
+
+def test_numbers_may_stand_in_an_object_array(frame):
+    np.testing.assert_array_equal(
+        check_ages(frame, np.array([1, 2.5, 3, 4], object)).targets[1], 2.5
+    )
+
+
+def test_subjects_of_weight_zero_and_their_numbers_are_left_out(frame):
+    data = check_ages(frame, sample_weight=[1.0, 0.0, 2.0, 1.0], groups=["x", "y", "x", "z"])
+    np.testing.assert_array_equal(data.targets, [61, 83, 94])
+    np.testing.assert_array_equal(data.weight, [1, 2, 1])
+    np.testing.assert_array_equal(data.groups, [0, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["a", "b", "c", "d"], r"y must hold numbers\. Got dtype <U1"),
+        ([1.0, np.nan, 2.0, 3.0], "Input y contains NaN"),
+        ([1.0, np.inf, 2.0, 3.0], "Input y contains infinity"),
+        ([1.0, 2.0], "inconsistent numbers of samples"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_what_is_no_finite_number_is_refused(frame, y, message):
+    with pytest.raises(ValueError, match=message):
+        check_ages(frame, y)
+
+
+def test_a_single_subject_is_refused(frame):
+    with pytest.raises(InputError, match=r"at least 2 subjects.*Got n_samples=1"):
+        check_ages(frame, sample_weight=[1.0, 0.0, 0.0, 0.0])

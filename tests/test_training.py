@@ -15,6 +15,7 @@ from adestim.training import (
     EpochHook,
     FusionNet,
     GradientAudit,
+    NumberLoss,
     StopTraining,
     WarmupCosine,
     exceeds_its_error,
@@ -89,6 +90,23 @@ def test_loss_is_the_cross_entropy_averaged_with_the_weights():
     weight = torch.tensor([1.0, 2.0, 0.0, 0.5, 3.0])
     expected = (F.cross_entropy(logits, y, reduction="none") * weight).sum() / weight.sum()
     torch.testing.assert_close(net.get_loss(logits, y, X={"weight": weight}), expected)
+
+
+def test_losses_of_numbers_are_in_units_of_their_scale():
+    outputs, targets = torch.tensor([[1.0], [5.0]]), torch.tensor([0.0, 3.0])
+    assert NumberLoss("squared", 2.0)(outputs, targets).tolist() == [0.25, 1.0]
+
+
+def test_hubers_loss_is_half_the_square_and_then_linear():
+    outputs = torch.tensor([[0.0], [1.0], [-10.0], [11.0]])
+    losses = NumberLoss("huber", 1.0)(outputs, torch.zeros(4)).tolist()
+    tail = [1.345 * (size - 1.345 / 2) for size in (10, 11)]
+    assert losses == pytest.approx([0, 0.5, *tail])
+
+
+def test_a_loss_of_numbers_survives_pickling():
+    loss = NumberLoss("huber", 0.5)
+    assert pickle.loads(pickle.dumps(loss)) == loss
 
 
 def test_doubling_all_weights_leaves_training_as_it_is():

@@ -14,6 +14,7 @@ _HOME_OF = {
     "ReferenceBackbone": "adestim.backbone.reference",
     "check_backbone": "adestim.backbone.checks",
     "find_card": "adestim.backbone.registry",
+    "limit_embedded": "adestim.backbone.embedded",
     "list_backbones": "adestim.backbone.listing",
     "load_backbone": "adestim.backbone.loading",
     "masked_attention": "adestim.backbone.attention",

@@ -125,9 +125,20 @@ class BlockRunner(nn.Module):
         Returns
         -------
         Tensor of shape (B, T, width)
+
+        Raises
+        ------
+        InputError
+            When the model names no blocks.
         """
         arguments = arguments or log_mask_alone
         blocks = self.blocks_to_join
+        if not blocks:
+            raise InputError(
+                "run_blocks runs the blocks that the model's block_list names",
+                got=f"none of {type(self).__name__}",
+                remedy='Write for example block_list = "encoder.layers" in the class',
+            )
         if self.join_at:
             own, own_mask = tokens[:, :n_own], None if log_mask is None else log_mask[:, :n_own]
             own = self._through(blocks[: self.join_at], own, arguments(own, own_mask))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from adestim._torch import memory_of
 from adestim.backbone.adapter import Adapter
 from adestim.backbone.contract import Backbone
+from adestim.backbone.embedded import embed_once
 from adestim.backbone.loading import load_backbone, skeleton
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError, MissingDependencyError
@@ -144,6 +145,26 @@ class AdaptedBackbone(nn.Module):
         full = self.recipe[1].full
         with torch.set_grad_enabled(full and torch.is_grad_enabled()):
             return self.body.embed(inputs)
+
+    def embed_subjects(self, inputs: Tensor, sources: Sequence[Any]) -> Tensor:
+        """Embed subjects; those whose tokens are known are not embedded again.
+
+        Parameters
+        ----------
+        inputs : Tensor of shape (B, ...)
+            Collated inputs.
+        sources : sequence of (ndarray or StoredArray)
+            What each subject's was made of; empty where that is not known.
+
+        Returns
+        -------
+        Tensor of shape (B, T, width)
+        """
+        spec, settings, device, dtype, *_ = self.recipe
+        if settings.full:
+            return self.embed(inputs)
+        model = *spec.identity(), str(device), dtype
+        return embed_once(model, self.body, self.embed, inputs, sources)
 
     def train(self, mode: bool = True) -> AdaptedBackbone:
         """Put the adapters in a mode; the frozen body stays in evaluation mode."""

@@ -71,7 +71,7 @@ class AnchoredMixin:
         """Return which anchors every subject has, (n_subjects, n_anchors)."""
         return present[:, [self.modalities_.index(name) for name in self.anchors_]]
 
-    def _validated(self, data, tables, scores, split) -> Validated | None:
+    def _validated(self, data, tables, scores, split):
         """Return the nets' outputs on the inner validation split, None with a word without one."""
         if split is None:
             warnings.warn(

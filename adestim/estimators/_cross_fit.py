@@ -191,19 +191,9 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
 
     def _training_rows(self, X, y, groups, sample_weight) -> Rows:
         """Return the checked training set."""
-        if y is None:
-            name = type(self).__name__
-            raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-        table, y = self._table(X, reset=True), column_or_1d(y, warn=True)
-        check_consistent_length(table, y, groups)
-        check_classification_targets(y)
-        weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
+        table = self._table(X, reset=True)
+        y, weight, given = checked_labels(self, table, y, groups, sample_weight)
         kept = weight > 0
-        given = {
-            "groups": None if groups is None else column_or_1d(groups),
-            "sample_weight": None if sample_weight is None else weight,
-        }
-        given = {name: values[kept] for name, values in given.items() if values is not None}
         return Rows(
             rows_of(table, kept),
             y[kept],
@@ -219,6 +209,24 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         if own is not None:
             tags.input_tags = replace(own, sparse=False)
         return tags
+
+
+def checked_labels(
+    wrapper: Any, table: Any, y: Any, groups: Any, sample_weight: Any
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return labels and weights, and what the user gave beside of subjects of a weight above 0."""
+    if y is None:
+        name = type(wrapper).__name__
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(table, y, groups)
+    check_classification_targets(y)
+    weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
+    given = {
+        "groups": None if groups is None else column_or_1d(groups),
+        "sample_weight": None if sample_weight is None else weight,
+    }
+    return y, weight, {name: each[weight > 0] for name, each in given.items() if each is not None}
 
 
 def require_classes(classes: np.ndarray, name: str) -> None:

@@ -11,13 +11,17 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.utils import check_array, check_consistent_length, column_or_1d, get_tags
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils import check_array, get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._docs import fill_docs
 from adestim._sklearn import HasMethods, fit_context
-from adestim.estimators._cross_fit import fit_params, require_classes, rows_of
+from adestim.estimators._cross_fit import (
+    checked_labels,
+    fit_params,
+    require_classes,
+    rows_of,
+)
 from adestim.exceptions import InputError
 
 __all__ = ["OrdinalClassifier"]
@@ -83,7 +87,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     array(['AD', 'CN', 'MCI'], dtype='<U3')
     >>> model.predict([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]])
     array(['CN', 'MCI', 'AD'], dtype='<U3')
-    >>> model.predict_expected([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]]).round(1)
+    >>> model.predict_expected([[-2.0, 0.0], [0.0, 0.0], [2.0, 0.0]]).round()
     array([0., 1., 2.])
     """
 
@@ -202,18 +206,9 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _training_rows(self, X, y, groups, sample_weight):
         """Return table, labels and what the copies' ``fit`` is given beside, checked."""
-        if y is None:
-            name = type(self).__name__
-            raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-        table, y = self._table(X, reset=True), column_or_1d(y, warn=True)
-        check_consistent_length(table, y, groups)
-        check_classification_targets(y)
-        weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
-        kept, given = weight > 0, {}
-        if groups is not None:
-            given["groups"] = column_or_1d(groups)[kept]
-        if sample_weight is not None:
-            given["sample_weight"] = weight[kept]
+        table = self._table(X, reset=True)
+        y, weight, given = checked_labels(self, table, y, groups, sample_weight)
+        kept = weight > 0
         return rows_of(table, kept), y[kept], fit_params(self.estimator, given)
 
     def __sklearn_tags__(self):

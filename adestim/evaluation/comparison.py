@@ -121,10 +121,9 @@ class Comparison:
         ``"estimate"`` is the score of all out-of-fold predictions of a repeat at once, averaged
         over repeats, and the interval is its own: whole groups of subjects are drawn with
         replacement. It tells how far the score depends on who is tested, not on who is trained on.
-        The ``"mean"`` over folds weighs small folds like large ones, and may lie outside of it.
-        For estimators that hardly tell the classes apart, ``roc_auc`` and ``pr_auc`` of all
-        predictions at once are a little too low: a class that is rarer in the training rows of a
-        fold is more frequent in its test rows [1]_. There look at the ``"mean"``.
+        ``roc_auc`` and ``pr_auc`` compare subjects with each other, and models of different folds
+        differ in level: they are computed within every fold and averaged [1]_. The ``"mean"``
+        over folds weighs small folds like large ones.
 
         References
         ----------

@@ -64,6 +64,9 @@ class Lane:
 def kinship(lane: Lane) -> Hashable:
     """Return what nets must have in common to be trained through one body; None for no other.
 
+    Learning rates, weight decay, dropout, patience, sizes of batches and numbers of epochs are
+    each net's own.
+
     Parameters
     ----------
     lane : Lane
@@ -77,7 +80,8 @@ def kinship(lane: Lane) -> Hashable:
     if not isinstance(module.backbone, AdaptedBackbone):
         return None
     spec, settings, device, *options = module.backbone.recipe
-    return spec.identity(), settings, str(device), *options, module.n_joining
+    precision = lane.net.precision
+    return spec.identity(), settings, str(device), *options, precision, module.n_joining
 
 
 def train_lanes(lanes: Sequence[Lane]) -> None:
@@ -105,7 +109,7 @@ def train_together(lanes: Sequence[Lane]) -> None:
     Parameters
     ----------
     lanes : sequence of Lane
-        Nets of equal :func:`kinship`, and with equal parameters.
+        Nets of equal :func:`kinship`.
 
     Raises
     ------
@@ -118,7 +122,8 @@ def train_together(lanes: Sequence[Lane]) -> None:
     with memory_of(
         net.device,
         f"Training {len(lanes)} folds together",
-        got=f"batch_size={net.batch_size} a fold, precision={net.precision!r}",
+        got=f"batch_size={max(lane.net.batch_size for lane in lanes)} a fold, "
+        f"precision={net.precision!r}",
         remedy="Pass a smaller n_together; or a smaller batch_size, "
         "gradient_checkpointing=True, or precision='bfloat16' to the estimator",
     ):
@@ -129,7 +134,7 @@ def train_together(lanes: Sequence[Lane]) -> None:
 
 
 def run(lanes: Sequence[Lane], shared: SharedBody) -> None:
-    """Train to the last epoch, or until no net goes on."""
+    """Train until no net goes on."""
     net = lanes[0].net
     start = validation_losses(shared, lanes)
     with autocast(torch.device(net.device), net.precision):
@@ -137,14 +142,10 @@ def run(lanes: Sequence[Lane], shared: SharedBody) -> None:
     for lane, losses in zip(lanes, start, strict=True):
         lane.net.notify("on_train_begin", X=lane.train, y=None, losses=losses)
     active = list(lanes)
-    for _ in range(net.max_epochs):
+    while active:
         run_epoch(shared, active)
         ends = zip(active, validation_losses(shared, active), strict=True)
         active = [lane for lane, losses in ends if goes_on(lane, losses)]
-        if not active:
-            return
-    for lane in active:
-        lane.net.end_training(lane.train)
 
 
 def goes_on(lane: Lane, losses: np.ndarray) -> bool:
@@ -154,9 +155,11 @@ def goes_on(lane: Lane, losses: np.ndarray) -> bool:
         net.notify("on_epoch_end", dataset_train=lane.train, dataset_valid=None, losses=losses)
     except StopTraining:
         net.history.record("stopped", True)
-        net.end_training(lane.train)
-        return False
-    return True
+    else:
+        if len(net.history) < net.max_epochs:
+            return True
+    net.end_training(lane.train)
+    return False
 
 
 def run_epoch(shared: SharedBody, lanes: Sequence[Lane]) -> None:
@@ -226,7 +229,10 @@ def validation_losses(shared: SharedBody, lanes: Sequence[Lane]) -> list[np.ndar
     parts: dict[Lane, list[np.ndarray]] = {lane: [] for lane in lanes}
     for lane in lanes:
         lane.module.eval()
-    sources = [BatchIterator(lane.validation, lane.net.batch_size) for lane in lanes]
+    on_gpu = torch.device(lanes[0].net.device).type == "cuda"
+    sources = [
+        BatchIterator(lane.validation, lane.net.batch_size, pin_memory=on_gpu) for lane in lanes
+    ]
     with torch.no_grad():
         for drawn in rounds(lanes, sources):
             for (lane, _), output in zip(drawn, logits(shared, drawn), strict=True):

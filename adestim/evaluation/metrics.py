@@ -216,7 +216,7 @@ def score_ordinal(
     >>> from adestim.evaluation import score_ordinal
     >>> y = ["CN", "MCI", "AD", "AD"]
     >>> score_ordinal(y, ["CN", "CN", "AD", "MCI"], order=["CN", "MCI", "AD"])
-    {'quadratic_kappa': 0.6363636363636364, 'level_mae': 0.5}
+    {'quadratic_kappa': 0.692..., 'level_mae': 0.5}
     """
     require_scores(scores, LEVEL_SCORES)
     true, found = levels_of(y, order), levels_of(predicted, order)
@@ -243,9 +243,13 @@ def levels_of(labels: Any, order: Sequence[Any]) -> np.ndarray:
 
 def quadratic_kappa(true: np.ndarray, found: np.ndarray, weight: np.ndarray) -> float:
     """Return one minus the squared distance as a share of what chance gives (Cohen 1968)."""
-    by_chance = true[:, None] - found
-    expected = weight @ by_chance**2 @ weight / weight.sum()
-    return 1 - weight @ (true - found) ** 2 / expected if expected > 0 else np.nan
+    squared = np.average((true - found) ** 2, weights=weight)
+    gap = np.average(true - found, weights=weight)
+    by_chance = gap**2 + sum(
+        np.average((each - np.average(each, weights=weight)) ** 2, weights=weight)
+        for each in (true, found)
+    )
+    return 1 - squared / by_chance if by_chance > 0 else np.nan
 
 
 def roc_auc(contrast: Contrast) -> float:

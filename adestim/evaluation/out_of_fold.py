@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ from adestim.evaluation.metrics import score_predictions, score_probabilities
 from adestim.evaluation.significance import delong
 
 __all__ = ["Pool", "delong_columns", "pooled", "score_rows"]
+
+# Ranks compare subjects with each other, which is fair within a fold alone (Forman & Scholz 2010).
+RANKINGS = frozenset({"roc_auc", "pr_auc"})
 
 
 def score_rows(table: pd.DataFrame, classes: tuple, scores: Sequence[str]) -> dict[str, float]:
@@ -55,25 +58,53 @@ def score_arrays(
     return score_probabilities(y, values, classes, scores=scores, threshold=threshold)
 
 
+class Repeat(NamedTuple):
+    """One repeat's out-of-fold predictions."""
+
+    places: np.ndarray
+    fold: np.ndarray
+    arrays: tuple
+
+
 @dataclass(frozen=True, eq=False)
 class Pool:
     """All out-of-fold predictions of an estimator, row by row in every repeat."""
 
     groups: np.ndarray
-    repeats: list[tuple[np.ndarray, tuple]]
+    repeats: list[Repeat]
     classes: tuple
 
     def score(self, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Return scores of some rows, drawn once or more, averaged over repeats."""
-        values = []
-        for places, (y, predictions, threshold) in self.repeats:
-            drawn = places[rows]
-            # A row whose fold failed is not there.
-            drawn = drawn[drawn >= 0]
-            cut = None if threshold is None else threshold[drawn]
-            scored = score_arrays(y[drawn], predictions[drawn], cut, self.classes, names)
-            values.append([scored[name] for name in names])
-        return np.mean(values, axis=0)
+        return np.mean([self._score(names, repeat, rows) for repeat in self.repeats], axis=0)
+
+    def _score(self, names: Sequence[str], repeat: Repeat, rows: np.ndarray) -> list[float]:
+        """Return one repeat's scores."""
+        drawn = repeat.places[rows]
+        # A row whose fold failed is not there.
+        drawn = drawn[drawn >= 0]
+        plain = [name for name in names if name not in RANKINGS]
+        scored = score_arrays(*taken(repeat.arrays, drawn), self.classes, plain)
+        rankings = [name for name in names if name in RANKINGS]
+        if rankings:
+            scored |= self._within_folds(rankings, repeat, drawn)
+        return [scored[name] for name in names]
+
+    def _within_folds(self, names, repeat: Repeat, drawn: np.ndarray) -> dict[str, float]:
+        """Return scores of ranks, averaged over folds by their size; models differ in level."""
+        folds, number = np.unique(repeat.fold[drawn], return_inverse=True)
+        parts = [drawn[number == place] for place in range(len(folds))]
+        scored = pd.DataFrame(
+            [score_arrays(*taken(repeat.arrays, part), self.classes, names) for part in parts],
+            columns=names,
+        )
+        size = scored.notna().mul([len(part) for part in parts], axis=0)
+        return (scored * size).sum(min_count=1).div(size.sum()).to_dict()
+
+
+def taken(arrays: tuple, rows: np.ndarray) -> tuple:
+    """Return rows of labels, predictions and, where there are any, thresholds."""
+    return tuple(None if array is None else array[rows] for array in arrays)
 
 
 def pooled(predictions: pd.DataFrame, classes: tuple) -> Pool:
@@ -84,7 +115,7 @@ def pooled(predictions: pd.DataFrame, classes: tuple) -> Pool:
     for _, table in predictions.groupby("repeat"):
         places = np.full(len(rows), -1)
         places[np.searchsorted(rows, table["row"])] = np.arange(len(table))
-        repeats.append((places, arrays_of(table, classes)))
+        repeats.append(Repeat(places, table["fold"].to_numpy(), arrays_of(table, classes)))
     return Pool(pd.factorize(first["group"])[0], repeats, classes)
 
 

@@ -239,25 +239,18 @@ class SharedBody:
 
     def _embedded(self, members: Sequence[int], batches: Sequence[Mapping]) -> list[Tensor | None]:
         """Return every member's embedded inputs, at once where they are of one shape."""
-        values = [batch["inputs"].values for batch in batches]
-        shown = [place for place, value in enumerate(values) if value is not None]
-        embedded: list[Tensor | None] = [None] * len(values)
-        if len({values[place].shape[1:] for place in shown}) == 1:
-            sizes = [len(values[place]) for place in shown]
-            self.shares.hand_out([members[place] for place in shown], sizes)
-            parts = self._embed(torch.cat([values[place] for place in shown])).split(sizes)
-            for place, part in zip(shown, parts, strict=True):
-                embedded[place] = part
-            return embedded
-        for place in shown:
-            self.shares.hand_out([members[place]], [len(values[place])])
-            embedded[place] = self._embed(values[place])
-        return embedded
-
-    def _embed(self, inputs: Tensor) -> Tensor:
-        """Embed; adapters come later, so no gradient is kept."""
-        with torch.no_grad():
-            return self.body.embed(inputs)
+        # Adapters come later, so that any member's body embeds for all.
+        embed = self.modules[members[0]].backbone.embed_subjects
+        inputs = [batch["inputs"] for batch in batches]
+        shown = [item for item in inputs if item.values is not None]
+        if len({item.values.shape[1:] for item in shown}) != 1:
+            return [
+                None if item.values is None else embed(item.values, item.sources) for item in inputs
+            ]
+        sources = [source for item in shown for source in item.sources]
+        tokens = embed(torch.cat([item.values for item in shown]), sources)
+        parts = iter(tokens.split([len(item.values) for item in shown]))
+        return [None if item.values is None else next(parts) for item in inputs]
 
 
 class Embedded:
@@ -267,7 +260,7 @@ class Embedded:
         self.backbone = backbone
         self.tokens = tokens
 
-    def embed(self, inputs: Tensor) -> Tensor | None:
+    def embed_subjects(self, inputs: Tensor, sources: Sequence[Any]) -> Tensor | None:
         """Return what was embedded before."""
         return self.tokens
 

@@ -1,8 +1,11 @@
-"""The folds of a cross-validation, trained together through one frozen model."""
+"""The folds of a cross-validation, trained together through one frozen model.
+
+Further seeds, and further sets of parameters, train beside them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import Any
@@ -33,16 +36,51 @@ class FoldFits:
     Parameters
     ----------
     estimators : list of AnchoredFusionClassifier
-        The fitted classifiers, by fold, and in a fold by seed.
+        The fitted classifiers, by candidate, then by fold, and in a fold by seed.
     splits : list of tuple of two ndarrays of int
         Training and test rows of every classifier.
     seeds : list
         The ``random_state`` of every classifier.
+    candidates : list of int
+        The number of every classifier's set of parameters among the candidates; 0 where there is
+        but one.
     """
 
     estimators: list[AnchoredFusionClassifier]
     splits: list[tuple[np.ndarray, np.ndarray]]
     seeds: list[Any]
+    candidates: list[int]
+
+    def of(self, candidate: int) -> FoldFits:
+        """Return the classifiers of one set of parameters.
+
+        Parameters
+        ----------
+        candidate : int
+            Its number among the candidates.
+
+        Returns
+        -------
+        FoldFits
+
+        Raises
+        ------
+        InputError
+            When there is no such candidate.
+        """
+        if candidate not in self.candidates:
+            raise InputError(
+                "'candidate' must be the number of a set of parameters that was fitted",
+                got=repr(candidate),
+                remedy=f"Choose from 0 to {max(self.candidates)}",
+            )
+        places = [place for place, number in enumerate(self.candidates) if number == candidate]
+        return FoldFits(
+            estimators=[self.estimators[place] for place in places],
+            splits=[self.splits[place] for place in places],
+            seeds=[self.seeds[place] for place in places],
+            candidates=[candidate] * len(places),
+        )
 
     @property
     def classes(self) -> np.ndarray:
@@ -61,7 +99,18 @@ class FoldFits:
         -------
         ndarray of shape (n_subjects, n_classes)
             Averaged over seeds and repeats; NaN for who is never tested.
+
+        Raises
+        ------
+        InputError
+            When there are several candidates.
         """
+        if len(set(self.candidates)) > 1:
+            raise InputError(
+                "Probabilities are those of one set of parameters",
+                got=f"{len(set(self.candidates))} candidates",
+                remedy="Write for example fits.of(0).predict_proba(X)",
+            )
         classes = self.classes
         total, times = np.zeros((len(X), len(classes))), np.zeros((len(X), 1))
         for estimator, (_, test) in zip(self.estimators, self.splits, strict=True):
@@ -79,10 +128,11 @@ def cross_val_fit(
     groups: Any = None,
     cv: Any = None,
     seeds: Sequence[int] | None = None,
+    candidates: Sequence[Mapping[str, Any]] | None = None,
     sample_weight: Any = None,
     n_together: int | None = None,
 ) -> FoldFits:
-    """Fit a fusion on every fold of a cross-validation, all folds and seeds at once.
+    """Fit a fusion on every fold of a cross-validation, all folds, seeds and candidates at once.
 
     Where the anchor is a foundation model, what is trained is tiny beside what is frozen. The
     folds are trained in step: the frozen model reads the batches of all folds as one, every fold
@@ -105,6 +155,11 @@ def cross_val_fit(
         are any.
     seeds : sequence of int, default=None
         Every fold is fitted once with each as ``random_state``; None keeps the estimator's own.
+    candidates : sequence of mapping of str to value, default=None
+        Sets of parameters to try, as for ``set_params``; every fold is fitted once with each.
+        Those that only differ in how they are trained (learning rate, weight decay, dropout,
+        patience, sizes of batches, epochs) train together. Those that differ in shape (rank of
+        the adapters, queries, precision) train group by group. None keeps the estimator's own.
     sample_weight : array-like of shape (n_subjects,), default=None
         Weights of the subjects, as in ``fit``.
     n_together : int, default=None
@@ -119,7 +174,8 @@ def cross_val_fit(
     ------
     InputError
         When the estimator is no AnchoredFusionClassifier, has callbacks, or its anchor's model
-        does not treat the subjects of a batch one by one.
+        does not treat the subjects of a batch one by one; when a candidate is no set of its
+        parameters, or asks for another device.
     DeviceMemoryError
         When the device's memory does not suffice.
 
@@ -144,13 +200,22 @@ def cross_val_fit(
     6
     >>> fits.predict_proba(X).shape
     (60, 2)
+    >>> fits = cross_val_fit(
+    ...     model, X, y, cv=3, candidates=[{"learning_rate": 1e-3}, {"learning_rate": 1e-2}]
+    ... )
+    >>> fits.candidates
+    [0, 0, 0, 1, 1, 1]
+    >>> fits.of(1).predict_proba(X).shape
+    (60, 2)
     """
     require_fusion(estimator)
     require_number(n_together)
+    tried = tried_candidates(estimator, candidates)
     y = np.asarray(y)
     folds = list(folds_of(cv, y, groups).split(np.zeros(len(y)), y, groups))
     jobs = [
-        (seeded_clone(estimator, seeds, place), fold)
+        (seeded_clone(each, seeds, place), fold, number)
+        for number, each in enumerate(tried)
         for fold in folds
         for place in range(1 if seeds is None else len(seeds))
     ]
@@ -158,10 +223,37 @@ def cross_val_fit(
     for start in range(0, len(jobs), chunk):
         fit_at_once(jobs[start : start + chunk], X, y, groups, sample_weight)
     return FoldFits(
-        estimators=[each for each, _ in jobs],
-        splits=[fold for _, fold in jobs],
-        seeds=[each.random_state for each, _ in jobs],
+        estimators=[each for each, _, _ in jobs],
+        splits=[fold for _, fold, _ in jobs],
+        seeds=[each.random_state for each, _, _ in jobs],
+        candidates=[number for _, _, number in jobs],
     )
+
+
+def tried_candidates(
+    estimator: AnchoredFusionClassifier, candidates: Sequence[Mapping[str, Any]] | None
+) -> list[AnchoredFusionClassifier]:
+    """Return the classifier with every set of parameters, each of them checked."""
+    if candidates is None:
+        return [estimator]
+    sets = [] if isinstance(candidates, (str, Mapping)) else list(candidates)
+    if not sets or not all(isinstance(params, Mapping) for params in sets):
+        raise InputError(
+            "'candidates' of cross_val_fit must be a list of sets of parameters",
+            got=f"a {type(candidates).__name__}" if sets or not candidates else repr(candidates),
+            remedy="Write for example candidates=[{'learning_rate': 1e-3}, {'dropout': 0.3}]",
+        )
+    tried = [clone(estimator).set_params(**params) for params in sets]
+    for each in tried:
+        require_fusion(each)
+    devices = {str(choose_device(each.device)) for each in tried}
+    if len(devices) > 1:
+        raise InputError(
+            "Candidates are trained together, on one device",
+            got=", ".join(sorted(devices)),
+            remedy="Leave 'device' out of the candidates",
+        )
+    return tried
 
 
 def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weight: Any) -> None:
@@ -171,7 +263,7 @@ def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weigh
         stack.enter_context(torch.random.fork_rng(devices=[device] * (device.type == "cuda")))
         stack.enter_context(config_context(skip_parameter_validation=True))
         fits = []
-        for each, (train, _) in jobs:
+        for each, (train, _), _ in jobs:
             stack.enter_context(callback_management_context(each))
             rows = (rows_of(table, train) for table in (X, y, groups, weight))
             fits.append(stack.enter_context(closing(each._nets_to_train(*rows))))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +91,7 @@ class InputReader(nn.Module):
             tokens = self._stand_ins(len(present), backbone.n_stand_in)
             mask = last_place(tokens)
             return OwnTokens(tokens, mask, log_mask_of(mask), self.rms * self.growth)
-        embedded, real = backbone.embed(inputs), backbone.own_mask(inputs)
+        embedded, real = embed_shown(backbone, batch["inputs"]), backbone.own_mask(inputs)
         tokens = self._stand_ins(len(present), embedded.shape[1])
         tokens[present] = embedded.to(tokens.dtype)
         mask = last_place(tokens)
@@ -110,6 +110,14 @@ class InputReader(nn.Module):
     def _stand_ins(self, n_subjects: int, n_tokens: int) -> Tensor:
         """Return the stand-in at every place of every subject."""
         return (self.stand_in * self.rms).expand(n_subjects, n_tokens, -1).clone()
+
+
+def embed_shown(backbone: Backbone, shown: Any) -> Tensor:
+    """Return embedded inputs (B, T, width); a body that others share remembers its subjects."""
+    embed_subjects = getattr(backbone, "embed_subjects", None)
+    if embed_subjects is None:
+        return backbone.embed(shown.values)
+    return embed_subjects(shown.values, shown.sources)
 
 
 def at_join(backbone: Backbone, own: OwnTokens) -> Tensor:

@@ -103,3 +103,8 @@ def test_a_model_that_names_no_blocks_says_so():
 def test_a_single_block_can_be_joined_at_its_input_alone(calls):
     with pytest.raises(InputError, match=r"has 1 blocks\. Pass 0 for the input"):
         Runner(calls, n_blocks=1).join_before(1)
+
+
+def test_a_model_that_names_no_blocks_cannot_have_them_run():
+    with pytest.raises(InputError, match=r"block_list names\. Got none of WithoutBlocks"):
+        WithoutBlocks().run_blocks(torch.zeros(1, 2, 1), None, 1)

@@ -84,8 +84,10 @@ def test_shapes_are_told_of_tensors_alone():
 def test_a_depth_is_for_a_while_also_where_something_fails():
     sizes = {"n_features": 3, "width": 8, "depth": 3, "n_heads": 1, "dropout": 0.0}
     model = toy(ReferenceBackbone, n_tokens=4, **sizes)
-    with pytest.raises(ZeroDivisionError), joining_before(model, 2):
+    with joining_before(model, 2):
         assert model.join_at == 2
+    assert model.join_at == 0
+    with pytest.raises(ZeroDivisionError), joining_before(model, 2):
         raise ZeroDivisionError
     assert model.join_at == 0
 

@@ -72,7 +72,7 @@ def through(model, blocks, x, laid):
 
 
 def by_hand(model, auxiliary, block, gate=-1.0):
-    """Text through the first blocks, the auxiliary tokens behind its first, all through the rest."""
+    """Text through the first blocks; all through the rest, auxiliary tokens behind the first."""
     log_mask = log_mask_of(model.own_mask(TEXT))
     text = aux_after_first(model.embed(TEXT), log_mask, N_OWN)
     positions = model.family.positions(text) + model.family.offset(model.body.config)

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import (
@@ -61,8 +62,6 @@ def filled(X):
 
 
 def logistic():
-    from sklearn.preprocessing import FunctionTransformer
-
     return make_pipeline(FunctionTransformer(filled), LogisticRegression())
 
 
@@ -112,11 +111,11 @@ def test_platt_moves_a_bias_that_a_temperature_cannot():
 
 def test_an_unseen_pattern_is_calibrated_as_all_are():
     X, y = cohort(300)
-    model = PatternCalibratedClassifier(Oracle(), random_state=0).fit(X, y)
-    new = X.assign(mri__a=np.nan, csf__b=1.0)
-    new["mri__a"] = np.nan
-    scaled = model.scaling_.apply(np.full((1, 2), [0.2, 0.8]), np.array([[False, True]]))
-    np.testing.assert_array_equal(scaled, model.scaling_.common.apply(np.array([[0.2, 0.8]])))
+    complete = X["csf__b"].notna()
+    model = PatternCalibratedClassifier(Oracle(), random_state=0).fit(X[complete], y[complete])
+    new = X[~complete]
+    expected = model.scaling_.common.apply(Oracle().fit(X, y).predict_proba(new))
+    np.testing.assert_array_equal(model.predict_proba(new), expected)
 
 
 def test_strong_shrinkage_leaves_one_temperature():
@@ -138,8 +137,6 @@ def test_the_fusion_can_be_calibrated():
 
 
 def test_a_pipeline_from_raw_columns_can_be_calibrated():
-    from sklearn.preprocessing import StandardScaler
-
     X, y = numeric_table(40)
     union = ModalityUnion(
         [("mri", StandardScaler(), ["mri__a", "mri__b"]), ("csf", StandardScaler(), ["csf__a"])]
@@ -189,15 +186,15 @@ def test_by_class_the_share_holds_within_each_class():
     assert not within_binomial_error(rare, 0.8)
 
 
-def test_coverage_of_an_overconfident_pattern_needs_a_threshold_of_its_own():
-    X, y = cohort(seed=1)
+def test_coverage_where_the_classifier_is_too_sure_needs_a_threshold_of_its_own():
+    X, y = cohort(4000, seed=1)
     lacking = X["csf__b"].isna()
     own, common = (
-        PatternConformalClassifier(Oracle(), shrinkage=shrinkage).fit(*cohort())
+        PatternConformalClassifier(Oracle(), shrinkage=shrinkage).fit(*cohort(4000))
         for shrinkage in (0.0, 1e9)
     )
     assert within_binomial_error(covered(own, X, y)[lacking], 0.9)
-    assert not within_binomial_error(covered(common, X, y)[lacking], 0.9)
+    assert covered(common, X, y)[lacking].mean() < 0.87
 
 
 def test_a_calibration_set_of_its_own_may_be_used():

@@ -1,6 +1,9 @@
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import parallel_config
 from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -11,24 +14,20 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from adestim.estimators._cross_fit import CrossFittedClassifier
+from adestim.estimators._cross_fit import CROSS_FIT_CONSTRAINTS, CrossFittedClassifier
 from adestim.exceptions import InputError, LeakageError
 
 
 class Keeping(CrossFittedClassifier):
     """Keeps what it is to learn from."""
 
+    _parameter_constraints: ClassVar[dict] = CROSS_FIT_CONSTRAINTS
+
     def __init__(self, estimator, *, cv=5, n_jobs=None, random_state=0):
         self.estimator = estimator
         self.cv = cv
         self.n_jobs = n_jobs
         self.random_state = random_state
-
-    _parameter_constraints = (
-        {**CrossFittedClassifier._parameter_constraints}
-        if hasattr(CrossFittedClassifier, "_parameter_constraints")
-        else {}
-    )
 
     def _learn(self, unseen):
         self.unseen_ = unseen
@@ -149,7 +148,7 @@ def test_rows_of_weight_zero_change_nothing(cv):
 
 def test_a_class_that_a_fold_does_not_know_is_given_nothing():
     X, y = table()
-    y[:10] = "MCI"
+    y = np.where(np.arange(40) < 10, "MCI", y)
     model = Keeping(LogisticRegression(), cv=KFold(4)).fit(X, y)
     middle = model.classes_.tolist().index("MCI")
     assert (model.unseen_.probabilities[:10, middle] == 0).all()
@@ -175,8 +174,9 @@ def test_rows_that_are_never_tested_teach_nothing():
 
 def test_folds_that_split_a_group_are_refused():
     X, y = table()
+    splits = list(KFold(4).split(X))
     with pytest.raises(LeakageError, match=r"one side of fold 0.*Pass an int as cv"):
-        Keeping(LogisticRegression(), cv=KFold(4)).fit(X, y, groups=np.arange(40) % 5)
+        Keeping(LogisticRegression(), cv=splits).fit(X, y, groups=np.arange(40) % 5)
 
 
 def test_a_splitter_gets_the_groups():
@@ -207,7 +207,8 @@ def test_a_sparse_table_is_refused():
 
 def test_folds_may_be_fitted_at_the_same_time():
     X, y = table()
-    one, two = (Keeping(LogisticRegression(), n_jobs=jobs).fit(X, y) for jobs in (None, 2))
+    with parallel_config("threading"):
+        one, two = (Keeping(LogisticRegression(), n_jobs=jobs).fit(X, y) for jobs in (None, 2))
     np.testing.assert_array_equal(one.unseen_.probabilities, two.unseen_.probabilities)
 
 

@@ -1,6 +1,7 @@
 """What all rivals of anchored fusion share."""
 
 import pickle
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from sklearn.utils import estimator_checks
 from adestim import PoolTokens
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from tests.fusion_tables import BLOCKS, encodings_table, free_tokens, numeric_table, with_missing
-from tests.rival_models import ALL, EXPECTED_FAILED_CHECKS, NETS, WEIGHTED
+from tests.rival_models import ALL, EXPECTED_FAILED_CHECKS, WEIGHTED
+
+pytestmark = pytest.mark.usefixtures("few_penalties")
 
 
 def over(models):
@@ -25,10 +28,25 @@ def over(models):
     return pytest.mark.parametrize("model", models.values(), ids=models)
 
 
-@pytest.fixture(scope="module")
-def incomplete():
+def incomplete_table():
     X, y = numeric_table(60)
     return with_missing(X), y
+
+
+@pytest.fixture(scope="module")
+def incomplete():
+    return incomplete_table()
+
+
+@cache
+def fitted_once(name):
+    """A model of that name on the incomplete table, which tests only read."""
+    return clone(ALL[name]).fit(*incomplete_table())
+
+
+@pytest.fixture(params=ALL)
+def fitted(request):
+    return fitted_once(request.param)
 
 
 def test_every_expected_failure_is_a_check_of_scikit_learn_and_has_its_replacement():
@@ -39,10 +57,8 @@ def test_every_expected_failure_is_a_check_of_scikit_learn_and_has_its_replaceme
         assert all(part in reason for reason in EXPECTED_FAILED_CHECKS.values())
 
 
-@over(ALL)
-def test_labels_come_back_and_probabilities_are_some(model, incomplete):
+def test_labels_come_back_and_probabilities_are_some(fitted, incomplete):
     X, y = incomplete
-    fitted = clone(model).fit(X, y)
     probability = fitted.predict_proba(X)
     assert fitted.classes_.tolist() == ["AD", "CN"]
     assert fitted.modalities_ == list(BLOCKS)
@@ -62,12 +78,11 @@ def test_three_classes_with_missing_modalities(model):
     assert log_loss(y, probability) < np.log(3)
 
 
-@over(ALL)
-def test_encodings_and_numbers_of_the_same_subjects_are_the_same(model, incomplete):
+def test_encodings_and_numbers_of_the_same_subjects_are_the_same(fitted, incomplete):
     X, y = incomplete
     table = encodings_table(X)
-    numeric = clone(model).fit(X, y).predict_proba(X)
-    np.testing.assert_array_equal(clone(model).fit(table, y).predict_proba(table), numeric)
+    encoded = clone(fitted).fit(table, y).predict_proba(table)
+    np.testing.assert_array_equal(encoded, fitted.predict_proba(X))
 
 
 @over({name: model for name, model in ALL.items() if name != "unimodal"})
@@ -88,10 +103,8 @@ def test_tokens_without_places_may_differ_in_number(model):
     )
 
 
-@over(ALL)
 @pytest.mark.parametrize("missing", [["mri"], ["csf", "gene"]])
-def test_a_modality_may_be_missing_for_everybody_at_prediction(model, missing, incomplete):
-    fitted = clone(model).fit(*incomplete)
+def test_a_modality_may_be_missing_for_everybody_at_prediction(fitted, missing):
     X, _ = numeric_table(10)
     X[[column for name in missing for column in BLOCKS[name]]] = np.nan
     assert np.isfinite(fitted.predict_proba(X)).all()
@@ -108,15 +121,14 @@ def test_a_modality_absent_in_training_is_left_out_with_a_warning(model):
     )
 
 
-@over(ALL)
-def test_a_subject_with_nothing_is_refused_by_name(model, incomplete):
+def test_a_subject_with_nothing_is_refused_by_name(fitted, incomplete):
     X, y = incomplete
     hollow = X.copy()
     hollow.loc["sub-007"] = np.nan
     with pytest.raises(NoModalityError, match="'sub-007'"):
-        clone(model).fit(hollow, y)
+        clone(fitted).fit(hollow, y)
     with pytest.raises(NoModalityError, match="'sub-007'"):
-        clone(model).fit(X, y).predict_proba(hollow)
+        fitted.predict_proba(hollow)
 
 
 @over(ALL)
@@ -135,22 +147,19 @@ def test_who_is_not_fitted_says_so(model):
         clone(model).predict(X)
 
 
-@over(ALL)
-def test_a_seed_gives_the_same_model_and_touches_no_global_generator(model, incomplete):
+def test_a_seed_gives_the_same_model_and_touches_no_global_generator(fitted, incomplete):
     X, y = incomplete
     np.random.seed(3)  # noqa: NPY002 - the global state is what is watched
     torch.manual_seed(3)
     numpy_state, torch_state = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
-    first, second = (clone(model).fit(X, y).predict_proba(X) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
+    again = clone(fitted).fit(X, y)
+    np.testing.assert_array_equal(again.predict_proba(X), fitted.predict_proba(X))
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), torch_state)
 
 
-@over(ALL)
-def test_a_pickle_predicts_the_same(model, incomplete):
-    X, y = incomplete
-    fitted = clone(model).fit(X, y)
+def test_a_pickle_predicts_the_same(fitted, incomplete):
+    X, _ = incomplete
     copy = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(copy.predict_proba(X), fitted.predict_proba(X))
 
@@ -187,23 +196,23 @@ def test_groups_are_taken(model, incomplete):
     assert fitted.predict_proba(X).shape == (60, 2)
 
 
-@over(WEIGHTED)
-def test_rows_of_weight_zero_change_nothing_at_all(model, incomplete):
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_rows_of_weight_zero_change_nothing_at_all(name, incomplete):
     X, y = incomplete
     more = pd.concat([X, numeric_table(10, seed=5)[0].set_axis(range(10)) * 9])
     weight = np.repeat([1.0, 0.0], [60, 10])
-    padded = clone(model).fit(more, np.append(y, ["AD"] * 10), sample_weight=weight)
-    np.testing.assert_array_equal(padded.predict_proba(X), clone(model).fit(X, y).predict_proba(X))
+    padded = clone(ALL[name]).fit(more, np.append(y, ["AD"] * 10), sample_weight=weight)
+    np.testing.assert_array_equal(padded.predict_proba(X), fitted_once(name).predict_proba(X))
 
 
-@over(WEIGHTED)
-def test_a_heavier_class_becomes_more_probable(model, incomplete):
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_a_heavier_class_becomes_more_probable(name, incomplete):
     X, y = incomplete
-    plain = clone(model).fit(X, y)
-    by_row = clone(model).fit(X, y, sample_weight=np.where(y == "AD", 5.0, 1.0))
-    by_class = clone(model).set_params(class_weight={"AD": 5.0, "CN": 1.0}).fit(X, y)
+    plain = fitted_once(name).predict_proba(X)[:, 0].mean()
+    by_row = clone(ALL[name]).fit(X, y, sample_weight=np.where(y == "AD", 5.0, 1.0))
+    by_class = clone(ALL[name]).set_params(class_weight={"AD": 5.0, "CN": 1.0}).fit(X, y)
     for heavier in (by_row, by_class):
-        assert heavier.predict_proba(X)[:, 0].mean() > plain.predict_proba(X)[:, 0].mean() + 0.05
+        assert heavier.predict_proba(X)[:, 0].mean() > plain + 0.05
 
 
 @over(ALL)
@@ -215,9 +224,7 @@ def test_pooled_numbers_can_be_read_too(model, incomplete):
     assert pipeline.predict_proba(encodings_table(X)).shape == (60, 2)
 
 
-@over(NETS)
-def test_other_columns_are_refused(model, incomplete):
-    X, y = incomplete
-    fitted = clone(model).fit(X, y)
+def test_other_columns_are_refused(fitted, incomplete):
+    X, _ = incomplete
     with pytest.raises(ValueError, match="feature names should match"):
         fitted.predict(X[X.columns[::-1]])

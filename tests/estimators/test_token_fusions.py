@@ -15,6 +15,8 @@ from adestim.exceptions import InputError
 from tests.fusion_tables import numeric_table, with_missing
 from tests.rival_models import EXPECTED_FAILED_CHECKS, NETS
 
+pytestmark = pytest.mark.usefixtures("few_penalties")
+
 SMALLEST = {"width": 8, "max_epochs": 1}
 
 

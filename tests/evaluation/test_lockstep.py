@@ -72,6 +72,25 @@ def test_nets_in_step_are_nets_alone(weights):
         assert_same(first, second)
 
 
+def test_nets_may_be_trained_in_different_ways(weights):
+    ways = [
+        {"learning_rate": 0.003, "max_epochs": 2},
+        {"batch_size": 9, "weight_decay": 0.1, "patience": 1},
+        {"modality_dropout": 0.4, "max_epochs": 4},
+    ]
+    together = [lane(weights, seed, **way) for seed, way in enumerate(ways)]
+    assert len({kinship(each) for each in together}) == 1
+    alone = [train_alone(lane(weights, seed, **way)) for seed, way in enumerate(ways)]
+    train_together(together)
+    for first, second in zip(together, alone, strict=True):
+        assert_same(first, second)
+    assert len(together[2].net.history) > len(together[0].net.history) == 2
+
+
+def test_nets_of_another_precision_are_trained_apart(weights):
+    assert kinship(lane(weights, 0)) != kinship(lane(weights, 0, precision="bfloat16"))
+
+
 def test_a_net_that_stops_leaves_the_others(weights):
     def stopping(epoch):
         return lambda record: record["epoch"] == epoch

@@ -11,8 +11,10 @@ from sklearn.linear_model import LogisticRegression
 
 from adestim.evaluation import (
     HIGHER_IS_BETTER,
+    ORDINAL_SCORES,
     REGRESSION_SCORES,
     SCORES,
+    score_ordinal,
     score_predictions,
     score_probabilities,
 )
@@ -255,11 +257,55 @@ def test_bad_numbers_are_refused(y, predictions, message):
         score_predictions(y, predictions)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_scores_of_levels_are_those_of_scikit_learn(seed, weighted):
+    rng = np.random.default_rng(seed)
+    true, found = rng.integers(3, size=40), rng.integers(3, size=40)
+    weight = rng.integers(1, 4, size=40) if weighted else None
+    scores = score_ordinal(
+        np.array(CLASSES)[true], np.array(CLASSES)[found], CLASSES, sample_weight=weight
+    )
+    kappa = metrics.cohen_kappa_score(
+        true, found, labels=[0, 1, 2], weights="quadratic", sample_weight=weight
+    )
+    error = metrics.mean_absolute_error(true, found, sample_weight=weight)
+    assert scores == {"quadratic_kappa": pytest.approx(kappa), "level_mae": pytest.approx(error)}
+
+
+def test_the_order_decides_how_wrong_a_level_is():
+    y, predicted = ["CN", "MCI", "AD"], ["AD", "MCI", "AD"]
+    assert score_ordinal(y, predicted, CLASSES, scores=["level_mae"])["level_mae"] == 2 / 3
+    other = score_ordinal(y, predicted, ["CN", "AD", "MCI"], scores=["level_mae"])
+    assert other["level_mae"] == 1 / 3
+
+
+def test_the_kappa_of_a_single_level_is_not_known():
+    scores = score_ordinal(["CN", "CN"], ["CN", "CN"], CLASSES)
+    assert np.isnan(scores["quadratic_kappa"])
+    assert scores["level_mae"] == 0
+
+
+@pytest.mark.parametrize(
+    ("y", "predicted", "order", "message"),
+    [
+        (["CN", "SCD"], ["CN", "CN"], CLASSES, "no 'SCD'"),
+        (["CN", "AD"], ["CN", "AD"], ["CN", "AD", "CN"], "a label more than once"),
+        (["CN", "AD"], ["CN"], CLASSES, "one true and one predicted class"),
+        ([], [], CLASSES, "one true and one predicted class"),
+    ],
+)
+def test_bad_levels_are_refused(y, predicted, order, message):
+    with pytest.raises(InputError, match=message):
+        score_ordinal(y, predicted, order)
+
+
 def test_every_score_has_a_direction():
-    assert set(HIGHER_IS_BETTER) == {*SCORES, *REGRESSION_SCORES}
+    assert set(HIGHER_IS_BETTER) == {*SCORES, *REGRESSION_SCORES, *ORDINAL_SCORES}
     assert {name for name, up in HIGHER_IS_BETTER.items() if up is False} == {
         "brier",
         "log_loss",
         "mae",
         "rmse",
+        "level_mae",
     }

@@ -40,8 +40,26 @@ def test_no_rows_have_no_score(outcome):
 def test_a_pool_averages_repeats(outcome):
     y, p = outcome
     tables = [predictions_of(y, p), predictions_of(y, 1 - p, repeat=1)]
-    values = pooled(pd.concat(tables), CLASSES).score(["roc_auc"], np.arange(40))
-    np.testing.assert_allclose(values, [0.5])
+    values = pooled(pd.concat(tables), CLASSES).score(["brier"], np.arange(40))
+    alone = [score_rows(table, CLASSES, ["brier"])["brier"] for table in tables]
+    np.testing.assert_allclose(values, [np.mean(alone)])
+
+
+def test_ranks_are_compared_within_folds_only():
+    y = np.array(["AD", "CN", "CN", "AD", "AD", "CN"])
+    table = predictions_of(y, [0.9, 0.8, 0.8, 0.2, 0.2, 0.1])
+    table["fold"] = [0, 0, 0, 1, 1, 1]
+    assert pooled(table, CLASSES).score(["roc_auc"], np.arange(6)).tolist() == [1.0]
+    assert score_rows(table, CLASSES, ["roc_auc"])["roc_auc"] < 0.7
+
+
+def test_a_fold_in_which_a_class_was_not_drawn_does_not_count():
+    y = np.array(["AD", "CN", "AD", "CN"])
+    table = predictions_of(y, [0.9, 0.1, 0.2, 0.7])
+    table["fold"] = [0, 0, 1, 1]
+    pool = pooled(table, CLASSES)
+    assert pool.score(["roc_auc"], np.array([0, 1, 2])).tolist() == [1.0]
+    assert np.isnan(pool.score(["roc_auc"], np.array([0, 2]))).all()
 
 
 def test_drawn_rows_count_as_often_as_they_are_drawn(outcome):
@@ -62,7 +80,14 @@ def test_rows_of_a_failed_fold_are_left_out_of_their_repeat(outcome):
 
 def test_a_regression_is_pooled_too():
     table = pd.DataFrame(
-        {"repeat": 0, "row": [0, 1], "group": [0, 1], "y": [1.0, 2.0], "prediction": [1.0, 4.0]}
+        {
+            "repeat": 0,
+            "fold": 0,
+            "row": [0, 1],
+            "group": [0, 1],
+            "y": [1.0, 2.0],
+            "prediction": [1.0, 4.0],
+        }
     )
     assert pooled(table, ()).score(["mae"], np.arange(2)).tolist() == [1.0]
 

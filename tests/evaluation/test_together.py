@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from adestim import AnchoredFusionClassifier
 from adestim.backbone.loading import load_backbone
-from adestim.evaluation import cross_val_fit
+from adestim.evaluation import cross_val_fit, lockstep, together
 from adestim.evaluation.together import folds_of
 from adestim.exceptions import DataWarning, InputError
 from tests.evaluation.models import RaggedViT, TokensFirst, table_of
@@ -127,6 +128,113 @@ def test_seeds_multiply_the_folds(table):
     assert fits.seeds == [3, 4, 3, 4]
     assert fits.splits[0] is fits.splits[1]
     assert_same(fits, one_by_one(quick(), X, y, fits), X)
+
+
+CANDIDATES = [
+    {"learning_rate": 0.005, "dropout": 0.3},
+    {"weight_decay": 0.2, "max_epochs": 2, "batch_size": 9},
+    {"patience": 1, "modality_dropout": 0.3},
+]
+
+
+def of_candidates(estimator, candidates, X, y, fits):
+    """What fit makes of every candidate by itself."""
+    return [
+        one_by_one(clone(estimator).set_params(**params), X, y, fits.of(number))
+        for number, params in enumerate(candidates)
+    ]
+
+
+def test_candidates_together_are_candidates_one_by_one(table):
+    X, y = table
+    fits = cross_val_fit(quick(), X, y, cv=2, candidates=CANDIDATES)
+    assert fits.candidates == [0, 0, 1, 1, 2, 2]
+    for number, separate in enumerate(of_candidates(quick(), CANDIDATES, X, y, fits)):
+        assert_same(fits.of(number), separate, X)
+
+
+def test_candidates_that_only_train_otherwise_go_through_the_body_together(table, monkeypatch):
+    X, y = table
+    groups = []
+    train = lockstep.train_together
+    monkeypatch.setattr(lockstep, "train_together", lambda g: (groups.append(len(g)), train(g)))
+    cross_val_fit(quick(max_epochs=1), X, y, cv=2, candidates=CANDIDATES)
+    assert groups == [6]
+
+
+def test_candidates_of_other_shapes_train_group_by_group(table, monkeypatch):
+    X, y = table
+    groups = []
+    train = lockstep.train_together
+    monkeypatch.setattr(lockstep, "train_together", lambda g: (groups.append(len(g)), train(g)))
+    shapes = [{}, {"lora_rank": 2}, {"n_queries": 1}, {"precision": "bfloat16"}]
+    fits = cross_val_fit(quick(max_epochs=1), X, y, cv=2, candidates=shapes)
+    assert groups == [2, 2, 2, 2]
+    separate = of_candidates(quick(max_epochs=1), shapes, X, y, fits)
+    assert_same(fits.of(1), separate[1], X)
+    assert_same(fits.of(2), separate[2], X)
+
+
+def test_candidates_are_multiplied_by_seeds(table):
+    X, y = table
+    fits = cross_val_fit(
+        quick(max_epochs=0), X, y, cv=2, seeds=[3, 4], candidates=[{}, {"start": "anchor"}]
+    )
+    assert fits.candidates == [0] * 4 + [1] * 4
+    assert fits.of(1).seeds == [3, 4, 3, 4]
+    assert [each.start for each in fits.of(1).estimators] == ["anchor"] * 4
+
+
+def test_probabilities_are_those_of_one_candidate(table):
+    X, y = table
+    fits = cross_val_fit(quick(max_epochs=0), X, y, cv=2, candidates=[{}, {"start": "anchor"}])
+    with pytest.raises(InputError, match=r"2 candidates.*fits.of\(0\)"):
+        fits.predict_proba(X)
+    alone = cross_val_fit(quick(max_epochs=0, start="anchor"), X, y, cv=2)
+    np.testing.assert_array_equal(fits.of(1).predict_proba(X), alone.predict_proba(X))
+    with pytest.raises(InputError, match=r"Got 2. Choose from 0 to 1"):
+        fits.of(2)
+
+
+@pytest.mark.parametrize(
+    ("candidates", "message"),
+    [
+        ([], "list of sets of parameters"),
+        ({"dropout": 0.1}, "list of sets of parameters"),
+        ([{"dropout": 0.1}, 3], "list of sets of parameters"),
+        ([{"dropout": -1}], "'dropout' parameter"),
+        ([{"no_such": 1}], "Invalid parameter 'no_such'"),
+        ([{"device": "cpu"}, {"device": "meta"}], "device"),
+    ],
+    ids=str,
+)
+def test_candidates_are_sets_of_parameters(table, candidates, message):
+    with pytest.raises(ValueError, match=message):
+        cross_val_fit(quick(), *table, candidates=candidates)
+
+
+def test_candidates_share_one_device(table, monkeypatch):
+    monkeypatch.setattr(together, "choose_device", lambda name: name)
+    with pytest.raises(InputError, match=r"on one device.*Leave 'device' out"):
+        cross_val_fit(quick(), *table, candidates=[{"device": "cpu"}, {"device": "cuda"}])
+
+
+def test_a_batch_of_trials_is_told_what_each_would_have_been(table):
+    optuna = pytest.importorskip("optuna")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    X, y = table
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0))
+    trials = [study.ask() for _ in range(2)]
+    candidates = [
+        {"learning_rate": trial.suggest_float("learning_rate", 1e-3, 0.1, log=True)}
+        for trial in trials
+    ]
+    fits = cross_val_fit(quick(max_epochs=1), X, y, cv=2, candidates=candidates)
+    for number, trial in enumerate(trials):
+        study.tell(trial, roc_auc_score(y, fits.of(number).predict_proba(X)[:, 1]))
+    separate = cross_val_fit(quick(max_epochs=1, **candidates[1]), X, y, cv=2)
+    expected = roc_auc_score(y, separate.predict_proba(X)[:, 1])
+    assert study.trials[1].value == pytest.approx(expected)
 
 
 def test_groups_and_weights_are_those_of_the_rows(table):

@@ -1,0 +1,85 @@
+"""Cells of a study's tables: from strings to identifiers, numbers, dates and missing values."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import pandas as pd
+
+# Ways to write that nothing is there; codes of a study come on top.
+NOTHING = ("", ".", "n/a", "N/A", "NA", "NaN", "nan", "NULL", "null", "None", "#N/A")
+FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%m/%Y", "%Y%m%d", "%d-%b-%Y", "%d%b%Y")
+EARLIEST = pd.Timestamp(1900, 1, 1)
+TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*$"
+CENSORED = r"^([<>])\s*=?\s*(?=[\d.])"
+
+
+def blank(cells: pd.Series) -> pd.Series:
+    """Make missing what says that nothing is there."""
+    text = cells.astype("str").str.strip()
+    return text.mask(text.isin(NOTHING))
+
+
+def without_codes(cells: pd.Series, codes: Collection[str]) -> pd.Series:
+    """Make missing what is a code for it; -4 and -4.0 are one."""
+    if not codes:
+        return cells
+    numbers = pd.to_numeric(pd.Series(list(codes), dtype="str"), errors="coerce").dropna()
+    same_number = pd.to_numeric(cells, errors="coerce").isin(numbers)
+    return cells.mask(cells.isin(list(codes)) | same_number)
+
+
+def as_identifiers(cells: pd.Series) -> pd.Series:
+    """Return identifiers as strings; one that a table program made a float loses its fraction."""
+    return cells.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
+
+
+def as_numbers(cells: pd.Series) -> pd.Series:
+    """Return numbers; what is none is missing."""
+    return pd.to_numeric(cells, errors="coerce").astype("float64")
+
+
+def censoring(cells: pd.Series) -> pd.Series:
+    """Return ``"<"`` or ``">"`` where a value lies beyond what the assay measures, else ``""``."""
+    return cells.str.extract(CENSORED, expand=False).fillna("").astype("str")
+
+
+def limits_of(cells: pd.Series) -> pd.Series:
+    """Return cells in which a limit of the assay stands for the value beyond it."""
+    return cells.str.replace(CENSORED, "", regex=True)
+
+
+def as_dates(cells: pd.Series) -> pd.Series:
+    """Return dates, without their time of day; what is none, or cannot be, is missing.
+
+    ISO, month first as in American tables, month and year (its first day), and day, name of
+    the month and year.
+    """
+    text = cells.str.replace(TIME_OF_DAY, "", regex=True)
+    dates = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us]")
+    for form in FORMATS:
+        left = dates.isna() & text.notna()
+        if left.any():
+            parsed = pd.to_datetime(text[left], format=form, errors="coerce")
+            dates = dates.fillna(parsed.astype("datetime64[us]"))
+    possible = (dates >= EARLIEST) & (dates <= pd.Timestamp.now())
+    return dates.where(possible)
+
+
+def converted(cells: pd.Series, kind: str) -> pd.Series:
+    """Return cells as identifiers, numbers, dates or text."""
+    if kind == "censored":
+        return as_numbers(limits_of(cells))
+    convert = {"ids": as_identifiers, "number": as_numbers, "dates": as_dates}.get(kind)
+    return cells if convert is None else convert(cells)
+
+
+def nothing(n_rows: int) -> pd.Series:
+    """Return a column of text without a single cell."""
+    return pd.Series([None] * n_rows, dtype="str")
+
+
+def lost(before: pd.Series, after: pd.Series) -> np.ndarray:
+    """Return the places of cells that were there and could not be read."""
+    return np.flatnonzero((before.notna() & after.isna()).to_numpy())

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from adestim import MixtureFusionClassifier
+from adestim.estimators.mixture import patterns_by_frequency
+from tests.fusion_tables import BLOCKS, numeric_table
+from tests.rival_models import EXPECTED_FAILED_CHECKS, NETS
+
+pytestmark = pytest.mark.usefixtures("few_penalties")
+
+
+@pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+@parametrize_with_checks(
+    [MixtureFusionClassifier(width=8, max_epochs=1)],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
+    xfail_strict=True,
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def partly_missing():
+    X, y = numeric_table(60)
+    X.iloc[:10, X.columns.get_indexer(BLOCKS["csf"])] = np.nan
+    X.iloc[10:15, X.columns.get_indexer(BLOCKS["gene"])] = np.nan
+    return X, y
+
+
+def test_patterns_of_the_training_subjects_are_kept_by_frequency(partly_missing):
+    model = clone(NETS["mixture"]).fit(*partly_missing)
+    assert model.patterns_.tolist() == [
+        [True, True, True],
+        [True, False, True],
+        [True, True, False],
+    ]
+
+
+def test_a_pattern_not_seen_in_training_is_predicted(partly_missing):
+    model = clone(NETS["mixture"]).fit(*partly_missing)
+    X, _ = numeric_table(5)
+    X[BLOCKS["mri"] + BLOCKS["gene"]] = np.nan
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_there_may_be_fewer_experts_than_patterns(partly_missing):
+    model = clone(NETS["mixture"]).set_params(n_experts=1, top_k=3).fit(*partly_missing)
+    assert np.isfinite(model.predict_proba(partly_missing[0])).all()
+
+
+def test_patterns_come_by_frequency():
+    present = np.array([[True, False], [True, True], [True, True], [False, True]])
+    assert patterns_by_frequency(present).tolist() == [[True, True], [False, True], [True, False]]

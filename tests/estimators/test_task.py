@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+
+from adestim.estimators._task import Classification, Regression
+from adestim.heads import PhaseOne, inner_folds
+from adestim.modalities import training_tables
+from adestim.ridge import RidgePhaseOne, number_folds
+from adestim.training import NumberLoss, class_losses
+from tests.fusion_tables import numeric_table
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return training_tables(numeric_table(30)[0])
+
+
+def test_classes_are_predicted_by_one_output_each(tables):
+    task = Classification(np.array(["AD", "CN", "MCI"]))
+    targets = np.arange(30) % 3
+    folds = task.folds(targets, np.arange(30), 0)
+    np.testing.assert_array_equal(folds[0][0], inner_folds(targets, np.arange(30), 0)[0][0])
+    phase_one, scores = task.fit_phase_one(tables, targets, np.ones(30), folds)
+    assert isinstance(phase_one, PhaseOne)
+    assert (task.n_outputs, scores.shape) == (3, (30, 3, 2, 2))
+    assert task.losses(phase_one) is class_losses
+    assert task.labels(np.array([2, 0])).tolist() == ["MCI", "AD"]
+
+
+def test_a_number_is_predicted_by_one_output(tables):
+    task = Regression(mean=70.0, scale=2.0, loss="huber")
+    targets = np.linspace(-1, 1, 30)
+    folds = task.folds(targets, np.arange(30), 0)
+    np.testing.assert_array_equal(folds[0][0], number_folds(targets, np.arange(30), 0)[0][0])
+    phase_one, scores = task.fit_phase_one(tables, targets, np.ones(30), folds)
+    assert isinstance(phase_one, RidgePhaseOne)
+    assert (task.n_outputs, scores.shape) == (1, (30, 3, 2, 1))
+    assert task.labels(np.array([-1.0, 0.5])).tolist() == [68.0, 71.0]
+
+
+@pytest.mark.parametrize(("loss", "scale"), [("huber", 0.4), ("squared", 1.0)])
+def test_hubers_loss_alone_takes_the_scale_of_the_residuals(loss, scale):
+    class Heads:
+        residual_scale = 0.4
+
+    losses = Regression(0.0, 1.0, loss).losses(Heads())
+    assert losses == NumberLoss(loss, scale)
+    assert losses(torch.zeros(2, 1), torch.zeros(2)).shape == (2,)
