@@ -15,6 +15,11 @@ TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*$"
 CENSORED = r"^([<>])\s*=?\s*(?=[\d.])"
 
 
+def text_of(values: pd.Series) -> pd.Series:
+    """Return values as text; what is missing stays so, whatever the version of pandas."""
+    return values.astype("str").where(values.notna())
+
+
 def blank(cells: pd.Series) -> pd.Series:
     """Make missing what says that nothing is there."""
     text = cells.astype("str").str.strip()
@@ -77,7 +82,7 @@ def converted(cells: pd.Series, kind: str) -> pd.Series:
 
 def nothing(n_rows: int) -> pd.Series:
     """Return a column of text without a single cell."""
-    return pd.Series([None] * n_rows, dtype="str")
+    return blank(pd.Series([""] * n_rows, dtype="str"))
 
 
 def lost(before: pd.Series, after: pd.Series) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim.datasets._cells import text_of
 from adestim.exceptions import InputError
 
 __all__ = ["FlowTable", "as_cohort", "modality_columns"]
@@ -34,8 +35,8 @@ class FlowTable:
 
     Notes
     -----
-    Reporting guidelines ask for this account: STARD 2015 [1]_ for diagnostic accuracy, TRIPOD+AI
-    [2]_ for prediction models.
+    Guidelines ask for this account, in reports of diagnostic accuracy [1]_ and of prediction
+    models [2]_.
 
     References
     ----------
@@ -133,7 +134,7 @@ class FlowTable:
         InputError
             When somebody was not there at the start.
         """
-        given = pd.Series(reasons, dtype="str").dropna()
+        given = text_of(pd.Series(reasons, dtype=object).dropna())
         given = given.set_axis(given.index.astype("str"))
         given = given[~given.index.duplicated()].loc[self._present(given.index)]
         if given.empty:
@@ -379,4 +380,4 @@ def aligned(
         raise InputError(
             f"The {part} of a cohort covers every subject", got=f"none for {first_names(lacking)}"
         )
-    return values.reindex(frame.index).astype("str").rename(name)
+    return text_of(values.reindex(frame.index)).rename(name)

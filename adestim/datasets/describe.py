@@ -20,7 +20,9 @@ __all__ = ["describe"]
 
 COLUMNS = ["file", "n_files", "n_rows", "column", "dtype", "n_present", "distinct"]
 BUCKETS = {0: "0", 1: "1", 2: "2", 5: "3-5", 20: "6-20", 100: "21-100", 1000: "101-1000"}
-ENTITY = re.compile(r"(sub|ses)-[A-Za-z0-9]+")
+ENTITY = r"(?P<entity>sub|ses)-[A-Za-z0-9]+"
+# What names a space, an atlas or a kind of image is the format, not the patient.
+FORMAT = r"(?:space|atlas|seg|res|den|desc|stat|measure|cohort)-[A-Za-z0-9]+|T[12]w"
 ROSTER = re.compile(r"\d{3}_S_\d+")
 LONGEST_NAME = 60
 
@@ -114,17 +116,23 @@ def masked_stem(stem: str) -> str:
 
 def long_numbers_hidden(name: str) -> str:
     """Mask labels and numbers of three digits or more; smaller ones count versions and forms."""
-    return re.sub(r"\d{3,}", digits_hidden, ENTITY.sub(r"\1-*", name))
+    return masked(name, r"\d{3,}")
 
 
 def hidden(name: str) -> str:
     """Mask labels and every digit."""
-    return re.sub(r"\d", "#", ENTITY.sub(r"\1-*", name))
+    return masked(name, r"\d")
 
 
-def digits_hidden(match: re.Match) -> str:
-    """Return as many marks as there were digits."""
-    return "#" * len(match[0])
+def masked(name: str, numbers: str) -> str:
+    """Mask labels of subject and session, and numbers that are no part of the format."""
+
+    def mask(match: re.Match) -> str:
+        if match["format"]:
+            return match[0]
+        return f"{match['entity']}-*" if match["entity"] else "#" * len(match[0])
+
+    return re.sub(rf"(?P<format>{FORMAT})|{ENTITY}|{numbers}", mask, name)
 
 
 def described(file: Path) -> Iterator[tuple]:
@@ -159,8 +167,8 @@ def is_value(name: str, column: pd.Series) -> bool:
 
 def masked_column(name: str) -> str:
     """Mask what could be an identifier in the name of a column."""
-    masked = re.sub(r"\d{4,}", digits_hidden, ENTITY.sub(r"\1-*", name))
-    return masked if len(masked) <= LONGEST_NAME else f"{masked[:LONGEST_NAME]}..."
+    shown = masked(name, r"\d{4,}")
+    return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}..."
 
 
 def type_of(cells: pd.Series) -> str:

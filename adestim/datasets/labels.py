@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from adestim.datasets._cells import text_of
 from adestim.datasets._diagnoses import (
     NOT_AD,
     check_codes,
@@ -79,11 +80,11 @@ def diagnosis_labels(
     codes = plain_codes(visits[column])
     if rule == "text":
         codes = codes.str.split(" to ").str[-1].str.strip()
-    labels = codes.map(table).astype("str")
+    labels = text_of(codes.map(table))
     check_codes(codes.notna() & labels.isna(), rule, column)
     if cause is None:
         return labels.rename("diagnosis")
-    other = plain_codes(visits[cause]).str.fullmatch("2|.*other.*").fillna(False).astype(bool)
+    other = plain_codes(visits[cause]).str.fullmatch("2|.*other.*", na=False).astype(bool)
     return labels.mask(other & (labels == "AD"), NOT_AD).rename("diagnosis")
 
 
@@ -93,7 +94,8 @@ def label_table(rows: Sequence[tuple]) -> pd.DataFrame:
     table = pd.DataFrame.from_records(rows, columns=names).set_index("subject")
     table.index = table.index.astype("str")
     numbers = dict.fromkeys(names[3:], "float64")
-    return table.astype({"label": "str", "reason": "str", **numbers})
+    words = {name: text_of(table[name]) for name in ("label", "reason")}
+    return table.astype(numbers).assign(**words)
 
 
 def row_of(history: History, label: str | None, reason: str | None) -> tuple:

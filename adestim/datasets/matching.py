@@ -163,7 +163,8 @@ def one_side(
     found = pd.merge_asof(
         left, visits, on="day", by="subject", direction=direction, tolerance=window
     )
-    return found.assign(gap=found["there"] - found["day"]).set_index("row")[["row_visit", "gap"]]
+    sided = found.assign(gap=found["there"] - found["day"]).set_index("row")
+    return sided[["row_visit", "gap"]].astype("float64")
 
 
 def with_visits(

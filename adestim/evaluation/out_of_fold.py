@@ -84,27 +84,28 @@ class Pool:
         # A row whose fold failed is not there.
         drawn = drawn[drawn >= 0]
         plain = [name for name in names if name not in RANKINGS]
-        scored = score_arrays(*taken(repeat.arrays, drawn), self.classes, plain)
+        scored = self._scored(repeat, drawn, plain)
         rankings = [name for name in names if name in RANKINGS]
         if rankings:
             scored |= self._within_folds(rankings, repeat, drawn)
         return [scored[name] for name in names]
+
+    def _scored(self, repeat: Repeat, rows: np.ndarray, names) -> dict[str, float]:
+        """Return scores of some rows at once."""
+        y, values, threshold = repeat.arrays
+        cut = None if threshold is None else threshold[rows]
+        return score_arrays(y[rows], values[rows], cut, self.classes, names)
 
     def _within_folds(self, names, repeat: Repeat, drawn: np.ndarray) -> dict[str, float]:
         """Return scores of ranks, averaged over folds by their size; models differ in level."""
         folds, number = np.unique(repeat.fold[drawn], return_inverse=True)
         parts = [drawn[number == place] for place in range(len(folds))]
         scored = pd.DataFrame(
-            [score_arrays(*taken(repeat.arrays, part), self.classes, names) for part in parts],
+            [self._scored(repeat, part, names) for part in parts],
             columns=names,
         )
         size = scored.notna().mul([len(part) for part in parts], axis=0)
         return (scored * size).sum(min_count=1).div(size.sum()).to_dict()
-
-
-def taken(arrays: tuple, rows: np.ndarray) -> tuple:
-    """Return rows of labels, predictions and, where there are any, thresholds."""
-    return tuple(None if array is None else array[rows] for array in arrays)
 
 
 def pooled(predictions: pd.DataFrame, classes: tuple) -> Pool:

@@ -15,6 +15,7 @@ from adestim.datasets._cells import (
     converted,
     lost,
     nothing,
+    text_of,
     without_codes,
 )
 
@@ -26,6 +27,10 @@ def text(*cells):
 @pytest.mark.parametrize("cell", NOTHING)
 def test_what_says_that_nothing_is_there_is_missing(cell):
     assert blank(text(f" {cell} ")).isna().all()
+
+
+def test_missing_value_is_no_word():
+    assert text_of(pd.Series([1, None], dtype=object)).isna().tolist() == [False, True]
 
 
 def test_white_space_around_a_cell_is_no_part_of_it():
@@ -104,7 +109,5 @@ def test_lost_cells_are_those_that_were_there():
     np.testing.assert_array_equal(lost(before, converted(before, "number")), [2])
 
 
-def test_column_of_nothing_is_text():
-    column = nothing(3)
-    assert column.isna().all()
-    assert column.dtype == pd.Series([None], dtype="str").dtype
+def test_column_of_nothing_is_all_missing():
+    assert nothing(3).isna().tolist() == [True] * 3

@@ -170,7 +170,8 @@ def test_name_of_no_column_is_refused(name):
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=32), min_size=1))
 def test_numbers_come_back_as_written(numbers):
     cells = pd.DataFrame({"MMSE": [repr(number) for number in numbers]}, dtype="str")
-    np.testing.assert_array_equal(read_table(cells, COLUMNS, numeric=["mmse"])["mmse"], numbers)
+    read = read_table(cells, COLUMNS, numeric=["mmse"])["mmse"]
+    np.testing.assert_allclose(read, numbers, rtol=1e-15)
 
 
 # Duplicates
