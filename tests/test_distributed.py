@@ -49,8 +49,13 @@ class NotInstalled:
 @pytest.fixture(scope="module")
 def cluster():
     """A cluster of two processes that gives a task up when two of them died of it."""
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,
+        # Else a worker that dies twice within 15 s may never be started again.
+        "distributed.deploy.lost-worker-timeout": "10 minutes",
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        dask.config.set(settings),
         distributed.LocalCluster(
             n_workers=2,
             processes=True,

@@ -87,18 +87,14 @@ def in_order_of_preference(index: pd.DataFrame) -> pd.DataFrame:
     ranks = pd.DataFrame(
         {
             "problem": index["problem"].notna(),
-            "space": index["space"].map(space_rank),
             "description": index["description"].map(description_rank),
+            "space": index["space"].map(space_rank),
             "run": index["run"].map(run_number),
             "path": index["path"],
         },
         index=index.index,
     )
-    # A run in a template's space without denoising is worth less than one with.
-    order = ["problem", "description", "space", "run", "path"]
-    runs = index["modality"].isin(RUNS)
-    ranks["description"] = ranks["description"].where(runs, ranks["description"] / 100)
-    return index.loc[ranks.sort_values(order).index]
+    return index.loc[ranks.sort_values(list(ranks)).index]
 
 
 def space_rank(space: object) -> int:

@@ -18,7 +18,7 @@ from adestim.datasets._bids_names import (
     modality_of,
     parse_name,
 )
-from adestim.datasets._bids_sidecars import Level, sidecar_level
+from adestim.datasets._bids_sidecars import Level, own_sidecars, sidecar_level
 from adestim.exceptions import InputError
 
 COLUMNS = [
@@ -185,6 +185,7 @@ def ida_findings(
     modality = ida.guess_modality(place.protocol)
     if modality is None:
         return
+    sidecars = own_sidecars(folder.path, [file.name for file in files])
     volumes = [file for file in files if file.name.endswith((".nii", ".nii.gz"))]
     found = [(file.path, problem_of(file)) for file in volumes]
     if not found:
@@ -194,17 +195,6 @@ def ida_findings(
             place.subject, place.acquired[:10], modality, path, None, None,
             "rest" if modality == "bold" else None, None, place.protocol,
         )  # fmt: skip
-        # Sidecars of dcm2niix bear the name of the image, whatever that is.
+        # Sidecars of dcm2niix bear the whole name of the image.
         name = FileName({}, Path(path).name.partition(".")[0], "")
-        level = sidecar_level(folder.path, [f.name for f in files if f.name.endswith(".json")])
-        yield Finding(
-            row, name, (named_alike(level),), "raw", problem, place.acquired, place.image_id
-        )
-
-
-def named_alike(level: Level) -> Level:
-    """Return sidecars by their whole name."""
-    return {
-        Path(sidecar.path).stem: [sidecar._replace_entities()] for group in level.values()
-        for sidecar in group
-    }  # fmt: skip
+        yield Finding(row, name, (sidecars,), "raw", problem, place.acquired, place.image_id)

@@ -15,10 +15,12 @@ import pandas as pd
 
 from adestim.datasets._bids_names import FileName, parse_name
 from adestim.datasets._cells import NOTHING
+from adestim.datasets.caps import session_label
 from adestim.exceptions import DataWarning, TableError
 
 RUN = ["subject", "session", "task", "run"]
 VISIT = ["subject", "session"]
+ZONE = r"(?:Z|[+-]\d{2}:\d{2})$"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ def sidecar_level(folder: str, names: Sequence[str]) -> Level:
     for sidecars in level.values():
         sidecars.sort(key=lambda sidecar: (-len(sidecar.entities), sidecar.path))
     return level
+
+
+def own_sidecars(folder: str, names: Sequence[str]) -> Level:
+    """Sort sidecars by their whole name, where that is not one of BIDS."""
+    stems = {name.removesuffix(".json"): name for name in names if name.endswith(".json")}
+    return {stem: [Sidecar(f"{folder}{os.sep}{name}", frozenset())] for stem, name in stems.items()}
 
 
 def repetition_time(name: FileName, levels: Sequence[Level]) -> float | None:
@@ -108,12 +116,15 @@ def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) 
     tables : mapping of str to sequence of str
         Paths of the tables of ``scans`` and of ``sessions``.
     """
-    times = index["acquired"].where(index["acquired"].notna(), None)
-    times = times.fillna(index["path"].map(scan_times(tables["scans"])))
-    keys = pd.Series(zip(index["subject"], index["session"], strict=True), index=index.index)
-    times = times.fillna(keys.map(session_times(tables["sessions"])))
+    scans, sessions = scan_times(tables["scans"]), session_times(tables["sessions"])
+    rows = index[["subject", "session", "path", "acquired"]].astype("object")
+    rows = rows.where(rows.notna(), "").itertuples(index=False, name=None)
+    times = [
+        acquired or scans.get(path) or sessions.get((subject, session_label(session))) or None
+        for subject, session, path, acquired in rows
+    ]
     # Zones are dropped: a visit is a day, at the place where it was.
-    text = times.astype("str").str.replace(r"(Z|[+-]\d{2}:\d{2})$", "", regex=True)
+    text = pd.Series(times, index=index.index, dtype="str").str.replace(ZONE, "", regex=True)
     return pd.to_datetime(text, format="ISO8601", errors="coerce").astype("datetime64[us]")
 
 
@@ -137,7 +148,7 @@ def session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
         for row in read_rows(path):
             time = row.get("acq_time") or row.get("examination_date") or ""
             if time not in NOTHING:
-                times[subject, row.get("session_id") or ""] = time
+                times[subject, session_label(row.get("session_id") or "")] = time
     return times
 
 

@@ -73,12 +73,16 @@ def least_squares(design: np.ndarray, values: np.ndarray) -> np.ndarray:
     ndarray of shape (n_coefficients, n_features)
         The smallest ones where several sets fit equally.
     """
-    patterns, which = np.unique(~np.isnan(values), axis=1, return_inverse=True)
+    known = ~np.isnan(values)
+    # Packed, columns are compared eight rows at a time.
+    _, first, which = np.unique(
+        np.packbits(known, axis=0), axis=1, return_index=True, return_inverse=True
+    )
     coefficients = np.zeros((design.shape[1], values.shape[1]))
-    for number, rows in enumerate(patterns.T):
+    for number, rows in enumerate(known[:, first].T):
         features = np.flatnonzero(which.ravel() == number)
-        known = values[np.ix_(rows, features)]
-        coefficients[:, features] = np.linalg.lstsq(design[rows], known, rcond=None)[0]
+        cells = values[np.ix_(rows, features)]
+        coefficients[:, features] = np.linalg.lstsq(design[rows], cells, rcond=None)[0]
     return coefficients
 
 
@@ -146,7 +150,7 @@ def shrink_by_moments(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return posterior locations and variances under priors fitted by their moments.
 
-    Equations 3.2 and 3.3 of Johnson et al. (2007), each given the other until both rest.
+    Each is the other's conditional posterior mean; they are taken in turn until both rest.
     """
     usual, tau2 = sums.mean[sure].mean(), sums.mean[sure].var(ddof=1)
     v, s2 = variance[sure].mean(), variance[sure].var(ddof=1)
@@ -166,7 +170,7 @@ def shrink_by_features(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return means over the other features, weighted by the likelihood of their estimates.
 
-    The non-parametric variant of Johnson et al. (2007), their supplement A.
+    The non-parametric variant of Johnson et al. (2007).
     """
     gammas, deltas = sums.mean[sure], variance[sure]
     others = np.flatnonzero(sure)

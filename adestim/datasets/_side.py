@@ -57,7 +57,7 @@ class SideColumnsTransformer(TransformerMixin, BaseEstimator):
         self._places = np.flatnonzero(~frame.columns.isin(list(beside)))
         if not len(self._places):
             raise InputError(
-                f"{type(self).__name__} changes features, which X holds beside {first_names(beside)}",
+                f"{type(self).__name__} changes features, which X has beside {first_names(beside)}",
                 got=f"{frame.shape[1]} feature(s) and nothing else",
                 remedy="Pass the features in the same table",
             )
@@ -94,6 +94,8 @@ def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
         for place, dtype in enumerate(frame.dtypes)
         if not pd.api.types.is_numeric_dtype(dtype)
     ]
+    if not odd:
+        return frame
     columns = {place: pd.to_numeric(frame.iloc[:, place], errors="coerce") for place in odd}
     wrong = [
         place
@@ -158,7 +160,7 @@ def refuse_missing(table: pd.DataFrame, what: str, remedy: str) -> None:
     rows = table.index[table.isna().any(axis=1)]
     if len(rows):
         raise InputError(
-            f"The {what} of every row is known", got=f"none for {first_names(rows)}", remedy=remedy
+            f"Every row has its {what}", got=f"none for {first_names(rows)}", remedy=remedy
         )
 
 

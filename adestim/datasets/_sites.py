@@ -22,7 +22,7 @@ def site_labels(column: pd.Series) -> np.ndarray:
 
 
 def site_numbers(labels: np.ndarray, min_site_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Number the sites from 0, small ones with one number, the last.
+    """Return numbers of the sites from 0, small ones with one number, the last.
 
     Parameters
     ----------

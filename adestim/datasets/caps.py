@@ -1,4 +1,4 @@
-"""Outputs of Clinica (CAPS): their names, and the identifiers Clinica gives to subjects and visits."""
+"""Outputs of Clinica (CAPS): their names, and what Clinica calls subjects and visits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def session_label(session: str) -> str:
     Returns
     -------
     str
-        With ``ses-``; months with three digits, as since Clinica 0.7; others as they were.
+        With ``ses-``; months with three digits, as since Clinica 0.7; others as they were, and
+        nothing for nothing.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def session_label(session: str) -> str:
     >>> session_label("ses-M06"), session_label("M000"), session_label("ses-d0757")
     ('ses-M006', 'ses-M000', 'ses-d0757')
     """
-    label = session if session.startswith("ses-") else f"ses-{session}"
+    label = session if not session or session.startswith("ses-") else f"ses-{session}"
     match = MONTHS.fullmatch(label)
     return f"ses-M{int(match[1]):03d}" if match else label
 

@@ -1,4 +1,4 @@
-"""What a scanner or a confound adds to features, taken out by what training rows say of it."""
+"""What a scanner adds to features, taken out by what training rows say of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._sklearn import Interval, StrOptions, fit_context
-from adestim.datasets._combat import Standard, least_squares, site_effects
+from adestim.datasets._combat import Standard, site_effects
 from adestim.datasets._side import Coding, SideColumnsTransformer, beside, refuse_missing
 from adestim.datasets._sites import (
     require_rows,
@@ -23,17 +22,15 @@ from adestim.datasets._sites import (
 from adestim.datasets.cohort import first_names
 from adestim.exceptions import InputError
 
-__all__ = ["ConfoundRegressor", "SiteHarmonizer"]
-
-TABLES = (pd.Series, pd.DataFrame)
+__all__ = ["SiteHarmonizer"]
 
 
 class SiteHarmonizer(SideColumnsTransformer):
     """Remove sites' locations and scales from features: ComBat, fitted on training rows alone.
 
-    Everything is learned in ``fit``, without the label, so that it belongs into a pipeline, behind the
-    split. Sites and covariates are columns of ``X``, which are not in the output, or tables beside
-    it that are looked up by the index of ``X``.
+    Everything is learned in ``fit``, without the label, so that it belongs into a pipeline, behind
+    the split. Sites and covariates are columns of ``X``, which are not in the output, or tables
+    beside it that are looked up by the index of ``X``.
 
     Parameters
     ----------
@@ -53,7 +50,8 @@ class SiteHarmonizer(SideColumnsTransformer):
         its rows are not adjusted.
     parametric : bool, default=True
         Whether the priors of locations and scales are a normal and an inverse gamma distribution,
-        or the empirical distribution over the other features.
+        or the empirical distribution over the other features, which takes time with the square
+        of their number.
 
     Attributes
     ----------
@@ -77,7 +75,7 @@ class SiteHarmonizer(SideColumnsTransformer):
 
     See Also
     --------
-    ConfoundRegressor : Takes out covariates rather than sites.
+    adestim.datasets.ConfoundRegressor : Takes out covariates rather than sites.
 
     Notes
     -----
@@ -189,8 +187,8 @@ class SiteHarmonizer(SideColumnsTransformer):
         Raises
         ------
         InputError
-            When a site was not in training and ``unseen`` is ``"error"``, or ``"estimate"`` and there
-            are too few rows of it.
+            When a site was not in training and ``unseen`` is ``"error"``, or ``"estimate"`` and
+            there are too few rows of it.
         """
         check_is_fitted(self, "_standard")
         frame = self._table(X, reset=False)
@@ -199,7 +197,9 @@ class SiteHarmonizer(SideColumnsTransformer):
         expected = self._standard.expected(covariates)
         standardised = (values - expected) / self._standard.scale
         effects = self._effects | self._unseen_effects(standardised, labels)
-        location, scale = (np.stack(rows) for rows in zip(*(effects[s] for s in labels), strict=True))
+        location, scale = (
+            np.stack(rows) for rows in zip(*(effects[s] for s in labels), strict=True)
+        )
         return (standardised - location) / scale * self._standard.scale + expected
 
     def _columns_beside(self):
@@ -264,143 +264,3 @@ class SiteHarmonizer(SideColumnsTransformer):
             for part in (0, 1)
         )
         return location * self._standard.scale, scale
-
-
-class ConfoundRegressor(SideColumnsTransformer):
-    """Take the linear effect of confounds, such as age and sex, out of features.
-
-    The effect is learned on training rows, of healthy people alone if asked for: among patients
-    a confound and the disease move together, and removing one removes part of the other. What is
-    left is what the features would be at the confounds' training mean, in their units.
-
-    Parameters
-    ----------
-    confounds : list of str or int, or DataFrame, default=("age", "sex")
-        Columns of ``X``, which are not in the output; or a table by label of the index of ``X``.
-        Words are dummy-coded.
-    fit_on : {"all", "controls"}, default="all"
-        Which training rows the effect is learned on.
-    control : str, int or bool, default="CN"
-        Label in ``y`` of the healthy, for ``fit_on="controls"``.
-
-    Attributes
-    ----------
-    coef_ : ndarray of shape (n_coded_confounds, n_features)
-        Change of a feature with one standard deviation of a coded confound.
-    n_features_in_ : int
-        Number of columns seen in ``fit``.
-    feature_names_in_ : ndarray of str
-        Their names, where all are strings.
-
-    See Also
-    --------
-    SiteHarmonizer : Takes out sites, scales included.
-
-    Notes
-    -----
-    With ``fit_on="controls"`` the labels of training rows choose the rows to learn from; those of
-    test rows are never used. Missing features stay missing.
-
-    The confounds, where passed as a table, are in pickles, clones and the display of the estimator.
-
-    References
-    ----------
-    .. [1] Snoek, Miletic and Scholte (2019). How to control for confounds in decoding analyses of
-       neuroimaging data. NeuroImage, 184, 741-760: why within the folds.
-    .. [2] Dukart, Schroeter and Mueller (2011). Age correction in dementia: matching to a healthy
-       brain. PLoS ONE, 6, e22193: why on controls.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from adestim.datasets import ConfoundRegressor
-    >>> age = np.linspace(60, 90, 7)
-    >>> X = pd.DataFrame({"age": age, "hippocampus": 5 - 0.02 * age})
-    >>> ConfoundRegressor(["age"]).fit_transform(X).ravel().round(2).tolist()
-    [3.5, 3.5, 3.5, 3.5, 3.5, 3.5, 3.5]
-    """
-
-    _parameter_constraints: ClassVar[dict] = {
-        "confounds": ["array-like", pd.DataFrame],
-        "fit_on": [StrOptions({"all", "controls"})],
-        "control": [str, Integral, "boolean"],
-    }
-
-    def __init__(self, confounds=("age", "sex"), *, fit_on="all", control="CN"):
-        self.confounds = confounds
-        self.fit_on = fit_on
-        self.control = control
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
-        """Learn the effects of the confounds.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_rows, n_columns)
-            Features, with the confounds where these are columns.
-        y : array-like of shape (n_rows,), default=None
-            Labels, for ``fit_on="controls"``.
-
-        Returns
-        -------
-        self : object
-            The fitted transformer.
-
-        Raises
-        ------
-        InputError
-            When there are too few rows, no labels, or a confound is missing.
-        TableError
-            When a column is missing, or a feature is not numbers.
-        """
-        frame = self._table(X, reset=True)
-        self._find_features(frame, [] if isinstance(self.confounds, TABLES) else self.confounds)
-        rows = self._learning_rows(frame, y)
-        table = beside(frame, self.confounds, "confounds")
-        self._coding = Coding.learn(table)
-        confounds = self._coding.matrix(table)[rows]
-        if len(confounds) < confounds.shape[1] + 2:
-            raise InputError(
-                "Effects of confounds are learned on more rows than they have coefficients",
-                got=f"{len(confounds)} row(s) for {confounds.shape[1] + 1} coefficients",
-                remedy="Pass fewer confounds or more rows",
-            )
-        self.coef_ = self._learn(confounds, self._features(frame)[rows])
-        return self
-
-    def transform(self, X):
-        """Return the features at the confounds' training mean.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_rows, n_columns)
-            Table as in ``fit``.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_features)
-        """
-        check_is_fitted(self, "coef_")
-        frame = self._table(X, reset=False)
-        confounds = self._coding.matrix(beside(frame, self.confounds, "confounds"))
-        return self._features(frame) - confounds @ self.coef_
-
-    def _learning_rows(self, frame, y):
-        """Return which rows to learn from."""
-        if self.fit_on == "all":
-            return np.ones(len(frame), dtype=bool)
-        if y is None:
-            raise InputError(
-                "ConfoundRegressor(fit_on='controls') is told by y who is healthy",
-                got="no y",
-                remedy="Pass y to fit",
-            )
-        check_consistent_length(frame, y)
-        return np.asarray(y) == self.control
-
-    @staticmethod
-    def _learn(confounds, features):
-        """Return slopes beside an intercept."""
-        return least_squares(np.column_stack([np.ones(len(confounds)), confounds]), features)[1:]

@@ -15,7 +15,9 @@ __all__ = ["guess_modality", "read_ida_collection"]
 
 SERIES = re.compile(r"[IS]\d+")
 MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})_(\d{2})_(\d{2})_(\d{2})(?:\.\d+)?")
-NOT_AN_IMAGE = re.compile(r"mask|calib|b1[_ -]?(map|head|body)|locali[sz]er|scout|survey|smart.?brain")
+NOT_AN_IMAGE = re.compile(
+    r"mask|calib|b1[_ -]?(map|head|body)|locali[sz]er|scout|survey|smart.?brain"
+)
 STRUCTURAL = re.compile(r"mp.?rage|mpr(?![a-z])|spgr|(?<![a-z])mt1(?![a-z])|t1(?![a-z]?rho)")
 FUNCTIONAL = re.compile(r"fmri|rest(?!ore)|bold|fcmri")
 NOT_FUNCTIONAL = re.compile(r"field.?map|sbref|perfusion|asl|moco(?!.*rest)|phase.?map")
@@ -83,7 +85,7 @@ def guess_modality(protocol: str) -> str | None:
 
 
 def read_ida_collection(path: str | Path) -> pd.DataFrame:
-    """Read a list of images of the IDA.
+    r"""Read a list of images of the IDA.
 
     Parameters
     ----------
@@ -118,7 +120,7 @@ def read_ida_collection(path: str | Path) -> pd.DataFrame:
     >>> from adestim.datasets.ida import read_ida_collection
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder, "idaSearch_1_02_2025.csv")
-    ...     _ = file.write_text("Subject ID,Image ID,Study Date\\n002_S_0295,40966,4/18/2006\\n")
+    ...     _ = file.write_text("Subject ID,Image ID,Study Date\n002_S_0295,40966,4/18/2006\n")
     ...     images = read_ida_collection(file)
     >>> images.loc[0, ["subject", "image_id"]].tolist()
     ['002_S_0295', 'I40966']

@@ -103,16 +103,22 @@ def index_images(root: str | Path, *, derivatives: bool = True) -> pd.DataFrame:
     {'confounds': 4, 'roi_series': 4, 't1w': 4}
     """
     folder = existing_folder(root)
-    findings, facts = walk(folder, derivatives)
-    if not findings:
+    index = indexed(folder, derivatives)
+    if index.empty:
         raise InputError(
             "A folder of images holds BIDS, fMRIPrep, XCP-D, CAPS or a tree of the IDA",
             got=f"no image known by its name in {str(folder)!r}",
             remedy="Name the folder above those of the subjects",
         )
+    return index
+
+
+def indexed(folder: Path, derivatives: bool) -> pd.DataFrame:
+    """Return the index of a folder; without a row where there is nothing."""
+    findings, tables = walk(folder, derivatives)
     index = pd.DataFrame.from_records([row_of(finding) for finding in findings], columns=COLUMNS)
-    index = index.astype(dict.fromkeys(TEXT, "str"))
-    index["acquired"] = acquisition_times(index, facts)
+    index = index.astype(dict.fromkeys([*TEXT, "acquired"], "str"))
+    index["acquired"] = acquisition_times(index, tables)
     index = index.sort_values(["subject", "session", "path"], ignore_index=True)
     return borrowed(index)
 

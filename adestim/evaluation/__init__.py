@@ -30,6 +30,7 @@ from adestim.evaluation.patterns import (
     score_by_pattern,
 )
 from adestim.evaluation.permutation import PermutationTest, permutation_test, permute_labels
+from adestim.evaluation.pretraining import warn_pretraining
 from adestim.evaluation.rivals import plain_rivals, rivals
 from adestim.evaluation.robustness import plot_robustness, robustness_curve
 from adestim.evaluation.significance import DeLongResult, delong, holm
@@ -86,4 +87,5 @@ __all__ = [
     "score_probabilities",
     "shuffled_mask_check",
     "transfer",
+    "warn_pretraining",
 ]

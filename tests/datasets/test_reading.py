@@ -171,7 +171,7 @@ def test_name_of_no_column_is_refused(name):
 def test_numbers_come_back_as_written(numbers):
     cells = pd.DataFrame({"MMSE": [repr(number) for number in numbers]}, dtype="str")
     read = read_table(cells, COLUMNS, numeric=["mmse"])["mmse"]
-    np.testing.assert_allclose(read, numbers, rtol=1e-15)
+    np.testing.assert_allclose(read, numbers, rtol=1e-12)
 
 
 # Duplicates

@@ -1,0 +1,43 @@
+"""Ages at a visit, from dates of birth of which only a part is handed out."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from adestim.datasets._cells import as_dates
+
+DAYS_A_YEAR = 365.25
+
+
+def birth_dates(
+    text: pd.Series, year: pd.Series | None = None, month: pd.Series | None = None
+) -> pd.Series:
+    """Return dates of birth; of a year alone its middle, of a month its first day.
+
+    Parameters
+    ----------
+    text : Series of str
+        Such as ``"05/1932"``, ``"/1932"`` or ``"1932"``.
+    year, month : Series of float, default=None
+        Used where the text has none.
+
+    Returns
+    -------
+    Series of datetime
+        Missing where no year is known.
+    """
+    dates = as_dates(text.where(text.str.contains(r"\d\D+\d", regex=True).fillna(False)))
+    years = pd.to_numeric(text.str.extract(r"(\d{4})$", expand=False)).astype("float64")
+    months = pd.Series(7.0, index=text.index)
+    if year is not None:
+        years = years.fillna(year)
+    if month is not None:
+        months = month.fillna(7.0)
+    written = years.map("{:04.0f}".format, na_action="ignore").astype("str")
+    written = months.map("{:02.0f}/".format).astype("str").str.cat(written)
+    return dates.fillna(as_dates(written))
+
+
+def ages(births: pd.Series, dates: pd.Series) -> pd.Series:
+    """Return ages in years, to one decimal."""
+    return ((dates - births).dt.days / DAYS_A_YEAR).round(1)

@@ -1,0 +1,91 @@
+"""PLINK file sets of a study: whether they are complete, and on which genome build they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from adestim.exceptions import GenotypeError
+
+BUILDS = ("hg18", "hg19", "hg38")
+# Positions in the order of BUILDS; dbSNP.
+MARKERS = {
+    "rs3094315": ("1", (742429, 752566, 817186)),
+    "rs429358": ("19", (50103781, 45411941, 44908684)),
+    "rs7412": ("19", (50103919, 45412079, 44908822)),
+}
+SUFFIXES = (".bed", ".bim", ".fam")
+
+
+def file_prefixes(genotypes: str | Path | Sequence[str | Path] | None) -> list[Path]:
+    """Return the prefixes of PLINK file sets, of which each must be complete.
+
+    Raises
+    ------
+    GenotypeError
+        When a file is missing.
+    """
+    if genotypes is None:
+        return []
+    given = [genotypes] if isinstance(genotypes, (str, Path)) else list(genotypes)
+    prefixes = [without_suffix(Path(path).expanduser()) for path in given]
+    for prefix in prefixes:
+        lacking = [end for end in SUFFIXES if not Path(f"{prefix}{end}").is_file()]
+        if lacking:
+            raise GenotypeError(
+                "A PLINK file set has a .bed, a .bim and a .fam file",
+                got=f"no {' and no '.join(lacking)} at {str(prefix)!r}",
+                remedy="Name the three files by what comes before their suffix",
+            )
+    return prefixes
+
+
+def without_suffix(path: Path) -> Path:
+    """Return the prefix of a file set, given as such or by one of its files."""
+    return path.with_suffix("") if path.suffix in SUFFIXES else path
+
+
+def genome_build(prefix: Path) -> str | None:
+    """Return the build on which a file set is; None where no marker tells it.
+
+    Raises
+    ------
+    GenotypeError
+        When its markers disagree.
+    """
+    variants = read_columns(Path(f"{prefix}.bim"), {0: "chromosome", 1: "id", 3: "position"})
+    known = variants[variants["id"].isin(list(MARKERS))]
+    rows = zip(known["id"], known["chromosome"], known["position"], strict=True)
+    found = {build_of(*row) for row in rows} - {None}
+    if len(found) > 1:
+        raise GenotypeError(
+            "All variants of one file set are on one genome build",
+            got=f"{' and '.join(sorted(map(str, found)))} in {str(prefix)!r}",
+            remedy="Lift them over to one build first",
+        )
+    return found.pop() if found else None
+
+
+def build_of(name: str, chromosome: str, position: str) -> str | None:
+    """Return the build on which a marker has this place."""
+    home, positions = MARKERS[name]
+    if chromosome.removeprefix("chr") != home:
+        return None
+    return dict(zip(map(str, positions), BUILDS, strict=True)).get(position)
+
+
+def read_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
+    """Read columns of a table without names, separated by blanks."""
+    places = sorted(names)
+    try:
+        table = pd.read_csv(
+            path, sep=r"\s+", header=None, usecols=places, dtype="str", keep_default_na=False
+        )
+    except ValueError:
+        raise GenotypeError(
+            "A .bim file has six columns and no line of names",
+            got=f"something else in {path.name!r}",
+        ) from None
+    return table.set_axis([names[place] for place in places], axis=1)

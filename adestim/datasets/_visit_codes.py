@@ -1,0 +1,85 @@
+"""Visits of ADNI and AIBL: what their codes mean, and how long after the baseline they were."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+DAYS_A_MONTH = 365.25 / 12
+SCREENING = r"^((?:\d_)?)(?:sc|scmri|f|m0+)$"
+LEADING_ZEROS = r"^((?:\d_)?m)0+(\d)"
+SCHEDULED = r"(?:\d_)?(?:bl|m\d+)"
+
+
+def plain_code(codes: pd.Series) -> pd.Series:
+    """Return codes of visits in lower case, without a session's prefix."""
+    return codes.astype("str").str.strip().str.lower().str.replace(r"^ses-", "", regex=True)
+
+
+def slots(codes: pd.Series, dates: pd.Series) -> pd.Series:
+    """Return one name a visit, the same in all of a study's tables.
+
+    Screening belongs to the baseline, ``m06`` and ``M006`` are one. Codes outside the schedule are
+    used more than once: their date is added.
+    """
+    text = plain_code(codes)
+    text = text.str.replace(SCREENING, r"\1bl", regex=True)
+    text = text.str.replace(LEADING_ZEROS, r"\1\2", regex=True)
+    scheduled = text.str.fullmatch(SCHEDULED).fillna(False).astype(bool)
+    dated = text.fillna("").str.cat(dates.dt.strftime("%Y-%m-%d").fillna(""), sep=" ").str.strip()
+    return text.where(scheduled, dated).astype("str")
+
+
+def months_of(names: pd.Series) -> pd.Series:
+    """Return the months from the baseline at which a visit is due; missing if its code hides it."""
+    numbers = pd.to_numeric(names.str.extract(r"^m(\d+)$", expand=False)).astype("float64")
+    return numbers.mask((names == "bl").astype(bool), 0.0)
+
+
+def one_a_visit(rows: pd.DataFrame) -> pd.DataFrame:
+    """Merge the rows of one subject and slot: the first known cell counts, screening comes last.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Columns ``number``, ``code``, ``slot`` and any others.
+
+    Returns
+    -------
+    DataFrame
+        Without ``code``, numbered anew.
+    """
+    screening = plain_code(rows["code"]).str.fullmatch(SCREENING).fillna(False).astype(bool)
+    ordered = rows.iloc[screening.to_numpy().argsort(kind="stable")].drop(columns="code")
+    return ordered.groupby(["number", "slot"], sort=False, as_index=False).first()
+
+
+def origins(visits: pd.DataFrame) -> pd.Series:
+    """Return the day of each one's baseline: its date, or what the first dated visit implies."""
+    planned = months_of(visits["slot"])
+    back = visits["date"] - pd.to_timedelta((planned * DAYS_A_MONTH).round(), unit="D")
+    dated = visits[["number"]].assign(planned=planned, origin=back).dropna()
+    dated = dated.sort_values("planned", kind="stable")
+    implied = dated.groupby("number")["origin"].first()
+    earliest = visits.groupby("number")["date"].min().dropna()
+    # Two columns without a single date have no common type.
+    return implied.combine_first(earliest).astype("datetime64[us]").rename("origin")
+
+
+def with_times(visits: pd.DataFrame) -> pd.DataFrame:
+    """Add when a visit was.
+
+    Parameters
+    ----------
+    visits : DataFrame
+        Columns ``number``, ``slot`` and ``date``, which may be missing.
+
+    Returns
+    -------
+    DataFrame
+        With ``months`` since the baseline (as scheduled; by date where the code does not say) and
+        ``day`` since then (by date; as scheduled where there is none).
+    """
+    start = origins(visits).reindex(visits["number"]).set_axis(visits.index)
+    since = (visits["date"] - start).dt.days.astype("float64")
+    months = months_of(visits["slot"]).fillna((since / DAYS_A_MONTH).round(1))
+    return visits.assign(months=months, day=since.fillna((months * DAYS_A_MONTH).round()))
