@@ -40,14 +40,15 @@ def prepared(n_subjects, sizes, seed=0):
     folds = inner_folds(y, np.arange(n_subjects), seed)
     _, scores = fit_phase_one(tables, y, np.ones(n_subjects), folds, 2)
     anchor = next(iter(sizes))
-    return estimator, anchor, estimator._inputs.data(anchor, tables, scores, y)
+    base = estimator._inputs.base(scores, estimator.start, anchor)
+    return estimator, anchor, estimator._inputs.data(base, tables, y)
 
 
 def through_skorch(estimator, anchor, data, n_epochs):
     """Return seconds for some epochs of the estimator's own net."""
     params = estimator.get_params() | {"max_epochs": n_epochs}
     with seeded(0, CPU):
-        module = estimator._inputs.module(anchor, 2, params)
+        module = estimator._inputs.module(anchor, params)
         net = build_net(module, len(data), None, None, params).initialize()
         start = time.perf_counter()
         net.fit(data)
@@ -58,7 +59,7 @@ def bare_loop(estimator, anchor, data, n_epochs):
     """Return seconds for the same epochs of a loop without anything."""
     params = estimator.get_params() | {"max_epochs": n_epochs}
     with seeded(0, CPU):
-        module = estimator._inputs.module(anchor, 2, params)
+        module = estimator._inputs.module(anchor, params)
         optimizer = torch.optim.AdamW(
             module.parameters(), lr=params["learning_rate"], weight_decay=params["weight_decay"]
         )

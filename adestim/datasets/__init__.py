@@ -23,6 +23,8 @@ from adestim.datasets.manifest import (
     verify_manifest,
 )
 from adestim.datasets.matching import match_visits
+from adestim.datasets.oasis import load_oasis3, oasis3_diagnoses
+from adestim.datasets.ppmi import load_ppmi
 from adestim.datasets.simulate import make_cohort
 
 __all__ = [
@@ -39,9 +41,12 @@ __all__ = [
     "load_adni",
     "load_aibl",
     "load_bids",
+    "load_oasis3",
+    "load_ppmi",
     "make_cohort",
     "match_visits",
     "new_salt",
+    "oasis3_diagnoses",
     "progression_labels",
     "read_clinicadl_split",
     "read_manifest",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,7 @@ def as_study(
 ) -> Study:
     """Name people by their PTID, compute ages, and lay out a study."""
     names = names_of(forms)
+    people = people.loc[sorted(people.index, key=int)]
     people = people.assign(origin=origins(visits), number=people.index)
     people["site"] = sites(names, forms).reindex(people.index)
     people["person"] = persons(people.index, forms.get("REGISTRY"))
@@ -112,7 +114,11 @@ def diagnoses(table: pd.DataFrame) -> pd.Series:
     TableError
         When the table has none of these columns, or a code that they do not have.
     """
-    rules = {"diagnosis": CODES_AND_WORDS, "dxcurren": "dxcurren", "dxchange": "dxchange"}
+    rules: dict[str, str | Mapping[str, str]] = {
+        "diagnosis": CODES_AND_WORDS,
+        "dxcurren": "dxcurren",
+        "dxchange": "dxchange",
+    }
     if table[list(rules)].isna().all(axis=None):
         raise TableError(
             "DXSUM has diagnoses in DIAGNOSIS, DXCURREN or DXCHANGE", got="none in any of them"

@@ -13,7 +13,7 @@ import pandas as pd
 from adestim.datasets._bids_sessions import without_strange_confounds
 from adestim.datasets._plink import file_prefixes, genome_build
 from adestim.datasets._plink_samples import sample_names
-from adestim.datasets._visit_codes import DAYS_A_MONTH, months_of, slots
+from adestim.datasets._visit_codes import DAYS_A_MONTH, by_distinct, months_of, slots
 from adestim.datasets.cohort import first_names
 from adestim.datasets.index import choose_images, index_images
 from adestim.datasets.matching import match_visits
@@ -44,7 +44,9 @@ class Genotypes(NamedTuple):
 
 def numbers_in(labels: pd.Series, pattern: str) -> pd.Series:
     """Return the number in a subject's label, without leading zeros; missing if there is none."""
-    return labels.astype("str").str.extract(pattern, expand=False).astype("str")
+    return by_distinct(
+        labels.astype("str"), lambda text: text.str.extract(pattern, expand=False).astype("str")
+    )
 
 
 def genotype_cells(

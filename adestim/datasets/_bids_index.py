@@ -60,6 +60,8 @@ class Folder(NamedTuple):
     path: str
     pipeline: str = "raw"
     sidecars: tuple[Level, ...] = ()
+    # Where the walk really is: the root, and targets of the links that led here.
+    real: tuple[str, ...] = ()
 
 
 def walk(root: Path, enter_derivatives: bool = True) -> tuple[list[Finding], dict[str, list[str]]]:
@@ -67,20 +69,17 @@ def walk(root: Path, enter_derivatives: bool = True) -> tuple[list[Finding], dic
     findings: list[Finding] = []
     tables: dict[str, list[str]] = {"scans": [], "sessions": []}
     passed = PASSED_OVER if enter_derivatives else PASSED_OVER | {"derivatives"}
-    real_root = os.path.realpath(root)
-    stack = [Folder(str(root))]
+    stack = [Folder(str(root), real=(os.path.realpath(root),))]
     while stack:
-        folder, files, below = opened(stack.pop(), passed, real_root)
-        stack.extend(folder._replace(path=path) for path in below)
+        folder, files, below = opened(stack.pop(), passed)
+        stack.extend(entered(folder, entry) for entry in below)
         for kind, paths in tables.items():
             paths.extend(file.path for file in files if file.name.endswith(f"_{kind}.tsv"))
         findings.extend(findings_in(folder, files))
     return findings, tables
 
 
-def opened(
-    folder: Folder, passed: set[str], real_root: str
-) -> tuple[Folder, list[os.DirEntry], list[str]]:
+def opened(folder: Folder, passed: set[str]) -> tuple[Folder, list[os.DirEntry], list[os.DirEntry]]:
     """Return a folder with what it adds to what it inherits, its files, and the folders in it."""
     files, below = [], []
     for entry in entries_of(folder.path):
@@ -88,9 +87,15 @@ def opened(
             continue
         if not entry.is_dir():
             files.append(entry)
-        elif entry.name not in passed and not leads_back(entry, real_root):
-            below.append(entry.path)
+        elif entry.name not in passed and not leads_back(entry, folder.real):
+            below.append(entry)
     return inheriting(folder, [file.name for file in files]), files, below
+
+
+def entered(folder: Folder, entry: os.DirEntry) -> Folder:
+    """Return a folder in another, which may be a link."""
+    there = (os.path.realpath(entry.path),) if entry.is_symlink() else ()
+    return folder._replace(path=entry.path, real=(*folder.real, *there))
 
 
 def entries_of(path: str) -> list[os.DirEntry]:
@@ -106,19 +111,20 @@ def entries_of(path: str) -> list[os.DirEntry]:
         ) from failure
 
 
-def leads_back(entry: os.DirEntry, real_root: str) -> bool:
+def leads_back(entry: os.DirEntry, real: Sequence[str]) -> bool:
     """Tell whether a link leads to a folder that the walk finds anyway, or comes from."""
     if not entry.is_symlink():
         return False
     there = os.path.realpath(entry.path) + os.sep
-    return there.startswith(real_root + os.sep) or (real_root + os.sep).startswith(there)
+    here = [path + os.sep for path in real]
+    return any(there.startswith(path) or path.startswith(there) for path in here)
 
 
 def inheriting(folder: Folder, names: Sequence[str]) -> Folder:
     """Add the sidecars of a folder; a data set of its own inherits none from above."""
     if DESCRIPTION in names:
         pipeline = derivatives.pipeline_name(Path(folder.path, DESCRIPTION))
-        folder = Folder(folder.path, pipeline)
+        folder = folder._replace(pipeline=pipeline, sidecars=())
     level = sidecar_level(folder.path, [name for name in names if is_sidecar(name)])
     return folder._replace(sidecars=(*folder.sidecars, level)) if level else folder
 

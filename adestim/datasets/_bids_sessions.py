@@ -45,15 +45,15 @@ def derivative_folders(
 
 def from_first_source(indexes: Sequence[pd.DataFrame], task: str | None) -> pd.DataFrame:
     """Join the indexes of several folders; a later one only gives what the earlier ones lack."""
-    seen = pd.MultiIndex.from_arrays([[], [], []])
-    kept = []
-    for index in indexes:
-        sessions = index["session"].map(session_label, na_action="ignore").astype("str")
-        rows = of_task(index.assign(session=sessions), task)
-        keys = pd.MultiIndex.from_frame(rows[["subject", "session", "modality"]].fillna(""))
-        kept.append(rows[~keys.isin(seen)])
-        seen = seen.append(keys[rows["problem"].isna().to_numpy()])
-    return borrowed(pd.concat(kept, ignore_index=True))
+    several = [of_task(index, task).assign(source=rank) for rank, index in enumerate(indexes)]
+    rows = pd.concat(several, ignore_index=True)
+    sessions = rows["session"].map(session_label, na_action="ignore").astype("str")
+    # A preprocessed run may owe its repetition time to the raw one, which is left out then.
+    rows = borrowed(rows.assign(session=sessions))
+    keys = [rows[name].fillna("") for name in ("subject", "session", "modality")]
+    usable = rows["source"].where(rows["problem"].isna())
+    first = usable.groupby(keys).transform("min")
+    return rows[~(rows["source"] > first)].drop(columns="source").reset_index(drop=True)
 
 
 def entry_sessions(

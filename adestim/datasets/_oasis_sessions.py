@@ -8,10 +8,11 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 
-from adestim.datasets._attach import TIME, numbers_in, require_familiar
+from adestim.datasets._attach import numbers_in, require_familiar, usable
 from adestim.datasets._study import Study
 from adestim.datasets._visit_codes import DAYS_A_MONTH
 from adestim.datasets.caps import session_days, session_months
+from adestim.datasets.cohort import first_names
 from adestim.datasets.matching import match_visits
 from adestim.exceptions import DataWarning, InputError
 
@@ -30,8 +31,8 @@ def session_day(session: object) -> float:
     return np.nan
 
 
-def usable_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the images of the study's people, with their day and a date that stands for it.
+def timed_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """Return the usable images of the study's people, with a day and a date that stands for it.
 
     Raises
     ------
@@ -44,17 +45,21 @@ def usable_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
         When files cannot be used, or sessions do not say their day.
     """
     subjects = numbers_in(index["subject"], study.pattern)
-    require_familiar(index, subjects.isin(study.people["number"]))
-    known = index.assign(subject=subjects)[subjects.isin(study.people["number"])]
-    days = {session: session_day(session) for session in known["session"].dropna().unique()}
+    familiar = subjects.isin(study.people["number"])
+    require_familiar(index, familiar)
+    known = usable(index.assign(subject=subjects)[familiar])
+    days = {session: session_day(session) for session in known["session"].unique()}
     known = known.assign(day=known["session"].map(days).astype("float64"))
-    problems = known["problem"] if "problem" in known else pd.Series(np.nan, known.index)
-    problems = problems.fillna(known["day"].isna().map({True: "no day in its session"}))
-    if problems.notna().any():
-        counted = ", ".join(f"{what} ({n})" for what, n in problems.value_counts().items())
-        warn(f"Images that cannot be used: {counted}.", DataWarning, stacklevel=2)
-    known = known[problems.isna()]
-    return known.assign(**{TIME: ENTRY + pd.to_timedelta(known["day"], unit="D")})
+    timeless = known["day"].isna()
+    if timeless.any():
+        warn(
+            f"{int(timeless.sum())} images of {first_names(known['subject'][timeless].unique())} "
+            "are in sessions that do not name their day, and count as missing.",
+            DataWarning,
+            stacklevel=3,
+        )
+    known = known[~timeless]
+    return known.assign(acquired=ENTRY + pd.to_timedelta(known["day"], unit="D"))
 
 
 def first_sessions(images: pd.DataFrame, visits: pd.DataFrame, window: float) -> pd.DataFrame:
@@ -92,8 +97,19 @@ def from_first_session(
         Those of that session.
     days : Series
         Day of the session by subject.
+
+    Raises
+    ------
+    InputError
+        When no session has a diagnosis near.
     """
     sessions = first_sessions(images, study.visits, np.inf if window is None else window)
+    if sessions.empty:
+        raise InputError(
+            "Some session has a visit with a diagnosis within 'window_days'",
+            got=f"none of {len(images[SESSION].drop_duplicates())} sessions, {window} days",
+            remedy="Widen the window, or look whether the tables go as far as the images",
+        )
     start = study.visits["subject"].map(sessions["visit_day"])
     visits = study.visits[~(study.visits["day"] < start)].reset_index(drop=True)
     chosen = images["session"] == images["subject"].map(sessions["session"])

@@ -104,7 +104,9 @@ def at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) ->
     people = people.reindex(sessions.index)
     plain = {name.casefold(): name for name in people}
     seen = seen.rename(columns={name: plain.get(name.casefold(), name) for name in seen})
-    return seen.combine_first(people).reindex(columns=[*people, *(name for name in seen if name not in people)])
+    return seen.combine_first(people).reindex(
+        columns=[*people, *(name for name in seen if name not in people)]
+    )
 
 
 def read_levels(root: Path) -> dict[str, dict[str, str]]:

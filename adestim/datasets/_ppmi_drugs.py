@@ -40,7 +40,7 @@ def dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame:
         blank = pd.Series(pd.NA, index=baseline.index)
         return pd.DataFrame({"ledd": blank.astype("Float64").astype("float64"), "medicated": blank})
     log = read_table(
-        path, {**LOG, "dose_text": "LEDD"}, ids=["subject"], dates=["start", "stop"],
+        path, LOG, ids=["subject"], dates=["start", "stop"],
         required=["subject", "start", "dose"], unreadable="missing",
     )  # fmt: skip
     month = log["subject"].map(baseline)

@@ -139,7 +139,8 @@ def beside(frame: pd.DataFrame, given: Any, what: str) -> pd.DataFrame:
         raise InputError(
             f"Every row of X has its {what}, found by the index",
             got=f"none for {first_names(absent)}",
-            remedy=f"Pass X as a DataFrame indexed by subject, with a row of {what} each",
+            remedy=f"Pass X as a DataFrame indexed by subject, with a row of {what} each; steps "
+            "before this one in a pipeline keep the index after set_output(transform='pandas')",
         )
     return given.loc[frame.index]
 

@@ -154,16 +154,18 @@ def index_visits(visits: pd.DataFrame, index_months: pd.Series) -> pd.DataFrame:
 
 
 def lay_out(study: Study, people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of people and of their index visit, in the order of their use."""
+    """Return what is known of people and of their index visit, in the order of its use."""
     every = people.join(
         rows.drop(columns=["number", "diagnosis"]).rename(columns={"slot": "visit"})
     )
-    censored = [f"{name}_censored" for name in study.biomarkers]
     order = [
-        *study.clinical, "apoe", *study.diagnostic, *study.biomarkers, *censored, "site", "phase",
-        "visit", "months", "date",
+        *study.clinical, "apoe", *study.diagnostic, *study.biomarkers, "site", "phase", "visit",
+        "months", "date",
     ]  # fmt: skip
-    return every[[name for name in order if name in every]]
+    known = [name for name in order if name in every and every[name].notna().any()]
+    censored = {name: f"{name}_censored" for name in study.biomarkers}
+    pairs = [[name, censored[name]] if name in censored else [name] for name in known]
+    return every[[name for pair in pairs for name in pair]]
 
 
 def exclude_lacking(flow: FlowTable, frame: pd.DataFrame, request: Request) -> FlowTable:
@@ -201,7 +203,7 @@ def as_bunch(
     files: Sequence[str],
 ) -> Bunch:
     """Lay out what a loader returns."""
-    columns: dict[str, list[str]] = modality_columns(frame, study.clinical, study.diagnostic)
+    columns = modality_columns(frame, study.clinical, study.diagnostic)
     columns["biomarkers"] = [name for name in study.biomarkers if name in frame]
     people = study.people.loc[frame.index]
     return as_cohort(

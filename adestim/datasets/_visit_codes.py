@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 
 DAYS_A_MONTH = 365.25 / 12
 SCREENING = r"^((?:\d_)?)(?:sc|scmri|f|m0+)$"
 LEADING_ZEROS = r"^((?:\d_)?m)0+(\d)"
-SCHEDULED = r"(?:\d_)?(?:bl|m\d+)"
+SCHEDULED = r"^((?:\d_)?(?:bl|m\d+))$"
+
+
+def by_distinct(cells: pd.Series, function: Callable[[pd.Series], pd.Series]) -> pd.Series:
+    """Return what a function makes of text, worked out once for each distinct cell."""
+    known = pd.Series(cells.dropna().unique(), dtype="str")
+    return cells.map(pd.Series(function(known).to_numpy(), index=known)).astype("str")
 
 
 def plain_code(codes: pd.Series) -> pd.Series:
     """Return codes of visits in lower case, without a session's prefix."""
-    return codes.astype("str").str.strip().str.lower().str.replace(r"^ses-", "", regex=True)
+    return codes.str.strip().str.lower().str.replace(r"^ses-", "", regex=True)
+
+
+def schedule_name(codes: pd.Series) -> pd.Series:
+    """Return codes with screening as the baseline, and months without leading zeros."""
+    text = plain_code(codes).str.replace(SCREENING, r"\1bl", regex=True)
+    return text.str.replace(LEADING_ZEROS, r"\1\2", regex=True)
+
+
+def is_screening(codes: pd.Series) -> pd.Series:
+    """Tell of each code whether it is of a screening visit."""
+    found = by_distinct(codes, lambda text: plain_code(text).str.extract(SCREENING, expand=False))
+    return found.notna()
 
 
 def slots(codes: pd.Series, dates: pd.Series) -> pd.Series:
@@ -21,12 +41,11 @@ def slots(codes: pd.Series, dates: pd.Series) -> pd.Series:
     Screening belongs to the baseline, ``m06`` and ``M006`` are one. Codes outside the schedule are
     used more than once: their date is added.
     """
-    text = plain_code(codes)
-    text = text.str.replace(SCREENING, r"\1bl", regex=True)
-    text = text.str.replace(LEADING_ZEROS, r"\1\2", regex=True)
-    scheduled = text.str.fullmatch(SCHEDULED).fillna(False).astype(bool)
-    dated = text.fillna("").str.cat(dates.dt.strftime("%Y-%m-%d").fillna(""), sep=" ").str.strip()
-    return text.where(scheduled, dated).astype("str")
+    names = by_distinct(codes, schedule_name)
+    scheduled = by_distinct(names, lambda text: text.str.extract(SCHEDULED, expand=False)).notna()
+    dated = dates[~scheduled].dt.strftime("%Y-%m-%d").fillna("").astype("str")
+    outside = names[~scheduled].fillna("").str.cat(dated, sep=" ").str.strip()
+    return names.where(scheduled, outside).astype("str")
 
 
 def months_of(names: pd.Series) -> pd.Series:
@@ -48,8 +67,8 @@ def one_a_visit(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Without ``code``, numbered anew.
     """
-    screening = plain_code(rows["code"]).str.fullmatch(SCREENING).fillna(False).astype(bool)
-    ordered = rows.iloc[screening.to_numpy().argsort(kind="stable")].drop(columns="code")
+    late = is_screening(rows["code"]).to_numpy()
+    ordered = rows.iloc[late.argsort(kind="stable")].drop(columns="code")
     return ordered.groupby(["number", "slot"], sort=False, as_index=False).first()
 
 

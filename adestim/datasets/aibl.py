@@ -138,6 +138,7 @@ def read_study(root: str | Path) -> Study:
             forms[form.names[0].removeprefix("aibl_")] = table
     visits = visits_of(forms)
     people = people_of(forms).assign(origin=origins(visits))
+    people = people.loc[sorted(people.index, key=int)]
     visits = visits.assign(age=ages_at(visits, people), subject=visits["number"])
     people.index = people.index.rename("subject")
     return Study("AIBL", people, visits, PATTERN, CLINICAL, DIAGNOSTIC, notes=(NOTE,))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim.datasets._bids_choice import warn_of_mixed_spaces
 from adestim.datasets._bids_labels import Group, groups_by_name, labels_of, target_column
 from adestim.datasets._bids_sessions import (
     at_session,
@@ -30,7 +31,7 @@ from adestim.datasets._participants import (
 from adestim.datasets._plink_samples import genotype_cells
 from adestim.datasets.cohort import PATH_COLUMNS, FlowTable, as_cohort, modality_columns
 from adestim.datasets.derivatives import json_object
-from adestim.datasets.index import choose_images, existing_folder, indexed
+from adestim.datasets.index import best_images, existing_folder, indexed
 from adestim.exceptions import InputError, TableError
 
 __all__ = ["load_bids"]
@@ -217,8 +218,8 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
     sessions = entry_sessions(subjects, tables.images, tables.visits, session)
     cells = at_visit(people_of(tables), tables.visits, sessions)
     labelled, flow, cells = label(cells, request, sessions)
-    rows = at_session(tables.images, sessions)
-    rows, flow = without_broken(rows, flow, broken)
+    rows, flow = without_broken(at_session(tables.images, sessions), flow, broken)
+    warn_of_mixed_spaces(rows)
     flow = with_required(rows, flow, require)
     frame = lay_out(cells, rows, flow.kept, request, genotype_files)
     return bunch_of(frame, labelled, flow, rows, folder, request, genotype_files)
@@ -256,7 +257,7 @@ def read_tables(
     """Read what there is, and choose one file a subject, session and modality."""
     indexes = [indexed(source, True) for source in sources]
     images = from_first_source([*indexes, indexed(folder, False)], task)
-    images = choose_images(images, space=space, atlas=atlas, task=task)
+    images = best_images(images, space, atlas, task)
     people = read_participants(folder)
     tables = Tables(people, pd.DataFrame(), images)
     return tables._replace(visits=read_visits(folder, tables.subjects()))

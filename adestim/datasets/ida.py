@@ -19,7 +19,7 @@ NOT_AN_IMAGE = re.compile(
     r"mask|calib|b1[_ -]?(map|head|body)|locali[sz]er|scout|survey|smart.?brain"
 )
 STRUCTURAL = re.compile(r"mp.?rage|mpr(?![a-z])|spgr|(?<![a-z])mt1(?![a-z])|t1(?![a-z]?rho)")
-FUNCTIONAL = re.compile(r"fmri|rest(?!ore)|bold|fcmri")
+FUNCTIONAL = re.compile(r"fmri|rest(?!or)|bold|fcmri")
 NOT_FUNCTIONAL = re.compile(r"field.?map|sbref|perfusion|asl|moco(?!.*rest)|phase.?map")
 COLUMNS = {
     "subject": ("Subject", "Subject ID", "subject_id"),

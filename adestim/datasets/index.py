@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from adestim.datasets._bids_choice import (
+    VOLUMES,
     check_atlas,
     in_order_of_preference,
     of_space,
@@ -188,12 +189,21 @@ def choose_images(
     >>> len(chosen)
     12
     """
-    left = of_space(of_task(index, task), space)
-    left = check_atlas(left, atlas)
+    chosen = best_images(index, space, atlas, task)
+    warn_of_mixed_spaces(chosen)
+    return chosen
+
+
+def best_images(
+    index: pd.DataFrame,
+    space: str | Mapping[str, str] | None,
+    atlas: str | None,
+    task: str | None,
+) -> pd.DataFrame:
+    """Leave one file a subject, session and modality, whatever the mixture of spaces."""
+    left = check_atlas(of_space(of_task(index, task), space), atlas)
     ordered = in_order_of_preference(left)
     keys = ordered[["subject", "session", "modality", "atlas"]].fillna("")
-    # Volumes have an atlas only by accident of their name.
-    keys["atlas"] = keys["atlas"].where(~keys["modality"].isin(["t1w", "bold"]), "")
-    chosen = ordered[~keys.duplicated()].sort_index()
-    warn_of_mixed_spaces(chosen)
-    return chosen.reset_index(drop=True)
+    # Volumes have an atlas only by accident of their name; of series one is settled by now.
+    keys["atlas"] = keys["atlas"].where(~keys["modality"].isin([*VOLUMES, "roi_series"]), "")
+    return ordered[~keys.duplicated()].sort_index().reset_index(drop=True)

@@ -92,9 +92,10 @@ def split_manifest(splits: Iterable, subjects: Sequence[str], *, salt: str) -> p
           train    2
     Name: count, dtype: int64
     """
-    digests = digests_of(subjects, salt)
+    names = [str(subject) for subject in subjects]
+    people = pd.DataFrame({"subject": names, "digest": digests_of(names, salt)}, dtype=object)
     tables = [
-        fold_table(number, rows_of(train, digests), rows_of(test, digests), subjects)
+        fold_table(number, positions(train, len(names)), positions(test, len(names)), people)
         for number, (train, test) in enumerate(splits)
     ]
     if not tables:
@@ -103,33 +104,33 @@ def split_manifest(splits: Iterable, subjects: Sequence[str], *, salt: str) -> p
 
 
 def fold_table(
-    number: int, train: np.ndarray, test: np.ndarray, subjects: Sequence[str]
+    number: int, train: np.ndarray, test: np.ndarray, people: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the rows of one fold."""
-    names = np.asarray(subjects, dtype=object)
-    shared = sorted({str(name) for name in names[train[0]]} & {str(n) for n in names[test[0]]})
+    sides = {"train": people.iloc[train], "test": people.iloc[test]}
+    shared = sorted(set(sides["train"]["subject"]) & set(sides["test"]["subject"]))
     if shared:
         raise LeakageError(
             "A subject is on one side of a split",
             got=f"{len(shared)} on both sides of fold {number}: {first_names(shared)}",
             remedy="Split by subject: pass groups=",
         )
-    sides = {"train": train[1], "test": test[1]}
-    rows = [(number, side, digest) for side in SIDES for digest in np.unique(sides[side])]
+    rows = [(number, side, digest) for side in SIDES for digest in np.unique(sides[side]["digest"])]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def rows_of(rows: Any, digests: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions and their digests."""
+def positions(rows: Any, n_rows: int) -> np.ndarray:
+    """Return one side of a split as positions in the table."""
     rows = np.asarray(rows)
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
-    if len(rows) and not 0 <= rows.min() <= rows.max() < len(digests):
+    beyond = rows[(rows < 0) | (rows >= n_rows)]
+    if len(beyond):
         raise InputError(
             "Splits are positions of rows",
-            got=f"position {rows.max() if rows.min() >= 0 else rows.min()} of {len(digests)} rows",
+            got=f"position {beyond[0]} of {n_rows} rows",
             remedy="Pass the subjects of the table that was split, a row each",
         )
-    return rows, digests[rows]
+    return rows
 
 
 def digests_of(subjects: Iterable[str], salt: str) -> np.ndarray:
@@ -233,10 +234,14 @@ def splits_from_manifest(
             got=f"none for {n_absent} of {manifest['digest'].nunique()}",
             remedy=ALL_ABSENT if n_absent == manifest["digest"].nunique() else SOME_ABSENT,
         )
-    return [
-        tuple(np.flatnonzero(np.isin(digests, digests_on(fold, side))) for side in SIDES)
-        for _, fold in manifest.groupby("fold")
-    ]
+    sides = {
+        side: [
+            np.flatnonzero(np.isin(digests, digests_on(fold, side)))
+            for _, fold in manifest.groupby("fold")
+        ]
+        for side in SIDES
+    }
+    return list(zip(sides["train"], sides["test"], strict=True))
 
 
 ALL_ABSENT = "Pass the salt and the spelling of identifiers that the manifest was made with"

@@ -19,7 +19,7 @@ from adestim.datasets._oasis_labels import (
     from_forms,
     from_words,
 )
-from adestim.datasets._oasis_sessions import ENTRY, from_first_session, usable_images
+from adestim.datasets._oasis_sessions import ENTRY, from_first_session, timed_images
 from adestim.datasets._oasis_tables import (
     DAYS_A_YEAR,
     KEYS,
@@ -41,9 +41,10 @@ __all__ = ["load_oasis3", "oasis3_diagnoses"]
 PATTERN = r"(?i)^(?:sub-)?(OAS3\d{4,})(?:_.*)?$"
 CLINICAL = ("age", "sex", "education", "family_history", "gds")
 DIAGNOSTIC = ("mmse", "cdr", "cdrsb")
+VISIT = ("number", "subject", "months", "day", "diagnosis")
 WITH_MCI = ("nc_mci", "cn_mci_ad", "smci_pmci")
 NOTES = {
-    "uds": "Diagnoses: form D1 of the Uniform Data Set, with the global CDR where it says so.",
+    "uds": "Diagnoses: form D1 of the Uniform Data Set, in agreement with the global CDR.",
     "dx1": "Diagnoses: the words of dx1, with the global CDR; there is no word for MCI.",
     "cdr": "Diagnoses: the global CDR alone; dementia is of whatever cause.",
 }
@@ -94,9 +95,10 @@ def load_oasis3(
     Bunch
         ``frame`` (one row a subject: ``age`` in years, ``sex``, ``education`` in years,
         ``family_history`` (a parent with dementia), ``gds``, ``apoe``, the diagnostic ``mmse``,
-        ``cdr`` and ``cdrsb``, ``months`` since entry, images with ``<modality>_days`` from visit to
-        scan), ``target``, ``groups``, ``site`` (the scanner), ``flow``, ``labels``, ``columns``,
-        ``genotype_files``, ``genotype_builds``, ``description`` and ``name``.
+        ``cdr`` and ``cdrsb``, ``months`` since entry, paths of images), ``target``, ``groups``,
+        ``site`` (the scanner), ``flow``, ``labels``, ``columns``, ``images`` (the files taken,
+        with ``days_apart`` from visit to scan), ``genotype_files``, ``genotype_builds``,
+        ``description`` and ``name``.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def load_oasis3(
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
-    >>> from adestim.datasets.oasis import load_oasis3
+    >>> from adestim.datasets import load_oasis3
     >>> with TemporaryDirectory() as folder:
     ...     _ = Path(folder, "OASIS3_demographics.csv").write_text(
     ...         "OASISID,AgeatEntry,GENDER,EDUC,APOE\nOAS30001,65.2,2,16,34\n"
@@ -138,8 +140,10 @@ def load_oasis3(
     ...         "OAS30001,OAS30001_UDSb4_d0000,0,29,0,0,Cognitively normal\n"
     ...     )
     ...     cohort = load_oasis3(folder, "nc_ad", rule="dx1")
-    >>> cohort.frame[["age", "sex", "apoe"]].iloc[0].tolist()
-    [65.2, 'F', '3/4']
+    >>> cohort.frame[["age", "sex", "apoe"]]
+               age sex apoe
+    subject
+    OAS30001  65.2   F  3/4
     """
     request = Request(
         task, genotypes=genotypes, window_days=window_days, horizon=horizon, require=require,
@@ -151,9 +155,9 @@ def load_oasis3(
     if images is None:
         return assemble(study, request)
     index = images if isinstance(images, pd.DataFrame) else index_images(images)
-    found = usable_images(index, study)
-    study, found, days = from_first_session(study, found, window_days)
-    return assemble(with_scanners(study, root, days), replace(request, images=found))
+    study, found, days = from_first_session(study, timed_images(index, study), window_days)
+    cohort = assemble(with_scanners(study, root, days), replace(request, images=found))
+    return with_own_dates(cohort, index)
 
 
 def check_rule(rule: str, task: str) -> None:
@@ -205,7 +209,7 @@ def oasis3_diagnoses(visits: pd.DataFrame, rule: str = "uds") -> pd.Series:
     Examples
     --------
     >>> import pandas as pd
-    >>> from adestim.datasets.oasis import oasis3_diagnoses
+    >>> from adestim.datasets import oasis3_diagnoses
     >>> visits = pd.DataFrame({
     ...     "cdr": [0.0, 1.0, 1.0], "NORMCOG": [1, 0, 0], "DEMENTED": [0, 1, 1],
     ...     "PROBAD": [None, 1, None], "ALZDIS": [None, None, 1], "ALZDISIF": [None, None, 1],
@@ -247,12 +251,9 @@ def as_study(people: pd.DataFrame, visits: pd.DataFrame, note: str) -> Study:
         apoe=apoe_genotypes(alleles), number=people.index, person=people.index, origin=ENTRY,
         site=blank,
     ).drop(columns="age_at_entry")  # fmt: skip
-    kept = [*KEYS_OF_VISITS, *(c for c in ("age", "gds", *DIAGNOSTIC) if c in visits)]
+    kept = [*VISIT, *(c for c in ("age", "gds", *DIAGNOSTIC) if c in visits)]
     return Study("OASIS-3", people, visits[kept], PATTERN, CLINICAL, DIAGNOSTIC,
                  notes=(note, CAUTION))  # fmt: skip
-
-
-KEYS_OF_VISITS = ("number", "subject", "months", "day", "diagnosis")
 
 
 def ages(visits: pd.DataFrame, at_entry: pd.Series) -> pd.Series:
@@ -271,3 +272,11 @@ def with_scanners(study: Study, root: str | Path, days: pd.Series) -> Study:
     found = pd.Series(known.reindex(keys).to_numpy(), index=days.index)
     site = found.reindex(study.people.index).astype("str").where(lambda s: s.ne("nan"))
     return replace(study, people=study.people.assign(site=site))
+
+
+def with_own_dates(cohort: Bunch, index: pd.DataFrame) -> Bunch:
+    """Take back the dates that stood for days."""
+    own = index.drop_duplicates("path").set_index("path")["acquired"]
+    acquired = cohort.images["path"].map(own)
+    cohort.update(images=cohort.images.assign(acquired=acquired))
+    return cohort

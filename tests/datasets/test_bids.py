@@ -1,7 +1,7 @@
 import json
-import os
 import pickle
 import re
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +117,7 @@ def test_each_enters_at_their_earliest_session(tmp_path, people):
     visits = pd.DataFrame(
         {"age": [70.0, 71.0], "diagnosis": ["AD", "n/a"]}, index=["ses-M006", "ses-M012"]
     )
-    write_table(
-        tmp_path / "sub-0001" / "sub-0001_sessions.tsv", visits.rename_axis("session_id")
-    )
+    write_table(tmp_path / "sub-0001" / "sub-0001_sessions.tsv", visits.rename_axis("session_id"))
     cohort = load_bids(tmp_path)
     expected = people.copy()
     expected.loc["sub-0001", ["age", "diagnosis"]] = [70.0, "AD"]
@@ -200,7 +198,7 @@ def test_broken_images_exclude_their_subject_unless_asked_otherwise(tmp_path, pe
     images = write_bids(people, tmp_path)
     first, second = images["t1w"].iloc[0], images["bold"].iloc[2]
     Path(first).unlink()
-    os.symlink(tmp_path / "annex" / "gone.nii.gz", first)
+    Path(first).symlink_to(tmp_path / "annex" / "gone.nii.gz")
     Path(second).write_bytes(b"")
     cohort = load_bids(tmp_path)
     excluded = cohort.flow.excluded.set_index("subject")["reason"]
@@ -234,7 +232,7 @@ def test_person_without_a_row_in_the_table_has_no_group(tmp_path, people):
 def test_identifiers_without_their_zeros_are_pointed_out(tmp_path, people):
     write_bids(people, tmp_path)
     write_bids(people.rename(lambda name: str(int(name[4:]))), tmp_path / "other")
-    os.replace(tmp_path / "other" / "participants.tsv", tmp_path / "participants.tsv")
+    (tmp_path / "other" / "participants.tsv").replace(tmp_path / "participants.tsv")
     with pytest.raises(TableError, match=r"'sub-1' in the table and 'sub-0001' for a folder"):
         load_bids(tmp_path)
 
@@ -288,3 +286,36 @@ def test_numbers_with_gaps_stay_numbers(tmp_path, people):
     people["weight"] = np.where(people["sex"] == "F", np.nan, 70.5)
     write_bids(people, tmp_path)
     assert load_bids(tmp_path).frame["weight"].dtype == "float64"
+
+
+@pytest.fixture
+def unpack(realdata, tmp_path):
+    """Return a function that unpacks a skeleton of a real data set."""
+
+    def unpacked(name):
+        with tarfile.open(realdata / f"{name}.tar.gz") as archive:
+            archive.extractall(tmp_path, filter="fully_trusted")
+        return tmp_path / name.rsplit("/", 1)[-1]
+
+    return unpacked
+
+
+def test_real_data_set_whose_groups_are_in_identifiers_and_whose_links_dangle(unpack):
+    root = unpack("openneuro/ds000245")
+    with pytest.raises(VolumeError, match=r"t1w: dangling link \(45 files\).*datalad get"):
+        load_bids(root, group="CTL|ODN|ODP")
+    with pytest.warns(DataWarning, match="count as missing"):
+        cohort = load_bids(
+            root, group="CTL|ODN|ODP", labels={"CTL": "CN", "ODP": "PD"}, broken="missing"
+        )
+    assert dict(cohort.target.value_counts()) == {"PD": 15, "CN": 15}
+    assert set(cohort.frame["sex"]) == {"F", "M"}
+    assert cohort.columns["diagnostic"] == ["mmse"]
+    assert set(cohort.flow.excluded["reason"]) == {"group ODN is not asked for"}
+
+
+def test_real_codes_of_groups_are_explained_beside_the_table(unpack):
+    root = unpack("openneuro/ds004504")
+    target = load_bids(root, labels={"A": "AD", "Healthy Group": "CN"}).target
+    assert dict(target.value_counts()) == {"AD": 36, "CN": 29}
+    assert "Frontotemporal Dementia Group" in set(load_bids(root).target)

@@ -11,7 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from adestim.datasets import ConfoundRegressor
+from adestim.datasets import ConfoundRegressor, SiteHarmonizer
 from adestim.exceptions import InputError, TableError
 
 
@@ -84,6 +84,16 @@ def test_it_serves_in_cross_validation():
     X, y = study()
     pipeline = make_pipeline(ConfoundRegressor(fit_on="controls"), LogisticRegression())
     assert cross_val_score(pipeline, X, y, scoring="roc_auc", error_score="raise").mean() > 0.85
+
+
+def test_it_follows_another_step_that_keeps_the_index():
+    X, _ = study()
+    people, site = X[["age", "sex"]], pd.Series(np.arange(300) % 3, X.index)
+    steps = make_pipeline(SiteHarmonizer(sites=site, covariates=people), ConfoundRegressor(people))
+    with pytest.raises(InputError, match=r"keep the index after set_output\(transform='pandas'\)"):
+        steps.fit(X[["volume"]])
+    after = steps.set_output(transform="pandas").fit_transform(X[["volume"]])
+    assert abs(np.corrcoef(after["volume"], X["age"])[0, 1]) < 1e-3
 
 
 def test_missing_features_stay_missing():

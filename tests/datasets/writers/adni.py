@@ -44,11 +44,11 @@ def write_adni(frame, target, root, generation="2025", *, quoted=False):
         write_single_tables(visits, root, generation, quoted)
 
 
-def write_csv(table, root, name, quoted):
+def write_csv(table, root, name, quoted, missing=""):
     """Write a table, every cell quoted or none."""
     root.mkdir(parents=True, exist_ok=True)
     quoting = csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL
-    table.to_csv(root / f"{name}.csv", index=False, quoting=quoting)
+    table.to_csv(root / f"{name}.csv", index=False, quoting=quoting, na_rep=missing)
 
 
 def write_adnimerge(visits, root, *, old, quoted):
@@ -91,8 +91,8 @@ def write_single_tables(visits, root, generation, quoted):
 
     def write(name, rows, **columns):
         table = keys(rows, name, "COLPROT" if words else "Phase" if old else "PHASE")
-        table = table.assign(**columns).fillna("" if words else "-4")
-        write_csv(table, root, name + ending, quoted)
+        table = table.assign(**columns)
+        write_csv(table, root, name + ending, quoted, missing="" if words else "-4")
 
     write("DXSUM_PDXCONV_ADNIALL" if old else "DXSUM", visits, **diagnoses(visits, old, words))
     sex = {"F": "Female", "M": "Male"} if words else {"F": "2", "M": "1"}
@@ -172,14 +172,14 @@ def ratings(visits):
     return {**boxes, "CDGLOBAL": "0.5", "CDRSB": visits["cdrsb"].where(late)}
 
 
-def write_genotypes(tables, frame, root, *, by_phase):
-    """Write PLINK file sets; by phase: the first in hg18, the later with alleles swapped."""
+def write_genotypes(tables, frame, root, *, by_phase, early_build="hg18"):
+    """Write PLINK file sets; by phase: the first on its own build, the later with alleles swapped."""
     root.mkdir(parents=True, exist_ok=True)
     people = pd.DataFrame({"female": (frame["sex"] == "F").to_numpy()}, index=frame.index)
     early = (frame["phase"] == "ADNI1").to_numpy()
     sets = {"later": ("hg19", np.ones_like(early), False)}
     if by_phase:
-        sets = {"adni1": ("hg18", early, False), "later": ("hg19", ~early, True)}
+        sets = {"adni1": (early_build, early, False), "later": ("hg19", ~early, True)}
     for name, (build, members, swapped) in sets.items():
         rows = np.flatnonzero(members)
         write_plink(root / name, tables.genotypes, people, rows, build=build, swapped=swapped)
@@ -192,7 +192,7 @@ def write_archive(frame, root, *, days=0):
         time = (date + pd.Timedelta(days=days)).strftime("%Y-%m-%d_10_30_00.0")
         folder = root / "ADNI" / subject / "MP-RAGE" / time / f"I{100000 + number}"
         folder.mkdir(parents=True)
-        (folder / f"ADNI_{subject}_MR_MP-RAGE_I{100000 + number}.nii").write_bytes(b"image")
+        (folder / f"ADNI_{subject}_MR_MP-RAGE_I{100000 + number}.nii").write_bytes(bytes(400))
 
 
 def write_bids(frame, root, *, sessions=("M000", "M012"), prefix="ADNI"):

@@ -24,5 +24,5 @@ def write(root, name, visits, **columns):
     """Write a table under its dated name."""
     codes = visits["month"].map(lambda month: f"m{month}" if month else "bl")
     keys = pd.DataFrame({"RID": visits["rid"], "SITEID": "2", "VISCODE": codes})
-    table = keys.assign(**columns).fillna("-4")
-    table.to_csv(root / f"aibl_{name}_01-Jun-2018.csv", index=False)
+    table = keys.assign(**columns)
+    table.to_csv(root / f"aibl_{name}_01-Jun-2018.csv", index=False, na_rep="-4")

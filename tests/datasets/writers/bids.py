@@ -107,9 +107,7 @@ def write_bids(people, root, *, sessions=(None,), participants=True, columns=Non
             json.dumps({name: {"Levels": texts} for name, texts in levels.items()}),
         )
     written = [
-        write_images(
-            people, root, t1w="T1w.nii.gz", bold="task-rest_bold.nii.gz", session=session
-        )
+        write_images(people, root, t1w="T1w.nii.gz", bold="task-rest_bold.nii.gz", session=session)
         for session in sessions
     ]
     return written[0]
