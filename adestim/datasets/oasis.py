@@ -119,7 +119,7 @@ def load_oasis3(
     Without, the first visit. Follow-up counts from there.
 
     *Family history* (form A3), *GDS* (form B6) and the scanner's model are read under names from
-    the forms' general documentation, and missing where a file does not have them.
+    the forms' general documentation, and left out where no file has them.
 
     References
     ----------

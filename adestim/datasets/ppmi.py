@@ -144,8 +144,8 @@ def load_ppmi(
 
     *Diagnostic* columns took part in the enrolment, or exist for patients only. ``rbdsq`` of a
     data cut is among them, as one of its questions asks for parkinsonism. Names of columns of
-    DaTscan, smell and depression come from the study's general documentation; what a file does
-    not have is missing.
+    DaTscan, smell and depression come from the study's general documentation; what no file
+    has is left out.
 
     References
     ----------
@@ -185,8 +185,7 @@ def load_ppmi(
         images = dated_images(images, collection, people["date"])
     everybody = pd.Series(people.index, index=people.index)
     found = image_cells(images, kept, days, everybody, PATTERN, window_days)
-    names = [name for name in (*CLINICAL, "apoe", *DIAGNOSTIC, "site") if name in kept]
-    frame = kept[names].join(found.cells).join(samples.cells)
+    frame = lay_out(kept).join(found.cells).join(samples.cells)
     flow = exclude_lacking(flow, frame, Request(task, require=require))
     require_somebody(flow, task)
     cohort = as_bunch(frame.loc[flow.kept], kept, flow, samples.files, genetic_pd)
@@ -266,6 +265,12 @@ def dated_images(
     start = numbers_in(index["subject"], PATTERN).map(baseline)
     due = start + pd.to_timedelta((months * DAYS_A_MONTH).round(), unit="D")
     return index.assign(acquired=due.fillna(pd.to_datetime(index["acquired"])))
+
+
+def lay_out(people: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that anybody has, in the order of their use."""
+    names = [name for name in (*CLINICAL, "apoe", *DIAGNOSTIC, "site") if name in people]
+    return people[names].dropna(axis="columns", how="all")
 
 
 def as_bunch(

@@ -69,6 +69,14 @@ def test_what_makes_the_diagnosis_is_declared(written):
     assert cohort.columns["clinical"] == ["age", "sex", "education", "gds", "upsit"]
 
 
+def test_column_that_no_table_has_is_left_out(written):
+    root = written[0]
+    next(root.glob("DaTScan*")).unlink()
+    cohort = load_ppmi(root)
+    assert "datscan_putamen" not in cohort.frame
+    assert "datscan_putamen" not in cohort.columns["diagnostic"]
+
+
 # Traps of coding
 
 

@@ -173,7 +173,7 @@ def ratings(visits):
 
 
 def write_genotypes(tables, frame, root, *, by_phase, early_build="hg18"):
-    """Write PLINK file sets; by phase: the first on its own build, the later with alleles swapped."""
+    """Write PLINK file sets; by phase: a build for the first, alleles swapped in others."""
     root.mkdir(parents=True, exist_ok=True)
     people = pd.DataFrame({"female": (frame["sex"] == "F").to_numpy()}, index=frame.index)
     early = (frame["phase"] == "ADNI1").to_numpy()
