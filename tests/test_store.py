@@ -216,7 +216,7 @@ def test_prune_removes_what_killed_processes_left_and_not_what_is_being_written(
     assert record_path.exists()
 
 
-@pytest.mark.parametrize("process", [os.getpid(), 999_999_999])
+@pytest.mark.parametrize("process", [os.getpid(), 999_999_999], ids=["running", "gone"])
 def test_prune_leaves_what_another_machine_may_be_writing(store, record_path, process):
     """The number of a process means nothing on another machine."""
     young = left_behind(record_path.parent, process, "00000000", days=0.5)
