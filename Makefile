@@ -69,7 +69,7 @@ format: $(VENV)/.develop ## Let ruff repair what it can
 
 .PHONY: bench
 bench: $(VENV)/.develop ## Run the benchmarks, one after the other
-	@for name in ad_data simulated overhead backbones genetics scale folds_together; do \
+	@for name in ad_data simulated overhead backbones genetics scale folds_together cohorts; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 .PHONY: clean

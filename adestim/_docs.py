@@ -39,6 +39,10 @@ FRAGMENTS = {
         auxiliary tokens: late fusion, in which the modalities meet in the phase-1 prediction alone.
     cross_modal : bool, default=True
         Whether the Q-former has a cross-modal path.""",
+    "n_trees": """n_trees : int, default=200
+        Trees of the forest that joins the phase-1 heads where ``start="stacked"``: it reads the
+        columns that go most with the class, over all modalities, and its share in the log-odds is
+        chosen over inner folds, and may be 0. 0 trees: no forest. Other starts have none.""",
     "reference": """width : int, default=32
         Width of the transformer of a reference backbone; a multiple of 8.
     depth : int, default=2
@@ -148,7 +152,7 @@ FRAGMENTS = {
     tokens are read. X may be an encodings table, a numeric frame whose columns are named
     ``modality__feature``, or a plain numeric array, which is one anonymous modality.""",
     "verbose": """verbose : int, default=0
-        Whether to report progress.""",
+        Whether to show a bar of the epochs, in a terminal or a notebook.""",
 }
 
 

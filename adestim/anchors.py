@@ -19,6 +19,7 @@ from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusion, ModalityShape
 from adestim.heads import PhaseOne
+from adestim.penalised import Scores
 from adestim.ridge import RidgePhaseOne
 from adestim.tokens import TokenScaler, TokenTable
 
@@ -78,7 +79,8 @@ class AnchorInputs:
         -------
         FusionData
         """
-        n_subjects = len(base.scores)
+        scores = base.scores.values
+        n_subjects = len(scores)
         targets = np.zeros(n_subjects, dtype=np.int64) if targets is None else targets
         weight = np.ones(n_subjects) if weight is None else weight
         present = np.stack([table.present for table in tables.values()], axis=1)
@@ -87,14 +89,14 @@ class AnchorInputs:
                 name: standardised(table, self.scalers[name]) for name, table in tables.items()
             },
             masks={name: torch.from_numpy(table.mask) for name, table in tables.items()},
-            scores=torch.from_numpy(net_scores(base.scores, self.score_scale)),
+            scores=torch.from_numpy(net_scores(scores, self.score_scale)),
             present=torch.from_numpy(present),
             base=base,
             y=torch.from_numpy(as_targets(targets)),
             weight=torch.from_numpy(weight.astype(np.float32)),
         )
 
-    def base(self, scores: np.ndarray, start: str, anchor: str | None = None) -> BaseOutputs:
+    def base(self, scores: Scores, start: str, anchor: str | None = None) -> BaseOutputs:
         """Return the phase-1 outputs from which a net starts."""
         return BaseOutputs(self.phase_one, scores, start, anchor)
 
@@ -278,7 +280,7 @@ class BaseOutputs:
     def __init__(
         self,
         phase_one: PhaseOne | RidgePhaseOne,
-        scores: np.ndarray,
+        scores: Scores,
         start: str,
         anchor: str | None,
     ):
@@ -289,7 +291,7 @@ class BaseOutputs:
 
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return outputs (n_rows, n_outputs)."""
-        return self.phase_one.logits(self.scores[rows], present, self.start, self.anchor)
+        return self.phase_one.logits(self.scores.take(rows), present, self.start, self.anchor)
 
 
 def choose_anchors(

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
+from adestim._progress import progress_bar
 from adestim._torch import autocast, choose_device, memory_of
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
@@ -65,14 +65,14 @@ def encode_frozen(
     where = choose_device(device)
     encodings: list[Encoding | None] = [None] * len(inputs)
     model = load_backbone(spec, where, PRECISIONS[precision]) if any_input(inputs) else None
-    bar = tqdm(total=len(inputs), desc=title, disable=title is None, unit="subject")
+    bar = progress_bar(len(inputs), title, "subject", title is not None)
     with bar, torch.inference_mode(), autocast(where, precision):
         for rows in batches_by_size(inputs, batch_size):
             batch = [read_array(inputs[row]) for row in rows]
             for row, part in zip(rows, encoded_in_parts(model, batch, where), strict=True):
                 made = packed(inputs[row], part, spec)
                 encodings[row] = made if keep is None else keep(row, made)
-            bar.update(len(rows))
+            bar.advance(len(rows))
     return encodings
 
 

@@ -4,13 +4,14 @@ Two kinds of heads are fitted by L2-penalised logistic regression on pooled toke
 chosen by inner cross-validation: one a modality, on the subjects who have it (the paper's
 phase 1), and one over all modalities jointly, whose sum splits by modality. Separate heads
 are combined by a discriminant of their cross-validated scores, see
-:mod:`adestim.discriminant`.
+:mod:`adestim.discriminant`. A forest over all columns (:mod:`adestim.forest`) adds what is not
+linear, where subjects that it has not seen show that it helps.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import log_softmax, softmax
@@ -18,7 +19,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from adestim.discriminant import PatternDiscriminant, choose_discriminant
-from adestim.penalised import Heads, Problem, fit_all
+from adestim.forest import ForestHead, Grower, TreeOdds, association, fit_forest, grow_on_folds
+from adestim.penalised import Heads, Problem, Scores, fit_all
 from adestim.tokens import TokenTable
 
 __all__ = ["LogisticProblem", "PhaseOne", "fit_logistic", "fit_phase_one", "inner_folds"]
@@ -26,6 +28,7 @@ __all__ = ["LogisticProblem", "PhaseOne", "fit_logistic", "fit_phase_one", "inne
 PENALTIES = np.logspace(-4, 1.25, 8)
 N_FOLDS = 5
 LOG_ODDS_OF_ABSENT_CLASS = -8.0
+FOREST_SHARES = (0.0, 0.25, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,18 +47,41 @@ class PhaseOne(Heads):
         Intercept of the joint fit.
     discriminant : PatternDiscriminant
         Combination of the separate heads.
+    forest : ForestHead or None, default=None
+        Forest over all modalities' columns; None where its share is 0.
+    forest_share : float, default=0.0
+        Its share in the log-odds of ``start="stacked"``.
     """
 
     discriminant: PatternDiscriminant
+    forest: ForestHead | None = None
+    forest_share: float = 0.0
+
+    def scores(self, features: Sequence[np.ndarray]) -> Scores:
+        """Return every modality's separate and joint scores, and the forest's odds.
+
+        Parameters
+        ----------
+        features : sequence of ndarray of shape (n_subjects, n_features)
+            Pooled features, one array a modality.
+
+        Returns
+        -------
+        Scores
+        """
+        scores = super().scores(features)
+        if self.forest is None:
+            return scores
+        return scores._replace(trees=TreeOdds([(self.forest, scores.rows)], features))
 
     def logits(
-        self, scores: np.ndarray, present: np.ndarray, start: str, anchor: str | None = None
+        self, scores: Scores, present: np.ndarray, start: str, anchor: str | None = None
     ) -> np.ndarray:
         """Return phase-1 logits of all classes, class 0 at zero.
 
         Parameters
         ----------
-        scores : ndarray of shape (n_subjects, n_modalities, 2, n_classes - 1)
+        scores : Scores
             As :meth:`scores` returns them.
         present : ndarray of shape (n_subjects, n_modalities), dtype bool
             Which modalities a subject has.
@@ -79,14 +105,22 @@ class PhaseOne(Heads):
             joint = self.joint_scores(scores, present)
             odds = np.where(complete, joint, self._average(scores, present))
         else:
-            discriminant = self.discriminant.log_odds(scores[:, :, 0], present)
-            odds = (self.joint_scores(scores, present) + discriminant) / 2
+            odds = self._stacked(scores, present)
         return np.pad(odds, ((0, 0), (1, 0))).astype(np.float32)
+
+    def _stacked(self, scores, present):
+        """Average joint head and discriminant, then mix in the forest by its share."""
+        discriminant = self.discriminant.log_odds(scores.values[:, :, 0], present)
+        odds = (self.joint_scores(scores, present) + discriminant) / 2
+        if scores.trees is None:
+            return odds
+        share = self.forest_share
+        return (1 - share) * odds + share * scores.trees(scores.rows, present)
 
     def _average(self, scores, present):
         """Average the separate heads' probabilities over the modalities a subject has."""
         log_prior = self.discriminant.log_prior
-        probabilities = softmax(np.pad(scores[:, :, 0], ((0, 0), (0, 0), (1, 0))), axis=2)
+        probabilities = softmax(np.pad(scores.values[:, :, 0], ((0, 0), (0, 0), (1, 0))), axis=2)
         weight = present[:, :, None].astype(float)
         count = weight.sum(axis=1)
         mean = (probabilities * weight).sum(axis=1) / np.maximum(count, 1)
@@ -101,7 +135,8 @@ def fit_phase_one(
     weight: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
     n_classes: int,
-) -> tuple[PhaseOne, np.ndarray]:
+    grower: Grower | None = None,
+) -> tuple[PhaseOne, Scores]:
     """Fit all heads of phase 1.
 
     Parameters
@@ -116,19 +151,57 @@ def fit_phase_one(
         Inner folds, by group, for the penalties and the cross-validated scores.
     n_classes : int
         Number of classes.
+    grower : Grower or None, default=None
+        How the forest is grown; None for no forest, as where there are no folds to judge it.
 
     Returns
     -------
     phase_one : PhaseOne
         The heads, fitted on all training subjects.
-    scores : ndarray of shape (n_subjects, n_modalities, 2, n_classes - 1)
-        Scores of the training subjects by heads that have not seen them; phase 2 trains on
-        these, since it will meet unseen subjects.
+    scores : Scores
+        Scores of the training subjects by heads, and odds by forests, that have not seen them;
+        phase 2 trains on these, since it will meet unseen subjects.
     """
     fits = fit_all(tables, LogisticProblem([], y, weight, n_classes), folds)
     unseen, present = fits.unseen[:, :, 0], fits.present
     discriminant = choose_discriminant(unseen, present, y, weight, folds, n_classes)
-    return PhaseOne(**vars(fits.heads), discriminant=discriminant), fits.unseen
+    phase_one = PhaseOne(**vars(fits.heads), discriminant=discriminant)
+    scores = Scores.of_all(fits.unseen)
+    if grower is None or not folds:
+        return phase_one, scores
+    features = [table.pooled() for table in tables.values()]
+    trees = grow_on_folds(features, y, weight, folds, n_classes, grower)
+    share = choose_share(phase_one, scores._replace(trees=trees), present, y, weight, folds)
+    if share == 0:
+        return phase_one, scores
+    forest = fit_forest(features, y, weight, n_classes, grower)
+    grown = replace(phase_one, forest=forest, forest_share=share)
+    return grown, scores._replace(trees=trees)
+
+
+def choose_share(
+    phase_one: PhaseOne,
+    scores: Scores,
+    present: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> float:
+    """Return the forest's share of least log-loss on subjects that nothing was fitted to."""
+    tested = np.concatenate([test for _, test in folds])
+    unseen, shown = scores.take(tested), present[tested]
+    losses = [
+        log_losses(
+            replace(phase_one, forest_share=share).logits(unseen, shown, "stacked"), y[tested]
+        )
+        for share in FOREST_SHARES
+    ]
+    return FOREST_SHARES[int(np.argmin(np.average(losses, axis=1, weights=weight[tested])))]
+
+
+def log_losses(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return log-losses (..., n_subjects) of logits (..., n_subjects, n_classes)."""
+    return -log_softmax(logits, axis=-1)[..., np.arange(len(y)), y]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +242,7 @@ class LogisticProblem(Problem):
     def losses(self, scores, rows) -> np.ndarray:
         """Return log-losses (..., n_rows) of scores (..., n_rows, n_classes - 1)."""
         log_odds = np.pad(scores, ((0, 0),) * (scores.ndim - 1) + ((1, 0),))
-        return -log_softmax(log_odds, axis=-1)[..., np.arange(len(rows)), self.y[rows]]
+        return log_losses(log_odds, self.y[rows])
 
 
 def fit_logistic(
@@ -242,17 +315,3 @@ def inner_folds(
         for train, test in splitter.split(np.zeros(len(y)), y, groups)
         if len(np.unique(y[train])) == n_classes
     ]
-
-
-def association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return how strongly each column alone goes with the class: the root of its F statistic."""
-    labels = np.unique(y)
-    share = np.array([weight[y == label].sum() for label in labels]) / weight.sum()
-    means = np.array(
-        [np.average(features[y == label], axis=0, weights=weight[y == label]) for label in labels]
-    )
-    total = np.average(features, axis=0, weights=weight)
-    between = (share[:, None] * (means - total) ** 2).sum(axis=0)
-    variance = np.average((features - total) ** 2, axis=0, weights=weight)
-    ratio = between / np.maximum(variance - between, 1e-12)
-    return np.sqrt(np.maximum(ratio * len(y), 1e-6))

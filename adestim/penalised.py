@@ -7,7 +7,7 @@ a head has not seen.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ __all__ = [
     "Heads",
     "LinearHead",
     "Problem",
+    "Scores",
     "fit_all",
     "rotate",
     "standardise",
@@ -57,6 +58,38 @@ class LinearHead:
         return standardise(features, self.mean, self.scale) @ self.coef
 
 
+class Scores(NamedTuple):
+    """What phase 1 says of some subjects, before any modality is hidden.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_subjects, n_modalities, 2, n_scores)
+        Every modality's separate and joint scores.
+    rows : ndarray of int of shape (n_subjects,)
+        The subjects' rows in the table that ``trees`` judges.
+    trees : callable or None, default=None
+        Takes rows and which modalities are shown of them, (n_rows, n_modalities); returns
+        odds by a forest, (n_rows, n_scores). None where there is no forest.
+    """
+
+    values: np.ndarray
+    rows: np.ndarray
+    trees: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+    @classmethod
+    def of_all(
+        cls,
+        values: np.ndarray,
+        trees: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ) -> Scores:
+        """Return the scores of all rows of a table."""
+        return cls(values, np.arange(len(values)), trees)
+
+    def take(self, rows: np.ndarray) -> Scores:
+        """Return the scores of some of the subjects."""
+        return Scores(self.values[rows], self.rows[rows], self.trees)
+
+
 @dataclass(frozen=True, eq=False)
 class Heads:
     """All linear heads of one training set.
@@ -79,7 +112,7 @@ class Heads:
     intercepts: np.ndarray
     joint_intercept: np.ndarray
 
-    def scores(self, features: Sequence[np.ndarray]) -> np.ndarray:
+    def scores(self, features: Sequence[np.ndarray]) -> Scores:
         """Return every modality's separate and joint scores.
 
         Parameters
@@ -89,21 +122,21 @@ class Heads:
 
         Returns
         -------
-        ndarray of shape (n_subjects, n_modalities, 2, n_scores)
+        Scores
         """
         separate = [
             head.scores(block) + intercept
             for head, block, intercept in zip(self.separate, features, self.intercepts, strict=True)
         ]
         joint = [head.scores(block) for head, block in zip(self.joint, features, strict=True)]
-        return np.stack([np.stack(separate, 1), np.stack(joint, 1)], axis=2)
+        return Scores.of_all(np.stack([np.stack(separate, 1), np.stack(joint, 1)], axis=2))
 
-    def joint_scores(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
+    def joint_scores(self, scores: Scores, present: np.ndarray) -> np.ndarray:
         """Sum the joint head's parts over the modalities a subject has.
 
         Parameters
         ----------
-        scores : ndarray of shape (n_subjects, n_modalities, 2, n_scores)
+        scores : Scores
             As :meth:`scores` returns them.
         present : ndarray of shape (n_subjects, n_modalities), dtype bool
             Which modalities a subject has.
@@ -112,7 +145,7 @@ class Heads:
         -------
         ndarray of shape (n_subjects, n_scores)
         """
-        return self.joint_intercept + (scores[:, :, 1] * present[:, :, None]).sum(axis=1)
+        return self.joint_intercept + (scores.values[:, :, 1] * present[:, :, None]).sum(axis=1)
 
     def only(self, modality: str, present: np.ndarray) -> np.ndarray:
         """Return who has what if nothing but one modality were shown.

@@ -16,7 +16,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GroupKFold
 
 from adestim.conditional import ConditionalGaussian, choose_conditional
-from adestim.penalised import Heads, Problem, fit_all
+from adestim.penalised import Heads, Problem, Scores, fit_all
 from adestim.tokens import TokenTable
 
 __all__ = ["RidgePhaseOne", "RidgeProblem", "fit_ridge_phase_one", "number_folds"]
@@ -52,13 +52,13 @@ class RidgePhaseOne(Heads):
     residual_scale: float
 
     def logits(
-        self, scores: np.ndarray, present: np.ndarray, start: str, anchor: str | None = None
+        self, scores: Scores, present: np.ndarray, start: str, anchor: str | None = None
     ) -> np.ndarray:
         """Return phase-1 predictions; the name is that of the classes' twin.
 
         Parameters
         ----------
-        scores : ndarray of shape (n_subjects, n_modalities, 2, 1)
+        scores : Scores
             As :meth:`scores` returns them.
         present : ndarray of shape (n_subjects, n_modalities), dtype bool
             Which modalities a subject has.
@@ -78,7 +78,7 @@ class RidgePhaseOne(Heads):
             joint = self.joint_scores(scores, present)
             predicted = np.where(complete, joint, self._average(scores, present))
         else:
-            expected = self.conditional.expectation(scores[:, :, 0], present)
+            expected = self.conditional.expectation(scores.values[:, :, 0], present)
             predicted = (self.joint_scores(scores, present) + expected[:, None]) / 2
         return predicted.astype(np.float32)
 
@@ -86,7 +86,7 @@ class RidgePhaseOne(Heads):
         """Average the separate heads over the modalities a subject has; the mean for none."""
         weight = present[:, :, None].astype(float)
         count = weight.sum(axis=1)
-        mean = (scores[:, :, 0] * weight).sum(axis=1) / np.maximum(count, 1)
+        mean = (scores.values[:, :, 0] * weight).sum(axis=1) / np.maximum(count, 1)
         return np.where(count > 0, mean, self.conditional.mean[0])
 
 
@@ -95,7 +95,7 @@ def fit_ridge_phase_one(
     targets: np.ndarray,
     weight: np.ndarray,
     folds: Sequence[tuple[np.ndarray, np.ndarray]],
-) -> tuple[RidgePhaseOne, np.ndarray]:
+) -> tuple[RidgePhaseOne, Scores]:
     """Fit all heads of phase 1 to numbers.
 
     Parameters
@@ -113,13 +113,13 @@ def fit_ridge_phase_one(
     -------
     phase_one : RidgePhaseOne
         The heads, fitted on all training subjects.
-    scores : ndarray of shape (n_subjects, n_modalities, 2, 1)
+    scores : Scores
         Scores of the training subjects by heads that have not seen them; phase 2 trains on
         these, since it will meet unseen subjects.
     """
     fits = fit_all(tables, RidgeProblem([], targets, weight), folds)
-    unseen, present = fits.unseen, fits.present
-    conditional = choose_conditional(unseen[:, :, 0], present, targets, weight, folds)
+    unseen, present = Scores.of_all(fits.unseen), fits.present
+    conditional = choose_conditional(fits.unseen[:, :, 0], present, targets, weight, folds)
     phase_one = RidgePhaseOne(**vars(fits.heads), conditional=conditional, residual_scale=1.0)
     residuals = targets - phase_one.logits(unseen, present, "stacked")[:, 0]
     return replace(phase_one, residual_scale=robust_scale(residuals, weight)), unseen

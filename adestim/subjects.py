@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
-from tqdm.auto import tqdm
 
+from adestim._progress import shown
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
 from adestim.recall import Prepared
@@ -75,7 +75,7 @@ def for_each_subject(
         )
     ]
     results = in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
-    yield from tqdm(results, desc=title, total=len(frame), disable=not verbose, unit="subject")
+    yield from shown(results, title, "subject", verbose, total=len(frame))
 
 
 def in_order(tasks: Sequence[tuple], n_jobs: int | None, size: int) -> Iterator:

@@ -1,10 +1,13 @@
 """Fixtures shared by all tests."""
 
+import io
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tqdm import tqdm
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("adestim", deadline=None, derandomize=True)
@@ -37,6 +40,21 @@ def parity() -> Path:
 def reference() -> Path:
     """Folder of the lists of names and shapes in released checkpoints."""
     return folder_at_hand("ADESTIM_REFERENCE", "reference", "lists of released checkpoints")
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch) -> io.StringIO:
+    """A terminal on which progress bars are drawn; pytest keeps standard error to itself."""
+    stream = Terminal()
+    monkeypatch.setattr("adestim._progress.tqdm", partial(tqdm, file=stream))
+    return stream
 
 
 @pytest.fixture(scope="session", autouse=True)

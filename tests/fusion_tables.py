@@ -15,9 +15,9 @@ COLUMNS = [column for columns in BLOCKS.values() for column in columns]
 
 
 def quick(**params):
-    """An estimator of the smallest size, two epochs and a fixed seed unless told otherwise."""
-    small = {"anchor": "mri", "width": 8, "n_queries": 2, "max_epochs": 2, "random_state": 0}
-    return AnchoredFusionClassifier(**(small | params))
+    """An estimator of the smallest size, two epochs, no forest and a fixed seed by default."""
+    small = {"anchor": "mri", "width": 8, "n_queries": 2, "n_trees": 0, "max_epochs": 2}
+    return AnchoredFusionClassifier(**(small | {"random_state": 0} | params))
 
 
 def numeric_table(n_subjects=60, n_classes=2, seed=0):
@@ -68,7 +68,7 @@ def prepared_anchor_inputs():
         phase_one=phase_one,
         likes={name: without_rows(table) for name, table in tables.items()},
         scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
-        score_scale=score_scale(scores),
+        score_scale=score_scale(scores.values),
         n_outputs=2,
     )
     return inputs, tables, scores, codes

@@ -103,7 +103,7 @@ def test_base_logits_are_phase_ones_for_what_is_shown(prepared):
     inputs, tables, scores, _ = prepared
     rows, shown = np.array([3, 7]), np.array([[True, False, True], [False, True, False]])
     base = BaseOutputs(inputs.phase_one, scores, "stacked", "mri")(rows, shown)
-    expected = inputs.phase_one.logits(scores[rows], shown, "stacked", "mri")
+    expected = inputs.phase_one.logits(scores.take(rows), shown, "stacked", "mri")
     np.testing.assert_array_equal(base, expected)
     everything = inputs.data(stacked(inputs, scores), tables).base_logits.numpy()
     assert not np.allclose(base, everything[rows])

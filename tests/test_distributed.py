@@ -180,7 +180,9 @@ def test_a_cross_validation_runs_on_the_cluster(extractor, preparation, store, o
     union = ModalityUnion(
         [("img", extractor, "img"), ("csf", "passthrough", ["tau"])], memory=store
     )
-    model = AnchoredFusionClassifier(anchor="csf", max_epochs=1, random_state=0, n_queries=0)
+    model = AnchoredFusionClassifier(
+        anchor="csf", n_trees=0, max_epochs=1, random_state=0, n_queries=0
+    )
     pipeline = make_pipeline(union, model)
     union.fit_transform(X)
     scores = cross_val_score(pipeline, X, y, cv=2, n_jobs=-1, error_score="raise")

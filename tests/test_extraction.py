@@ -297,9 +297,9 @@ def test_failures_in_workers_are_told_as_well(frame):
         extractor.transform(cells_of("1", "2", "or"))
 
 
-def test_progress_is_shown_when_verbose(frame, capsys):
+def test_progress_is_shown_when_verbose(frame, terminal):
     WordExtractor(verbose=1).fit_transform(frame)
-    assert "words: 100%" in capsys.readouterr().err
+    assert "words: 100%" in terminal.getvalue()
 
 
 def test_nothing_is_shown_by_default(frame, capsys):

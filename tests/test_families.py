@@ -64,7 +64,7 @@ def quick(cohort, **params):
         "anchor": cohort.modality, "max_epochs": 2, "lora_rank": 2, "n_queries": 2, "batch_size": 6,
         "device": "cpu", "random_state": 0,
     }  # fmt: skip
-    return AnchoredFusionClassifier(**(small | params))
+    return AnchoredFusionClassifier(**(small | {"n_trees": 0} | params))
 
 
 @pytest.fixture(scope="module")

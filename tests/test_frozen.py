@@ -111,11 +111,11 @@ def test_a_batch_is_run_with_its_mask():
     np.testing.assert_allclose(pooled[1].numpy(), tokens[1, :3].mean(0).numpy(), atol=1e-6)
 
 
-def test_progress_is_shown_where_a_title_is_given(spec, capsys):
+def test_progress_is_shown_where_a_title_is_given(spec, terminal):
     encode_frozen(subjects(), spec, device="cpu")
-    assert capsys.readouterr().err == ""
+    assert terminal.getvalue() == ""
     encode_frozen(subjects(), spec, device="cpu", title="smri: toy")
-    assert "smri: toy" in capsys.readouterr().err
+    assert "smri: toy" in terminal.getvalue()
 
 
 # A GPU that is too small

@@ -7,19 +7,20 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
 from adestim import heads
+from adestim.forest import Grower
 from adestim.heads import fit_logistic, fit_phase_one, inner_folds
 from adestim.modalities import training_tables
 from adestim.penalised import subset_folds
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 
-def phase_one_of(X, y, n_folds=3, weight=None):
+def phase_one_of(X, y, n_folds=3, weight=None, grower=None):
     """Phase 1 on a numeric table: the heads, unseen scores, codes, presence and folds."""
     codes = np.unique(y, return_inverse=True)[1]
     tables = training_tables(X)
     folds = inner_folds(codes, np.arange(len(codes)), 0, n_folds)
     weight = np.ones(len(codes)) if weight is None else weight
-    fitted, unseen = fit_phase_one(tables, codes, weight, folds, len(np.unique(codes)))
+    fitted, unseen = fit_phase_one(tables, codes, weight, folds, len(np.unique(codes)), grower)
     present = np.stack([table.present for table in tables.values()], axis=1)
     scores = fitted.scores([table.pooled() for table in tables.values()])
     return fitted, unseen, scores, codes, present, folds
@@ -95,7 +96,7 @@ def test_average_takes_the_joint_head_for_complete_subjects(incomplete):
     _, fitted, _, scores, _, present, _ = incomplete
     complete = present.all(axis=1)
     got = fitted.logits(scores, present, "average")[complete, 1]
-    by_hand = scores[complete, :, 1, 0].sum(axis=1) + fitted.joint_intercept[0]
+    by_hand = scores.values[complete, :, 1, 0].sum(axis=1) + fitted.joint_intercept[0]
     np.testing.assert_allclose(got, by_hand, rtol=1e-5, atol=1e-6)
 
 
@@ -104,14 +105,14 @@ def test_joint_head_is_as_a_tuned_logistic_regression_over_all_columns():
     fitted, _, scores, codes, _, folds = phase_one_of(X, y)
     values = standard_scores(X.to_numpy())
     expected = tuned_logistic(values, codes, folds).predict_proba(values)[:, 1]
-    got = expit(scores[:, :, 1, 0].sum(axis=1) + fitted.joint_intercept[0])
+    got = expit(scores.values[:, :, 1, 0].sum(axis=1) + fitted.joint_intercept[0])
     assert spearmanr(got, expected).statistic > 0.95
     np.testing.assert_allclose(got, expected, atol=0.15)
 
 
 def test_late_start_averages_the_separate_heads_for_complete_subjects_too(incomplete):
     _, fitted, _, scores, _, present, _ = incomplete
-    separate = expit(scores[:, :, 0, 0])
+    separate = expit(scores.values[:, :, 0, 0])
     expected = (separate * present).sum(axis=1) / present.sum(axis=1)
     assert present.all(axis=1).any()
     got = softmax(fitted.logits(scores, present, "late"), axis=1)[:, 1]
@@ -138,7 +139,8 @@ def test_anchor_start_falls_back_on_the_class_frequencies(incomplete):
 @pytest.mark.parametrize("start", ["stacked", "average", "late", "anchor"])
 def test_no_start_reads_what_is_missing(incomplete, start):
     _, fitted, _, scores, _, present, _ = incomplete
-    strange = np.where(present[:, :, None, None], scores, 100.0)
+    values = np.where(present[:, :, None, None], scores.values, 100.0)
+    strange = scores._replace(values=values)
     np.testing.assert_array_equal(
         fitted.logits(strange, present, start, "mri"), fitted.logits(scores, present, start, "mri")
     )
@@ -162,6 +164,86 @@ def test_stacked_start_beats_every_single_head(incomplete):
     assert stacked > max(singles)
 
 
+# The forest
+
+
+def product_table(n_subjects=200, seed=1):
+    """A table whose class is the sign of a product, of which no linear head can tell."""
+    X, _ = numeric_table(n_subjects, seed=seed)
+    return X, np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
+
+
+@pytest.fixture(scope="module")
+def with_forest():
+    X, y = product_table()
+    return phase_one_of(with_missing(X), y, grower=Grower(20, 0))
+
+
+def test_the_forest_joins_where_it_lowers_the_log_loss_of_subjects_not_seen(with_forest):
+    fitted, unseen, _, codes, present, _ = with_forest
+    linear = unseen._replace(trees=None)
+    assert fitted.forest_share == 0.5
+    stacked, alone = (fitted.logits(each, present, "stacked") for each in (unseen, linear))
+    assert log_loss(codes, softmax(stacked, axis=1)) < log_loss(codes, softmax(alone, axis=1))
+
+
+def test_stacked_odds_are_shared_between_forest_and_linear_heads(with_forest):
+    fitted, _, scores, _, present, _ = with_forest
+    linear = fitted.logits(scores._replace(trees=None), present, "stacked")
+    forest = scores.trees(np.arange(200), present)
+    share = fitted.forest_share
+    found = fitted.logits(scores, present, "stacked")
+    np.testing.assert_allclose(
+        found[:, 1], (1 - share) * linear[:, 1] + share * forest[:, 0], rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("start", ["average", "late", "anchor"])
+def test_no_other_start_hears_the_forest(with_forest, start):
+    fitted, _, scores, _, present, _ = with_forest
+    np.testing.assert_array_equal(
+        fitted.logits(scores, present, start, "mri"),
+        fitted.logits(scores._replace(trees=None), present, start, "mri"),
+    )
+
+
+def test_scores_of_some_subjects_keep_their_odds_by_the_forest(with_forest):
+    fitted, _, scores, _, present, _ = with_forest
+    everybody = fitted.logits(scores, present, "stacked")
+    rows = np.array([150, 3, 77])
+    twice = scores.take(np.arange(100, 200)).take(np.array([50, 7]))
+    np.testing.assert_allclose(
+        fitted.logits(scores.take(rows), present[rows], "stacked"), everybody[rows]
+    )
+    np.testing.assert_allclose(
+        fitted.logits(twice, present[[150, 107]], "stacked"), everybody[[150, 107]]
+    )
+
+
+def test_a_forest_that_does_not_help_is_dropped():
+    X, _ = numeric_table(60)
+    noise = np.random.default_rng(2).permutation(np.arange(60) % 2)
+    fitted, unseen, scores, *_ = phase_one_of(X, noise, grower=Grower(20, 0))
+    assert (fitted.forest, fitted.forest_share) == (None, 0.0)
+    assert unseen.trees is scores.trees is None
+
+
+def test_subjects_of_weight_nearly_zero_do_not_judge_the_forest():
+    X, y = product_table()
+    noise = np.random.default_rng(0).permutation(y)
+    counts = np.arange(200) < 100
+    labels, weight = np.where(counts, noise, y), np.where(counts, 1.0, 1e-9)
+    fitted, *_ = phase_one_of(X, labels, weight=weight, grower=Grower(20, 0))
+    assert fitted.forest is None
+
+
+def test_without_folds_no_forest_is_grown():
+    X, y = product_table(40)
+    codes = (y == "AD").astype(int)
+    fitted, unseen = fit_phase_one(training_tables(X), codes, np.ones(40), [], 2, Grower(20, 0))
+    assert fitted.forest is unseen.trees is None
+
+
 # Scores of the training subjects
 
 
@@ -173,8 +255,8 @@ def test_training_scores_come_from_heads_that_did_not_see_the_label(one_penalty)
     tested = folds[0][1]
     flipped = codes.copy()
     flipped[tested[0]] = 1 - flipped[tested[0]]
-    before = fit_phase_one(tables, codes, weight, folds, 2)[1]
-    after = fit_phase_one(tables, flipped, weight, folds, 2)[1]
+    before = fit_phase_one(tables, codes, weight, folds, 2)[1].values
+    after = fit_phase_one(tables, flipped, weight, folds, 2)[1].values
     np.testing.assert_allclose(after[tested][:, :, 1], before[tested][:, :, 1], atol=1e-8)
     elsewhere = np.setdiff1d(np.arange(60), tested)
     assert not np.allclose(after[elsewhere][:, :, 1], before[elsewhere][:, :, 1], atol=1e-4)
@@ -188,8 +270,8 @@ def test_training_scores_come_from_heads_that_did_not_see_the_features(one_penal
     order = np.arange(60)
     order[[first, second]] = second, first
     swapped = X.iloc[order].set_axis(X.index)
-    before = fit_phase_one(training_tables(X), codes, np.ones(60), folds, 2)[1][:, :, 1]
-    after = fit_phase_one(training_tables(swapped), codes, np.ones(60), folds, 2)[1][:, :, 1]
+    before = fit_phase_one(training_tables(X), codes, np.ones(60), folds, 2)[1].values[:, :, 1]
+    after = fit_phase_one(training_tables(swapped), codes, np.ones(60), folds, 2)[1].values[:, :, 1]
     np.testing.assert_allclose(after[others], before[others], atol=1e-6)
     np.testing.assert_allclose(after[first], before[second], atol=1e-6)
 
@@ -198,8 +280,8 @@ def test_training_scores_do_not_flatter_noise():
     noise = np.random.default_rng(0).normal(size=(60, 200))
     X = pd.DataFrame(noise, columns=[f"noise__{number}" for number in range(200)])
     _, unseen, scores, codes, _, _ = phase_one_of(X, np.arange(60) % 2)
-    assert roc_auc_score(codes, scores[:, 0, 0, 0]) > 0.95
-    assert roc_auc_score(codes, unseen[:, 0, 0, 0]) < 0.7
+    assert roc_auc_score(codes, scores.values[:, 0, 0, 0]) > 0.95
+    assert roc_auc_score(codes, unseen.values[:, 0, 0, 0]) < 0.7
 
 
 def test_an_unknown_feature_counts_as_its_mean(incomplete):
@@ -215,7 +297,7 @@ def test_a_feature_that_does_not_vary_has_no_weight():
     X, y = numeric_table(40)
     X["gene__a"] = 2.0
     _, _, scores, *_ = phase_one_of(X, y)
-    assert np.ptp(scores[:, 2]) == 0
+    assert np.ptp(scores.values[:, 2]) == 0
 
 
 # The logistic regression

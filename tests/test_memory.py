@@ -49,7 +49,9 @@ def pipeline(weights, memory, **params):
         [("img", ToyExtractor(weights, **params), "img"), ("csf", "passthrough", ["tau"])],
         memory=memory,
     )
-    model = AnchoredFusionClassifier(anchor="csf", max_epochs=1, random_state=0, n_queries=2)
+    model = AnchoredFusionClassifier(
+        anchor="csf", n_trees=0, max_epochs=1, random_state=0, n_queries=2
+    )
     return make_pipeline(union, model)
 
 
@@ -151,7 +153,9 @@ def peak_mib():
 def write_peak_of_a_fit(n_subjects, folder):
     """Write by how many MiB a fit on a table raises the largest memory of this process."""
     table, y = stored_table(n_subjects, Path(folder, "store")), np.arange(n_subjects) % 2
-    model = AnchoredFusionClassifier(anchor="csf", max_epochs=1, batch_size=4, random_state=0)
+    model = AnchoredFusionClassifier(
+        anchor="csf", n_trees=0, max_epochs=1, batch_size=4, random_state=0
+    )
     # A few tens of subjects fill the blocks in which tables are gone through.
     model.fit(table.iloc[:N_BEFORE], y[:N_BEFORE])
     before = peak_mib()

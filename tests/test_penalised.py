@@ -41,7 +41,7 @@ def test_the_joint_score_is_a_sum_over_what_is_there(problem):
     fits = fit_all(tables, problem([], targets, np.ones(60)), folds)
     heads, features = fits.heads, [table.pooled() for table in tables.values()]
     scores = heads.scores(features)
-    assert scores.shape == fits.unseen.shape == (60, len(BLOCKS), 2, 1)
+    assert scores.values.shape == fits.unseen.shape == (60, len(BLOCKS), 2, 1)
     parts = [head.scores(block) for head, block in zip(heads.joint, features, strict=True)]
     expected = heads.joint_intercept + sum(
         np.where(has[:, None], part, 0) for has, part in zip(fits.present.T, parts, strict=True)

@@ -53,7 +53,8 @@ def test_average_is_the_mean_of_the_separate_heads_where_something_is_missing(in
     _, _, fitted, _, scores, present = incomplete
     found = fitted.logits(scores, present, "average")[:, 0]
     for row in np.flatnonzero(~present.all(axis=1))[:10]:
-        np.testing.assert_allclose(found[row], scores[row, present[row], 0, 0].mean(), rtol=1e-5)
+        expected = scores.values[row, present[row], 0, 0].mean()
+        np.testing.assert_allclose(found[row], expected, rtol=1e-5)
 
 
 def test_average_takes_the_joint_head_for_complete_subjects(incomplete):
@@ -70,13 +71,13 @@ def test_anchor_start_is_the_anchors_head_alone(incomplete, anchor):
     place = list(BLOCKS).index(anchor)
     found = fitted.logits(scores, present, "anchor", anchor)[:, 0]
     has = present[:, place]
-    np.testing.assert_allclose(found[has], scores[has, place, 0, 0], rtol=1e-5)
+    np.testing.assert_allclose(found[has], scores.values[has, place, 0, 0], rtol=1e-5)
     np.testing.assert_allclose(found[~has], fitted.conditional.mean[0], rtol=1e-5)
 
 
 def test_stacked_is_the_mean_of_the_joint_head_and_the_conditional_expectation(incomplete):
     _, _, fitted, _, scores, present = incomplete
-    expected = fitted.conditional.expectation(scores[:, :, 0], present)[:, None]
+    expected = fitted.conditional.expectation(scores.values[:, :, 0], present)[:, None]
     expected = (expected + fitted.joint_scores(scores, present)) / 2
     np.testing.assert_allclose(fitted.logits(scores, present, "stacked"), expected, rtol=1e-5)
 
@@ -84,7 +85,8 @@ def test_stacked_is_the_mean_of_the_joint_head_and_the_conditional_expectation(i
 @pytest.mark.parametrize("start", ["stacked", "average", "anchor"])
 def test_no_start_reads_what_is_missing(incomplete, start):
     _, _, fitted, _, scores, present = incomplete
-    changed = np.where(present[:, :, None, None], scores, 99.0)
+    values = np.where(present[:, :, None, None], scores.values, 99.0)
+    changed = scores._replace(values=values)
     np.testing.assert_array_equal(
         fitted.logits(changed, present, start, "mri"), fitted.logits(scores, present, start, "mri")
     )
@@ -114,8 +116,8 @@ def test_training_scores_come_from_heads_that_did_not_see_the_number(one_penalty
     tested = folds[0][1]
     changed = y.copy()
     changed[tested] += 5
-    before = fit_ridge_phase_one(tables, y, weight, folds)[1]
-    after = fit_ridge_phase_one(tables, changed, weight, folds)[1]
+    before = fit_ridge_phase_one(tables, y, weight, folds)[1].values
+    after = fit_ridge_phase_one(tables, changed, weight, folds)[1].values
     np.testing.assert_allclose(after[tested][:, :, 1], before[tested][:, :, 1], atol=1e-8)
     elsewhere = np.setdiff1d(np.arange(60), tested)
     assert not np.allclose(after[elsewhere][:, :, 1], before[elsewhere][:, :, 1], atol=1e-4)
@@ -125,7 +127,7 @@ def test_training_scores_do_not_flatter_noise():
     noise = np.random.default_rng(0).normal(size=(60, 201))
     X, y = pd.DataFrame(noise[:, 1:]).add_prefix("noise__"), noise[:, 0]
     _, unseen, *_ = phase_one_of(X, y)
-    assert r2_score(y, unseen[:, 0, 0, 0]) < 0.1
+    assert r2_score(y, unseen.values[:, 0, 0, 0]) < 0.1
 
 
 def test_the_residual_scale_is_that_of_subjects_not_seen(incomplete):

@@ -14,9 +14,9 @@ import pandas as pd
 
 from adestim.clinical.cells import LIMIT, float_or_infinity, is_plain
 from adestim.clinical.coding import not_plain
-from adestim.clinical.leakage import normalised
 from adestim.encoding import is_missing
 from adestim.exceptions import InputError, TableError
+from adestim.instruments import normalised
 
 __all__ = ["ColumnPhrase", "RecordTemplate", "Sentence", "write_record"]
 

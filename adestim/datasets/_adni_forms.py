@@ -49,15 +49,18 @@ class Form:
         Names of the file; an earlier one is preferred.
     columns : mapping
         Our names and the file's, as :func:`adestim.datasets.reading.read_table` takes them.
-    numeric, censored, needed : tuple of str
-        Our names of numbers, of numbers with limits of an assay, and of columns that must be there.
+    numeric, censored : tuple of str
+        Our names of numbers, and of numbers with limits of an assay.
+    needed, expected : tuple of str or tuple of str
+        Our names of columns that must and that should be there; of a tuple, any one.
     """
 
     names: tuple[str, ...]
     columns: Mapping[str, str | tuple[str, ...]]
     numeric: tuple[str, ...] = ()
     censored: tuple[str, ...] = ()
-    needed: tuple[str, ...] = ()
+    needed: tuple[str | tuple[str, ...], ...] = ()
+    expected: tuple[str | tuple[str, ...], ...] = ()
 
 
 DIAGNOSES = Form(
@@ -68,6 +71,8 @@ DIAGNOSES = Form(
         "dxchange": "DXCHANGE",
         "due": "DXDDUE",
     },
+    needed=(("diagnosis", "dxcurren", "dxchange"),),
+    expected=("due",),
 )
 DEMOGRAPHICS = Form(
     ("PTDEMOG",),
@@ -80,28 +85,36 @@ DEMOGRAPHICS = Form(
     },
     numeric=("education", "birth_year", "birth_month"),
     needed=("sex",),
+    expected=("education", ("birth", "birth_year")),
 )
-APOE = Form(("APOERES",), {"genotype": "GENOTYPE", "first": "APGEN1", "second": "APGEN2"})
+APOE = Form(
+    ("APOERES",),
+    {"genotype": "GENOTYPE", "first": "APGEN1", "second": "APGEN2"},
+    expected=(("genotype", "first"),),
+)
 REGISTRY = Form(("REGISTRY",), {"previous": "RGPREVID"})
 MEASURES = (
-    Form(("MMSE",), {"mmse": "MMSCORE"}, numeric=("mmse",)),
+    Form(("MMSE",), {"mmse": "MMSCORE"}, numeric=("mmse",), expected=("mmse",)),
     Form(
         ("CDR",),
         {"cdr": "CDGLOBAL", "cdrsb": "CDRSB", **{f"box_{b}": f"CD{b.upper()}" for b in BOXES}},
         numeric=("cdr", "cdrsb", *(f"box_{b}" for b in BOXES)),
+        expected=("cdr", ("cdrsb", "box_memory")),
     ),
     Form(
         ("ADAS", "ADASSCORES"),
         {"adas11": ("TOTSCORE", "TOTAL11"), "adas13": ("TOTAL13", "TOTALMOD")},
         numeric=("adas11", "adas13"),
+        expected=("adas11", "adas13"),
     ),
-    Form(("FAQ",), {"faq": "FAQTOTAL"}, numeric=("faq",)),
-    Form(("MOCA",), {"moca": "MOCA"}, numeric=("moca",)),
-    Form(("GDSCALE",), {"gds": "GDTOTAL"}, numeric=("gds",)),
+    Form(("FAQ",), {"faq": "FAQTOTAL"}, numeric=("faq",), expected=("faq",)),
+    Form(("MOCA",), {"moca": "MOCA"}, numeric=("moca",), expected=("moca",)),
+    Form(("GDSCALE",), {"gds": "GDTOTAL"}, numeric=("gds",), expected=("gds",)),
     Form(
         ("UPENNBIOMK_ROCHE_ELECSYS",),
         {"abeta": ("ABETA42", "ABETA"), "tau": "TAU", "ptau": "PTAU"},
         censored=BIOMARKERS,
+        expected=BIOMARKERS,
     ),
 )
 MERGED = Form(
@@ -129,6 +142,7 @@ MERGED = Form(
     ),
     censored=BIOMARKERS,
     needed=("code", "diagnosis", "sex", "age_at_baseline"),
+    expected=("education", "apoe4", "mmse", "cdrsb", "adas13", "faq"),
 )  # fmt: skip
 
 
@@ -166,6 +180,7 @@ def read_form(
         censored=form.censored,
         sentinels=MISSING_YEARS,
         required=form.needed,
+        expected=form.expected,
         unreadable="missing",
     )
     return keyed(table, path.name)

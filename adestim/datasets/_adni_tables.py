@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 import pandas as pd
@@ -30,12 +31,15 @@ from adestim.datasets._attach import numbers_in
 from adestim.datasets._diagnoses import RULES
 from adestim.datasets._study import Study
 from adestim.datasets._visit_codes import one_a_visit, origins, with_times
+from adestim.datasets.cohort import first_names
 from adestim.datasets.labels import diagnosis_labels
 from adestim.datasets.reading import settle_duplicates
-from adestim.exceptions import TableError
+from adestim.exceptions import DataWarning, TableError
 
 CLINICAL = ("age", "sex", "education", "gds")
 DIAGNOSTIC = ("mmse", "cdrsb", "cdr", "adas11", "adas13", "faq", "moca")
+# Days after a visit at which a form is no longer of it.
+LATE = 183
 CODES_AND_WORDS = {**RULES["diagnosis"], **RULES["text"]}
 
 
@@ -135,11 +139,32 @@ def with_measures(visits: pd.DataFrame, forms: dict[str, pd.DataFrame]) -> pd.Da
         name = form.names[0]
         if name not in forms:
             continue
-        rows = by_visit(forms[name], name)
+        rows = of_the_visit(by_visit(forms[name], name), visits, name)
         rows = with_sum_of_boxes(rows) if name == "CDR" else rows
         scores = one_a_visit(rows.drop(columns=["ptid", "phase", "site", "date"]))
         visits = visits.merge(scores, how="left", on=["number", "slot"])
     return visits
+
+
+def of_the_visit(rows: pd.DataFrame, visits: pd.DataFrame, source: str) -> pd.DataFrame:
+    """Leave out rows dated long after the visit whose code they bear: they tell its future.
+
+    Warns
+    -----
+    DataWarning
+        When there are any.
+    """
+    keys = ["number", "slot"]
+    due = rows[keys].merge(visits[[*keys, "date"]], how="left", on=keys)["date"]
+    late = (rows["date"] - due.set_axis(rows.index)).dt.days > LATE
+    if late.any():
+        warn(
+            f"{int(late.sum())} rows of {source!r} are dated more than {LATE} days after the visit "
+            f"whose code they bear, and are left out: {first_names(rows.loc[late, 'number'])}.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return rows[~late]
 
 
 def with_sum_of_boxes(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from warnings import warn
+
 import pandas as pd
 
 from adestim.datasets._cells import as_dates
+from adestim.exceptions import DataWarning
 
 DAYS_A_YEAR = 365.25
 
@@ -39,5 +42,19 @@ def birth_dates(
 
 
 def ages(births: pd.Series, dates: pd.Series) -> pd.Series:
-    """Return ages in years, to one decimal."""
-    return ((dates - births).dt.days / DAYS_A_YEAR).round(1)
+    """Return ages in years, to one decimal; missing where a date lies before the birth.
+
+    Warns
+    -----
+    DataWarning
+        When one does.
+    """
+    years = ((dates - births).dt.days / DAYS_A_YEAR).round(1)
+    impossible = years < 0
+    if impossible.any():
+        warn(
+            f"{int(impossible.sum())} visits are dated before the birth; the age there is missing.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return years.mask(impossible)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from adestim.datasets._bids_sessions import without_strange_confounds
 from adestim.datasets._plink import file_prefixes, genome_build
-from adestim.datasets._plink_samples import sample_names
+from adestim.datasets._plink_samples import sample_names, warn_of_strangers
 from adestim.datasets._visit_codes import DAYS_A_MONTH, by_distinct, months_of, slots
 from adestim.datasets.cohort import first_names
 from adestim.datasets.index import choose_images, index_images
@@ -75,7 +75,7 @@ def genotype_cells(
     Warns
     -----
     DataWarning
-        When the file sets are on different builds.
+        When the file sets are on different builds, or none of their samples is of these people.
     """
     prefixes = file_prefixes(genotypes)
     builds = {str(prefix): genome_build(prefix) for prefix in prefixes}
@@ -85,6 +85,7 @@ def genotype_cells(
     samples = pd.Series([s for prefix in prefixes for s in sample_names(prefix)], dtype="str")
     by_number = samples.groupby(numbers_in(samples, pattern)).first()
     cells = numbers.map(by_number).astype("str").rename("genotypes")
+    warn_of_strangers(cells, samples)
     return Genotypes(cells.to_frame(), list(builds), builds)
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from warnings import warn
 
 from adestim.datasets.cohort import first_names
-from adestim.exceptions import TableError
+from adestim.exceptions import DataWarning, TableError
 
 Spellings = Mapping[str, str | Sequence[str]]
+# Names of columns; a tuple where any one of several will do.
+Wanted = Collection[str | tuple[str, ...]]
+RENAMED = (
+    "If it was renamed, rename it back and send us what adestim.datasets.describe says of the file"
+)
 
 
 def plain(name: str) -> str:
@@ -40,19 +46,52 @@ def check_required(
     names: Sequence[str],
     columns: Spellings,
     found: Mapping[str, str],
-    required: Collection[str],
+    required: Wanted,
     source: str,
 ) -> None:
     """Refuse a table that lacks a required column; suggest the nearest."""
-    for column in required:
-        if column not in found:
-            spellings = spellings_of(column, columns)
-            raise TableError(
-                f"{source!r} has a column {' or '.join(map(repr, spellings))}",
-                got=nearest_columns(spellings, names),
-                remedy="If it was renamed, rename it back and send us what "
-                "adestim.datasets.describe says of the file",
-            )
+    for spellings in lacking(columns, found, required):
+        raise TableError(
+            f"{source!r} has a column {' or '.join(map(repr, spellings))}",
+            got=nearest_columns(spellings, names),
+            remedy=RENAMED,
+        )
+
+
+def warn_of_absent(
+    names: Sequence[str],
+    columns: Spellings,
+    found: Mapping[str, str],
+    expected: Wanted,
+    source: str,
+) -> None:
+    """Warn of columns that a table should have and lacks; suggest the nearest."""
+    absent = list(lacking(columns, found, expected))
+    if absent:
+        listed = "; ".join(
+            f"{' or '.join(map(repr, spellings))} ({nearest_columns(spellings, names)})"
+            for spellings in absent
+        )
+        warn(
+            f"{source!r} lacks columns, and what they hold is missing: {listed}. {RENAMED}.",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def lacking(
+    columns: Spellings, found: Mapping[str, str], wanted: Wanted
+) -> Iterator[tuple[str, ...]]:
+    """Yield the spellings of each wanted column that was not found."""
+    for entry in wanted:
+        alternatives = alternatives_of(entry)
+        if not any(column in found for column in alternatives):
+            yield tuple(name for column in alternatives for name in spellings_of(column, columns))
+
+
+def alternatives_of(entry: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of which any one will do."""
+    return (entry,) if isinstance(entry, str) else entry
 
 
 def nearest_columns(spellings: Sequence[str], names: Sequence[str]) -> str:

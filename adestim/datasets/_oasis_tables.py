@@ -14,7 +14,7 @@ import pandas as pd
 
 from adestim.datasets._cells import nothing
 from adestim.datasets._codes import once, translated
-from adestim.datasets._columns import Spellings
+from adestim.datasets._columns import Spellings, Wanted
 from adestim.datasets._oasis_labels import CAUSES, FLAGS, STATES
 from adestim.datasets.matching import match_visits
 from adestim.datasets.reading import find_table, read_table, settle_duplicates
@@ -85,6 +85,7 @@ def read_form(
     *,
     numeric: Sequence[str] = (),
     required: Collection[str] = (),
+    expected: Wanted = (),
     missing_ok: bool = True,
 ) -> pd.DataFrame | None:
     """Read a table by visits, with the day of each; None if it is not there.
@@ -104,7 +105,7 @@ def read_form(
         return None
     table = read_table(
         path, columns, ids=["subject"], numeric=["day", *numeric], sentinels=SENTINELS,
-        required=["subject", *required], unreadable="missing",
+        required=["subject", *required], expected=expected, unreadable="missing",
     )  # fmt: skip
     table = table[table["subject"].notna()].assign(day=days_of(table))
     return settle_duplicates(table.drop(columns="label"), ["subject", "day"], "last", path.name)
@@ -126,7 +127,10 @@ def read_clinical(root: str | Path) -> pd.DataFrame:
     """
     names = [*form_names("b4"), "*ADRC*Clinical*", "*clinical*data*"]
     numbers = ["age", "age_at_entry", "mmse", "cdr", "cdrsb"]
-    table = read_form(root, names, CLINICAL, numeric=numbers, required=["cdr"], missing_ok=False)
+    table = read_form(
+        root, names, CLINICAL, numeric=numbers, required=["cdr"], expected=["mmse", "cdrsb", "dx1"],
+        missing_ok=False,
+    )  # fmt: skip
     if table["day"].isna().all():
         raise TableError(
             "Clinical visits of OASIS-3 have a day, in 'days_to_visit' or in their label",
@@ -178,7 +182,7 @@ def read_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
     table = read_table(
         visits[["subject", "age_at_entry", "apoe"]].astype("str") if path is None else path,
         PEOPLE, ids=["subject"], numeric=["age_at_entry", "education"], sentinels=SENTINELS,
-        required=["subject"],
+        required=["subject"], expected=[] if path is None else ["sex", "education"],
     )  # fmt: skip
     table = table.assign(
         sex=translated(table["sex"], SEXES, "GENDER", source),
@@ -196,7 +200,7 @@ def read_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
 def read_parents(root: str | Path) -> pd.Series:
     """Return by subject whether form A3 knows of a demented parent."""
     columns = {**KEYS, **{parent: parent for parent in PARENTS}}
-    table = read_form(root, form_names("a3"), columns, numeric=PARENTS)
+    table = read_form(root, form_names("a3"), columns, numeric=PARENTS, expected=[PARENTS])
     if table is None:
         return nothing(0)
     parents, subjects = table[list(PARENTS)], table["subject"]
@@ -212,7 +216,7 @@ def read_scanners(root: str | Path) -> pd.DataFrame | None:
         return None
     table = read_table(
         path, SCANNER, ids=["subject"], numeric=["day", "tesla"], required=["subject", "label"],
-        unreadable="missing",
+        expected=["maker", "model", "tesla"], unreadable="missing",
     )  # fmt: skip
     tesla = table["tesla"].map("{:.1f} T".format, na_action="ignore")
     parts = pd.DataFrame({"maker": table["maker"], "model": table["model"], "tesla": tesla})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from warnings import warn
 
 import pandas as pd
 
-from adestim.exceptions import GenotypeError
+from adestim.datasets.cohort import first_names
+from adestim.exceptions import DataWarning, GenotypeError
 
 
 def sample_names(prefix: str | Path) -> list[str]:
@@ -34,8 +36,27 @@ def sample_names(prefix: str | Path) -> list[str]:
 
 
 def genotype_cells(prefixes: Sequence[str | Path], subjects: pd.Index) -> pd.Series:
-    """Return each subject's sample identifier, with or without ``sub-``; missing without one."""
+    """Return each subject's sample identifier, with or without ``sub-``; missing without one.
+
+    Warns
+    -----
+    DataWarning
+        When nobody has one.
+    """
     samples = [name for prefix in prefixes for name in sample_names(prefix)]
     by_label = {name.removeprefix("sub-"): name for name in samples}
     cells = [by_label.get(subject.removeprefix("sub-")) for subject in subjects]
-    return pd.Series(cells, index=subjects, dtype="str", name="genotypes")
+    found = pd.Series(cells, index=subjects, dtype="str", name="genotypes")
+    warn_of_strangers(found, samples)
+    return found
+
+
+def warn_of_strangers(cells: pd.Series, samples: Collection[str]) -> None:
+    """Warn of samples none of which is of the cohort: the files may be of another study."""
+    if cells.isna().all():
+        warn(
+            f"None of {len(samples)} samples ({first_names(samples, limit=3)}) is of anybody in the "
+            "cohort, so genotypes are missing. Check that the files are of the same study.",
+            DataWarning,
+            stacklevel=3,
+        )

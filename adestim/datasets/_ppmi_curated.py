@@ -105,7 +105,8 @@ def read_curated(root: str | Path) -> pd.DataFrame:
     source = sheet_of_visits(path) if path.suffix.casefold() == ".xlsx" else path
     table = read_table(
         source, COLUMNS, ids=["subject", "site"], dates=["date"], numeric=NUMBERS,
-        required=["subject", "event", "code", "sex"], unreadable="missing",
+        required=["subject", "event", "code", "sex"], expected=["subgroup", "apoe", *NUMBERS],
+        unreadable="missing",
     )  # fmt: skip
     table = table[table["subject"].notna()]
     table = settle_duplicates(table, ["subject", "event"], "first", path.name)

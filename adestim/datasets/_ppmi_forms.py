@@ -103,7 +103,8 @@ def read_form(root: str | Path, form: Form) -> pd.DataFrame | None:
     ids = ["subject", *(["site"] if "site" in form.columns else [])]
     return read_table(
         path, {**KEYS, **form.columns}, ids=ids, dates=["date"], numeric=form.numeric,
-        sentinels=form.sentinels, required=["subject"], unreadable="missing",
+        sentinels=form.sentinels, required=["subject"], expected=list(form.columns),
+        unreadable="missing",
     )  # fmt: skip
 
 

@@ -21,11 +21,17 @@ __all__ = ["load_aibl"]
 WHERE = "the AIBL tables at ida.loni.usc.edu"
 PATTERN = r"(?i)^(?:sub-)?(?:AIBL)?0*(\d+)$"
 DIAGNOSES = Form(("aibl_pdxconv",), {"diagnosis": "DXCURREN"}, needed=("code", "diagnosis"))
-DEMOGRAPHICS = Form(("aibl_ptdemog",), {"sex": "PTGENDER", "birth": "PTDOB"}, needed=("sex",))
-APOE = Form(("aibl_apoeres",), {"genotype": "GENOTYPE", "first": "APGEN1", "second": "APGEN2"})
+DEMOGRAPHICS = Form(
+    ("aibl_ptdemog",), {"sex": "PTGENDER", "birth": "PTDOB"}, needed=("sex",), expected=("birth",)
+)
+APOE = Form(
+    ("aibl_apoeres",),
+    {"genotype": "GENOTYPE", "first": "APGEN1", "second": "APGEN2"},
+    expected=(("genotype", "first"),),
+)
 MEASURES = (
-    Form(("aibl_mmse",), {"mmse": "MMSCORE"}, numeric=("mmse",)),
-    Form(("aibl_cdr",), {"cdr": "CDGLOBAL"}, numeric=("cdr",)),
+    Form(("aibl_mmse",), {"mmse": "MMSCORE"}, numeric=("mmse",), expected=("mmse",)),
+    Form(("aibl_cdr",), {"cdr": "CDGLOBAL"}, numeric=("cdr",), expected=("cdr",)),
 )
 # They have dates of visits, which the form with the diagnosis does not.
 OTHERS = (Form(("aibl_neurobat",), {}), Form(("aibl_mri3meta",), {}))

@@ -33,15 +33,11 @@ from adestim.datasets.cohort import PATH_COLUMNS, FlowTable, as_cohort, modality
 from adestim.datasets.derivatives import json_object
 from adestim.datasets.index import best_images, existing_folder, indexed
 from adestim.exceptions import InputError, TableError
+from adestim.instruments import diagnostic_columns
 
 __all__ = ["load_bids"]
 
 BROKEN = ("exclude", "missing", "raise")
-# What makes the diagnosis, by the names that tables of BIDS give it.
-DIAGNOSTIC = re.compile(
-    r"((adas|cdr|mmse?|moca|faq|mds_?updrs|updrs)[_\d]?.*|dx(_.*)?|hoehn_?(and_?)?yahr|hy|"
-    r"(diagnostic_|clinical_|patient_)?(diagnosis|group)(_.*)?)"
-)
 # What describes no patient: identifiers, dates, the study's phase, the machine.
 ASIDE = re.compile(
     r"site|phase|apoe.*|(.*_)?r?id(_\d+)?|.*study.*|.*date.*|.*acq_time|filename|scanner.*|"
@@ -349,7 +345,7 @@ def bunch_of(
     source = "identifiers" if request.group is not None else "tables"
     facts = json_object(folder / "dataset_description.json")
     told = [name for name in frame if name not in (*PATH_COLUMNS, "genotypes")]
-    diagnostic = [name for name in told if DIAGNOSTIC.fullmatch(name)]
+    diagnostic = list(diagnostic_columns(told))
     aside = [name for name in told if ASIDE.fullmatch(name)]
     clinical = [name for name in told if name not in (*diagnostic, *aside)]
     rows = rows[rows["subject"].isin(frame.index)].reset_index(drop=True)

@@ -231,7 +231,8 @@ def read_study(root: str | Path, rule: str) -> Study:
     visits = read_clinical(root)
     if rule == "uds":
         visits = visits.join(beside(visits, read_flags(root), FLAGS))
-    gds = read_form(root, form_names("b6"), {**KEYS, "gds": ("GDS", "GDSTOTAL")}, numeric=["gds"])
+    gds = read_form(root, form_names("b6"), {**KEYS, "gds": ("GDS", "GDSTOTAL")}, numeric=["gds"],
+                    expected=["gds"])  # fmt: skip
     people = read_people(root, visits)
     visits = visits.assign(
         diagnosis=oasis3_diagnoses(visits, rule),

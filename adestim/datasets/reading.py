@@ -17,7 +17,14 @@ from adestim.datasets._cells import (
     nothing,
     without_codes,
 )
-from adestim.datasets._columns import Spellings, check_required, find_columns
+from adestim.datasets._columns import (
+    Spellings,
+    Wanted,
+    alternatives_of,
+    check_required,
+    find_columns,
+    warn_of_absent,
+)
 from adestim.datasets._sheets import read_cells
 from adestim.datasets._table_files import SUFFIXES, TableFile, list_tables, newest
 from adestim.datasets.cohort import first_names
@@ -122,7 +129,8 @@ def read_table(
     source: str | Path | pd.DataFrame,
     columns: Spellings,
     *,
-    required: Collection[str] = (),
+    required: Wanted = (),
+    expected: Wanted = (),
     ids: Collection[str] = (),
     dates: Collection[str] = (),
     numeric: Collection[str] = (),
@@ -141,8 +149,11 @@ def read_table(
     columns : mapping of str to str or sequence of str
         Name to use, and the spellings under which a file may have it; of several in one
         file the first of these. Case, blanks, dots, hyphens and underscores do not matter.
-    required : collection of str, default=()
-        Names that the file must have.
+    required : collection of str or tuple of str, default=()
+        Names that the file must have; of a tuple, any one.
+    expected : collection of str or tuple of str, default=()
+        Names that the file should have: one that it lacks is all missing, with a warning that
+        suggests the nearest.
     ids : collection of str, default=()
         Names of identifiers: strings, never numbers.
     dates : collection of str, default=()
@@ -178,7 +189,7 @@ def read_table(
     Warns
     -----
     DataWarning
-        When cells or rows were dropped, as asked.
+        When cells or rows were dropped, as asked, or an expected column is not there.
 
     Notes
     -----
@@ -199,24 +210,38 @@ def read_table(
     1   10898     NaN
     """
     kinds = kinds_of(columns, ids=ids, dates=dates, number=numeric, censored=censored)
-    check_choices(duplicates, unreadable, key, required, columns)
+    named = [name for entry in (*required, *expected) for name in alternatives_of(entry)]
+    check_choices(duplicates, unreadable, key, named, columns)
     name = "table" if isinstance(source, pd.DataFrame) else Path(source).name
     cells = source if isinstance(source, pd.DataFrame) else read_cells(source)
     found = find_columns(cells.columns, columns)
     check_required(cells.columns, columns, found, required, name)
+    warn_of_absent(cells.columns, columns, found, expected, name)
     read = {}
-    for column in columns:
-        text = blank(cells[found[column]]) if column in found else nothing(len(cells))
-        text = text.reset_index(drop=True)
-        if kinds[column] != "ids":
-            text = without_codes(text, codes_of(column, sentinels))
-        read[column] = converted(text, kinds[column])
-        check_read(text, read[column], column, kinds[column], name, unreadable)
-        if kinds[column] == "censored":
+    for column, kind in kinds.items():
+        there = cells[found[column]] if column in found else nothing(len(cells))
+        text, read[column] = read_cells_as(there, kind, codes_of(column, sentinels))
+        check_read(text, read[column], column, kind, name, unreadable)
+        if kind == "censored":
             read[f"{column}_censored"] = censoring(text)
     table = pd.DataFrame(read, index=range(len(cells)))
     table.attrs["found"] = found
     return settle_duplicates(table, key, duplicates, name) if key else table
+
+
+def read_cells_as(
+    cells: pd.Series, kind: str, codes: Collection[str]
+) -> tuple[pd.Series, pd.Series]:
+    """Return a column's cells as text without codes for missing values, and converted.
+
+    Worked out once for each distinct cell, of which most columns have few.
+    """
+    places, distinct = pd.factorize(cells, use_na_sentinel=False)
+    text = blank(pd.Series(distinct))
+    if kind != "ids":
+        text = without_codes(text, codes)
+    values = converted(text, kind)
+    return text.take(places).reset_index(drop=True), values.take(places).reset_index(drop=True)
 
 
 def kinds_of(columns: Collection[str], **named: Collection[str]) -> dict[str, str]:

@@ -14,13 +14,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from adestim._progress import progress_bar
 from adestim._sklearn import CallbackSupportMixin, Interval, StrOptions, draw_seeds, fit_context
 from adestim._torch import choose_device, seeded
 from adestim.anchors import AnchorInputs, require_whole_heads, score_scale
 from adestim.batches import AnchorBatches, FusionData
 from adestim.estimators._task import Classification, Task
 from adestim.fitting import inner_split, prepare_net
+from adestim.forest import Grower
 from adestim.modalities import check_fusion_table, read_modalities, training_tables
+from adestim.penalised import Scores
 from adestim.targets import TrainingSet, check_classes
 from adestim.tokens import TokenScaler, TokenTable, require_a_modality, stack_tokens, without_rows
 from adestim.training import FusionNet
@@ -101,9 +104,11 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         task = self._task()
         tables = training_tables(data.frame)
         names = self._net_names(list(tables))
-        seeds = draw_seeds(self.random_state, 3)
+        seeds = draw_seeds(self.random_state, 4)
         folds = task.folds(data.targets, data.groups, seeds[0])
-        self.phase_one_, scores = task.fit_phase_one(tables, data.targets, data.weight, folds)
+        self.phase_one_, scores = task.fit_phase_one(
+            tables, data.targets, data.weight, folds, self._grower(seeds[3])
+        )
         self._remember(tables, scores)
         split = None
         if self.max_epochs > 0:
@@ -113,14 +118,14 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         yield from self._prepared_nets(names, data, tables, scores, split, seeds[2])
         self._after_training(data, tables, scores, split)
 
-    def _remember(self, tables: Mapping[str, TokenTable], scores: np.ndarray) -> None:
+    def _remember(self, tables: Mapping[str, TokenTable], scores: Scores) -> None:
         """Keep what reading later tables needs."""
         self.modalities_ = list(tables)
         self._inputs = AnchorInputs(
             phase_one=self.phase_one_,
             likes={name: without_rows(table) for name, table in tables.items()},
             scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
-            score_scale=score_scale(scores),
+            score_scale=score_scale(scores.values),
             n_outputs=self._task().n_outputs,
         )
 
@@ -133,8 +138,9 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
         cells, params = read_modalities(frame), self._net_params()
         for name, inputs in self._data_by_net(cells, tables, scores, data.targets, data.weight):
-            hook = partial(self._after_epoch, name, context, frame, y)
-            with seeded(seed, choose_device(self.device)):
+            bar = progress_bar(self.max_epochs, name, "epoch", self.verbose)
+            hook = partial(self._after_epoch, name, bar, context, frame, y)
+            with bar, seeded(seed, choose_device(self.device)):
                 module = self._module(name)
                 self.nets_[name], train = prepare_net(module, inputs, split, hook, params)
                 if train is not None:
@@ -150,7 +156,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         for name in self._names:
             yield name, shared.rebased(self._base(name, scores), self._anchor_batches(name, cells))
 
-    def _base(self, name: str, scores: np.ndarray):
+    def _base(self, name: str, scores: Scores):
         """Return the phase-1 outputs from which a net starts."""
         start, anchor = self._start_of(name)
         return self._inputs.base(scores, start, anchor)
@@ -159,16 +165,12 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         """Return what training must know."""
         return self.get_params(deep=False) | {"losses": self._task().losses(self.phase_one_)}
 
-    def _after_epoch(self, name, context, frame, y, epoch) -> bool:
+    def _after_epoch(self, name, bar, context, frame, y, epoch) -> bool:
         """Record an epoch, and offer it to scikit-learn's callbacks as a task."""
         record = {key: epoch[key] for key in ("epoch", "train_loss", "valid_loss")}
         record["anchor"] = name
         self.history_.append(record)
-        if self.verbose:
-            print(  # noqa: T201
-                f"[{type(self).__name__}] {name} epoch {record['epoch']}: "
-                f"train {record['train_loss']:.4f}, valid {record['valid_loss']:.4f}"
-            )
+        bar.advance(train=record["train_loss"], valid=record["valid_loss"])
         task = context.subcontext(task_name=f"{name} epoch")
         task.call_on_fit_task_begin(estimator=self, X=frame, y=y)
         return task.call_on_fit_task_end(
@@ -209,6 +211,10 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     def _start_of(self, name: str) -> tuple[str, str | None]:
         """Return how phase 1 combines for a net, and the modality whose head alone may count."""
 
+    def _grower(self, seed: int) -> Grower | None:
+        """Return how phase 1 grows its forest, None where it has none."""
+        return None
+
     def _anchor_batches(self, name: str, cells) -> AnchorBatches | None:
         """Return what a net's foundation model reads, None where it reads tokens."""
         return None
@@ -234,6 +240,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     """Base of the fusions that classify."""
 
     class_weight: Any
+    start: str
+    n_trees: int
 
     def predict_proba(self, X):
         """Return class probabilities.
@@ -275,6 +283,10 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
 
     def _task(self):
         return Classification(self.classes_)
+
+    def _grower(self, seed):
+        grows = self.start == "stacked" and self.n_trees > 0
+        return Grower(self.n_trees, seed) if grows else None
 
 
 def presence(tables: Mapping[str, TokenTable]) -> np.ndarray:

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from torch import Tensor
 
+from adestim.forest import Grower
 from adestim.heads import PhaseOne, fit_phase_one, inner_folds
+from adestim.penalised import Scores
 from adestim.ridge import RidgePhaseOne, fit_ridge_phase_one, number_folds
 from adestim.tokens import TokenTable
 from adestim.training import NumberLoss, class_losses
@@ -36,7 +38,8 @@ class Task(Protocol):
         targets: np.ndarray,
         weight: np.ndarray,
         folds: Folds,
-    ) -> tuple[Any, np.ndarray]:
+        grower: Grower | None = None,
+    ) -> tuple[Any, Scores]:
         """Return the heads of phase 1, and the training subjects' scores by unseen heads."""
 
     def losses(self, phase_one: Any) -> Losses:
@@ -65,9 +68,9 @@ class Classification:
         """Number of classes."""
         return len(self.classes)
 
-    def fit_phase_one(self, tables, targets, weight, folds) -> tuple[PhaseOne, np.ndarray]:
-        """Return logistic heads and their cross-validated scores."""
-        return fit_phase_one(tables, targets, weight, folds, self.n_outputs)
+    def fit_phase_one(self, tables, targets, weight, folds, grower=None) -> tuple[PhaseOne, Scores]:
+        """Return logistic heads, with a forest where one is to be grown, and unseen scores."""
+        return fit_phase_one(tables, targets, weight, folds, self.n_outputs, grower)
 
     def losses(self, phase_one: PhaseOne) -> Losses:
         """Return the cross-entropy."""
@@ -97,8 +100,10 @@ class Regression:
     folds = staticmethod(number_folds)
     n_outputs = 1
 
-    def fit_phase_one(self, tables, targets, weight, folds) -> tuple[RidgePhaseOne, np.ndarray]:
-        """Return ridge heads and their cross-validated scores."""
+    def fit_phase_one(
+        self, tables, targets, weight, folds, grower=None
+    ) -> tuple[RidgePhaseOne, Scores]:
+        """Return ridge heads, which no forest joins, and their cross-validated scores."""
         return fit_ridge_phase_one(tables, targets, weight, folds)
 
     def losses(self, phase_one: RidgePhaseOne) -> Losses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._docs import fill_docs
-from adestim._sklearn import StrOptions, draw_seeds
+from adestim._sklearn import Interval, StrOptions, draw_seeds
 from adestim.estimators._aggregation import ByConfidence, Mean, cross_fitted, judged_by_log_loss
 from adestim.estimators._anchored import ANCHORED_CONSTRAINTS, AnchoredMixin
 from adestim.estimators._base import FusionClassifier, presence
@@ -39,6 +40,7 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         pattern of missing modalities. ``"average"`` takes the joint head for complete subjects,
         and for others one head per observed modality, probabilities averaged. ``"anchor"``
         takes the anchor's head alone, as the paper does.
+    %(n_trees)s
     %(reference)s
     %(anchor_model)s
     %(trainer)s
@@ -105,6 +107,7 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
 
     _parameter_constraints: ClassVar[dict] = {
         **ANCHORED_CONSTRAINTS,
+        "n_trees": [Interval(Integral, 0, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "aggregate": [StrOptions({"mean", "confidence", "validation", "stacked"})],
         "calibrate": [StrOptions({"temperature"}), None],
@@ -119,6 +122,7 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         interaction_depth=0,
         gate="learned",
         start="stacked",
+        n_trees=200,
         width=32,
         depth=2,
         qformer_width=None,
@@ -147,6 +151,7 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         self.interaction_depth = interaction_depth
         self.gate = gate
         self.start = start
+        self.n_trees = n_trees
         self.width = width
         self.depth = depth
         self.qformer_width = qformer_width
@@ -212,8 +217,8 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
             frequencies = np.bincount(data.targets, data.weight) / data.weight.sum()
             return judged_by_log_loss(unseen, frequencies)
         if self.aggregate == "stacked":
-            # The first three seeds are those of the fit itself.
-            fold_seed, seed = draw_seeds(self.random_state, 5)[3:]
+            # The first four seeds are those of the fit itself.
+            fold_seed, seed = draw_seeds(self.random_state, 6)[4:]
             folds = self._task().folds(data.targets, data.groups, fold_seed)
             present = self._of_anchors(presence(tables))
             return cross_fitted(self, data, present, folds, seed)

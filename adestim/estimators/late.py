@@ -130,7 +130,7 @@ class LateFusionClassifier(TableClassifier):
         present, task = presence(tables), Classification(self.classes_)
         folds = task.folds(data.targets, data.groups, draw_seeds(self.random_state, 1)[0])
         self.phase_one_, scores = task.fit_phase_one(tables, data.targets, data.weight, folds)
-        self._rule = self._learn_rule(scores[:, :, 0], present, data, folds)
+        self._rule = self._learn_rule(scores.values[:, :, 0], present, data, folds)
         if self.weighting == "weighted":
             self.skill_ = self._rule.skill
         return self
@@ -160,7 +160,7 @@ class LateFusionClassifier(TableClassifier):
         check_is_fitted(self, "phase_one_")
         _, tables = self._tables(X)
         scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
-        return self._rule.combine(probabilities(scores[:, :, 0]), presence(tables))
+        return self._rule.combine(probabilities(scores.values[:, :, 0]), presence(tables))
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ class MixtureFusionClassifier(TokenFusionClassifier):
     Parameters
     ----------
     %(rival_start)s
+    %(n_trees)s
     width : int, default=32
         Width that all tokens are brought to; a multiple of 8.
     n_experts : int, default=8
@@ -90,6 +91,7 @@ class MixtureFusionClassifier(TokenFusionClassifier):
         self,
         *,
         start="late",
+        n_trees=200,
         width=32,
         n_experts=8,
         top_k=2,
@@ -108,6 +110,7 @@ class MixtureFusionClassifier(TokenFusionClassifier):
         verbose=0,
     ):
         self.start = start
+        self.n_trees = n_trees
         self.width = width
         self.n_experts = n_experts
         self.top_k = top_k

@@ -32,11 +32,11 @@ NET = "fusion"
 class TokenFusionClassifier(FusionClassifier):
     """Base of the fusions that read all modalities alike: one net, no anchor."""
 
-    start: str
     dropout: float
 
     _parameter_constraints: ClassVar[dict] = {
         "start": [StrOptions({"late", "average", "stacked"})],
+        "n_trees": [Interval(Integral, 0, None, closed="left")],
         "width": [Interval(Integral, 8, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         **TRAINER_CONSTRAINTS,
@@ -68,6 +68,7 @@ class PooledFusionClassifier(TokenFusionClassifier):
         self,
         *,
         start="late",
+        n_trees=200,
         width=32,
         dropout=0.1,
         modality_dropout=0.1,
@@ -84,6 +85,7 @@ class PooledFusionClassifier(TokenFusionClassifier):
         verbose=0,
     ):
         self.start = start
+        self.n_trees = n_trees
         self.width = width
         self.dropout = dropout
         self.modality_dropout = modality_dropout
@@ -112,6 +114,7 @@ class AttentionFusionClassifier(TokenFusionClassifier):
         self,
         *,
         start="late",
+        n_trees=200,
         width=32,
         depth=2,
         dropout=0.1,
@@ -129,6 +132,7 @@ class AttentionFusionClassifier(TokenFusionClassifier):
         verbose=0,
     ):
         self.start = start
+        self.n_trees = n_trees
         self.width = width
         self.depth = depth
         self.dropout = dropout
@@ -158,6 +162,7 @@ class ConcatFusionClassifier(PooledFusionClassifier):
     Parameters
     ----------
     %(rival_start)s
+    %(n_trees)s
     width : int, default=32
         Width that all tokens are brought to; a multiple of 8.
     %(trainer)s
@@ -209,6 +214,7 @@ class LinearFusionClassifier(PooledFusionClassifier):
     Parameters
     ----------
     %(rival_start)s
+    %(n_trees)s
     width : int, default=32
         Width that all tokens are brought to; a multiple of 8.
     %(trainer)s
@@ -260,6 +266,7 @@ class SelfAttentionFusionClassifier(AttentionFusionClassifier):
     Parameters
     ----------
     %(rival_start)s
+    %(n_trees)s
     width : int, default=32
         Width that all tokens are brought to; a multiple of 8.
     depth : int, default=2
@@ -318,6 +325,7 @@ class CrossAttentionFusionClassifier(AttentionFusionClassifier):
     Parameters
     ----------
     %(rival_start)s
+    %(n_trees)s
     width : int, default=32
         Width that all tokens are brought to; a multiple of 8.
     depth : int, default=2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from joblib import Parallel, delayed
 from sklearn import get_config
 from sklearn.base import clone, is_regressor
 from sklearn.utils.metadata_routing import get_routing_for_object
-from tqdm.auto import tqdm
 
 import adestim
+from adestim._progress import shown
 from adestim._files import make_private, write_whole
 from adestim.content import content_key
 from adestim.evaluation.folds import group_fit_params
@@ -123,23 +123,20 @@ def run_jobs(
     done = [read_outcome(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
     todo = [place for place, outcome in enumerate(done) if outcome is None]
     tasks = (delayed(run_and_keep)(jobs[place], paths[place]) for place in todo)
-    fresh = shown(Parallel(n_jobs=n_jobs, return_as="generator")(tasks), jobs, todo, verbose)
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    fresh = behind_a_bar(results, jobs, todo, verbose)
     for place, outcome in zip(todo, fresh, strict=True):
         done[place] = outcome
     return done
 
 
-def shown(results: Iterator, jobs: Sequence[Job], todo: Sequence[int], verbose: bool) -> tqdm:
+def behind_a_bar(
+    results: Iterator, jobs: Sequence[Job], todo: Sequence[int], verbose: bool
+) -> Iterable:
     """Return results behind a progress bar, which starts where the folder of results ends."""
     names = len({job.name for job in jobs})
-    return tqdm(
-        results,
-        desc=f"{names} estimators",
-        total=len(jobs),
-        initial=len(jobs) - len(todo),
-        disable=not verbose,
-        unit="fold",
-    )
+    title, done = f"{names} estimators", len(jobs) - len(todo)
+    return shown(results, title, "fold", verbose, total=len(jobs), initial=done)
 
 
 def run_and_keep(job: Job, path: Path | None) -> Outcome:

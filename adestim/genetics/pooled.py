@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm.auto import tqdm
 
+from adestim._progress import shown
 from adestim.exceptions import GenotypeError
 from adestim.genetics.genotypes import ABSENT, AMBIGUOUS, GenotypeSet
 from adestim.genetics.harmonise import Alignment, oriented
@@ -110,9 +110,9 @@ def pooled_dosages(
     blocks = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
     n_variants = len(alignments[0].columns)
     pooled = np.full((rows.shape[1], n_variants), np.nan, dtype=np.float32)
-    shown = tqdm(blocks, desc="genetics", total=len(sets), disable=not verbose, unit="file")
+    watched = shown(blocks, "genetics", "file", verbose, total=len(sets))
     for number, (block, own_rows, alignment) in enumerate(
-        zip(shown, rows, alignments, strict=True)
+        zip(watched, rows, alignments, strict=True)
     ):
         place = np.ix_(own_rows >= 0, alignment.present)
         if number > 0:

@@ -75,7 +75,7 @@ def table_of(weights, n=20):
 
 def quick(**params):
     small = {"anchor": "img", "n_queries": 2, "max_epochs": 3, "batch_size": 6, "device": "cpu"}
-    return AnchoredFusionClassifier(**(small | {"random_state": 0} | params))
+    return AnchoredFusionClassifier(**(small | {"n_trees": 0, "random_state": 0} | params))
 
 
 # Training

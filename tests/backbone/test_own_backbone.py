@@ -125,7 +125,9 @@ def test_it_is_an_anchor(weights):
     frame, y = cohort()
     pipeline = make_pipeline(
         ModalityUnion([("smri", extractor(weights), "t1w"), ("csf", "passthrough", ["csf__tau"])]),
-        AnchoredFusionClassifier(anchor="smri", max_epochs=1, device="cpu", random_state=0),
+        AnchoredFusionClassifier(
+            anchor="smri", n_trees=0, max_epochs=1, device="cpu", random_state=0
+        ),
     )
     assert pipeline.fit(frame, y).predict_proba(frame).shape == (16, 2)
 

@@ -7,12 +7,13 @@ from adestim.datasets._adni_tables import (
     apoe_genotypes,
     diagnoses,
     names_of,
+    of_the_visit,
     persons,
     sexes,
     sites,
     with_sum_of_boxes,
 )
-from adestim.exceptions import TableError
+from adestim.exceptions import DataWarning, TableError
 
 
 def text(*values):
@@ -108,3 +109,12 @@ def test_numbers_of_one_person_are_chained():
     registry = pd.DataFrame({"number": ["30", "20"], "previous": text("002_S_0020", "10")})
     found = persons(pd.Index(["10", "20", "30", "40"]), registry)
     assert found.tolist() == ["10", "10", "10", "40"]
+
+
+def test_forms_filed_under_an_earlier_visit_than_theirs_are_left_out():
+    dates = pd.to_datetime(["2010-01-01", "2012-01-01", None])
+    rows = pd.DataFrame({"number": ["1", "2", "3"], "slot": "bl", "mmse": [29, 20, 28]})
+    visits = rows[["number", "slot"]].assign(date=pd.Timestamp("2010-03-01"))
+    with pytest.warns(DataWarning, match="1 rows of 'MMSE' are dated more than 183 days.*'2'"):
+        found = of_the_visit(rows.assign(date=dates), visits, "MMSE")
+    assert found["mmse"].tolist() == [29, 28]

@@ -6,13 +6,17 @@ import pytest
 from adestim.datasets._adnimerge import read_merged
 from adestim.exceptions import DataWarning, TableError
 
-HEAD = "RID,PTID,VISCODE,EXAMDATE,EXAMDATE_bl,DX_bl,DX,AGE,PTGENDER,APOE4,ABETA\n"
+HEAD = (
+    "PTEDUCAT,MMSE,CDRSB,ADAS13,FAQ,"
+    "RID,PTID,VISCODE,EXAMDATE,EXAMDATE_bl,DX_bl,DX,AGE,PTGENDER,APOE4,ABETA\n"
+)
+SCORES = "16,27,1.5,12,2,"
 FIRST = "31,023_S_0031,bl,2006-01-05,2006-01-05,LMCI,MCI,70.0,Male,2,>1700\n"
 LATER = "31,023_S_0031,m24,2008-01-05,2006-01-05,LMCI,MCI to Dementia,70.0,Male,2,850.3\n"
 
 
 def read(root, *rows):
-    (root / "ADNIMERGE.csv").write_text(HEAD + "".join(rows))
+    (root / "ADNIMERGE.csv").write_text(HEAD + "".join(SCORES + row for row in rows))
     return read_merged(root)
 
 

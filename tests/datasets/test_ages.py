@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from adestim.datasets._ages import ages, birth_dates
+from adestim.exceptions import DataWarning
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,10 @@ def test_year_and_month_in_columns_of_their_own_count():
 def test_age_is_in_years_to_one_decimal():
     births = pd.to_datetime(pd.Series(["1940-01-01"]))
     assert ages(births, pd.to_datetime(pd.Series(["2010-07-02"]))).tolist() == [70.5]
+
+
+def test_no_age_is_told_where_a_visit_lies_before_the_birth():
+    births = pd.to_datetime(pd.Series(["1940-01-01", "2012-01-01"]))
+    visits = pd.to_datetime(pd.Series(["2010-01-01", "2010-01-01"]))
+    with pytest.warns(DataWarning, match="1 visits are dated before the birth"):
+        assert ages(births, visits).fillna(-1).tolist() == [70, -1]

@@ -116,6 +116,14 @@ def test_who_is_in_two_file_sets_is_taken_from_the_first(tmp_path):
     assert found.builds == {str(prefix): "hg19" for prefix in prefixes}
 
 
+def test_file_set_of_another_study_is_warned_of(tmp_path):
+    (tmp_path / "a.bim").write_text("19\trs7412\t0\t45412079\tT\tC\n")
+    (tmp_path / "a.bed").touch()
+    (tmp_path / "a.fam").write_text("PPMI_SI_3000 PPMI_SI_3000 0 0 1 -9\n")
+    with pytest.warns(DataWarning, match="None of 1 samples .* is of anybody in the cohort"):
+        genotype_cells([tmp_path / "a"], PEOPLE["number"], PATTERN)
+
+
 def test_without_file_sets_there_are_no_genotypes():
     found = genotype_cells(None, PEOPLE["number"], PATTERN)
     assert (found.cells.shape, found.files) == ((2, 0), [])

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.clinical import diagnostic_columns
 from adestim.datasets import acknowledgement, load_bids, make_cohort
-from adestim.datasets.bids import ASIDE, DIAGNOSTIC
+from adestim.datasets.bids import ASIDE
 from adestim.exceptions import DataWarning, InputError, TableError, VolumeError
 from tests.datasets.writers.bids import (
     ATLAS,
@@ -256,15 +255,12 @@ def test_parameters_out_of_range_are_refused(tmp_path, people, parameters, messa
         load_bids(tmp_path, **parameters)
 
 
-def test_names_of_diagnostic_scores_agree_with_the_guard_of_the_clinical_table():
-    names = [
-        "mmse", "mms", "mmse_bl", "cdr_sb", "cdrsb", "cdr_global", "adas13", "adas11", "moca",
-        "faq", "updrs3", "mds_updrs_iii", "hoehn_yahr", "diagnosis", "diagnosis_sc", "dx",
-        "dx_bl", "group", "clinical_group", "age", "sex", "education", "gds", "memory_complaint",
-        "rbd", "family_history", "ositj", "handedness", "apoe", "site",
-    ]  # fmt: skip
-    ours = [name for name in names if DIAGNOSTIC.fullmatch(name)]
-    assert ours == [name for name in names if name in diagnostic_columns(names)]
+def test_what_the_clinical_table_is_warned_of_is_declared_diagnostic(tmp_path, people):
+    people = people.assign(cdr_global=0.5, rbdsq=4.0, study_group="A", weight=70.0)
+    write_bids(people, tmp_path)
+    columns = load_bids(tmp_path, target="diagnosis").columns
+    assert columns["diagnostic"] == ["mmse", "cdr_global", "rbdsq", "study_group"]
+    assert columns["clinical"] == ["age", "sex", "education", "weight"]
 
 
 @pytest.mark.parametrize(

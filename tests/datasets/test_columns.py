@@ -1,9 +1,11 @@
 """Columns found by their name."""
 
+import warnings
+
 import pytest
 
-from adestim.datasets._columns import check_required, find_columns, plain
-from adestim.exceptions import TableError
+from adestim.datasets._columns import check_required, find_columns, plain, warn_of_absent
+from adestim.exceptions import DataWarning, TableError
 
 
 @pytest.mark.parametrize("name", ["age at visit", "Age_at_Visit", "AGE-AT-VISIT", "age.at.visit"])
@@ -33,3 +35,19 @@ def test_missing_column_suggests_the_nearest():
 def test_missing_column_without_a_near_one_says_how_many_there_are():
     with pytest.raises(TableError, match="none among 1 columns"):
         check_required(["q"], {"dx": "DIAGNOSIS"}, {}, ["dx"], "DXSUM.csv")
+
+
+def test_absent_columns_are_warned_of_with_the_nearest():
+    columns = {"mmse": "MMSCORE", "sex": ("SEX", "GENDER")}
+    with pytest.warns(DataWarning, match=r"'MMSE.csv' lacks columns.*'MMSCORE' .none; nearest: "
+                      r"'MMSCOR'.; 'SEX' or 'GENDER' .none among 2"):  # fmt: skip
+        warn_of_absent(["RID", "MMSCOR"], columns, {}, ["mmse", "sex"], "MMSE.csv")
+
+
+def test_any_of_several_columns_will_do():
+    columns = {"old": "DXCURREN", "new": "DIAGNOSIS"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_absent(["DIAGNOSIS"], columns, {"new": "DIAGNOSIS"}, [("old", "new")], "DXSUM.csv")
+    with pytest.raises(TableError, match="has a column 'DXCURREN' or 'DIAGNOSIS'"):
+        check_required(["RID"], columns, {}, [("old", "new")], "DXSUM.csv")

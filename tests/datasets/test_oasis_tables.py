@@ -15,7 +15,8 @@ from tests.datasets.writers.oasis import put
 
 
 def clinical(root, **cells):
-    row = {"OASISID": "OAS30001", "days_to_visit": "0", "CDRTOT": "0", **cells}
+    scores = {"CDRTOT": "0", "CDRSUM": "0", "MMSE": "29", "dx1": "Cognitively normal"}
+    row = {"OASISID": "OAS30001", "days_to_visit": "0", **scores, **cells}
     put(pd.DataFrame([row]), root, "OASIS3_UDSb4_cdr.csv")
     return read_clinical(root).iloc[0]
 
@@ -98,7 +99,8 @@ def test_demented_parent_is_a_family_history(tmp_path, mother, father, known):
 
 def test_scanner_is_named_as_far_as_it_is_known(tmp_path):
     rows = {"subject_id": ["OAS30001"] * 2, "label": ["OAS30001_MR_d0129", "OAS30001_MR_d0757"],
-            "Manufacturer": ["Siemens", ""], "MagneticFieldStrength": ["1.5", ""]}  # fmt: skip
+            "Manufacturer": ["Siemens", ""], "ManufacturersModelName": ["", ""],
+            "MagneticFieldStrength": ["1.5", ""]}  # fmt: skip
     put(pd.DataFrame(rows), tmp_path, "OASIS3_MR_json.csv")
     scanners = read_scanners(tmp_path).set_index("day")["scanner"]
     assert scanners[129] == "Siemens 1.5 T"

@@ -5,13 +5,15 @@ import sys
 import pandas as pd
 import pytest
 
-from adestim.datasets._ppmi_curated import read_curated, sheet_of_visits
+from adestim.datasets._ppmi_curated import COLUMNS, read_curated, sheet_of_visits
 from adestim.exceptions import MissingDependencyError, TableError
 from tests.datasets.writers.ppmi import make_participants, write_curated
 
 
 def rows(root, table):
-    pd.DataFrame(table).to_csv(root / "PPMI_Curated_Data_Cut_Public_20240129.csv", index=False)
+    every = [name if isinstance(name, str) else name[0] for name in COLUMNS.values()]
+    cells = pd.DataFrame(table).reindex(columns=every)
+    cells.to_csv(root / "PPMI_Curated_Data_Cut_Public_20240129.csv", index=False)
     return read_curated(root)
 
 

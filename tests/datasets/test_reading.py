@@ -136,6 +136,12 @@ def test_missing_required_column_suggests_the_nearest(write):
         read_table(write("RID,MMSE2\n1,29\n"), COLUMNS, required=["mmse"])
 
 
+def test_missing_expected_column_is_missing_values_and_a_warning(write):
+    with pytest.warns(DataWarning, match="'TABLE.csv' lacks columns.*nearest: 'MMSE2'"):
+        table = read_table(write("RID,MMSE2\n1,29\n"), COLUMNS, expected=["mmse"])
+    assert table["mmse"].isna().all()
+
+
 @pytest.mark.parametrize(
     ("text", "rule"),
     [("RID,MMSE\n1,29\n2,secret\n", "column 'mmse' of 'TABLE.csv' are numbers"),

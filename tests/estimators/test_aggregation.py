@@ -250,9 +250,9 @@ def test_stacking_works_on_encodings(stacked, incomplete):
     )
 
 
-def test_the_copies_of_stacking_print_nothing(incomplete, capsys):
+def test_the_copies_of_stacking_show_no_bar(incomplete, terminal):
     small(anchor="mri", max_epochs=1, verbose=1).fit(*incomplete)
-    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert terminal.getvalue().count("mri:   0%") == 1
 
 
 def test_one_seed_one_prediction_also_from_a_clone_or_a_pickle(stacked, incomplete):

@@ -63,7 +63,7 @@ def fitted(incomplete):
 @pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
 @parametrize_with_checks(
-    [AnchoredFusionClassifier()],
+    [AnchoredFusionClassifier(n_trees=5)],
     expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
     xfail_strict=True,
 )
@@ -392,8 +392,8 @@ def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplet
     X, y = incomplete
     phase_one = _task.fit_phase_one
 
-    def unweighted(tables, codes, weight, folds, n_classes):
-        return phase_one(tables, codes, np.ones(len(codes)), folds, n_classes)
+    def unweighted(tables, codes, weight, folds, *others):
+        return phase_one(tables, codes, np.ones(len(codes)), folds, *others)
 
     monkeypatch.setattr(_task, "fit_phase_one", unweighted)
     once = quick().fit(X, y, sample_weight=np.ones(60))
@@ -518,6 +518,61 @@ def test_torch_is_left_as_found():
     threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
     quick().fit(X, y).predict(X)
     assert (torch.get_num_threads(), torch.is_grad_enabled()) == (threads, gradients)
+
+
+# The forest of phase 1
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """A table whose class is the sign of a product, of which no linear head can tell."""
+    X, _ = numeric_table(120, seed=1)
+    return with_missing(X), np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
+
+
+def test_the_forest_is_of_the_size_asked_for(crossed):
+    model = quick(n_trees=20, max_epochs=0).fit(*crossed)
+    assert model.phase_one_.forest.model.n_estimators == 20
+    assert quick(max_epochs=0).fit(*crossed).phase_one_.forest is None
+
+
+def test_the_forest_is_as_random_as_the_estimator(crossed):
+    X, y = crossed
+    first, same, other = (
+        quick(n_trees=20, max_epochs=0, random_state=seed).fit(X, y).predict_proba(X)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("start", ["average", "anchor"])
+def test_no_other_start_grows_a_forest(crossed, start, monkeypatch):
+    monkeypatch.setattr(heads, "grow_on_folds", None)
+    model = quick(n_trees=20, max_epochs=0, start=start).fit(*crossed)
+    assert model.phase_one_.forest is None
+
+
+def test_training_starts_from_the_forest_too(crossed):
+    X, y = crossed
+    model = quick(n_trees=20, modality_dropout=0.5, max_epochs=1, learning_rate=1e-12).fit(X, y)
+    start = quick(n_trees=20, max_epochs=0).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), start.predict_proba(X), atol=1e-6)
+
+
+def test_a_prediction_does_not_depend_on_the_other_rows_of_its_table(crossed):
+    X, y = crossed
+    model = quick(n_trees=20, max_epochs=0).fit(X, y)
+    np.testing.assert_allclose(
+        model.predict_proba(X.iloc[5:9]), model.predict_proba(X)[5:9], atol=1e-6
+    )
+
+
+def test_a_forest_survives_pickling(crossed):
+    X, y = crossed
+    model = quick(n_trees=20, max_epochs=1).fit(X, y)
+    restored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
 
 
 # Copies
@@ -665,11 +720,16 @@ def test_a_gpu_that_is_not_there_is_refused():
         quick(device="cuda").fit(*numeric_table(20))
 
 
-def test_verbose_reports_every_epoch(capsys):
+def test_verbose_shows_a_bar_of_the_epochs(terminal):
     quick(verbose=1).fit(*numeric_table(20))
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 2
-    assert lines[0].startswith("[AnchoredFusionClassifier] mri epoch 1: train ")
+    assert "mri: 100%" in terminal.getvalue()
+    assert "2/2" in terminal.getvalue()
+    assert "valid=" in terminal.getvalue()
+
+
+def test_verbose_writes_nothing_into_a_log(capsys):
+    quick(verbose=1).fit(*numeric_table(20))
+    assert capsys.readouterr() == ("", "")
 
 
 def test_silence_is_the_default(capsys):

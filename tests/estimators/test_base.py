@@ -7,7 +7,7 @@ from adestim.estimators._base import BaseFusion
 from adestim.exceptions import InputError
 from tests.fusion_tables import numeric_table, with_missing
 
-SMALL = {"width": 8, "max_epochs": 2, "random_state": 0, "device": "cpu"}
+SMALL = {"width": 8, "n_trees": 0, "max_epochs": 2, "random_state": 0, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

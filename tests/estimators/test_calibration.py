@@ -141,7 +141,7 @@ def test_a_pipeline_from_raw_columns_can_be_calibrated():
     union = ModalityUnion(
         [("mri", StandardScaler(), ["mri__a", "mri__b"]), ("csf", StandardScaler(), ["csf__a"])]
     )
-    fusion = AnchoredFusionClassifier(anchor="mri", max_epochs=0, random_state=0)
+    fusion = AnchoredFusionClassifier(anchor="mri", n_trees=0, max_epochs=0, random_state=0)
     model = PatternCalibratedClassifier(make_pipeline(union, fusion), cv=2).fit(
         X, y, groups=np.arange(40)
     )

@@ -132,7 +132,7 @@ def test_auxiliary_tokens_are_as_large_as_own_ones_at_their_block(table):
 @pytest.mark.parametrize("n_features", [1, 3])
 def test_a_single_modality_needs_no_place_to_interact(place, n_features):
     X = np.random.default_rng(0).normal(size=(40, n_features))
-    model = AnchoredFusionClassifier(width=8, max_epochs=2, random_state=0, **place)
+    model = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=2, random_state=0, **place)
     assert model.fit(X, np.arange(40) % 2).predict_proba(X).shape == (40, 2)
 
 

@@ -37,7 +37,7 @@ def late(weighting="mean"):
 def heads_of(model, X):
     """Probabilities (n_subjects, n_modalities, 2) of the heads, from numeric columns."""
     blocks = [X[BLOCKS[name]].to_numpy(np.float32) for name in model.modalities_]
-    odds = model.phase_one_.scores(blocks)[:, :, 0]
+    odds = model.phase_one_.scores(blocks).values[:, :, 0]
     return softmax(np.pad(odds, ((0, 0), (0, 0), (1, 0))), axis=2)
 
 

@@ -24,8 +24,10 @@ from tests.fusion_tables import BLOCKS, encodings_table, numeric_table, with_mis
 ORDER = ["CN", "MCI", "AD"]
 SMALL = {"width": 8, "max_epochs": 2, "random_state": 0}
 FUSIONS = {
-    "anchored": AnchoredFusionClassifier(anchor=["mri", "csf"], n_queries=2, **SMALL),
-    "anchored, no auxiliaries": AnchoredFusionClassifier(anchor="mri", n_queries=0, **SMALL),
+    "anchored": AnchoredFusionClassifier(anchor=["mri", "csf"], n_queries=2, n_trees=5, **SMALL),
+    "anchored, no auxiliaries": AnchoredFusionClassifier(
+        anchor="mri", n_queries=0, n_trees=0, **SMALL
+    ),
     "concat": ConcatFusionClassifier(**SMALL),
     "linear": LinearFusionClassifier(**SMALL),
     "self-attention": SelfAttentionFusionClassifier(depth=1, **SMALL),

@@ -213,9 +213,9 @@ def test_jobs_in_parallel_give_what_one_after_the_other_does():
         assert one.predictions == other.predictions
 
 
-def test_progress_is_shown_where_asked_for(capsys):
+def test_progress_is_shown_where_asked_for(terminal):
     run_jobs([job()], [], None, None, True)
-    assert "1 estimators" in capsys.readouterr().err
+    assert "1 estimators" in terminal.getvalue()
 
 
 def test_the_index_of_the_table_reaches_the_estimator():

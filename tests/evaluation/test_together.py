@@ -30,6 +30,7 @@ def quick(**params):
     small = {
         "anchor": "img",
         "n_queries": 2,
+        "n_trees": 0,
         "max_epochs": 3,
         "batch_size": 6,
         "learning_rate": 0.02,

@@ -260,9 +260,9 @@ def test_workers_give_what_one_process_gives(extractor, series_frame):
     assert together["s2"] is None
 
 
-def test_progress_is_shown_when_verbose(extractor, series_frame, capfd):
+def test_progress_is_shown_when_verbose(extractor, series_frame, terminal):
     extractor.set_params(verbose=True).fit_transform(series_frame)
-    assert "fmri" in capfd.readouterr().err
+    assert "fmri" in terminal.getvalue()
 
 
 def test_fitted_extractor_pickles_small_and_clones():

@@ -218,9 +218,9 @@ def test_subjects_of_a_file_without_training_subjects_are_aligned(tmp_path, bed,
     np.testing.assert_array_equal(stacked(extractor.transform(frame_of(names))), dosages)
 
 
-def test_progress_over_the_files_is_shown_when_verbose(extractor, capsys):
+def test_progress_over_the_files_is_shown_when_verbose(extractor, terminal):
     extractor.set_params(verbose=True).fit_transform(frame_of(SAMPLES))
-    assert "genetics: 100%" in capsys.readouterr().err
+    assert "genetics: 100%" in terminal.getvalue()
 
 
 def test_sex_and_phenotype_of_the_fam_file_are_not_used(tmp_path, bed, extractor):

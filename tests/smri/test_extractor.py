@@ -257,9 +257,9 @@ def test_workers_give_what_one_process_gives(extractor, frame):
     assert together["s2"] is None
 
 
-def test_progress_is_shown_when_verbose(extractor, frame, capfd):
+def test_progress_is_shown_when_verbose(extractor, frame, terminal):
     extractor.set_params(verbose=True).fit_transform(frame)
-    assert "smri" in capfd.readouterr().err
+    assert "smri" in terminal.getvalue()
 
 
 def test_fitted_extractor_pickles_small_and_clones(extractor, frame):

@@ -21,7 +21,7 @@ from tests.toy_backbone import NOTES, ToyExtractor, toy_cells, write_weights
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SERVERS = Path("/usr/lib/postgresql")
 N_SUBJECTS = 24
 FOLDS = 2
@@ -47,7 +47,7 @@ def pipeline_of(folder):
         memory=Path(folder, "store"),
     )
     model = AnchoredFusionClassifier(
-        anchor="csf", max_epochs=2, n_queries=2, width=8, random_state=0
+        anchor="csf", n_trees=0, max_epochs=2, n_queries=2, width=8, random_state=0
     )
     return make_pipeline(union, model)
 
@@ -75,7 +75,7 @@ def optimize(folder, where, n_trials):
 
 def run_here(function, *arguments):
     """Start a function of this file in a process of its own."""
-    call = f"from tests.test_tuning_distributed import {function} as f; f(*{arguments!r})"
+    call = f"from tests.tuning.test_distributed import {function} as f; f(*{arguments!r})"
     return subprocess.Popen([sys.executable, "-c", call], cwd=ROOT)
 
 

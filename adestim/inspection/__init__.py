@@ -1,0 +1,34 @@
+"""Looking into a fitted fusion: what it reads, what counts, who decides."""
+
+from adestim.inspection.attention import QueryAttention, query_attention
+from adestim.inspection.attribution import TokenAttribution, token_attribution
+from adestim.inspection.bars import AttributionDisplay, QueryAttentionDisplay
+from adestim.inspection.contribution import Contributions, modality_contributions
+from adestim.inspection.counterfactual import what_if_missing
+from adestim.inspection.deciding import AnchorDecisions, deciding_anchor
+from adestim.inspection.displays import AnchorsDisplay, ContributionsDisplay, SynergyDisplay
+from adestim.inspection.maps import TokenMapDisplay
+from adestim.inspection.places import TokenPlaces, token_places
+from adestim.inspection.sanity import SanityCheck, sanity_check
+
+__all__ = [
+    "AnchorDecisions",
+    "AnchorsDisplay",
+    "AttributionDisplay",
+    "Contributions",
+    "ContributionsDisplay",
+    "QueryAttention",
+    "QueryAttentionDisplay",
+    "SanityCheck",
+    "SynergyDisplay",
+    "TokenAttribution",
+    "TokenMapDisplay",
+    "TokenPlaces",
+    "deciding_anchor",
+    "modality_contributions",
+    "query_attention",
+    "sanity_check",
+    "token_attribution",
+    "token_places",
+    "what_if_missing",
+]

@@ -1,0 +1,281 @@
+"""What a trial does: settings suggested, fitted on every inner fold, scored on the rest."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.sparse import issparse
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length, column_or_1d
+
+from adestim._progress import shown
+from adestim.estimators._base import BaseFusion
+from adestim.estimators._cross_fit import fit_params, require_whole_groups, rows_of
+from adestim.exceptions import InputError
+from adestim.grouping import own_groups
+from adestim.tuning.pruning import TrialPruning, import_optuna
+
+__all__ = ["Objective", "Rows", "checked_rows", "free_memory", "inner_splits"]
+
+Splits = Sequence[tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a table that an estimator is fitted to.
+
+    Parameters
+    ----------
+    table : DataFrame or ndarray of shape (n_rows, n_columns)
+        What the estimator reads.
+    y : ndarray of shape (n_rows,)
+        Labels or values.
+    groups : ndarray of shape (n_rows,) or None
+        Groups, where the user gave any.
+    """
+
+    table: Any
+    y: np.ndarray
+    groups: np.ndarray | None
+
+    def at(self, rows: np.ndarray) -> Rows:
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Their positions.
+
+        Returns
+        -------
+        Rows
+        """
+        groups = None if self.groups is None else self.groups[rows]
+        return Rows(rows_of(self.table, rows), self.y[rows], groups)
+
+    def fit(self, estimator: Any) -> Any:
+        """Fit an estimator to the rows, with the groups where it takes them.
+
+        Parameters
+        ----------
+        estimator : estimator
+            It is fitted itself.
+
+        Returns
+        -------
+        estimator
+        """
+        given = {} if self.groups is None else {"groups": self.groups}
+        return estimator.fit(self.table, self.y, **fit_params(estimator, given))
+
+
+def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
+    """Return table, labels and groups, which must be of one length.
+
+    Parameters
+    ----------
+    X : {DataFrame, array-like} of shape (n_rows, n_columns)
+        Table.
+    y : array-like of shape (n_rows,)
+        Labels or values.
+    groups : array-like of shape (n_rows,) or None
+        Groups.
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    InputError
+        When there are no labels, or the table is sparse.
+    """
+    if y is None:
+        raise InputError("Tuning requires y to be passed, but the target y is None")
+    if issparse(X):
+        raise InputError(
+            "Tuning reads dense tables", got="a sparse one", remedy="Pass X.toarray()"
+        )
+    table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(table, y, groups)
+    return Rows(table, y, None if groups is None else column_or_1d(groups))
+
+
+def inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
+    """Return the folds of a study, the same in all of its trials.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Says whether y holds classes.
+    rows : Rows
+        The training rows.
+    cv : int, cross-validation splitter or iterable
+        An int means shuffled folds, stratified for classes, that keep groups whole; without
+        groups, rows of one index label, and rows that hold the very same data, stay together.
+    seed : int
+        Seed of the folds, where ``cv`` is an int.
+
+    Returns
+    -------
+    list of tuple of two ndarrays of int
+        Training and test rows.
+
+    Raises
+    ------
+    LeakageError
+        When a splitter puts a group on both sides.
+    """
+    whole = rows.groups
+    if isinstance(cv, Integral):
+        whole = own_groups(pd.DataFrame(rows.table)) if whole is None else whole
+        kind = StratifiedGroupKFold if is_classifier(estimator) else GroupKFold
+        drawn = kind(int(cv), shuffle=True, random_state=seed).split(rows.y, rows.y, whole)
+    else:
+        whole = labels_of(rows.table) if whole is None else whole
+        folds = check_cv(cv, rows.y, classifier=is_classifier(estimator))
+        drawn = folds.split(rows.table, rows.y, rows.groups)
+    splits = [(np.asarray(train), np.asarray(test)) for train, test in drawn]
+    if whole is not None:
+        require_whole_groups(splits, whole)
+    return splits
+
+
+def labels_of(table: Any) -> np.ndarray | None:
+    """Return the index labels of a frame, None for an array."""
+    return table.index.to_numpy() if isinstance(table, pd.DataFrame) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """The mean score over inner folds of an estimator with a trial's settings.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is cloned.
+    rows : Rows
+        The training rows of the study.
+    splits : list of tuple of two ndarrays of int
+        Inner folds, the same in all trials.
+    scorer : callable
+        Takes a fitted estimator, a table and labels; greater is better.
+    space : callable
+        Takes a trial and the estimator, returns settings.
+    verbose : int, default=0
+        2 shows a bar of the folds.
+    """
+
+    estimator: Any
+    rows: Rows
+    splits: Splits
+    scorer: Callable[[Any, Any, Any], float]
+    space: Callable[[Any, Any], Mapping[str, Any]]
+    verbose: int = 0
+
+    def __call__(self, trial: Any) -> float:
+        """Return the score; what goes wrong is noted in the trial."""
+        try:
+            return self._score(trial)
+        except import_optuna().TrialPruned:
+            raise
+        except Exception as error:
+            trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+            raise
+
+    def _score(self, trial: Any) -> float:
+        """Return the mean over the folds, those before it reported where epochs are not."""
+        model = clone(self.estimator).set_params(**self.space(trial, self.estimator))
+        by_epoch = watch_epochs(model, trial)
+        scores: list[float] = []
+        for train, test in shown(self.splits, f"trial {trial.number}", "fold", self.verbose > 1):
+            scores.append(self._fold_score(model, train, test))
+            trial.set_user_attr("fold_scores", scores)
+            if not by_epoch:
+                report_fold(trial, scores)
+        return float(np.mean(scores))
+
+    def _fold_score(self, model: Any, train: np.ndarray, test: np.ndarray) -> float:
+        """Return the score of the test rows by a copy fitted to the training rows."""
+        fitted, unseen = self.rows.at(train).fit(clone(model)), self.rows.at(test)
+        score = float(self.scorer(fitted, unseen.table, unseen.y))
+        if not np.isfinite(score):
+            raise InputError(
+                "The score of every inner fold must be finite",
+                got=f"{score} on {len(test)} rows",
+                remedy="Ask for fewer folds, or another 'scoring'",
+            )
+        return score
+
+    def fitted(self, params: Mapping[str, Any]) -> Any:
+        """Return a copy with given settings, fitted to all rows.
+
+        Parameters
+        ----------
+        params : mapping
+            Settings of a finished trial, as the study knows them.
+
+        Returns
+        -------
+        estimator
+        """
+        return self.rows.fit(clone(self.estimator).set_params(**self.settings(params)))
+
+    def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the estimator is set to in a trial of given parameters.
+
+        Parameters
+        ----------
+        params : mapping
+            Parameters of a finished trial, as the study knows them.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        return dict(self.space(import_optuna().trial.FixedTrial(dict(params)), self.estimator))
+
+
+def watch_epochs(model: Any, trial: Any) -> bool:
+    """Let a trial end after any epoch, where a net is trained; tell whether one is."""
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    if not isinstance(last, BaseFusion):
+        return False
+    own = getattr(last, "_skl_callbacks", [])
+    last.set_callbacks(*own, TrialPruning(trial))
+    return True
+
+
+def report_fold(trial: Any, scores: Sequence[float]) -> None:
+    """Report the mean over the folds so far; end the trial where Optuna advises so."""
+    trial.report(float(np.mean(scores)), len(scores))
+    if trial.should_prune():
+        raise import_optuna().TrialPruned(f"Pruned after fold {len(scores)}.")
+
+
+def free_memory() -> None:
+    """Give back what a trial held on a GPU.
+
+    Examples
+    --------
+    >>> from adestim.tuning.objective import free_memory
+    >>> free_memory()
+    """
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def default_scoring(estimator: Any) -> str:
+    """Return the score by which an estimator is tuned."""
+    return "neg_mean_squared_error" if is_regressor(estimator) else "neg_log_loss"

@@ -1,0 +1,50 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from adestim.exceptions import InputError, MissingDependencyError
+from adestim.inspection.integrated import OfPhaseOne, PhaseOneOutputs, integrate, target_place
+from tests.inspection.fitted import fitted, fitted_regressor
+
+
+def quadratic(values, present, rows):
+    """Outputs whose gradient is known."""
+    return (values**2).sum(axis=(1, 2, 3))[:, None] * np.array([[0.0, 1.0]])
+
+
+def test_gradient_of_phase_one_is_that_of_its_function():
+    scores = torch.randn(4, 3, 2, 1, dtype=torch.float64, requires_grad=True)
+    present, rows = torch.ones(4, 3, dtype=torch.bool), torch.arange(4)
+    OfPhaseOne.apply(scores, present, rows, PhaseOneOutputs(quadratic))[:, 1].sum().backward()
+    torch.testing.assert_close(scores.grad, 2 * scores.detach(), atol=1e-8, rtol=1e-6)
+
+
+def test_integral_of_a_product_is_split_evenly():
+    inputs = (torch.tensor([[2.0]]), torch.tensor([[3.0]]))
+    start = tuple(map(torch.zeros_like, inputs))
+    found = integrate(lambda a, b: (a * b)[:, 0], inputs, start, (), 8)
+    torch.testing.assert_close(torch.cat(found), torch.tensor([[3.0], [3.0]]))
+
+
+def test_missing_package_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingDependencyError, match=r"adestim\[explain\]"):
+        integrate(lambda x: x[:, 0], (torch.ones(1, 1),), (torch.zeros(1, 1),), (), 2)
+
+
+def test_last_class_is_explained_unless_another_is_named():
+    fusion, _ = fitted()
+    assert target_place(fusion, None) == 1
+    assert target_place(fusion, "AD") == 0
+
+
+def test_unknown_class_is_told_with_the_choice():
+    with pytest.raises(InputError, match="Got 'MCI'. Choose from"):
+        target_place(fitted()[0], "MCI")
+
+
+def test_regressor_has_no_target():
+    with pytest.raises(InputError, match="a regressor has none"):
+        target_place(fitted_regressor()[0], "AD")
