@@ -1,7 +1,8 @@
 """A forest over all modalities' columns: what of the class no linear head can say.
 
 Trees read an unknown value as one of its own kind, so the columns of a modality that is missing, or
-hidden, are left unknown and nothing is imputed.
+hidden, are left unknown and nothing is imputed. What a missing modality means they learn from a
+copy of every training subject, some of whose modalities are hidden at random.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ __all__ = [
 N_COLUMNS = 100
 SMALLEST_LEAF = 3
 SHARE_OF_COLUMNS = 0.3
+# Without copies a forest of complete subjects misleads on a real table where blocks are missing.
+HIDDEN_SHARE = 0.3
 # Jeffreys' prior, in trees, upon every class: what all trees agree on stays finite.
 PRIOR_TREES = 0.5
 
@@ -73,7 +76,8 @@ class ForestHead:
         -------
         ndarray of shape (n_subjects, n_columns), dtype float32
         """
-        return selected(features, self.columns)
+        chosen = [block[:, own] for block, own in zip(features, self.columns, strict=True)]
+        return np.hstack(chosen).astype(np.float32)
 
     def log_odds(self, features: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return log-odds of every class against class 0.
@@ -117,7 +121,7 @@ def fit_forest(
     n_classes: int,
     grower: Grower,
 ) -> ForestHead:
-    """Grow a forest on the strongest columns.
+    """Grow a forest on the strongest columns, of subjects with and without some modalities.
 
     Parameters
     ----------
@@ -137,14 +141,26 @@ def fit_forest(
     ForestHead
     """
     columns = strongest_columns(features, y, weight)
+    shown = [block[:, own] for block, own in zip(features, columns, strict=True)]
+    seen = [shown, partly_hidden(shown, grower.seed)] if len(shown) > 1 else [shown]
     model = RandomForestClassifier(
         grower.n_trees,
-        min_samples_leaf=SMALLEST_LEAF,
+        min_samples_leaf=SMALLEST_LEAF * len(seen),
         max_features=SHARE_OF_COLUMNS,
         random_state=grower.seed,
     )
-    model.fit(selected(features, columns), y, sample_weight=weight)
+    values = np.vstack([np.hstack(blocks) for blocks in seen])
+    model.fit(values, np.tile(y, len(seen)), sample_weight=np.tile(weight, len(seen)))
     return ForestHead(columns, model, n_classes)
+
+
+def partly_hidden(blocks: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """Return blocks of columns of which every subject lacks some at random."""
+    hidden = np.random.default_rng(seed).random((len(blocks), len(blocks[0]), 1)) < HIDDEN_SHARE
+    return [
+        np.where(lost, np.float32(np.nan), block)
+        for lost, block in zip(hidden, blocks, strict=True)
+    ]
 
 
 def grow_on_folds(
@@ -248,12 +264,6 @@ class TreeOdds:
                 own = values[:, forest.places == place]
                 known[rows, place] = ~np.isnan(own).all(axis=1)
         return known
-
-
-def selected(features: Sequence[np.ndarray], columns: Sequence[np.ndarray]) -> np.ndarray:
-    """Return some columns of every modality, side by side."""
-    chosen = [block[:, own] for block, own in zip(features, columns, strict=True)]
-    return np.hstack(chosen).astype(np.float32)
 
 
 def strongest_columns(

@@ -28,6 +28,8 @@ __all__ = ["LogisticProblem", "PhaseOne", "fit_logistic", "fit_phase_one", "inne
 PENALTIES = np.logspace(-4, 1.25, 8)
 N_FOLDS = 5
 LOG_ODDS_OF_ABSENT_CLASS = -8.0
+# The least log-loss alone chooses: to ask for one standard error's gain over no forest gave up half
+# of what the forest gains, on a real table and a simulated one.
 FOREST_SHARES = (0.0, 0.25, 0.5)
 
 

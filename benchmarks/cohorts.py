@@ -186,7 +186,7 @@ def main():
         f"meanwhile (waiting processes, mean of 15 minutes): {os.getloadavg()[2]:.1f}.",
         markdown(pd.DataFrame(rows)),
         "ADNI: diagnoses, demographics, APOE and six scores, all cells quoted; ADNIMERGE has its "
-        "116 columns. OASIS-3: forms A3, B4, B6, D1 and demographics. PPMI: fourteen tables, of "
+        "116 columns. OASIS-3: forms A3, B4, B6, D1 and demographics. PPMI: fifteen tables, of "
         "which the baseline is taken. `load_bids` also reads the participants and takes one file a "
         "person and modality.",
         f"Measured with {machine()}",

@@ -40,13 +40,13 @@ def fitted():
 # The head
 
 
-def test_log_odds_are_those_of_scikit_learns_forest_with_half_a_tree_for_every_class(fitted):
-    features, y, head, values = fitted
+def test_log_odds_are_those_of_scikit_learns_forest_with_half_a_tree_for_every_class():
+    features, y = drawn()
+    [block], shown = [np.hstack(features)], np.ones((60, 1), dtype=bool)
     direct = RandomForestClassifier(10, min_samples_leaf=3, max_features=0.3, random_state=0)
-    direct.fit(np.hstack(features), y, sample_weight=np.ones(60))
-    votes = 10 * direct.predict_proba(np.hstack(features))
+    votes = 10 * direct.fit(block, y, sample_weight=np.ones(60)).predict_proba(block)
     expected = np.log((votes[:, 1:] + 0.5) / (votes[:, :1] + 0.5))
-    np.testing.assert_allclose(head.log_odds(values, ALL_SHOWN), expected)
+    np.testing.assert_allclose(grown([block], y).log_odds(block, shown), expected)
 
 
 def test_odds_are_finite_where_all_trees_agree():
@@ -116,6 +116,21 @@ def test_a_head_survives_pickling(fitted):
     np.testing.assert_array_equal(
         restored.log_odds(values, ALL_SHOWN), head.log_odds(values, ALL_SHOWN)
     )
+
+
+def test_a_modality_that_is_missing_only_in_prediction_is_made_up_for_by_the_others():
+    rng = np.random.default_rng(0)
+    signal = rng.normal(size=(300, 1))
+    y = (signal[:, 0] > 0).astype(int)
+    # The first block tells more, so that trees which always have it would rely on it alone.
+    features = [
+        (signal + rng.normal(scale=s, size=(300, 2))).astype(np.float32) for s in (0.1, 0.5)
+    ]
+    head = grown([block[:200] for block in features], y[:200], grower=Grower(50, 0))
+    values = head.select([block[200:] for block in features])
+    odds = head.log_odds(values, np.tile([False, True], (100, 1)))[:, 0]
+    assert roc_auc_score(y[200:], odds) > 0.9
+    assert abs(odds.mean()) < 1
 
 
 # The columns

@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from adestim import heads
 from adestim.forest import Grower
-from adestim.heads import fit_logistic, fit_phase_one, inner_folds
+from adestim.heads import choose_share, fit_logistic, fit_phase_one, inner_folds
 from adestim.modalities import training_tables
 from adestim.penalised import subset_folds
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
@@ -228,13 +228,15 @@ def test_a_forest_that_does_not_help_is_dropped():
     assert unseen.trees is scores.trees is None
 
 
-def test_subjects_of_weight_nearly_zero_do_not_judge_the_forest():
-    X, y = product_table()
-    noise = np.random.default_rng(0).permutation(y)
-    counts = np.arange(200) < 100
-    labels, weight = np.where(counts, noise, y), np.where(counts, 1.0, 1e-9)
-    fitted, *_ = phase_one_of(X, labels, weight=weight, grower=Grower(20, 0))
-    assert fitted.forest is None
+@pytest.mark.parametrize(("right_of", "share"), [(0, 0.5), (1, 0.0)])
+def test_subjects_judge_the_forest_by_their_weight(right_of, share):
+    X, y = numeric_table(60)
+    fitted, unseen, _, codes, present, folds = phase_one_of(X, y)
+    halves = np.arange(60) % 2
+    odds = np.where(halves == right_of, 8.0, -8.0) * np.where(codes == 1, 1, -1)
+    judged = unseen._replace(trees=lambda rows, present: odds[rows, None])
+    weight = np.where(halves == 0, 1.0, 1e-3)
+    assert choose_share(fitted, judged, present, codes, weight, folds) == share
 
 
 def test_without_folds_no_forest_is_grown():

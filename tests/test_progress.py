@@ -1,8 +1,6 @@
 import pickle
-import sys
 
 import pytest
-from tqdm.notebook import tqdm as notebook_bar
 
 from adestim import _progress
 from adestim._progress import progress_bar, shown
@@ -47,16 +45,20 @@ def test_what_ends_early_is_done(terminal):
 
 
 def test_what_fails_is_not_done(terminal):
-    with pytest.raises(KeyError), progress_bar(40, "mri", "epoch", verbose=1) as bar:
-        bar.advance(3)
-        raise KeyError
+    def fail():
+        with progress_bar(40, "mri", "epoch", verbose=1) as bar:
+            bar.advance(3)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert "3/3" not in terminal.getvalue()
 
 
 def test_inner_bars_take_lines_of_their_own_and_leave_none(terminal):
     for _ in shown(range(2), "outer", "fold", verbose=1):
         with progress_bar(1, "inner", "epoch", verbose=1) as bar:
-            assert bar._bar.pos == -1
+            assert abs(bar._bar.pos) == 1
             bar.advance()
     assert terminal.getvalue().endswith("\n")
     last_line = terminal.getvalue().rstrip("\n").rpartition("\r")[2]
@@ -72,16 +74,14 @@ def test_a_pickled_bar_shows_nothing(terminal):
         assert terminal.getvalue() == shown_before
 
 
-def test_a_notebook_gets_its_own_bars_though_its_stream_is_no_terminal(monkeypatch, capsys):
+def test_a_notebook_shows_its_bars_though_its_stream_is_no_terminal(monkeypatch):
     asked = {}
 
-    def notebook(*items, **settings):
+    def notebook(items, **settings):
         asked.update(settings)
-        return iter(*items)
+        return items
 
     monkeypatch.setattr(_progress, "tqdm", notebook)
     list(shown("ab", "letters", "letter", verbose=1))
-    # What tqdm's notebook class makes of it.
-    assert bool(asked["disable"]) is False
-    assert not sys.stderr.isatty()
-    assert issubclass(notebook_bar, object)
+    # tqdm's class for notebooks takes the truth of it, its class for terminals looks at the stream.
+    assert asked["disable"] is None

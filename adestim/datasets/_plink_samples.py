@@ -55,8 +55,8 @@ def warn_of_strangers(cells: pd.Series, samples: Collection[str]) -> None:
     """Warn of samples none of which is of the cohort: the files may be of another study."""
     if cells.isna().all():
         warn(
-            f"None of {len(samples)} samples ({first_names(samples, limit=3)}) is of anybody in the "
-            "cohort, so genotypes are missing. Check that the files are of the same study.",
+            f"None of {len(samples)} samples ({first_names(samples, limit=3)}) is of anybody in "
+            "the cohort, so genotypes are missing. Check that the files are of the same study.",
             DataWarning,
             stacklevel=3,
         )

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from warnings import warn
 
 import pandas as pd
 
 from adestim.datasets._cells import nothing
+from adestim.datasets.cohort import first_names
 from adestim.datasets.reading import find_table, read_table, settle_duplicates
+from adestim.exceptions import DataWarning
 
 WHERE = "study data of PPMI at ida.loni.usc.edu (ppmi-info.org)"
 # Screening comes up to two months before the baseline; some tests are only done then.
@@ -96,16 +99,38 @@ def read_form(root: str | Path, form: Form) -> pd.DataFrame | None:
     ------
     TableError
         When it has no subjects.
+
+    Warns
+    -----
+    DataWarning
+        When it lacks a column, or a visit was entered twice with differing values.
     """
     path = find_table(root, form.names[0], form.names[1:], required=False)
     if path is None:
         return None
     ids = ["subject", *(["site"] if "site" in form.columns else [])]
-    return read_table(
+    table = read_table(
         path, {**KEYS, **form.columns}, ids=ids, dates=["date"], numeric=form.numeric,
         sentinels=form.sentinels, required=["subject"], expected=list(form.columns),
         unreadable="missing",
     )  # fmt: skip
+    warn_of_conflicts(table, list(form.columns), path.name)
+    return table
+
+
+def warn_of_conflicts(table: pd.DataFrame, names: Sequence[str], source: str) -> None:
+    """Warn of baselines with differing values, of which the first counts."""
+    event = table["event"].str.upper()
+    early = table[event.isna() | event.isin(BASELINE)]
+    spread = early.groupby(["subject", "event", "state"], dropna=False)[list(names)].nunique()
+    double = spread[spread.gt(1).any(axis=1)]
+    if len(double):
+        whose = first_names(double.index.get_level_values("subject").unique())
+        warn(
+            f"{source!r} has differing rows of one baseline visit for {whose}; the first counts.",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 def at_baseline(table: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFrame:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
+from adestim.backbone.cohorts import cohort_name, names_cohort
 from adestim.backbone.registry import BackboneCard, known_card
 from adestim.exceptions import InputError, LeakageWarning
 
@@ -92,18 +92,6 @@ def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.Data
     return table
 
 
-def cohort_name(cohort: str | Mapping[str, object]) -> str:
-    """Return the name of a cohort."""
-    name = cohort if isinstance(cohort, str) else cohort.get("name", "")
-    if not re.search("[a-z]", str(name).casefold()):
-        raise InputError(
-            "A cohort is told by its name",
-            got=repr(name) if isinstance(cohort, str) else "a cohort without one",
-            remedy="Pass a name such as 'ADNI'",
-        )
-    return str(name)
-
-
 def backbones_of(models: Any) -> list[str]:
     """Return the names of backbones; built-in ones are left out."""
     if isinstance(models, str):
@@ -138,14 +126,3 @@ def row_of(card: BackboneCard | None, name: str) -> tuple[str, str]:
         return "", "not known"
     text = ", ".join(cohorts)
     return text, "named" if names_cohort(text, name) else "not named"
-
-
-def names_cohort(text: str, name: str) -> bool:
-    """Tell whether a text names a study, whatever its phase or release."""
-    words = re.findall("[a-z0-9]+", name.casefold())
-    while len(words) > 1 and words[-1].isdigit():
-        words.pop()
-    stem = r"[\W_]*".join(words)
-    # A phase may be written without a mark before it: ADNI2.
-    stem = re.sub(r"(?<=[a-z])\d+$", "", stem)
-    return re.search(rf"(?<![a-z0-9]){stem}[\W_]*\d*(?![a-z0-9])", text.casefold()) is not None

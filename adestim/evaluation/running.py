@@ -17,8 +17,8 @@ from sklearn.base import clone, is_regressor
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 import adestim
-from adestim._progress import shown
 from adestim._files import make_private, write_whole
+from adestim._progress import shown
 from adestim.content import content_key
 from adestim.evaluation.folds import group_fit_params
 from adestim.evaluation.thresholds import inner_threshold

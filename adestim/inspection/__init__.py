@@ -3,12 +3,14 @@
 from adestim.inspection.attention import QueryAttention, query_attention
 from adestim.inspection.attribution import TokenAttribution, token_attribution
 from adestim.inspection.bars import AttributionDisplay, QueryAttentionDisplay
+from adestim.inspection.card import model_card
 from adestim.inspection.contribution import Contributions, modality_contributions
 from adestim.inspection.counterfactual import what_if_missing
 from adestim.inspection.deciding import AnchorDecisions, deciding_anchor
 from adestim.inspection.displays import AnchorsDisplay, ContributionsDisplay, SynergyDisplay
 from adestim.inspection.maps import TokenMapDisplay
 from adestim.inspection.places import TokenPlaces, token_places
+from adestim.inspection.report import FusionReport
 from adestim.inspection.sanity import SanityCheck, sanity_check
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "AttributionDisplay",
     "Contributions",
     "ContributionsDisplay",
+    "FusionReport",
     "QueryAttention",
     "QueryAttentionDisplay",
     "SanityCheck",
@@ -26,6 +29,7 @@ __all__ = [
     "TokenPlaces",
     "deciding_anchor",
     "modality_contributions",
+    "model_card",
     "query_attention",
     "sanity_check",
     "token_attribution",

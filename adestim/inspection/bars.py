@@ -209,6 +209,7 @@ def draw_bars(ax: Any, values: pd.Series, n_top: int) -> None:
         ax.barh(heights[sign], shown[sign], color=colour, hatch=hatch, edgecolor="white", lw=0)
     ax.set_yticks(heights, [shortened(name) for name in shown.index])
     ax.axvline(0, color="0.4", lw=0.8)
+    ax.locator_params(axis="x", nbins=6)
     plain(ax)
 
 

@@ -21,7 +21,7 @@ from adestim.penalised import Heads, standardise
 __all__ = ["ExplainedOutput", "PhaseOneOutputs", "features_of", "integrate"]
 
 STEP = 1e-2
-ROWS_AT_ONCE = 256
+ROWS_AT_ONCE, NUMBERS_AT_ONCE = 256, 2**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +84,9 @@ class ExplainedOutput:
         """Return outputs (B,) of the inputs, then present, rows and masks, and own mask."""
         n_read, n_modalities = len(self.read), len(self.heads.modalities)
         tokens, values = values[:n_read], values[n_read:]
-        features, (factor, *values) = values[:n_modalities], values[n_modalities:]
-        own = values.pop(0) if self.reads_inputs else None
-        present, rows, *masks = values
+        features, (factor, *others) = values[:n_modalities], values[n_modalities:]
+        own = others.pop(0) if self.reads_inputs else None
+        present, rows, *masks = others
         scores = self.scores(features, factor)
         base = OfPhaseOne.apply(scores, present, rows, self.base)
         batch = {
@@ -174,7 +174,7 @@ class PhaseOneOutputs:
     @classmethod
     def of(cls, view: SubjectsView) -> PhaseOneOutputs:
         """Return the outputs from which a view's net starts."""
-        base = view.data.base
+        base: Any = view.data.base
         scores, trees = base.scores, None
         if scores.trees is not None:
             odds = scores.trees(scores.rows, view.present)
@@ -285,8 +285,14 @@ def integrate(
         baselines,
         additional_forward_args=others,
         n_steps=n_steps,
-        internal_batch_size=max(ROWS_AT_ONCE, len(inputs[0])),
+        internal_batch_size=rows_at_once(inputs),
     )
+
+
+def rows_at_once(inputs: tuple[Tensor, ...]) -> int:
+    """Return how many points of the lines are computed at once: what memory holds, one a line."""
+    a_row = sum(value[0].numel() for value in inputs)
+    return max(len(inputs[0]), min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // a_row))
 
 
 def target_place(fusion: Any, target: Any) -> int:

@@ -21,6 +21,8 @@ KINDS = ("auto", "map", "markers", "connectome", "networks", "manhattan", "bar")
 # Readable in print and by people who see no red or green.
 SIGNED, UNSIGNED = "PuOr_r", "cividis"
 LARGEST_MARKER, SMALLEST_MARKER = 60.0, 6.0
+ON_BRAINS = ("map", "markers", "connectome")
+MOST_NUMBERED = 6
 CHROMOSOMES = [*map(str, range(1, 23)), "X", "Y", "MT"]
 
 
@@ -59,7 +61,7 @@ class TokenMapDisplay:
     >>> matplotlib.use("agg")
     >>> from adestim.inspection import TokenMapDisplay, TokenPlaces
     >>> places = TokenPlaces("clinical", "columns", ("age", "sex"))
-    >>> TokenMapDisplay([0.5, -0.25], places).plot().ax_.get_title()
+    >>> TokenMapDisplay([0.5, -0.25], places).plot().ax_.get_title(loc="left")
     'clinical'
     """
 
@@ -161,12 +163,13 @@ default="auto"
         self.message_ = ""
         if kind == "auto" and chosen == "bar" and self.places.kind in ("parcels", "variants"):
             self.message_ = f"where the {self.places.kind} are is not known"
-        size = {"map": (9.0, 3.4), "markers": (9.0, 3.4), "connectome": (9.0, 3.4)}.get(chosen)
-        self.ax_ = axes_or_new(ax, size)
+        self.ax_ = axes_or_new(ax, (9.0, 3.4) if chosen in ON_BRAINS else None)
         self.figure_ = self.ax_.figure
         getattr(self, f"_draw_{chosen}")(self.ax_, n_top)
+        # Brains have no axis that could say what is drawn.
+        what = f": {self.label}" if chosen in ON_BRAINS else ""
         note = f" ({self.message_})" if self.message_ else ""
-        self.ax_.set_title(f"{self.places.modality}{note}", fontsize=10, loc="left")
+        self.ax_.set_title(f"{self.places.modality}{what}{note}", fontsize=10, loc="left")
         return self
 
     def _kind(self) -> str:
@@ -236,6 +239,7 @@ default="auto"
         nilearn_plotting().plot_connectome(
             np.where(np.abs(matrix) >= strongest, matrix, 0),
             self.places.coordinates,
+            node_color="0.6",
             node_size=SMALLEST_MARKER,
             edge_cmap=SIGNED,
             colorbar=True,
@@ -252,8 +256,9 @@ default="auto"
         image = draw_map(ax, matrix, colours, (-limit, limit), "{:.2g}")
         ax.set_xticks(range(len(matrix)), matrix.columns, rotation=90, fontsize=7)
         ax.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
-        for text in ax.texts:
-            text.set_fontsize(5)
+        if len(matrix) > MOST_NUMBERED:
+            for text in list(ax.texts):
+                text.remove()
         ax.figure.colorbar(image, ax=ax, label=self.label)
 
     def _draw_manhattan(self, ax: Any, n_top: int) -> None:

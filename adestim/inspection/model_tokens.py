@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ def coordinates_of(spec: BackboneSpec) -> np.ndarray | None:
     from adestim.fmri.a424 import parcel_table
 
     try:
-        return parcel_table(path)[:, 1:4]
+        return parcel_table(Path(path))[:, 1:4]
     except (OSError, ValueError):
         return None
 

@@ -363,9 +363,9 @@ def at_loci(plain: TokenPlaces, extractor: Any) -> TokenPlaces:
     found = names.str.extract(PLACE)
     if variants is not None:
         known = variants[["chromosome", "position"]].set_axis(token_names(variants))
-        found = known.reindex(names).reset_index(drop=True)
-    position = pd.to_numeric(found["position"])
-    position = position.where(position > 0)
+        told = known[known["position"] > 0].reindex(names).reset_index(drop=True)
+        found = told.astype(object).where(told.notna(), found)
+    position = pd.to_numeric(found["position"]).astype(float)
     positions = pd.DataFrame({"chromosome": found["chromosome"], "position": position})
     known_at_all = position.notna().any()
     return replace(plain, kind="variants", positions=positions if known_at_all else None)

@@ -15,7 +15,7 @@ from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 
 from adestim._progress import shown
 from adestim.estimators._base import BaseFusion
@@ -24,7 +24,14 @@ from adestim.exceptions import InputError
 from adestim.grouping import own_groups
 from adestim.tuning.pruning import TrialPruning, import_optuna
 
-__all__ = ["Objective", "Rows", "checked_rows", "free_memory", "inner_splits"]
+__all__ = [
+    "Objective",
+    "Rows",
+    "checked_rows",
+    "default_scoring",
+    "free_memory",
+    "inner_splits",
+]
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -102,11 +109,11 @@ def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
     if y is None:
         raise InputError("Tuning requires y to be passed, but the target y is None")
     if issparse(X):
-        raise InputError(
-            "Tuning reads dense tables", got="a sparse one", remedy="Pass X.toarray()"
-        )
+        raise InputError("Tuning reads dense tables", got="a sparse one", remedy="Pass X.toarray()")
     table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
     y = column_or_1d(y, warn=True)
+    if y.dtype.kind == "f":
+        assert_all_finite(y, input_name="y")
     check_consistent_length(table, y, groups)
     return Rows(table, y, None if groups is None else column_or_1d(groups))
 
@@ -271,11 +278,22 @@ def free_memory() -> None:
     >>> from adestim.tuning.objective import free_memory
     >>> free_memory()
     """
-    gc.collect()
     if torch.cuda.is_available():
+        # Nets refer to themselves through their callbacks, and keep their tensors until collected.
+        gc.collect()
         torch.cuda.empty_cache()
 
 
 def default_scoring(estimator: Any) -> str:
-    """Return the score by which an estimator is tuned."""
+    """Return the name of the score by which an estimator is tuned.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier or a regressor.
+
+    Returns
+    -------
+    str
+    """
     return "neg_mean_squared_error" if is_regressor(estimator) else "neg_log_loss"

@@ -170,6 +170,6 @@ def import_optuna():
         import optuna
     except ImportError as error:
         raise MissingDependencyError(
-            "Pruning needs the package optuna", remedy="Run: pip install 'adestim[tuning]'"
+            "Tuning needs the package optuna", remedy="Run: pip install 'adestim[tuning]'"
         ) from error
     return optuna

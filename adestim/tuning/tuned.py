@@ -160,7 +160,8 @@ class Tuned:
         complete = self.trials[self.trials["score"].notna()]
         values = complete[name]
         numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        ax.plot(values if numeric else values.astype(str), complete["score"], "o", color=BLUE)
+        places = values if numeric else [str(value) for value in values]
+        ax.plot(places, complete["score"], "o", color=BLUE)
         if getattr(distributions[name], "log", False):
             ax.set_xscale("log")
         ax.set(xlabel=name, ylabel="Mean score over the inner folds")

@@ -39,6 +39,15 @@ def test_tables_give_what_was_written(written):
     assert cohort.columns["diagnostic"] == ["mmse", "cdr"]
 
 
+def test_missing_cells_stay_missing(tmp_path):
+    _, frame, target = make_people(40, seed=2, missing="adni")
+    frame.loc[frame.index[[3, 4]], "mmse"] = None
+    write_aibl(frame, target, tmp_path)
+    names = [str(int(name.rsplit("_", 1)[1])) for name in frame.index]
+    assert frame[["apoe", "mmse"]].isna().any().all()
+    assert_same(load_aibl(tmp_path), frame.set_axis(names), target.set_axis(names))
+
+
 def test_codes_tell_when_visits_were_if_no_table_has_dates(tmp_path, written):
     _, frame, target = written
     root = tmp_path / "undated"

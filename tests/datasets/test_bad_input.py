@@ -162,7 +162,8 @@ def test_images_that_cannot_be_used_are_told_and_exclude_who_needs_them(tmp_path
     empty.write_bytes(b"")
     dangling.unlink()
     dangling.symlink_to(tmp_path / ".git" / "annex" / "objects" / "gone")
-    with pytest.warns(DataWarning, match=r"2 images .*: dangling link.*: empty file"):
+    with pytest.warns(DataWarning, match=r"2 images .* cannot be used .1 of them: "):
         cohort = load_adni(tmp_path / "tables", images=tmp_path / "images", require=["t1w"])
     assert cohort.flow.excluded["reason"].tolist() == ["no t1w", "no t1w"]
+    assert set(cohort.flow.excluded["step"]) == {"index visit"}
     assert len(cohort.frame) == 6

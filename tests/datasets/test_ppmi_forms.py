@@ -38,6 +38,13 @@ def test_stage_that_could_not_be_rated_is_missing(tmp_path, code):
     assert motor(tmp_path, ("3000", "BL", "", 5, code))["hoehn_yahr"].isna().all()
 
 
+def test_baseline_entered_twice_with_differing_values_is_told(tmp_path):
+    rows = [("3000", "BL", "OFF", 20, 2), ("3000", "BL", "OFF", 25, 2), ("3001", "BL", "", 9, "")]
+    with pytest.warns(DataWarning, match=r"differing rows of one baseline visit for '3000'; the"):
+        found = motor(tmp_path, *rows, ("3001", "BL", "", "", 1), ("3001", "V04", "", 30, 3))
+    assert found["updrs3"].tolist() == [20, 9]
+
+
 def test_form_that_is_not_there_is_none(tmp_path):
     assert read_form(tmp_path, MOTOR) is None
     assert at_baseline(None, ["updrs3"]).empty

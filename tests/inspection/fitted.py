@@ -15,7 +15,7 @@ def fitted(n_classes=2, **params):
     """A trained classifier, and its table with missing modalities."""
     X, y = numeric_table(48, n_classes)
     X = with_missing(X)
-    trained = {"max_epochs": 3, "learning_rate": 0.02, "patience": 50} | params
+    trained = {"n_trees": 0, "max_epochs": 3, "learning_rate": 0.02, "patience": 50} | params
     return quick(**trained).fit(X, y), X
 
 

@@ -104,5 +104,5 @@ def test_free_tokens_are_numbered_and_padding_gets_nothing():
 def test_fusions_without_queries_are_refused(change):
     X, y = numeric_table(24)
     X = X[change.pop("columns", list(X))]
-    with pytest.raises(InputError, match="Only a fusion with a Q-former.*n_queries="):
+    with pytest.raises(InputError, match=r"Only a fusion with a Q-former.*n_queries="):
         query_attention(quick(max_epochs=0, **change).fit(X, y), X)

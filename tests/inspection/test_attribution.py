@@ -19,7 +19,14 @@ def attribution():
 def frozen(tmp_path_factory):
     """A fusion whose anchor is a frozen foundation model, and its table."""
     X, y = toy_table(write_weights(tmp_path_factory.mktemp("weights") / "toy.pt"), n=40)
-    small = {"anchor": "img", "n_queries": 2, "max_epochs": 2, "random_state": 0, "device": "cpu"}
+    small = {
+        "anchor": "img",
+        "n_queries": 2,
+        "max_epochs": 2,
+        "n_trees": 0,
+        "random_state": 0,
+        "device": "cpu",
+    }
     return AnchoredFusionClassifier(**small).fit(X, y), X
 
 
@@ -63,6 +70,15 @@ def test_phase_one_alone_is_attributed_to_the_column_that_decides():
     assert (top["modality"], top["token"]) == ("csf", "b")
 
 
+def test_sum_holds_where_a_forest_has_its_say():
+    X, _ = numeric_table(60)
+    y = np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
+    fusion = quick(max_epochs=0, n_trees=20).fit(X, y)
+    found = token_attribution(fusion, X)
+    assert fusion.phase_one_.forest is not None
+    assert found.completeness()["gap"].abs().max() < 0.01
+
+
 def test_missing_modality_has_no_attribution(attribution):
     _, X = fitted()
     missing = X["csf__a"].isna().to_numpy()
@@ -88,8 +104,11 @@ def test_other_batches_give_the_same(attribution):
 
 def test_weights_keep_no_gradient():
     fusion, X = fitted()
+    weights = list(fusion.nets_["mri"].module_.parameters())
+    for value in weights:
+        value.grad = None
     token_attribution(fusion, X.iloc[:5], n_steps=2)
-    assert all(value.grad is None for value in fusion.nets_["mri"].module_.parameters())
+    assert all(value.grad is None for value in weights)
 
 
 @pytest.mark.parametrize(

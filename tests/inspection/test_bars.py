@@ -25,7 +25,7 @@ def test_paths_are_told_apart_without_colour():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "own queries", "cross-modal",
     ]  # fmt: skip
-    assert [group[0].get_hatch() for group in ax.containers] == [None, "///"]
+    assert [group[0].get_hatch() for group in ax.containers] == ["", "///"]
     assert len(labels(ax)) == 3
 
 

@@ -41,7 +41,7 @@ def test_last_class_is_explained_unless_another_is_named():
 
 
 def test_unknown_class_is_told_with_the_choice():
-    with pytest.raises(InputError, match="Got 'MCI'. Choose from"):
+    with pytest.raises(InputError, match=r"Got 'MCI'. Choose from"):
         target_place(fitted()[0], "MCI")
 
 

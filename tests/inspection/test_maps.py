@@ -47,7 +47,7 @@ def test_grid_is_drawn_as_slices():
     places = on_grid("smri", row_by_row([4, 4, 4], 16.0))
     display = TokenMapDisplay(np.linspace(-1, 1, 64), places).plot()
     assert display.figure_.axes
-    assert display.ax_.get_title(loc="left") == "smri"
+    assert display.ax_.get_title(loc="left") == "smri: value"
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -106,7 +106,7 @@ def test_attention_is_drawn_of_auxiliary_modalities_alone():
     fusion, X = fitted()
     display = TokenMapDisplay.from_estimator(fusion, X, "csf", of="attention")
     assert display.ax_.get_xlabel() == "attention"
-    with pytest.raises(InputError, match="the anchor. Choose from"):
+    with pytest.raises(InputError, match=r"the anchor. Choose from"):
         TokenMapDisplay.from_estimator(fusion, X, "mri", of="attention")
     with pytest.raises(InputError, match="'of' must name"):
         TokenMapDisplay.from_estimator(fusion, X, "csf", of="gradient")

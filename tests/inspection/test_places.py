@@ -34,7 +34,7 @@ def fusion_on(spec, n_tokens, width, name="own"):
     """A fusion fitted on random encodings of one model and a number."""
     y = np.arange(N) % 2
     X = pd.DataFrame({name: column(spec, n_tokens, width), "csf__tau": y + 0.1 * np.arange(N)})
-    return AnchoredFusionClassifier(width=8, max_epochs=0, random_state=0).fit(X, y)
+    return AnchoredFusionClassifier(width=8, max_epochs=0, n_trees=0, random_state=0).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def test_parcels_of_unknown_place_have_names_alone():
     spec = Connectome(RoiLayout(("a", "b")), "regions").spec()
     places = token_places(fusion_on(spec, 2, 2), "own")
     assert places.coordinates is None
-    with pytest.raises(InputError, match="not known where.*Pass parcellation= or coordinates="):
+    with pytest.raises(InputError, match=r"not known where.*Pass parcellation= or coordinates="):
         places.to_image([1.0, 2.0])
 
 
@@ -152,6 +152,12 @@ def test_variants_know_places_by_their_names_or_the_extractor():
     assert told.positions.values.tolist() == [["7", 5]]
 
 
+def test_names_tell_places_that_the_extractor_does_not():
+    variants = pd.DataFrame({"id": ["19:7"], "counted": ["A"], "chromosome": [""], "position": [0]})
+    told = at_loci(TokenPlaces("snp", "columns", ("19:7",)), SimpleNamespace(variants_=variants))
+    assert told.positions.values.tolist() == [["19", 7]]
+
+
 def test_variants_of_unknown_place_have_names_alone():
     places = token_places(fusion_on(dosage_spec(["rs1", "rs2"], ["C", "A"]), 2, 1), "own")
     assert (places.kind, places.positions) == ("variants", None)
@@ -172,7 +178,7 @@ def test_models_without_known_order_have_numbered_tokens():
 
 
 def test_unknown_modality_is_told_with_the_choice():
-    with pytest.raises(InputError, match="Got 'pet'. Choose from"):
+    with pytest.raises(InputError, match=r"Got 'pet'. Choose from"):
         token_places(fusion_on(dosage_spec(["rs1"], ["C"]), 1, 1), "pet")
 
 

@@ -38,5 +38,5 @@ def test_table_has_one_row():
 def test_too_few_tokens_are_refused():
     X, y = numeric_table(24)
     X = X[["mri__a", "gene__a"]]
-    with pytest.raises(InputError, match="at least 4 tokens. Got 2"):
+    with pytest.raises(InputError, match=r"at least 4 tokens. Got 2"):
         sanity_check(quick(max_epochs=0).fit(X, y), X, n_draws=1, n_steps=2)

@@ -25,7 +25,7 @@ def test_batches_cover_every_row_once():
 
 def test_other_estimators_are_refused():
     X, y = numeric_table(20)
-    with pytest.raises(InputError, match="anchored fusion.*LogisticRegression"):
+    with pytest.raises(InputError, match=r"anchored fusion.*LogisticRegression"):
         view_of(LogisticRegression().fit(X, y), X)
 
 
@@ -36,7 +36,7 @@ def test_unfitted_fusions_are_refused():
 
 def test_unknown_anchor_is_told_with_the_choice():
     fusion, X = fitted()
-    with pytest.raises(InputError, match="'anchor' must be one.*Got 'csf'.*'mri'"):
+    with pytest.raises(InputError, match=r"'anchor' must be one.*Got 'csf'.*'mri'"):
         view_of(fusion, X, anchor="csf")
 
 

@@ -1,13 +1,8 @@
 """A table that is quick to tune on, and estimators and spaces for it."""
 
-from functools import partial
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import LogisticRegression
-
-from adestim.tuning import suggest
 
 SETTINGS = {"inner_cv": 2, "random_state": 0}
 
@@ -15,7 +10,9 @@ SETTINGS = {"inner_cv": 2, "random_state": 0}
 def plain_table(n_rows=40):
     rng = np.random.default_rng(0)
     index = [f"sub-{number:02d}" for number in range(n_rows)]
-    X = pd.DataFrame(rng.normal(size=(n_rows, 3)), columns=["mri__a", "mri__b", "csf__a"], index=index)
+    X = pd.DataFrame(
+        rng.normal(size=(n_rows, 3)), columns=["mri__a", "mri__b", "csf__a"], index=index
+    )
     return X, np.where(X["mri__a"] + X["csf__a"] > 0, "AD", "CN")
 
 
@@ -30,9 +27,6 @@ def rates(low, high):
         return {"learning_rate": trial.suggest_float("learning_rate", low, high, log=True)}
 
     return space
-
-
-width_only = partial(suggest, only=["width"])
 
 
 class Moody(ClassifierMixin, BaseEstimator):
@@ -59,7 +53,3 @@ class Moody(ClassifierMixin, BaseEstimator):
 
 def moods(trial, estimator):
     return {"mood": trial.suggest_float("mood", 0.0, 1.0)}
-
-
-def logistic():
-    return LogisticRegression()

@@ -1,0 +1,262 @@
+"""Sections of a report about modalities, anchors, tokens and single subjects."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.inspection.attention import query_attention
+from adestim.inspection.attribution import TokenAttribution, token_attribution
+from adestim.inspection.bars import AttributionDisplay, QueryAttentionDisplay
+from adestim.inspection.contribution import Contributions, modality_contributions
+from adestim.inspection.counterfactual import what_if_missing
+from adestim.inspection.deciding import deciding_anchor
+from adestim.inspection.displays import AnchorsDisplay, ContributionsDisplay, SynergyDisplay
+from adestim.inspection.long import known_mean
+from adestim.inspection.maps import TokenMapDisplay
+from adestim.inspection.material import Material
+from adestim.inspection.page import (
+    attempt,
+    figure_html,
+    figures_html,
+    folded,
+    new_axes,
+    note,
+    paragraph,
+    table_html,
+)
+from adestim.inspection.places import TokenPlaces, token_places
+from adestim.inspection.subjects import SCORE_TOKEN
+
+__all__ = ["anchors_body", "modalities_body", "subjects_body", "tokens_body"]
+
+N_TOP = 10
+ON_BRAIN = ("regions", "grid", "parcels")
+KINDS = {
+    "regions": "Brain map",
+    "grid": "Map of patches",
+    "parcels": "Brain map",
+    "variants": "SNPs",
+    "columns": "Columns and words",
+}
+
+
+def modalities_body(material: Material) -> str:
+    """Return what modalities add, how they interact, and what were without them."""
+    return attempt(contributions_part, material) + attempt(missing_part, material)
+
+
+def contributions_part(material: Material) -> str:
+    """Return Shapley values of the cohort."""
+    found = modality_contributions(
+        material.fusion, material.explained, target=material.target, max_subjects=None
+    )
+    groups, seed = material.explained_groups, material.seed
+    summary = found.summary(groups=groups, random_state=seed).rename_axis("modality")
+    intro = paragraph(
+        f"What every modality adds to {explained_output(found)}: exact Shapley values over all "
+        f"subsets of modalities, hidden as missing ones are. Of {material.whom}."
+    )
+    table = table_html(summary, "Contributions; interval of the mean absolute one")
+    return intro + figures_html(contribution_figures(found, summary)) + table
+
+
+def contribution_figures(found: Contributions, summary: pd.DataFrame) -> list[str]:
+    """Return bars, strips and, of several modalities, synergies."""
+    size = (5.6, 1.6 + 0.6 * len(summary))
+    means = ", ".join(f"{name} {value:.2f}" for name, value in summary["mean_absolute"].items())
+    figures = []
+    for kind, title in (("bar", "mean absolute contributions"), ("strip", "a point a subject")):
+        ax = ContributionsDisplay(found, kind).plot(new_axes(size)).ax_
+        alt = f"Contributions of modalities, {title}. Mean absolute values: {means}."
+        figures.append(figure_html(ax, alt, f"Contributions: {title}."))
+    if len(summary) > 1:
+        square = 2.6 + 0.7 * len(summary)
+        ax = SynergyDisplay(found).plot(new_axes((square, square))).ax_
+        alt = f"Interactions of pairs of modalities. {strongest_pair(found.interactions())}"
+        figures.append(figure_html(ax, alt, "Synergy (above 0) and redundancy (below) of pairs."))
+    return figures
+
+
+def strongest_pair(matrix: pd.DataFrame) -> str:
+    """Say which two modalities interact most."""
+    values = matrix.to_numpy(dtype=float)
+    if np.isnan(values).all():
+        return "No subject has two modalities."
+    row, column = np.unravel_index(np.nanargmax(np.abs(values)), values.shape)
+    first, second = matrix.index[row], matrix.columns[column]
+    return f"Strongest: {first} and {second}, {values[row, column]:.2f}."
+
+
+def explained_output(found: Contributions) -> str:
+    """Say what is explained."""
+    return "the predicted number" if found.target is None else f"the log-odds of {found.target}"
+
+
+def missing_part(material: Material) -> str:
+    """Return what would change if a modality were missing."""
+    rows = {}
+    for name in material.present:
+        table = what_if_missing(material.fusion, material.explained, name, target=material.target)
+        own = table[table["has"]]
+        rows[name] = {
+            "have it": len(own),
+            "mean change": own["change"].mean(),
+            "mean absolute change": own["change"].abs().mean(),
+        }
+        if "changed" in own:
+            rows[name]["decisions that change"] = int(own["changed"].sum())
+    what = "predicted number" if material.target is None else f"probability of {material.target}"
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
+    counted = [name for name in ("have it", "decisions that change") if name in frame]
+    caption = f"Change of the {what} if the modality were missing"
+    return "<h3>If it were missing</h3>" + table_html(
+        frame.astype(dict.fromkeys(counted, int)), caption
+    )
+
+
+def anchors_body(material: Material) -> str:
+    """Return which anchor decides for how many, and whether anchors agree."""
+    return attempt(anchors_part, material)
+
+
+def anchors_part(material: Material) -> str:
+    """Return the anchors' table and picture."""
+    decisions = deciding_anchor(material.fusion, material.explained)
+    summary = decisions.summary().rename_axis("anchor")
+    size = (4.2 + 0.8 * len(summary), 2 + 0.6 * len(summary))
+    ax = AnchorsDisplay(decisions).plot(new_axes(size)).ax_
+    words = "; ".join(f"{name} decides for {n}" for name, n in summary["n_decides"].items())
+    intro = paragraph(
+        "The deciding anchor of a subject has the largest product of its weight where anchors are "
+        f"combined and how sure it is. Of {material.whom}."
+    )
+    figure = figure_html(ax, f"Agreement of anchors. {words}.") if len(summary) > 1 else ""
+    return intro + figure + table_html(summary, "Anchors")
+
+
+def tokens_body(material: Material) -> str:
+    """Return what counts within the modalities."""
+    anchor = material.fusion.anchors_[0]
+    intro = paragraph(
+        f"Read by the anchor {anchor!r}. Attention says what its queries read, attribution "
+        f"(integrated gradients) what the output rests on. Of {material.whom}."
+    )
+    attention = attempt(attention_part, material)
+    return intro + attention + attempt(attributions_part, material)
+
+
+def attention_part(material: Material) -> str:
+    """Return what queries read."""
+    attention = query_attention(material.fusion, material.explained)
+    ax = QueryAttentionDisplay(attention).plot(new_axes((7.5, 4.8))).ax_
+    table = attention.frame()
+    top = table.loc[table["weight"].idxmax()]
+    alt = f"Mean attention of queries to tokens. Most: {top['modality']}, {top['token']}."
+    return figure_html(ax, alt, "What the queries read most.")
+
+
+def attributions_part(material: Material) -> str:
+    """Return attributions of all tokens, and of each modality in its place."""
+    found = token_attribution(material.fusion, material.explained, target=material.target)
+    ax = AttributionDisplay(found).plot(new_axes((7.5, 4.8))).ax_
+    table = found.frame()
+    top = table.loc[table["mean_absolute"].idxmax()]
+    alt = f"Mean absolute attributions of tokens. Most: {top['modality']}, {top['token']}."
+    parts = [attempt(modality_part, material, found, name) for name in found.values]
+    return figure_html(ax, alt, "Tokens that add most to the output.") + "".join(parts)
+
+
+def modality_part(material: Material, found: TokenAttribution, modality: str) -> str:
+    """Return attributions of one modality where its tokens are, and its first tokens."""
+    values = found.values[modality]
+    places = token_places(material.estimator, modality, n_tokens=values.shape[1] - 1)
+    heading = f"{KINDS[places.kind]}: {modality}"
+    table = found.frame()
+    table = table[(table["modality"] == modality) & (table["token"] != SCORE_TOKEN)]
+    top = table.nlargest(N_TOP, "mean_absolute").set_index("token").drop(columns="modality")
+    caption = f"Tokens of {modality} that add most, {len(top)} of {len(table)}"
+    rows = table_html(top, caption)
+    picture = attempt(place_figure, found, places, top)
+    return f"<h3>{escape(heading)}</h3>" + picture + rows
+
+
+def place_figure(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame) -> str:
+    """Return mean attributions of a modality, drawn where its tokens are."""
+    modality = places.modality
+    display = TokenMapDisplay(
+        known_mean(found.values[modality], 0),
+        places,
+        label="mean attribution",
+        features=found.features.get(modality),
+    )
+    on_brain = places.kind in ON_BRAIN and (
+        places.labels is not None or places.coordinates is not None
+    )
+    size = (9.0, 3.4) if on_brain else (7.0, 4.2)
+    ax = display.plot(new_axes(size, constrained=not on_brain)).ax_
+    first = f" Largest: {', '.join(map(str, top.index[:3]))}." if len(top) else ""
+    alt = f"Mean attribution of {modality} where its {places.kind} are.{first}"
+    return figure_html(ax, alt, f"Mean attribution of {modality}.", "png" if on_brain else "svg")
+
+
+def subjects_body(material: Material) -> str:
+    """Return a part for each of those who are asked for."""
+    if not len(material.asked):
+        return note(
+            "None were asked for. subjects= shows single ones, without names unless show_ids=True."
+        )
+    part = material.part(material.asked)
+    names = [
+        f"Subject {material.table.index[row] if material.show_ids else number}"
+        for number, row in enumerate(material.asked, start=1)
+    ]
+    found = modality_contributions(material.fusion, part, target=material.target, max_subjects=None)
+    changes = {
+        name: what_if_missing(material.fusion, part, name, target=material.target)["change"]
+        for name in material.present
+    }
+    return "".join(
+        folded(name, subject_part(material, found, changes, place))
+        for place, name in enumerate(names)
+    )
+
+
+def subject_part(
+    material: Material, found: Contributions, changes: dict[str, Any], place: int
+) -> str:
+    """Return one subject's prediction and what it rests on."""
+    output = found.outputs.iloc[place]
+    said = (
+        f"Predicted {output:.3g}."
+        if found.target is None
+        else f"Probability of {found.target}: {1 / (1 + np.exp(-output)):.2f}."
+    )
+    present = found.present.iloc[place]
+    table = pd.DataFrame(
+        {
+            "has it": present,
+            "contribution": found.values.iloc[place].where(present),
+            "change if missing": {
+                name: change.iloc[place] if present[name] else np.nan
+                for name, change in changes.items()
+            },
+        }
+    ).rename_axis("modality")
+    caption = f"Contributions to {explained_output(found)}, from {found.baseline:.2f}"
+    return paragraph(said) + table_html(table, caption) + attempt(decided, material, place)
+
+
+def decided(material: Material, place: int) -> str:
+    """Say which anchor decided for one subject, and what all decided together."""
+    row = deciding_anchor(material.fusion, material.part(material.asked[[place]])).table.iloc[0]
+    agree = "agrees" if row["agree"] else "does not agree"
+    combined = row["combined"]
+    combined = f"{combined:.3g}" if isinstance(combined, float) else combined
+    return paragraph(
+        f"The anchor {row['anchor']} decides, with weight {row['weight']:.2f}; it {agree} with all "
+        f"anchors together, which say {combined}."
+    )

@@ -1,0 +1,8 @@
+"""
+Placeholder 08:optuna_study
+==============
+
+x
+"""
+
+print(1)

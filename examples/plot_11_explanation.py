@@ -1,0 +1,8 @@
+"""
+Placeholder 11:explanation
+==============
+
+x
+"""
+
+print(1)

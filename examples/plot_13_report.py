@@ -1,0 +1,8 @@
+"""
+Placeholder 13:report
+==============
+
+x
+"""
+
+print(1)
