@@ -9,9 +9,8 @@ more.
 # %%
 # Files
 # -----
-# Arrays of different phases count different alleles in different builds. This cohort is written
-# as ADNI hands its own out: the first phase in hg18, the others in hg19, a third of the variants with
-# their alleles in the other order. Image files are as small as they get.
+# Files are written, as small as they get. All genotype files must be on one genome build; those that are
+# not are refused, with the tools that lift them over.
 
 import tempfile
 from pathlib import Path
@@ -26,16 +25,15 @@ cohort = make_cohort(
     root=Path(folder.name) / "cohort",
     resolution=20,
     bold=False,
-    builds="by_phase",
     random_state=4,
 )
 print([Path(prefix).name for prefix in cohort.genotype_files])
 cohort.frame[["genotypes", "apoe", "phase"]].head()
 
 # %%
-# Aligned by themselves
-# ---------------------
-# All is brought to one build and one counted allele; what cannot be aligned is masked.
+# Tokens
+# ------
+# Alleles and strands are aligned to those of the training rows; what cannot be aligned is masked.
 
 from adestim import GeneticsExtractor
 

@@ -200,7 +200,7 @@ def differences_part(comparison: Any) -> str:
     shown = pd.DataFrame(
         {
             "difference [95 % interval]": with_intervals(
-                table["difference"], table["low"], table["high"]
+                table["mean"], table["low"], table["high"]
             ),
             "p": table["p"],
             "p, Holm": table["p_holm"],
