@@ -15,7 +15,7 @@ out. Everything in between is an ordinary scikit-learn pipeline.
 
 from adestim.datasets import make_cohort
 
-cohort = make_cohort(72, task="nc_ad", missing=0.25, resolution=6, random_state=0)
+cohort = make_cohort(90, task="nc_ad", missing=0.25, resolution=6, random_state=0)
 cohort.frame[["t1w", "roi_series", "age", "sex", "education", "apoe"]].head()
 
 # %%

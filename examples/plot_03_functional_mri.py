@@ -21,7 +21,8 @@ cohort = make_cohort(60, task="nc_ad", missing=None, resolution=20, random_state
 series = cohort.frame["roi_series"].iloc[0]
 _, axis = plt.subplots(figsize=(8, 3), layout="constrained")
 for place, name in enumerate(series.columns[1:6]):
-    axis.plot(series["time"], series[name] / series[name].std() + 5 * place, linewidth=0.8)
+    scaled = (series[name] - series[name].mean()) / series[name].std()
+    axis.plot(series["time"], scaled + 5 * place, linewidth=0.8)
 axis.set(xlabel="Time (s)", yticks=5 * np.arange(5), title="Five of 300 regions")
 axis.set_yticklabels(series.columns[1:6], fontsize=7);
 

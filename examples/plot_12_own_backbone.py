@@ -63,7 +63,8 @@ pipeline = make_pipeline(
     ),
     AnchoredFusionClassifier(anchor="smri", max_epochs=5, random_state=0),
 )
-pipeline.fit(cohort.frame, cohort.target)
+has_any = cohort.frame[["t1w", "age"]].notna().any(axis=1)
+pipeline.fit(cohort.frame[has_any], cohort.target[has_any])
 
 # %%
 # Its tokens

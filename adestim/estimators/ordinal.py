@@ -70,8 +70,9 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     References
     ----------
-    E. Frank and M. Hall, "A Simple Approach to Ordinal Classification", ECML 2001. T. Robertson,
-    F. T. Wright and R. L. Dykstra, "Order Restricted Statistical Inference", Wiley 1988, section
+    Frank and Hall, "A Simple Approach to Ordinal Classification", ECML 2001.
+
+    Robertson, Wright and Dykstra, "Order Restricted Statistical Inference", Wiley 1988, section
     1.4 (isotonic regression by its min-max formula).
 
     Examples

@@ -321,6 +321,7 @@ def predictions_of(
         {
             "estimator": name,
             "repeat": 0,
+            "fold": 0,
             "row": np.arange(len(table)),
             "subject": table.index,
             "group": table.index if groups is None else groups,

@@ -7,33 +7,7 @@ from sklearn.utils import Bunch
 
 from adestim import FMRIExtractor, ModalityUnion, SMRIExtractor, list_backbones
 from adestim.evaluation import warn_pretraining
-from adestim.evaluation.pretraining import names_cohort
 from adestim.exceptions import InputError, LeakageWarning
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("UK Biobank", "UK Biobank"),
-        ("UK Biobank", "uk-biobank"),
-        ("32 data sets; ADNI and OASIS are not ruled out", "ADNI"),
-        ("OASIS-3, IXI", "OASIS-3"),
-        ("OASIS", "OASIS-3"),
-        ("OASIS-1", "OASIS-3"),
-        ("ADNI2", "ADNI"),
-        ("ADNI", "ADNI3"),
-        ("BraTS2021", "BraTS"),
-    ],
-)
-def test_a_study_is_found_whatever_its_phase(text, name):
-    assert names_cohort(text, name)
-
-
-@pytest.mark.parametrize(
-    ("text", "name"), [("MADNI, ADNIX", "ADNI"), ("IXI", "PPMI"), ("1000 Genomes", "ADNI")]
-)
-def test_another_word_is_no_study(text, name):
-    assert not names_cohort(text, name)
 
 
 def test_every_model_that_names_the_cohort_is_warned_of():
