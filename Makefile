@@ -7,6 +7,8 @@ JOBS ?= 2
 PIP_FLAGS ?=
 # Further arguments for pytest, for instance ARGS="-k union".
 ARGS ?=
+# Further arguments for Sphinx.
+DOCS ?=
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -46,6 +48,9 @@ $(VENV)/.demo: pyproject.toml setup.py constraints.txt | $(BIN)/python
 $(VENV)/.develop: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	$(call install,test$(COMMA)lint)
 
+$(VENV)/.doc: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	$(call install,doc)
+
 .PHONY: demo
 demo: $(VENV)/.demo ## Set up, then run the main job on a simulated cohort
 	$(BIN)/python examples/demo.py
@@ -67,6 +72,11 @@ format: $(VENV)/.develop ## Let ruff repair what it can
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
+.PHONY: docs
+docs: $(VENV)/.doc ## Set up, then build the site (quickly: DOCS="-D plot_gallery=0")
+	$(BIN)/python -m sphinx -b html -W --keep-going $(DOCS) docs docs/_build/html
+	@echo "The site: docs/_build/html/index.html"
+
 .PHONY: bench
 bench: $(VENV)/.develop ## Run the benchmarks, one after the other
 	@for name in ad_data simulated overhead backbones genetics scale folds_together cohorts; do \
@@ -75,5 +85,5 @@ bench: $(VENV)/.develop ## Run the benchmarks, one after the other
 .PHONY: clean
 clean: ## Remove caches and what the demo wrote; the environment stays
 	rm -rf build dist *.egg-info demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf .import_linter_cache
+	rm -rf .import_linter_cache docs/_build docs/auto_examples docs/generated
 	find adestim tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -76,10 +76,9 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "matplotlib_animations": False,
     "show_memory": False,
+    "write_computation_times": False,
     "min_reported_time": 1,
-    "abort_on_example_error": True,
-    "capture_repr": ("_repr_html_", "__repr__"),
-    "ignore_repr_types": r"matplotlib|nilearn",
+    "capture_repr": ("_repr_html_",),
     "plot_gallery": "True",
 }
 

@@ -2,16 +2,17 @@
 From a table to a diagnosis
 ===========================
 
-A table with one row a patient goes in, probabilities come out, and whatever a patient lacks is left
-out. Everything in between is an ordinary scikit-learn pipeline.
+A table with one row a patient goes in, probabilities come out, and whatever a patient lacks is
+left out. Everything in between is an ordinary scikit-learn pipeline.
 """
 
 # %%
 # The table
 # ---------
-# A cell holds a path, an image, a table or a value; an empty cell means that the modality is missing.
-# This cohort is simulated and stays in memory; a real one comes out of :func:`~adestim.datasets.load_bids`,
-# :func:`~adestim.datasets.load_adni` and their like, or out of a spreadsheet.
+# A cell holds a path, an image, a table or a value; an empty cell means that the modality is
+# missing. This cohort is simulated and stays in memory; a real one comes out of
+# :func:`~adestim.datasets.load_bids`, :func:`~adestim.datasets.load_adni` and their like, or out
+# of a spreadsheet.
 
 from adestim.datasets import make_cohort
 
@@ -51,7 +52,8 @@ pipeline
 # %%
 # Fitting and predicting
 # ----------------------
-# Every modality is anchor in turn, and the probabilities of the anchors that a patient has are averaged.
+# Every modality is anchor in turn, and the probabilities of the anchors that a patient has are
+# averaged.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import RocCurveDisplay
@@ -65,15 +67,21 @@ probability = pipeline.predict_proba(cohort.frame.loc[test])[:, 0]
 
 _, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 RocCurveDisplay.from_predictions(
-    cohort.target[test], probability, pos_label="AD", name="fusion", ax=axes[0], plot_chance_level=True
+    cohort.target[test],
+    probability,
+    pos_label="AD",
+    name="fusion",
+    ax=axes[0],
+    plot_chance_level=True,
 )
 axes[0].set_title("Patients it has not seen")
 for label, colour, hatch in (("CN", "#0072B2", "//"), ("AD", "#D55E00", "..")):
     of_class = probability[cohort.target[test] == label]
     axes[1].hist(of_class, bins=10, range=(0, 1), color=colour, hatch=hatch, alpha=0.6, label=label)
 axes[1].set(xlabel="Probability of AD", ylabel="Patients", title="By diagnosis")
-axes[1].legend();
+axes[1].legend()
 
 # %%
-# With ``backbone="brainmvp"`` and the path of its weights, the same line runs a foundation model: see
-# :doc:`/backbones`. Cross-validation, searches and studies work as with any estimator of scikit-learn.
+# With ``backbone="brainmvp"`` and the path of its weights, the same line runs a foundation model:
+# see :doc:`/backbones`. Cross-validation, searches and studies work as with any estimator of
+# scikit-learn.

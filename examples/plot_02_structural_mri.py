@@ -2,15 +2,15 @@
 Structural MRI
 ==============
 
-A T1-weighted volume becomes one token a region. What a foundation model would read in its place is
-one word away.
+A T1-weighted volume becomes one token a region. What a foundation model would read in its place
+is one word away.
 """
 
 # %%
 # Volumes
 # -------
-# :class:`~adestim.SMRIExtractor` takes paths, nibabel images or arrays, of volumes in MNI152 space;
-# ``registration="affine"`` brings others there.
+# :class:`~adestim.SMRIExtractor` takes paths, nibabel images or arrays, of volumes in MNI152
+# space; ``registration="affine"`` brings others there.
 
 import matplotlib.pyplot as plt
 from nilearn import plotting
@@ -19,8 +19,7 @@ from adestim.datasets import make_cohort
 
 cohort = make_cohort(60, task="nc_ad", missing=None, resolution=4, random_state=1)
 volume = cohort.frame["t1w"].iloc[0]
-plotting.plot_anat(volume, display_mode="ortho", title=cohort.target.iloc[0]);
-
+plotting.plot_anat(volume, display_mode="ortho", title=cohort.target.iloc[0])
 # %%
 # Tokens
 # ------
@@ -49,8 +48,7 @@ for axis, region in zip(axes, regions, strict=True):
     groups = [volumes.loc[cohort.target == label, region] for label in ("CN", "AD")]
     axis.boxplot(groups, tick_labels=["CN", "AD"], medianprops={"color": "#D55E00", "linewidth": 2})
     axis.set_title(region, fontsize=9)
-axes[0].set_ylabel("Tissue volume");
-
+axes[0].set_ylabel("Tissue volume")
 # %%
 # Alone
 # -----

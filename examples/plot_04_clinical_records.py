@@ -2,8 +2,8 @@
 Clinical records
 ================
 
-Columns become tokens, one a column. Columns that *make* the diagnosis are looked for before they
-can make the result.
+Columns become tokens, one a column. Columns that *make* the diagnosis are looked for before
+they can make the result.
 """
 
 # %%
@@ -33,8 +33,8 @@ print(f"{table['clinical'].isna().sum()} of {len(table)} patients have no clinic
 # %%
 # Leaks
 # -----
-# The MMSE and the sum of boxes are what the diagnosis was made of. A model that reads them predicts
-# the past.
+# The MMSE and the sum of boxes are what the diagnosis was made of. A model that reads them
+# predicts the past.
 
 import warnings
 
@@ -66,8 +66,7 @@ for diagnostic in ("exclude", "allow"):
 
 _, axis = plt.subplots(figsize=(6, 2.6), layout="constrained")
 axis.boxplot(list(scores.values()), orientation="horizontal", tick_labels=["without", "with"])
-axis.set(xlabel="Area under the ROC curve", title="Scores that make the diagnosis");
-
+axis.set(xlabel="Area under the ROC curve", title="Scores that make the diagnosis")
 # %%
 # Words
 # -----

@@ -2,15 +2,15 @@
 Genetics
 ========
 
-SNPs become tokens, one each, out of PLINK or VCF files or out of a table of dosages; APOE is one
-more.
+SNPs become tokens, one each, out of PLINK or VCF files or out of a table of dosages; APOE is
+one more.
 """
 
 # %%
 # Files
 # -----
-# Files are written, as small as they get. All genotype files must be on one genome build; those that are
-# not are refused, with the tools that lift them over.
+# Files are written, as small as they get. All genotype files must be on one genome build; those
+# that are not are refused, with the tools that lift them over.
 
 import tempfile
 from pathlib import Path
@@ -60,15 +60,14 @@ _, axis = plt.subplots(figsize=(8, 3), layout="constrained")
 strength = -np.log10(np.where(np.isfinite(p_values), p_values, 1))
 axis.plot(strength, "o", markersize=4, color="#0072B2")
 for place in np.argsort(strength)[-3:]:
-    axis.annotate(names[place], (place, strength[place]), fontsize=8)
-axis.set(xlabel="Variant", ylabel="-log10 p", title="Of 80 simulated people");
-
+    axis.text(place - 1, strength[place], names[place], fontsize=8, ha="right", va="center")
+axis.set(xlabel="Variant", ylabel="-log10 p", title="Of 80 simulated people")
 # %%
 # A polygenic view
 # ----------------
-# With :class:`~adestim.GeneticsExtractor`, a foundation model of DNA reads the sequence around every
-# SNP, once with each allele (``backbone="dnabert-2-117m"``). Read :doc:`/backbones` before: as
-# long as it is frozen, its token is a linear function of the dosage.
+# With :class:`~adestim.GeneticsExtractor`, a foundation model of DNA reads the sequence around
+# every SNP, once with each allele (``backbone="dnabert-2-117m"``). Read :doc:`/backbones` before:
+# as long as it is frozen, its token is a linear function of the dosage.
 
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline

@@ -2,8 +2,8 @@
 Missing modalities, and the rivals
 ==================================
 
-Is the fusion better than simpler models of the same patients? One call judges all of them on the
-same folds, beside controls that know nothing of the disease.
+Is the fusion better than simpler models of the same patients? One call judges all of them on
+the same folds, beside controls that know nothing of the disease.
 """
 
 # %%
@@ -28,8 +28,8 @@ table = union.fit_transform(cohort.frame)
 missing_patterns(table)
 
 # %%
-# None of these extractors learns from the diagnosis. Where one does, put the union into the pipeline
-# instead, as in :ref:`sphx_glr_auto_examples_plot_01_start.py`.
+# None of these extractors learns from the diagnosis. Where one does, put the union into the
+# pipeline instead, as in :ref:`sphx_glr_auto_examples_plot_01_start.py`.
 #
 # The same folds for all
 # ----------------------
@@ -63,8 +63,8 @@ comparison
 #
 # Intervals and differences
 # -------------------------
-# Intervals are over patients; differences are paired, their tests corrected for overlapping training
-# sets (Nadeau and Bengio 2003) and for their number (Holm 1979).
+# Intervals are over patients; differences are paired, their tests corrected for overlapping
+# training sets (Nadeau and Bengio 2003) and for their number (Holm 1979).
 
 comparison.differences("roc_auc").round(3)
 
@@ -74,11 +74,12 @@ import matplotlib.pyplot as plt
 summary = comparison.summary(n_resamples=300)["roc_auc"][::-1]
 _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
 errors = abs(summary[["low", "high"]].sub(summary["estimate"], axis=0)).T
-axis.errorbar(summary["estimate"], range(len(summary)), xerr=errors, fmt="o", color="#0072B2", capsize=3)
+axis.errorbar(
+    summary["estimate"], range(len(summary)), xerr=errors, fmt="o", color="#0072B2", capsize=3
+)
 axis.set_yticks(range(len(summary)), summary.index)
 axis.axvline(0.5, color="0.6", linestyle="--")
-axis.set(xlabel="Area under the ROC curve, 95 % interval");
-
+axis.set(xlabel="Area under the ROC curve, 95 % interval")
 # %%
 # What if more were missing?
 # --------------------------
@@ -98,4 +99,4 @@ curves = {
     )
     for name in ("anchored fusion", "late fusion")
 }
-plot_robustness(curves);
+plot_robustness(curves)

@@ -3,14 +3,15 @@ Nested cross-validation
 =======================
 
 Settings that were chosen on the patients who are then judged flatter the model. Here an inner
-cross-validation chooses, and an outer one judges: ``GridSearchCV`` inside ``cross_validate``, groups
-kept whole in both.
+cross-validation chooses, and an outer one judges: ``GridSearchCV`` inside ``cross_validate``,
+groups kept whole in both.
 """
 
 # %%
 # A cohort, encoded once
 # ----------------------
-# The table is all that the folds need; what an extractor learned, it learned without the diagnosis.
+# The table is all that the folds need; what an extractor learned, it learned without the
+# diagnosis.
 
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, GeneticsExtractor, ModalityUnion
 from adestim.datasets import make_cohort
@@ -51,8 +52,8 @@ search
 # %%
 # The judgement
 # -------------
-# With metadata routing on, ``groups`` reach the outer split, the inner split, and the fusion's own
-# validation split.
+# With metadata routing on, ``groups`` reach the outer split, the inner split, and the fusion's
+# own validation split.
 
 result = cross_validate(
     search,
@@ -60,7 +61,7 @@ result = cross_validate(
     y,
     params={"groups": groups},
     cv=StratifiedGroupKFold(3, shuffle=True, random_state=1),
-    scoring=["roc_auc", "neg_brier_score"],
+    scoring=["roc_auc", "neg_log_loss"],
     return_estimator=True,
 )
 
@@ -69,21 +70,24 @@ import pandas as pd
 folds = pd.DataFrame(
     {
         "area under the ROC curve": result["test_roc_auc"],
-        "Brier score": -result["test_neg_brier_score"],
+        "log-loss": -result["test_neg_log_loss"],
         "chosen": [str(estimator.best_params_) for estimator in result["estimator"]],
     }
 )
 folds.round(3)
 
 # %%
-# Folds that choose differently tell that the cohort is too small to choose by: report the outer scores,
-# and do not read anything into the winner.
+# Folds that choose differently tell that the cohort is too small to choose by: report the outer
+# scores, and do not read anything into the winner.
 
 import matplotlib.pyplot as plt
 
 inner = pd.DataFrame(
     [estimator.cv_results_["mean_test_score"] for estimator in result["estimator"]],
-    columns=[", ".join(map(str, p.values())) for p in search.fit(X, y, groups=groups).cv_results_["params"]],
+    columns=[
+        ", ".join(map(str, p.values()))
+        for p in search.fit(X, y, groups=groups).cv_results_["params"]
+    ],
 )
 _, axis = plt.subplots(figsize=(7, 3), layout="constrained")
 for fold, (marker, values) in enumerate(zip("os^", inner.to_numpy(), strict=True)):

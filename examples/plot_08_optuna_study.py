@@ -2,8 +2,8 @@
 A study of settings
 ===================
 
-Optuna looks for settings, within ranges that adestim declares, on inner folds that keep groups whole. Trials
-that are hopeless end early.
+Optuna looks for settings, within ranges that adestim declares, on inner folds that keep groups
+whole. Trials that are hopeless end early.
 """
 
 # %%
@@ -33,7 +33,8 @@ for name, values in search_space(fusion).items():
 # %%
 # The study
 # ---------
-# A few of these settings, in few trials, so that this page is made in a minute; take fifty or more.
+# A few of these settings, in few trials, so that this page is made in a minute; take fifty or
+# more.
 
 import optuna
 
@@ -42,8 +43,8 @@ from adestim.tuning import tune
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def space(trial):
-    """Return the settings of a trial."""
+def space(trial, estimator):
+    """Return the settings of a trial, by the names of the estimator's parameters."""
     return {
         "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         "n_queries": trial.suggest_int("n_queries", 0, 8, step=4),
@@ -66,8 +67,9 @@ tuned.plot_importances(axes[1])
 print(tuned.best_params_, round(tuned.best_score_, 3))
 
 # %%
-# The best score flatters, as it was chosen among all. :func:`~adestim.tuning.nested_cross_validate`
-# judges the search itself, by a fresh study in every outer fold.
+# The best score flatters, as it was chosen among all.
+# :func:`~adestim.tuning.nested_cross_validate` judges the search itself, by a fresh study in
+# every outer fold.
 
 from adestim.tuning import nested_cross_validate
 

@@ -2,8 +2,8 @@
 Imbalanced classes
 ==================
 
-In a memory clinic's register those who convert are few. Samplers of imbalanced-learn take tables of
-encodings as they are; weights are often all that is needed.
+In a memory clinic's register those who convert are few. Samplers of imbalanced-learn take
+tables of encodings as they are; weights are often all that is needed.
 """
 
 # %%
@@ -26,13 +26,13 @@ union = ModalityUnion(
 )
 X = union.fit_transform(frame)
 X, y = X[X.notna().any(axis=1)], y[X.notna().any(axis=1)]
-y.value_counts()
+y.value_counts().to_frame("people")
 
 # %%
 # Three ways
 # ----------
-# Resampling repeats patients. The fusion knows a patient by the index label and keeps repetitions on one side
-# of its inner validation split.
+# Resampling repeats patients. The fusion knows a patient by the index label and keeps repetitions
+# on one side of its inner validation split.
 
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
@@ -64,14 +64,19 @@ pd.DataFrame(
 ).round(3)
 
 # %%
-# Weights move sensitivity against specificity, and make probabilities too high; ranks hardly change. The
-# other way is to leave the probabilities alone and to move the threshold, inside the training rows.
+# Weights move sensitivity against specificity, and make probabilities too high; ranks hardly
+# change. The other way is to leave the probabilities alone and to move the threshold, inside the
+# training rows.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import PrecisionRecallDisplay
 
 _, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-styles = {"as it is": ("#0072B2", "-"), "weighted": ("#D55E00", "--"), "over-sampled": ("#009E73", ":")}
+styles = {
+    "as it is": ("#0072B2", "-"),
+    "weighted": ("#D55E00", "--"),
+    "over-sampled": ("#009E73", ":"),
+}
 for name, (colour, line) in styles.items():
     PrecisionRecallDisplay.from_predictions(
         y,
@@ -82,7 +87,12 @@ for name, (colour, line) in styles.items():
         curve_kwargs={"color": colour, "linestyle": line},
     )
     axes[1].hist(
-        probabilities[name][:, 1], range=(0, 1), bins=12, histtype="step", color=colour, linestyle=line
+        probabilities[name][:, 1],
+        range=(0, 1),
+        bins=12,
+        histtype="step",
+        color=colour,
+        linestyle=line,
     )
 axes[0].legend(fontsize=8)
 axes[1].set(xlabel="Probability of AD", ylabel="People")

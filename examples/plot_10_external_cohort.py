@@ -2,8 +2,8 @@
 Another cohort
 ==============
 
-What a model is worth shows on people of another study: scanned elsewhere, with fewer modalities, with
-another share of patients.
+What a model is worth shows on people of another study: scanned elsewhere, with fewer
+modalities, with another share of patients.
 """
 
 # %%
@@ -50,10 +50,11 @@ fitted = {
 # %%
 # The judgement
 # -------------
-# :func:`~adestim.evaluation.transfer` fits nothing and learns nothing from the second study. That it
-# lacks a modality is told in a warning.
+# :func:`~adestim.evaluation.transfer` fits nothing and learns nothing from the second study. That
+# it lacks a modality is told in a warning.
 
 import warnings
+from textwrap import shorten
 
 from adestim.evaluation import transfer
 
@@ -68,7 +69,7 @@ with warnings.catch_warnings(record=True) as caught:
         n_resamples=300,
         random_state=0,
     )
-print(caught[0].message)
+print(shorten(str(caught[0].message), 120))
 judged
 
 # %%

@@ -9,8 +9,6 @@ Questions to a fitted fusion, by modality, by anchor and by token.
 # A fitted fusion
 # ---------------
 
-from sklearn.pipeline import make_pipeline
-
 from adestim import (
     AnchoredFusionClassifier,
     ClinicalExtractor,
@@ -51,8 +49,7 @@ contributions.summary().round(3)
 # %%
 _, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
 ContributionsDisplay(contributions, kind="strip").plot(ax=axes[0])
-SynergyDisplay(contributions).plot(ax=axes[1]);
-
+SynergyDisplay(contributions).plot(ax=axes[1])
 # %%
 # What if it were missing?
 
@@ -66,35 +63,33 @@ what_if_missing(fusion, X, "smri", target="AD").head().round(3)
 
 from adestim.inspection import AnchorsDisplay
 
-AnchorsDisplay.from_estimator(fusion, X);
-
+AnchorsDisplay.from_estimator(fusion, X)
 # %%
 # What was read
 # -------------
-# The attention of the Q-former's queries says what they looked at, which need not be what mattered.
+# The attention of the Q-former's queries says what they looked at, which need not be what
+# mattered.
 
 from adestim.inspection import AttributionDisplay, QueryAttentionDisplay, token_attribution
 
-QueryAttentionDisplay.from_estimator(fusion, X, anchor="smri", n_top=10);
-
+QueryAttentionDisplay.from_estimator(fusion, X, anchor="smri", n_top=10)
 # %%
-# Integrated gradients say which tokens moved the output; their sum is the difference from the baseline.
+# Integrated gradients say which tokens moved the output; their sum is the difference from the
+# baseline.
 
 attribution = token_attribution(fusion, X, target="AD", anchor="smri", n_steps=16)
 print(f"largest gap: {attribution.completeness()['gap'].abs().max():.2g}")
-AttributionDisplay(attribution).plot(n_top=10);
-
+AttributionDisplay(attribution).plot(n_top=10)
 # %%
 # Where they lie
 # --------------
 
 from adestim.inspection import TokenMapDisplay
 
-TokenMapDisplay.from_estimator(fusion, X, "smri", anchor="smri", target="AD", n_steps=16);
-
+TokenMapDisplay.from_estimator(fusion, X, "smri", anchor="smri", target="AD", n_steps=16)
 # %%
-# Does the attribution depend on what was learned? Compare it with that of randomised weights (Adebayo
-# et al. 2018): high correlations would mean that it does not.
+# Does the attribution depend on what was learned? Compare it with that of randomised weights
+# (Adebayo et al. 2018): high correlations would mean that it does not.
 
 from adestim.inspection import sanity_check
 

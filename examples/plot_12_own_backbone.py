@@ -2,14 +2,15 @@
 A backbone of your own
 ======================
 
-Thirty lines make a model of yours one of ours: it reads volumes as an extractor, and is an anchor of the
-fusion, with adapters in its layers.
+Thirty lines make a model of yours one of ours: it reads volumes as an extractor, and is an
+anchor of the fusion, with adapters in its layers.
 """
 
 # %%
 # The model
 # ---------
-# It stands in a file of its own, since worker processes and saved models find the class by its name.
+# It stands in a file of its own, since worker processes and saved models find the class by its
+# name.
 
 from pathlib import Path
 
@@ -20,8 +21,8 @@ print(Path(own_backbone.__file__).read_text(encoding="utf-8"))
 # %%
 # The contract
 # ------------
-# :func:`~adestim.check_backbone` tells whether shapes, determinism, padding, masks, gates and gradients
-# are as they must be.
+# :func:`~adestim.check_backbone` tells whether shapes, determinism, padding, masks, gates and
+# gradients are as they must be.
 
 import numpy as np
 import torch
@@ -79,7 +80,12 @@ axes[0].imshow(tokens[0].T, aspect="auto", cmap="cividis")
 axes[0].set(xlabel="Patch", ylabel="Feature", title="One subject")
 history = [epoch for epoch in pipeline[-1].history_ if epoch["anchor"] == "smri"]
 for name, marker in (("train_loss", "o"), ("valid_loss", "s")):
-    axes[1].plot([epoch["epoch"] for epoch in history], [epoch[name] for epoch in history], marker=marker, label=name)
+    axes[1].plot(
+        [epoch["epoch"] for epoch in history],
+        [epoch[name] for epoch in history],
+        marker=marker,
+        label=name,
+    )
 axes[1].set(xlabel="Epoch", ylabel="Loss", title="As anchor, with adapters")
 axes[1].legend()
 folder.cleanup()

@@ -2,8 +2,9 @@
 A report of one model
 =====================
 
-One page that needs nothing but itself: who was analysed, how good the model is and for whom, what it
-looks at, and what it must not be used for. No identifiers are on it unless they are asked for.
+One page that needs nothing but itself: who was analysed, how good the model is and for whom,
+what it looks at, and what it must not be used for. No identifiers are on it unless they are
+asked for.
 """
 
 # %%

@@ -44,7 +44,10 @@ MAX_NESTING = 3
 BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-NOT_OURS = {"adestim.egg-info", "build", "demo_output", "dist", "__pycache__", "_build"}
+NOT_OURS = {
+    "adestim.egg-info", "auto_examples", "build", "demo_output", "dist", "generated", "__pycache__",
+    "_build",
+}  # fmt: skip
 TEXT_SUFFIXES = {
     "", ".cff", ".cfg", ".csv", ".in", ".ini", ".json", ".md", ".py", ".rst", ".sh", ".toml",
     ".tsv", ".txt", ".yaml", ".yml",

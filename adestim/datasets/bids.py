@@ -114,7 +114,7 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         What the task of runs begins with. None: any.
     space : str or mapping of str to str, default=None
         Space of volumes and runs, for both or by modality, as in
-        :func:`adestim.datasets.index.choose_images`.
+        :func:`adestim.datasets.choose_images`.
     atlas : str, default=None
         Atlas of ROI series. None: the only one.
     require : sequence of str, default=()

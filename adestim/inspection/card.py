@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from adestim.backbone.cohorts import cohort_name
-from adestim.inspection.judged import N_RESAMPLES, flow_frame, pattern_scores, with_intervals
+from adestim.inspection.judged import flow_frame, pattern_scores, with_intervals
 from adestim.inspection.outcomes import require_comparison
 from adestim.inspection.provenance import (
     backbones_used,
@@ -42,6 +42,7 @@ def model_card(
     licence: str | None = None,
     intended_use: str = INTENDED,
     title: str = "Model card",
+    n_resamples: int = 1000,
 ) -> str:
     """Return what whoever is handed a fitted fusion must know, as Markdown.
 
@@ -63,6 +64,8 @@ def model_card(
         What the model is for.
     title : str, default="Model card"
         Heading.
+    n_resamples : int, default=1000
+        Resamples of the bootstrap; 0 leaves the intervals of scores out.
 
     Returns
     -------
@@ -116,8 +119,8 @@ def model_card(
         "Data": data_lines(comparison, name),
         "Backbones": [markdown_table(backbones)],
         "Splits and leak checks": leak_lines(comparison, pairs, groups, backbones),
-        "Scores": score_lines(comparison),
-        "Scores by pattern of modalities": pattern_lines(comparison),
+        "Scores": score_lines(comparison, n_resamples),
+        "Scores by pattern of modalities": pattern_lines(comparison, n_resamples),
         "Limits": [f"* {line}" for line in limits_of_use(backbones, comparison is not None)],
         "Versions and seeds": origin_lines(estimator),
     }
@@ -223,11 +226,11 @@ def pretraining_line(backbones: pd.DataFrame) -> str:
     return f"* Cohort among those of pre-training: {', '.join(words)}"
 
 
-def score_lines(comparison: Any) -> list[str]:
+def score_lines(comparison: Any, n_resamples: int) -> list[str]:
     """Return scores of unseen subjects."""
     if comparison is None:
         return ["None of unseen subjects were given."]
-    summary = comparison.summary(n_resamples=N_RESAMPLES)
+    summary = comparison.summary(n_resamples=n_resamples)
     row = {name: summary.loc[comparison.reference, name] for name in comparison.scores}
     ends = pd.DataFrame(row).T
     texts = with_intervals(ends["estimate"], ends["low"], ends["high"])
@@ -240,11 +243,11 @@ def score_lines(comparison: Any) -> list[str]:
     ]
 
 
-def pattern_lines(comparison: Any) -> list[str]:
+def pattern_lines(comparison: Any, n_resamples: int) -> list[str]:
     """Return scores by pattern of modalities."""
     if comparison is None:
         return ["None of unseen subjects were given."]
-    return [markdown_table(pattern_scores(comparison))]
+    return [markdown_table(pattern_scores(comparison, n_resamples))]
 
 
 def origin_lines(estimator: Any) -> list[str]:

@@ -34,6 +34,7 @@ from adestim.inspection.subjects import SCORE_TOKEN
 __all__ = ["anchors_body", "modalities_body", "subjects_body", "tokens_body"]
 
 N_TOP = 10
+MOST_BARS = 15
 ON_BRAIN = ("regions", "grid", "parcels")
 KINDS = {
     "regions": "Brain map",
@@ -60,8 +61,8 @@ def contributions_part(material: Material) -> str:
         f"What every modality adds to {explained_output(found)}: exact Shapley values over all "
         f"subsets of modalities, hidden as missing ones are. Of {material.whom}."
     )
-    table = table_html(summary, "Contributions; interval of the mean absolute one")
-    return intro + figures_html(contribution_figures(found, summary)) + table
+    table = table_html(worded(summary), "Contributions; interval of the mean absolute one")
+    return intro + figures_html(contribution_figures(found, summary), wide=True) + table
 
 
 def contribution_figures(found: Contributions, summary: pd.DataFrame) -> list[str]:
@@ -75,7 +76,7 @@ def contribution_figures(found: Contributions, summary: pd.DataFrame) -> list[st
         figures.append(figure_html(ax, alt, f"Contributions: {title}."))
     if len(summary) > 1:
         square = 2.6 + 0.7 * len(summary)
-        ax = SynergyDisplay(found).plot(new_axes((square, square))).ax_
+        ax = SynergyDisplay(found).plot(new_axes((square + 0.8, square - 0.2))).ax_
         alt = f"Interactions of pairs of modalities. {strongest_pair(found.interactions())}"
         figures.append(figure_html(ax, alt, "Synergy (above 0) and redundancy (below) of pairs."))
     return figures
@@ -135,7 +136,7 @@ def anchors_part(material: Material) -> str:
         f"combined and how sure it is. Of {material.whom}."
     )
     figure = figure_html(ax, f"Agreement of anchors. {words}.") if len(summary) > 1 else ""
-    return intro + figure + table_html(summary, "Anchors")
+    return intro + figure + table_html(worded(summary), "Anchors")
 
 
 def tokens_body(material: Material) -> str:
@@ -152,7 +153,7 @@ def tokens_body(material: Material) -> str:
 def attention_part(material: Material) -> str:
     """Return what queries read."""
     attention = query_attention(material.fusion, material.explained)
-    ax = QueryAttentionDisplay(attention).plot(new_axes((7.5, 4.8))).ax_
+    ax = QueryAttentionDisplay(attention).plot(new_axes((6.2, 4.6))).ax_
     table = attention.frame()
     top = table.loc[table["weight"].idxmax()]
     alt = f"Mean attention of queries to tokens. Most: {top['modality']}, {top['token']}."
@@ -162,7 +163,7 @@ def attention_part(material: Material) -> str:
 def attributions_part(material: Material) -> str:
     """Return attributions of all tokens, and of each modality in its place."""
     found = token_attribution(material.fusion, material.explained, target=material.target)
-    ax = AttributionDisplay(found).plot(new_axes((7.5, 4.8))).ax_
+    ax = AttributionDisplay(found).plot(new_axes((6.2, 4.6))).ax_
     table = found.frame()
     top = table.loc[table["mean_absolute"].idxmax()]
     alt = f"Mean absolute attributions of tokens. Most: {top['modality']}, {top['token']}."
@@ -179,28 +180,35 @@ def modality_part(material: Material, found: TokenAttribution, modality: str) ->
     table = table[(table["modality"] == modality) & (table["token"] != SCORE_TOKEN)]
     top = table.nlargest(N_TOP, "mean_absolute").set_index("token").drop(columns="modality")
     caption = f"Tokens of {modality} that add most, {len(top)} of {len(table)}"
-    rows = table_html(top, caption)
+    rows = table_html(worded(top), caption)
     picture = attempt(place_figure, found, places, top)
     return f"<h3>{escape(heading)}</h3>" + picture + rows
 
 
 def place_figure(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame) -> str:
-    """Return mean attributions of a modality, drawn where its tokens are."""
+    """Return mean absolute attributions of a modality, drawn where its tokens are."""
     modality = places.modality
     display = TokenMapDisplay(
-        known_mean(found.values[modality], 0),
+        known_mean(np.abs(found.values[modality]), 0),
         places,
-        label="mean attribution",
-        features=found.features.get(modality),
+        label="mean absolute attribution",
     )
     on_brain = places.kind in ON_BRAIN and (
         places.labels is not None or places.coordinates is not None
     )
-    size = (9.0, 3.4) if on_brain else (7.0, 4.2)
+    n_bars = min(len(places.names), MOST_BARS) if places.positions is None else MOST_BARS
+    size = (9.0, 3.4) if on_brain else (6.0, 1 + 0.2 * n_bars)
     ax = display.plot(new_axes(size, constrained=not on_brain)).ax_
     first = f" Largest: {', '.join(map(str, top.index[:3]))}." if len(top) else ""
-    alt = f"Mean attribution of {modality} where its {places.kind} are.{first}"
-    return figure_html(ax, alt, f"Mean attribution of {modality}.", "png" if on_brain else "svg")
+    alt = f"Mean absolute attribution of {modality} where its {places.kind} are.{first}"
+    return figure_html(
+        ax, alt, f"Mean absolute attribution of {modality}.", "png" if on_brain else "svg"
+    )
+
+
+def worded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose headings are words."""
+    return table.rename(columns=lambda name: str(name).replace("_", " ").removeprefix("n "))
 
 
 def subjects_body(material: Material) -> str:
@@ -247,7 +255,18 @@ def subject_part(
         }
     ).rename_axis("modality")
     caption = f"Contributions to {explained_output(found)}, from {found.baseline:.2f}"
-    return paragraph(said) + table_html(table, caption) + attempt(decided, material, place)
+    parts = [attempt(part, material, place) for part in (decided, first_tokens)]
+    return paragraph(said) + table_html(table, caption) + "".join(parts)
+
+
+def first_tokens(material: Material, place: int) -> str:
+    """Return the tokens that add most to one subject's output, as its first anchor reads them."""
+    part = material.part(material.asked[[place]])
+    table = token_attribution(material.fusion, part, target=material.target).frame("subject")
+    table = table.drop(columns="subject").dropna()
+    largest = table["attribution"].abs().nlargest(N_TOP).index
+    shown = table.loc[largest].set_index("token")
+    return table_html(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
 
 
 def decided(material: Material, place: int) -> str:

@@ -25,7 +25,6 @@ from adestim.inspection.page import (
 
 __all__ = ["cohort_body", "flow_frame", "pattern_scores", "performance_body", "with_intervals"]
 
-N_RESAMPLES = 1000
 MOST_PATTERNS = 16
 ALL = "all"
 
@@ -121,11 +120,8 @@ def missing_figure(material: Material) -> str:
 
 def performance_body(material: Material) -> str:
     """Return scores and curves."""
-    if material.comparison is None:
-        scores = apparent_part(material)
-    else:
-        scores = compared_part(material.comparison, material.seed)
-    return scores + attempt(curves_part, material)
+    part = apparent_part if material.comparison is None else compared_part
+    return part(material) + attempt(curves_part, material)
 
 
 def apparent_part(material: Material) -> str:
@@ -139,8 +135,9 @@ def apparent_part(material: Material) -> str:
     return mark + table_html(scores, "Apparent scores, without intervals")
 
 
-def compared_part(comparison: Any, seed: int) -> str:
+def compared_part(material: Material) -> str:
     """Return scores of unseen subjects, differences and scores by pattern."""
+    comparison, n_resamples = material.comparison, material.n_resamples
     text = paragraph(
         f"Scores of out-of-fold predictions with 95 % bootstrap intervals over subjects. The model "
         f"of this report is {comparison.reference!r}."
@@ -149,22 +146,23 @@ def compared_part(comparison: Any, seed: int) -> str:
         text += paragraph(f"The positive class is {comparison.classes[-1]}.")
     parts = [
         text,
-        table_html(scores_with_intervals(comparison), "Scores [95 % interval]"),
+        table_html(scores_with_intervals(comparison, n_resamples), "Scores [95 % interval]"),
         attempt(differences_part, comparison) if len(comparison.estimators) > 1 else "",
-        attempt(patterns_part, comparison, seed),
+        attempt(patterns_part, comparison, n_resamples, material.seed),
     ]
     return "".join(parts)
 
 
-def scores_with_intervals(comparison: Any) -> pd.DataFrame:
-    """Return a row an estimator, a column a score."""
-    summary = comparison.summary(n_resamples=N_RESAMPLES)
+def scores_with_intervals(comparison: Any, n_resamples: int) -> pd.DataFrame:
+    """Return a row a score, a column an estimator."""
+    summary = comparison.summary(n_resamples=n_resamples)
     names = {
         name: with_intervals(*(summary[name, end] for end in ("estimate", "low", "high")))
         for name in comparison.scores
     }
     failed = summary["folds", "failed"]
-    return pd.DataFrame(names | ({"failed folds": failed} if failed.any() else {}))
+    rows = names | ({"failed folds": failed} if failed.any() else {})
+    return pd.DataFrame(rows).T.rename_axis("score")
 
 
 def with_intervals(values: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
@@ -210,20 +208,22 @@ def differences_part(comparison: Any) -> str:
     return "<h3>Against the others</h3>" + table_html(shown, caption)
 
 
-def patterns_part(comparison: Any, seed: int) -> str:
+def patterns_part(comparison: Any, n_resamples: int, seed: int) -> str:
     """Return scores by pattern of modalities."""
-    table = pattern_scores(comparison, seed)
+    table = pattern_scores(comparison, n_resamples, seed)
     caption = f"Scores of {comparison.reference} [95 % interval]"
     return "<h3>By pattern of modalities</h3>" + table_html(table, caption)
 
 
-def pattern_scores(comparison: Any, seed: int = 0) -> pd.DataFrame:
+def pattern_scores(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Return the reference's scores for every pattern of modalities, as texts.
 
     Parameters
     ----------
     comparison : Comparison
         What ``adestim.evaluation.compare`` returned.
+    n_resamples : int, default=1000
+        Resamples of the bootstrap; 0 leaves intervals out.
     seed : int, default=0
         Seed of the bootstrap.
 
@@ -232,7 +232,7 @@ def pattern_scores(comparison: Any, seed: int = 0) -> pd.DataFrame:
     DataFrame
         A row a pattern: ``n`` and every score with its interval.
     """
-    table = comparison.by_pattern(n_resamples=N_RESAMPLES, random_state=seed)
+    table = comparison.by_pattern(n_resamples=n_resamples, random_state=seed)
     table = table.reset_index() if "pattern" not in table else table
     table = table[table["estimator"] == comparison.reference].set_index("pattern")
     scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]

@@ -51,6 +51,8 @@ class Material:
         Positions of those who have a part of their own.
     show_ids : bool
         Whether these are named.
+    n_resamples : int
+        Resamples of the bootstrap.
     seed : int
         Seed of the bootstrap.
     """
@@ -68,6 +70,7 @@ class Material:
     groups: np.ndarray | None
     asked: np.ndarray
     show_ids: bool
+    n_resamples: int
     seed: int
 
     @property
@@ -106,6 +109,7 @@ def gather(
     subjects: Sequence[Any] = (),
     show_ids: bool = False,
     max_subjects: int | None = 200,
+    n_resamples: int = 1000,
     random_state: Any = 0,
 ) -> Material:
     """Check and gather what a report is made of; parameters are those of the report.
@@ -118,7 +122,8 @@ def gather(
         Table as ``estimator.predict`` takes it.
     y : array-like of shape (n_subjects,)
         Labels or numbers.
-    comparison, groups, flow, target, subjects, show_ids, max_subjects, random_state : object
+    comparison, groups, flow, target, subjects, show_ids, max_subjects, n_resamples, \
+random_state : object
         As in :class:`adestim.inspection.FusionReport`.
 
     Returns
@@ -157,6 +162,7 @@ def gather(
         groups=groups,
         asked=asked_rows(subjects, reader.frame.index),
         show_ids=show_ids,
+        n_resamples=n_resamples,
         seed=seed,
     )
 

@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
+INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
 NOTHING = "–"
 
 
@@ -144,7 +145,7 @@ def table_html(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -
     """
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     corner = escape(str(frame.index.name or ""))
-    names = [f'<th scope="col">{escape(str(name))}</th>' for name in frame.columns]
+    names = [heading_html(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
     first = f'<th scope="col">{corner}</th>' if corner else "<td></td>"
     rows = [
         f'<tr><th scope="row">{escape(str(label))}</th>'
@@ -159,6 +160,13 @@ def table_html(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -
     )
 
 
+def heading_html(name: Any, cells: pd.Series) -> str:
+    """Return the heading of a column, to the left above words."""
+    words = cells.map(lambda cell: isinstance(cell, str | bool | np.bool_)).any()
+    kind = ' class="text"' if words else ""
+    return f'<th scope="col"{kind}>{escape(str(name))}</th>'
+
+
 def cell_html(value: Any, digits: int) -> str:
     """Return a cell of a table; numbers to the right, words to the left."""
     if isinstance(value, bool | np.bool_):
@@ -167,11 +175,14 @@ def cell_html(value: Any, digits: int) -> str:
         return f"<td>{NOTHING}</td>"
     if isinstance(value, float | np.floating):
         text = f"{value:.{digits}f}"
+        if value != 0 and float(text) == 0:
+            text = f"{value:.1e}"
         return f"<td>{text.replace('-', '−')}</td>"
     if isinstance(value, int | np.integer):
         return f"<td>{value}</td>"
     text = str(value)
     kind = "code" if HEXADECIMAL.search(text) else "text"
+    kind = "text interval" if INTERVAL.fullmatch(text) else kind
     return f'<td class="{kind}">{escape(text)}</td>'
 
 
@@ -235,9 +246,10 @@ def figure_html(ax: Any, alt: str, caption: str = "", form: str = "svg") -> str:
     return f"<figure>{image}{below}</figure>"
 
 
-def figures_html(figures: Iterable[str]) -> str:
-    """Return figures side by side where there is room."""
-    return f'<div class="figures">{"".join(figures)}</div>'
+def figures_html(figures: Iterable[str], wide: bool = False) -> str:
+    """Return figures side by side where there is room; two in a row where they are wide."""
+    kind = "figures wide" if wide else "figures"
+    return f'<div class="{kind}">{"".join(figures)}</div>'
 
 
 def attempt(part: Callable[..., str], *arguments: Any) -> str:

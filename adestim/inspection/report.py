@@ -62,6 +62,8 @@ class FusionReport:
     max_subjects : int or None, default=200
         Of more subjects so many are drawn at random to be explained; None explains all. Scores are
         of all.
+    n_resamples : int, default=1000
+        Resamples of the bootstrap; 0 leaves the intervals of scores out.
     random_state : int, RandomState instance or None, default=0
         Controls who is drawn, and the bootstrap.
 
@@ -79,6 +81,11 @@ class FusionReport:
     See Also
     --------
     model_card : The same facts in a page of Markdown.
+
+    Notes
+    -----
+    Counts of rare patterns and points of single subjects, without names, are on the page: whether
+    it may leave the institution is for those to say who answer for the data.
 
     References
     ----------
@@ -120,6 +127,7 @@ class FusionReport:
         title: str = "Fusion report",
         show_ids: bool = False,
         max_subjects: int | None = 200,
+        n_resamples: int = 1000,
         random_state: Any = 0,
     ):
         self.estimator = estimator
@@ -134,6 +142,7 @@ class FusionReport:
         self.title = title
         self.show_ids = show_ids
         self.max_subjects = max_subjects
+        self.n_resamples = n_resamples
         self.random_state = random_state
 
     def to_html(self) -> str:
@@ -192,6 +201,7 @@ class FusionReport:
             subjects=self.subjects,
             show_ids=self.show_ids,
             max_subjects=self.max_subjects,
+            n_resamples=self.n_resamples,
             random_state=self.random_state,
         )
 

@@ -31,7 +31,9 @@ def test_a_card_without_anything_says_what_is_not_told():
 
 
 def test_a_card_of_a_comparison_has_scores_and_checks():
-    card = model_card(reported()[0], comparison=compared(), cohort="ADNI", licence="CC-BY-4.0")
+    card = model_card(
+        reported()[0], n_resamples=20, comparison=compared(), cohort="ADNI", licence="CC-BY-4.0"
+    )
     for words in (
         "* Folds: 2",
         "* Rows tested twice in a repeat: 0",
@@ -46,7 +48,7 @@ def test_a_card_of_a_comparison_has_scores_and_checks():
 
 
 def test_names_of_subjects_are_not_in_it():
-    assert "sub-" not in model_card(reported()[0], comparison=compared())
+    assert "sub-" not in model_card(reported()[0], n_resamples=20, comparison=compared())
 
 
 def test_splits_are_told_by_their_digest():

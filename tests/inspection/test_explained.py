@@ -72,6 +72,11 @@ def test_subjects_are_numbered_unless_names_are_asked_for(show_ids):
     assert html.count("<details>") == 2
 
 
+def test_first_tokens_of_a_subject_are_those_it_has():
+    html = subjects_body(gathered(subjects=["sub-001"]))
+    assert "Attributions that are largest, 2 of 2" in html
+
+
 def test_what_a_subject_lacks_contributes_nothing():
     fusion, X, y = reported()
     html = subjects_body(gather(fusion, X, y, subjects=["sub-001"]))

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.dummy import DummyRegressor
 
+from adestim.evaluation import compare
 from adestim.inspection.judged import (
     cohort_body,
     flow_frame,
@@ -24,7 +26,7 @@ def test_numbers_and_intervals_become_texts():
 
 def test_flow_of_a_comparison_is_told():
     assert flow_frame(compared().flow)["analysed"] == 48
-    html = cohort_body(gather(*reported(), comparison=compared()))
+    html = cohort_body(gather(*reported(), comparison=compared(), n_resamples=20))
     assert 'alt="Flow of the cohort. in the table: 48' in html
 
 
@@ -43,14 +45,14 @@ def test_apparent_scores_are_marked():
 
 
 def test_scores_of_a_comparison_have_intervals_and_a_threshold():
-    html = performance_body(gather(*reported(), comparison=compared()))
+    html = performance_body(gather(*reported(), comparison=compared(), n_resamples=20))
     assert "apparent" not in html
     assert "fusion minus that of the others" in html
     assert "threshold chosen on training rows" in html
 
 
 def test_scores_by_pattern_begin_with_all():
-    table = pattern_scores(compared())
+    table = pattern_scores(compared(), n_resamples=20)
     assert table.index[0] == "all"
     assert table["n"].iloc[0] == 48
 
@@ -66,6 +68,17 @@ def test_a_class_without_subjects_leaves_curves_out():
     controls = y == "CN"
     html = performance_body(gather(fusion, X[controls], y[controls]))
     assert "Curves need subjects of every class" in html
+
+
+def test_scores_of_a_compared_regression():
+    fusion, X = fitted_regressor()
+    y = 100 + 10 * X["mri__a"]
+    comparison = compare({"mean": DummyRegressor()}, X, y, cv=2, random_state=0)
+    material = gather(fusion, X, y, comparison=comparison, n_resamples=20)
+    html = performance_body(material)
+    assert '<th scope="row">mae</th>' in html
+    assert "By pattern of modalities" in html
+    assert "Not shown" not in html
 
 
 def test_numbers_are_shown_beside_their_predictions():

@@ -86,7 +86,7 @@ def test_too_few_labels_are_refused():
 
 def test_a_table_without_a_modality_is_refused():
     fusion, X, y = reported()
-    with pytest.raises(InputError, match="gene"):
+    with pytest.raises(ValueError, match="gene__a"):
         gather(fusion, X.drop(columns="gene__a"), y)
 
 

@@ -57,6 +57,8 @@ def test_tables_have_captions_and_scopes():
         (True, '<td class="text">yes</td>'),
         (3, "<td>3</td>"),
         (None, "<td>–</td>"),
+        (1e-5, "<td>1.0e−05</td>"),
+        ("0.5 [0.4, 0.6]", '<td class="text interval">0.5 [0.4, 0.6]</td>'),
         ("ab" * 32, f'<td class="code">{"ab" * 32}</td>'),
     ],
 )

@@ -43,7 +43,12 @@ class Page(HTMLParser):
 @cache
 def page():
     """The page of a compared fusion."""
-    settings = {"comparison": compared(), "cohort": "ADNI", "subjects": ["sub-003"]}
+    settings = {
+        "comparison": compared(),
+        "n_resamples": 20,
+        "cohort": "ADNI",
+        "subjects": ["sub-003"],
+    }
     return FusionReport(*reported(), max_subjects=12, title="A <report>", **settings).to_html()
 
 
@@ -55,7 +60,7 @@ def test_the_page_loads_and_runs_nothing():
     found = Page(page())
     assert LOADING.isdisjoint(found.tags)
     for _, attributes in found.attributes:
-        assert attributes.get("src", "data:").startswith("data:image/")
+        assert attributes.get("src", "data:image/").startswith("data:image/")
         assert attributes.get("href", "#").startswith("#")
         assert not [name for name in attributes if name.startswith("on")]
     assert "url(" not in page()
@@ -100,9 +105,9 @@ def test_one_seed_makes_one_page():
 
 
 def test_the_global_generator_is_left_as_found():
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     FusionReport(*reported(), max_subjects=5).to_html()
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
 def test_the_page_is_saved(tmp_path):
@@ -117,6 +122,22 @@ def test_a_notebook_shows_the_page_in_a_frame_of_its_own(monkeypatch):
     html = FusionReport(None, None, None, title="t")._repr_html_()
     assert 'srcdoc="&lt;p class=&quot;a&quot;&gt;x&lt;/p&gt;"' in html
     assert " sandbox " in html
+
+
+def test_three_classes_make_a_page():
+    page = FusionReport(*reported(3), max_subjects=6).to_html()
+    assert "log-odds of MCI" in page
+    assert "Not shown" not in page
+
+
+def test_an_array_is_one_modality_without_queries():
+    _, X, y = reported()
+    values = X[["mri__a", "mri__b"]].fillna(0).to_numpy()
+    fusion = quick(anchor="all").fit(values, y)
+    page = FusionReport(fusion, values, y, max_subjects=6, subjects=[3]).to_html()
+    assert "Not shown. Only a fusion with a Q-former has queries" in page
+    assert "Columns and words: features" in page
+    assert "<summary>Subject 1</summary>" in page
 
 
 def test_paths_are_no_plain_parameters():
