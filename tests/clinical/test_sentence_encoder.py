@@ -49,9 +49,15 @@ def pipeline(request, sentence_encoder, cohort):
     )
     union = ModalityUnion([("clinical", extractor, RECORDS), ("csf", "passthrough", OTHERS)])
     anchored = AnchoredFusionClassifier(
-        anchor="clinical", n_trees=0, max_epochs=2, lora_rank=2, n_queries=2, batch_size=8, device="cpu",
+        anchor="clinical",
+        n_trees=0,
+        max_epochs=2,
+        lora_rank=2,
+        n_queries=2,
+        batch_size=8,
+        device="cpu",
         random_state=0,
-    )  # fmt: skip
+    )
     return make_pipeline(union, anchored).fit(*cohort)
 
 
