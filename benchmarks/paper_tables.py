@@ -134,9 +134,19 @@ def scores_of(table, arguments):
 
 def differences_of(table):
     """Return paired differences of the areas under the curve as Markdown."""
-    frame = table.differences("roc_auc", reference=OURS)
-    return "Areas under the ROC curve gained by the reference:\n\n" + markdown(
-        frame.round(3).reset_index().astype(str)
+    shown = {
+        "mean": "mean over folds",
+        "low": "low",
+        "high": "high",
+        "p_holm": "p, adjusted",
+        "delong": "out of fold",
+        "delong_low": "low (DeLong)",
+        "delong_high": "high (DeLong)",
+        "delong_p_holm": "p (DeLong), adjusted",
+    }
+    frame = table.differences("roc_auc", reference=OURS).rename(columns=shown)
+    return "Area under the ROC curve that the reference gains:\n\n" + markdown(
+        frame[list(shown.values())].round(3).reset_index().astype(str)
     )
 
 

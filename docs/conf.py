@@ -36,7 +36,7 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 default_role = "code"
 # References within adestim must lead somewhere; those to other packages are plain text.
 nitpicky = True
-nitpick_ignore_regex = [(r".*", r"(?!adestim\b).*")]
+nitpick_ignore_regex = [(r"py:.*", r"(?!adestim\b).*")]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -68,7 +68,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"(demo|own_backbone)\.py$",
+    "ignore_pattern": r"/(demo|own_backbone)\.py$",
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("adestim",),
