@@ -55,8 +55,9 @@ autodoc_default_options = {
     ),
     "exclude-members": ",".join(
         [
-            *(ROUTING.format(verb) for verb in ("fit", "score", "transform", "predict")),
+            *(ROUTING.format(verb) for verb in ("fit", "predict", "score", "split", "transform")),
             *(ROUTING.format(f"predict_{what}") for what in ("proba", "log_proba")),
+            "get_metadata_routing",
             "set_output",
             "with_traceback",
             "add_note",
@@ -68,7 +69,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(demo|own_backbone)\.py$",
+    "ignore_pattern": r"^(?!plot_)",
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("adestim",),

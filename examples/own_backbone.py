@@ -1,4 +1,4 @@
-"""A model of one's own, for ``plot_12_own_backbone.py``: worker processes find it by its name."""
+"""A model of one's own, for ``plot_12_own_backbone.py``."""
 
 import numpy as np
 from torch import nn

@@ -10,21 +10,17 @@ anchor of the fusion, with adapters in its layers.
 # The model
 # ---------
 # It stands in a file of its own, since worker processes and saved models find the class by its
-# name.
-
-from pathlib import Path
-
-import own_backbone
-
-print(Path(own_backbone.__file__).read_text(encoding="utf-8"))
+# name: :download:`own_backbone.py <../../examples/own_backbone.py>`.
+#
+# .. literalinclude:: ../../examples/own_backbone.py
 
 # %%
 # The contract
 # ------------
 # :func:`~adestim.check_backbone` tells whether shapes, determinism, padding, masks, gates and
 # gradients are as they must be.
-
 import numpy as np
+import own_backbone
 import torch
 
 from adestim import check_backbone
@@ -42,6 +38,7 @@ check_backbone(model, [own_backbone.PatchModel.prepare(volume) for volume in vol
 # A checkpoint as a training script writes it. These weights are random; yours are not.
 
 import tempfile
+from pathlib import Path
 
 folder = tempfile.TemporaryDirectory()
 weights = Path(folder.name) / "patch_model.pt"
