@@ -63,8 +63,8 @@ def tell_of_absent(absent: Mapping[str, tuple[str, ...]]) -> None:
         # Of many columns of one modality its name says more.
         names = list(dict.fromkeys(str(column).split(SEPARATOR, 1)[0] for column in columns))
         warnings.warn(
-            f"The external cohort lacks {len(columns)} column(s), of {first_few(names)}: they count "
-            "as missing.",
+            f"The external cohort lacks {len(columns)} column(s), of {first_few(names)}: they "
+            "count as missing.",
             DataWarning,
             stacklevel=3,
         )
