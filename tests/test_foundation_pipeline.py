@@ -219,7 +219,10 @@ def frozen_storages(body):
     }
 
 
-def test_extractor_anchors_folds_clones_and_copies_use_one_copy_of_the_weights(weights):
+def test_extractor_anchors_folds_clones_and_copies_use_one_copy_of_the_weights(
+    weights, monkeypatch
+):
+    monkeypatch.setattr(loading, "_LOADED", {})
     X, y = toy_cells(24)
     table = ToyExtractor(weights).fit_transform(X)
     table = table.assign(pet=list(clone(ToyExtractor(weights)).fit_transform(X)["img"]))

@@ -87,7 +87,7 @@ def ablate(
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["mri__volume", "csf__tau"])
     >>> y = np.where(X.sum(axis=1) > 0, "AD", "CN")
-    >>> fusion = AnchoredFusionClassifier(width=8, max_epochs=0, random_state=0)
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
     >>> ablate(fusion, X, y, what=["modalities"], cv=2, controls=False).estimators
     ['as given', 'modalities: mri', 'modalities: csf']
     """

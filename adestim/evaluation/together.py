@@ -194,7 +194,7 @@ def cross_val_fit(
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(60, 3)), columns=["mri__a", "mri__b", "csf__tau"])
     >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
-    >>> model = AnchoredFusionClassifier(anchor="mri", width=8, max_epochs=1)
+    >>> model = AnchoredFusionClassifier(anchor="mri", width=8, n_trees=0, max_epochs=1)
     >>> fits = cross_val_fit(model, X, y, cv=3, seeds=[0, 1])
     >>> len(fits.estimators)
     6

@@ -196,7 +196,7 @@ def transfer(
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(120, 2)), columns=["mri__volume", "csf__tau"])
     >>> y = np.where(X["mri__volume"] + rng.normal(size=120) > 0, "AD", "CN")
-    >>> model = AnchoredFusionClassifier(width=8, max_epochs=0, random_state=0)
+    >>> model = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
     >>> model = model.fit(X[:80], y[:80])
     >>> result = transfer(model, X[80:], y[80:], n_resamples=200)
     >>> bool(result.scores["roc_auc", "low"].item() > 0.5)

@@ -94,7 +94,7 @@ def model_card(
     >>> from adestim import AnchoredFusionClassifier
     >>> from adestim.inspection import model_card
     >>> X = pd.DataFrame({"csf__tau": np.arange(20.0), "csf__abeta": np.arange(20.0) % 3})
-    >>> fusion = AnchoredFusionClassifier(width=8, max_epochs=0, random_state=0)
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
     >>> card = model_card(fusion.fit(X, X["csf__tau"] > 9), cohort="ADNI", licence="CC-BY-4.0")
     >>> print(card[: card.index("* Trained")].rstrip())
     # Model card

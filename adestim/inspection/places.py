@@ -240,7 +240,7 @@ def token_places(
     >>> from adestim.inspection import token_places
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["csf__abeta", "csf__tau"])
-    >>> fusion = AnchoredFusionClassifier(width=8, max_epochs=0, random_state=0)
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
     >>> token_places(fusion.fit(X, X["csf__tau"] > 0), "csf").names
     ('abeta', 'tau')
     """

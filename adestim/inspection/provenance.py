@@ -54,7 +54,7 @@ def backbones_used(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
     >>> from adestim import AnchoredFusionClassifier
     >>> from adestim.inspection.provenance import backbones_used
     >>> X = pd.DataFrame({"csf__tau": np.arange(20.0), "csf__abeta": np.arange(20.0) % 3})
-    >>> fusion = AnchoredFusionClassifier(width=8, max_epochs=0, random_state=0)
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
     >>> backbones_used(fusion.fit(X, X["csf__tau"] > 9)).loc["csf", "pre-trained on"]
     'nobody'
     """
