@@ -41,8 +41,8 @@ FRAGMENTS = {
         Whether the Q-former has a cross-modal path.""",
     "n_trees": """n_trees : int, default=200
         Trees of the forest that joins the phase-1 heads where ``start="stacked"``: it reads the
-        columns that go most with the class, over all modalities, and its share in the log-odds is
-        chosen over inner folds, and may be 0. 0 trees: no forest. Other starts have none.""",
+        columns that go most with the class, over all modalities. 0 trees: no forest. Other starts
+        have none.""",
     "reference": """width : int, default=32
         Width of the transformer of a reference backbone; a multiple of 8.
     depth : int, default=2

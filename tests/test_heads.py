@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from adestim import heads
 from adestim.forest import Grower
-from adestim.heads import choose_share, fit_logistic, fit_phase_one, inner_folds
+from adestim.heads import FOREST_SHARE, fit_logistic, fit_phase_one, inner_folds
 from adestim.modalities import training_tables
 from adestim.penalised import subset_folds
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
@@ -179,10 +179,9 @@ def with_forest():
     return phase_one_of(with_missing(X), y, grower=Grower(20, 0))
 
 
-def test_the_forest_joins_where_it_lowers_the_log_loss_of_subjects_not_seen(with_forest):
+def test_the_forest_lowers_the_log_loss_of_what_is_not_linear(with_forest):
     fitted, unseen, _, codes, present, _ = with_forest
     linear = unseen._replace(trees=None)
-    assert fitted.forest_share == 0.5
     stacked, alone = (fitted.logits(each, present, "stacked") for each in (unseen, linear))
     assert log_loss(codes, softmax(stacked, axis=1)) < log_loss(codes, softmax(alone, axis=1))
 
@@ -191,10 +190,12 @@ def test_stacked_odds_are_shared_between_forest_and_linear_heads(with_forest):
     fitted, _, scores, _, present, _ = with_forest
     linear = fitted.logits(scores._replace(trees=None), present, "stacked")
     forest = scores.trees(np.arange(200), present)
-    share = fitted.forest_share
     found = fitted.logits(scores, present, "stacked")
     np.testing.assert_allclose(
-        found[:, 1], (1 - share) * linear[:, 1] + share * forest[:, 0], rtol=1e-4, atol=1e-5
+        found[:, 1],
+        (1 - FOREST_SHARE) * linear[:, 1] + FOREST_SHARE * forest[:, 0],
+        rtol=1e-4,
+        atol=1e-5,
     )
 
 
@@ -218,25 +219,6 @@ def test_scores_of_some_subjects_keep_their_odds_by_the_forest(with_forest):
     np.testing.assert_allclose(
         fitted.logits(twice, present[[150, 107]], "stacked"), everybody[[150, 107]]
     )
-
-
-def test_a_forest_that_does_not_help_is_dropped():
-    X, _ = numeric_table(60)
-    noise = np.random.default_rng(2).permutation(np.arange(60) % 2)
-    fitted, unseen, scores, *_ = phase_one_of(X, noise, grower=Grower(20, 0))
-    assert (fitted.forest, fitted.forest_share) == (None, 0.0)
-    assert unseen.trees is scores.trees is None
-
-
-@pytest.mark.parametrize(("right_of", "share"), [(0, 0.5), (1, 0.0)])
-def test_subjects_judge_the_forest_by_their_weight(right_of, share):
-    X, y = numeric_table(60)
-    fitted, unseen, _, codes, present, folds = phase_one_of(X, y)
-    halves = np.arange(60) % 2
-    odds = np.where(halves == right_of, 8.0, -8.0) * np.where(codes == 1, 1, -1)
-    judged = unseen._replace(trees=lambda rows, present: odds[rows, None])
-    weight = np.where(halves == 0, 1.0, 1e-3)
-    assert choose_share(fitted, judged, present, codes, weight, folds) == share
 
 
 def test_without_folds_no_forest_is_grown():

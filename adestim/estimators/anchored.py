@@ -36,8 +36,8 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
     %(interaction)s
     start : {"stacked", "average", "anchor"}, default="stacked"
         How phase-1 heads combine into the prediction that training starts from.
-        ``"stacked"`` averages the joint head and a discriminant of the separate heads for every
-        pattern of missing modalities. ``"average"`` takes the joint head for complete subjects,
+        ``"stacked"`` averages the joint head, a discriminant of the separate heads for every
+        pattern of missing modalities, and a forest. ``"average"`` takes the joint head for complete subjects,
         and for others one head per observed modality, probabilities averaged. ``"anchor"``
         takes the anchor's head alone, as the paper does.
     %(n_trees)s
