@@ -37,9 +37,9 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
     start : {"stacked", "average", "anchor"}, default="stacked"
         How phase-1 heads combine into the prediction that training starts from.
         ``"stacked"`` averages the joint head, a discriminant of the separate heads for every
-        pattern of missing modalities, and a forest. ``"average"`` takes the joint head for complete subjects,
-        and for others one head per observed modality, probabilities averaged. ``"anchor"``
-        takes the anchor's head alone, as the paper does.
+        pattern of missing modalities, and a forest. ``"average"`` takes the joint head for
+        complete subjects, and for others one head per observed modality, probabilities averaged.
+        ``"anchor"`` takes the anchor's head alone, as the paper does.
     %(n_trees)s
     %(reference)s
     %(anchor_model)s

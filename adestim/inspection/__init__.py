@@ -12,6 +12,8 @@ from adestim.inspection.maps import TokenMapDisplay
 from adestim.inspection.places import TokenPlaces, token_places
 from adestim.inspection.report import FusionReport
 from adestim.inspection.sanity import SanityCheck, sanity_check
+from adestim.inspection.words import RecordTexts
+from adestim.inspection.written import WordsDisplay
 
 __all__ = [
     "AnchorDecisions",
@@ -22,11 +24,13 @@ __all__ = [
     "FusionReport",
     "QueryAttention",
     "QueryAttentionDisplay",
+    "RecordTexts",
     "SanityCheck",
     "SynergyDisplay",
     "TokenAttribution",
     "TokenMapDisplay",
     "TokenPlaces",
+    "WordsDisplay",
     "deciding_anchor",
     "modality_contributions",
     "model_card",

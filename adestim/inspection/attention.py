@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from adestim.exceptions import InputError
 from adestim.fusion.qformer import ModalityAwareQFormer
 from adestim.inspection.long import known_mean, long_frame, require_level
 from adestim.inspection.subjects import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
+from adestim.inspection.words import RecordTexts, by_column, by_word, of_subjects, word_values
 
 __all__ = ["QueryAttention", "attention_weights", "query_attention"]
 
@@ -44,6 +45,8 @@ class QueryAttention:
     cross : dict of str to ndarray of shape (n_subjects, n_queries, n_queries)
         Attention of the cross-modal queries to what a modality's own queries have read; together
         it sums to 1 over modalities and their queries. Empty without a cross-modal path.
+    texts : dict of str to RecordTexts, default={}
+        Records of the modalities that a language model reads.
     """
 
     anchor: str
@@ -51,6 +54,7 @@ class QueryAttention:
     tokens: dict[str, tuple[str, ...]]
     weights: dict[str, np.ndarray]
     cross: dict[str, np.ndarray]
+    texts: dict[str, RecordTexts] = field(default_factory=dict)
 
     def cross_to_tokens(self, modality: str) -> np.ndarray:
         """Return how much of the cross-modal path stems from every token of a modality.
@@ -99,6 +103,56 @@ class QueryAttention:
             self._part(path, modality, values, level) for path, modality, values in self._paths()
         ]
         return pd.concat(parts, ignore_index=True)
+
+    def words(self, level: str = "word", *, min_subjects: int = 1) -> pd.DataFrame:
+        """Return the attention by word, of modalities whose records a language model reads.
+
+        Parameters
+        ----------
+        level : {"word", "column", "subject"}, default="word"
+            ``"word"``: a row a word of a column's sentence, averaged over queries and the
+            subjects who have the modality; ``"column"``: all words of a column's sentence together;
+            ``"subject"``: a row a subject and word, in the order of the record.
+        min_subjects : int, default=1
+            For ``"word"``: words that stand in fewer subjects' records are left out.
+
+        Returns
+        -------
+        DataFrame
+            For ``"word"``: ``path``, ``modality``, ``column``, ``word``, ``weight`` and
+            ``n_subjects``, in whose records it stands. For ``"column"``: the same without
+            ``word``. For ``"subject"``: ``path``, ``subject``, ``modality``, ``place``,
+            ``column``, ``word`` and ``weight``.
+
+        Raises
+        ------
+        InputError
+            When no auxiliary modality is read as text, or there is no such level.
+        CheckpointError
+            When the language model's folder, which holds its tokenizer, is not there.
+        """
+        read = {name: values.mean(axis=1) for name, values in self.weights.items()}
+        parts = {OWN: self._words_on(read, level, min_subjects)}
+        if self.cross:
+            read = {name: self.cross_to_tokens(name).mean(axis=1) for name in self.cross}
+            parts[CROSS] = self._words_on(read, level, min_subjects)
+        return pd.concat(parts, names=["path", None]).reset_index("path").reset_index(drop=True)
+
+    def _words_on(
+        self, values: dict[str, np.ndarray], level: str, min_subjects: int
+    ) -> pd.DataFrame:
+        """Return the attention by word on one path."""
+        table = word_values(self.texts, values, level)
+        if level == "subject":
+            return of_subjects(table, self.subjects, "weight")
+        n_subjects = {
+            name: int((~np.isnan(self.weights[name]).all((1, 2))).sum())
+            for name in self.texts
+            if name in self.weights
+        }
+        found = by_column(table, n_subjects)
+        found = found if level == "column" else by_word(table, n_subjects, min_subjects)
+        return found.rename(columns={"mean": "weight"}).drop(columns=["mean_absolute", "spread"])
 
     def _paths(self) -> Iterator[tuple[str, str, np.ndarray]]:
         """Yield path, modality and attention to its tokens."""
@@ -184,7 +238,7 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     for name in weights:
         weights[name][~view.tables[name].present] = np.nan
     cross = split_cross(seen.get(CROSS), qformer)
-    return QueryAttention(view.anchor, view.index, tokens, weights, cross)
+    return QueryAttention(view.anchor, view.index, tokens, weights, cross, view.texts)
 
 
 def require_qformer(view: SubjectsView) -> ModalityAwareQFormer:

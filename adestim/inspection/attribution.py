@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
@@ -20,7 +20,9 @@ from adestim.inspection.integrated import (
     target_place,
 )
 from adestim.inspection.long import known_mean, long_frame, require_level
+from adestim.inspection.sharing import combined, joined
 from adestim.inspection.subjects import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
+from adestim.inspection.words import RecordTexts, by_column, by_word, of_subjects, word_values
 
 __all__ = ["TokenAttribution", "attribute", "token_attribution"]
 
@@ -51,6 +53,8 @@ class TokenAttribution:
         modalities whose tokens have names.
     outputs, baselines : ndarray of shape (n_subjects,)
         Output of the subject, and of the baseline.
+    texts : dict of str to RecordTexts, default={}
+        Records of the modalities that a language model reads.
     """
 
     anchor: str
@@ -62,6 +66,7 @@ class TokenAttribution:
     features: dict[str, pd.DataFrame]
     outputs: np.ndarray
     baselines: np.ndarray
+    texts: dict[str, RecordTexts] = field(default_factory=dict)
 
     def frame(self, level: str = "token") -> pd.DataFrame:
         """Return the attributions as a tidy table.
@@ -85,6 +90,42 @@ class TokenAttribution:
         require_level(level, ("token", "subject"))
         part = self._by_token if level == "token" else self._by_subject
         return pd.concat([part(name) for name in self.values], ignore_index=True)
+
+    def words(self, level: str = "word", *, min_subjects: int = 1) -> pd.DataFrame:
+        """Return the attributions by word, of modalities whose records a language model reads.
+
+        Parameters
+        ----------
+        level : {"word", "column", "subject"}, default="word"
+            ``"word"``: a row a word of a column's sentence, averaged over the subjects who have
+            the modality; ``"column"``: all words of a column's sentence together;
+            ``"subject"``: a row a subject and word, in the order of the record.
+        min_subjects : int, default=1
+            For ``"word"``: words that stand in fewer subjects' records are left out, since what is
+            shown to others should not repeat what one patient's record says.
+
+        Returns
+        -------
+        DataFrame
+            For ``"word"``: ``modality``, ``column``, ``word``, ``mean``, ``mean_absolute``,
+            ``spread`` and ``n_subjects``, in whose records it stands. A word of all records adds
+            much and tells nothing where its ``spread``, the standard deviation over subjects, is
+            small. For ``"column"``: the same without ``word``. For ``"subject"``: ``subject``,
+            ``modality``, ``place``, ``column``, ``word`` and ``attribution``.
+
+        Raises
+        ------
+        InputError
+            When no modality is read as text, or there is no such level.
+        CheckpointError
+            When the language model's folder, which holds its tokenizer, is not there.
+        """
+        table = word_values(self.texts, self.values, level)
+        if level == "subject":
+            return of_subjects(table, self.subjects, "attribution")
+        n_subjects = {name: int((~np.isnan(self.values[name]).all(1)).sum()) for name in self.texts}
+        found = by_column(table, n_subjects)
+        return found if level == "column" else by_word(table, n_subjects, min_subjects)
 
     def completeness(self) -> pd.DataFrame:
         """Return how well the attributions add up to the difference of outputs.
@@ -168,9 +209,9 @@ def token_attribution(
 
     Notes
     -----
-    Tokens act in two ways: the nets read them, and phase 1 reads them as features. Both
-    are counted with the token. Where phase 1 reads a model's own summary instead, or tokens without
-    fixed places, its part stands with the token ``"phase-1 scores"``, as do the intercepts. A
+    Tokens act in two ways: the nets read them, and phase 1 reads them as features, or their mean.
+    Both are counted with the token. Where phase 1 reads another summary of a model, its class
+    token for instance, its part stands with the token ``"phase-1 scores"``, as do the intercepts. A
     forest in phase 1 has no gradient: what it says is the same at both ends and attributed to
     nobody.
 
@@ -240,14 +281,12 @@ def attribute(
     """
     parts = list(attributed_batches(view, output, n_steps, baseline))
     ends = np.concatenate([ends for ends, _ in parts])
-    pieces = [
-        np.concatenate(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)
-    ]
-    by_feature, scores = combined(view, output, pieces)
+    pieces = [joined(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]
+    by_feature, by_token, scores = combined(view, output, pieces)
     values, tokens, features = {}, {}, {}
     for place, name in enumerate(view.tables):
         table, present = view.tables[name], view.present[:, place]
-        values[name] = np.column_stack([by_feature[name].sum(axis=2), scores[name]])
+        values[name] = np.column_stack([by_token[name], scores[name]])
         values[name][~present] = np.nan
         names = names_of_tokens(table.backbone, by_feature[name].shape[1])
         tokens[name] = (*names, SCORE_TOKEN)
@@ -256,7 +295,7 @@ def attribute(
             columns = table.backbone.option("feature_names")
             features[name] = pd.DataFrame(mean, index=list(names), columns=columns)
     return TokenAttribution(
-        view.anchor, target, baseline, view.index, tokens, values, features, *ends.T
+        view.anchor, target, baseline, view.index, tokens, values, features, *ends.T, view.texts
     )
 
 
@@ -310,8 +349,13 @@ def mean_own(view: SubjectsView, output: ExplainedOutput) -> Tensor | None:
     for _, batch in view.batches(BATCH):
         shown = batch["present"][:, place]
         if shown.any():
-            total = total + own_tokens(output, batch).tokens[shown].float().sum(dim=0)
-            count += int(shown.sum())
+            own = own_tokens(output, batch)
+            tokens = own.tokens[shown].float()
+            if view.anchor in view.texts:
+                # Texts differ in length, and their words in place.
+                tokens = tokens[own.mask[shown]][:, None]
+            total = total + tokens.sum(dim=0)
+            count += len(tokens)
     return total / count if count else None
 
 
@@ -333,23 +377,3 @@ def line_start(
         stand_in = (module.own.stand_in * module.own.rms).detach() if mean is None else mean
         start[-1] = torch.where(shown[:, None, None], stand_in.to(inputs[-1]), inputs[-1])
     return tuple(start)
-
-
-def combined(
-    view: SubjectsView, output: ExplainedOutput, pieces: list[np.ndarray]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Return attributions by token and feature, and those of the phase-1 scores, by modality."""
-    n_read, names = len(output.read), list(view.tables)
-    by_feature = dict(zip(output.read, pieces[:n_read], strict=True))
-    if output.reads_inputs:
-        by_feature[view.anchor] = pieces[-1]
-    factors = pieces[n_read + len(names)]
-    scores = {}
-    for place, name in enumerate(names):
-        table, heads = view.tables[name], pieces[n_read + place].sum(axis=2)
-        scores[name] = factors[:, place]
-        if table.fixed and table.vectors is None:
-            by_feature[name] = by_feature[name] + heads.reshape(by_feature[name].shape)
-        else:
-            scores[name] = scores[name] + heads.sum(axis=1)
-    return by_feature, scores

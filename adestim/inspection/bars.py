@@ -7,11 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim.exceptions import CheckpointError
 from adestim.inspection.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.attribution import TokenAttribution, token_attribution
 from adestim.inspection.drawing import OKABE_ITO, axes_or_new, plain
+from adestim.inspection.subjects import SCORE_TOKEN
 
-__all__ = ["AttributionDisplay", "QueryAttentionDisplay", "draw_bars"]
+__all__ = [
+    "AttributionDisplay",
+    "QueryAttentionDisplay",
+    "draw_bars",
+    "shortened",
+    "unit_of",
+    "with_columns",
+]
 
 N_TOP = 15
 LONGEST_NAME = 32
@@ -72,7 +81,7 @@ class QueryAttentionDisplay:
         return cls(query_attention(estimator, X, anchor=anchor)).plot(ax, n_top=n_top)
 
     def plot(self, ax: Any = None, *, n_top: int = N_TOP) -> QueryAttentionDisplay:
-        """Draw a bar a token, those of the cross-modal path beside.
+        """Draw a bar a token, or a column of a record; those of the cross-modal path beside.
 
         Parameters
         ----------
@@ -88,7 +97,7 @@ class QueryAttentionDisplay:
         """
         self.ax_ = axes_or_new(ax)
         self.figure_ = self.ax_.figure
-        table = self.attention.frame()
+        table = with_columns(self.attention, self.attention.frame())
         table["name"] = table["modality"] + ": " + table["token"]
         wide = table.pivot_table(index="name", columns="path", values="weight", sort=False)
         wide = wide.loc[wide.max(axis=1).nlargest(n_top).index[::-1]]
@@ -152,7 +161,7 @@ class AttributionDisplay:
     def plot(
         self, ax: Any = None, *, n_top: int = N_TOP, subject: Any = None
     ) -> AttributionDisplay:
-        """Draw a bar a token.
+        """Draw a bar a token, or a column of a record that a language model reads.
 
         Parameters
         ----------
@@ -172,18 +181,67 @@ class AttributionDisplay:
         self.figure_ = self.ax_.figure
         found = self.attribution
         if subject is None:
-            table, column = found.frame(), "mean_absolute"
+            table, column = with_columns(found, found.frame()), "mean_absolute"
         else:
-            table = found.frame("subject")
+            table = with_columns(found, found.frame("subject"), "subject")
             table, column = table[table["subject"] == subject], "attribution"
         names = table["modality"] + ": " + table["token"]
         draw_bars(self.ax_, pd.Series(table[column].to_numpy(), list(names)), n_top)
-        unit = "units of the target" if found.target is None else f"log-odds of {found.target}"
         kind = "mean absolute attribution" if subject is None else "attribution"
-        self.ax_.set_xlabel(f"{kind}, {unit}")
+        self.ax_.set_xlabel(f"{kind}, {unit_of(found)}")
         who = "" if subject is None else f", {subject}"
         self.ax_.set_title(f"Anchor {found.anchor}{who}", fontsize=10)
         return self
+
+
+def unit_of(found: TokenAttribution) -> str:
+    """Return what attributions are in.
+
+    Parameters
+    ----------
+    found : TokenAttribution
+        Attributions.
+
+    Returns
+    -------
+    str
+    """
+    return "units of the target" if found.target is None else f"log-odds of {found.target}"
+
+
+def with_columns(
+    found: QueryAttention | TokenAttribution, table: pd.DataFrame, level: str = "column"
+) -> pd.DataFrame:
+    """Return a tidy table of tokens in which records stand by column.
+
+    Parameters
+    ----------
+    found : QueryAttention or TokenAttribution
+        Where the table is from.
+    table : DataFrame
+        With ``modality`` and ``token``; a row a subject too for ``level="subject"``.
+    level : {"column", "subject"}, default="column"
+        Means of all subjects, or a row a subject and column.
+
+    Returns
+    -------
+    DataFrame
+        As it was where no record is in it, or where its tokenizer is not there: tokens then keep
+        their numbers.
+    """
+    read = [name for name in found.texts if name in set(table["modality"])]
+    if not read:
+        return table
+    try:
+        words = found.words(level).rename(columns={"column": "token"})
+    except CheckpointError:
+        return table
+    keys = [name for name in ("path", "subject", "modality", "token") if name in words]
+    if level == "subject":
+        words = words.groupby(keys, sort=False, as_index=False)["attribution"].sum()
+    words["token"] = words["token"].replace("", "opening")
+    numbered = table["modality"].isin(read) & (table["token"] != SCORE_TOKEN)
+    return pd.concat([table[~numbered], words[[*keys, *table.columns.difference(keys)]]])
 
 
 def draw_bars(ax: Any, values: pd.Series, n_top: int) -> None:
@@ -234,7 +292,19 @@ def draw_pairs(ax: Any, table: pd.DataFrame) -> None:
     plain(ax)
 
 
-def shortened(name: Any) -> str:
-    """Return a name that fits beside a plot."""
+def shortened(name: Any, longest: int = LONGEST_NAME) -> str:
+    """Return a name that fits beside a plot.
+
+    Parameters
+    ----------
+    name : object
+        The name.
+    longest : int, default=32
+        Number of characters.
+
+    Returns
+    -------
+    str
+    """
     text = str(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

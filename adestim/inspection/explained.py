@@ -10,7 +10,7 @@ import pandas as pd
 
 from adestim.inspection.attention import query_attention
 from adestim.inspection.attribution import TokenAttribution, token_attribution
-from adestim.inspection.bars import AttributionDisplay, QueryAttentionDisplay
+from adestim.inspection.bars import AttributionDisplay, QueryAttentionDisplay, with_columns
 from adestim.inspection.contribution import Contributions, modality_contributions
 from adestim.inspection.counterfactual import what_if_missing
 from adestim.inspection.deciding import deciding_anchor
@@ -30,11 +30,15 @@ from adestim.inspection.page import (
 )
 from adestim.inspection.places import TokenPlaces, token_places
 from adestim.inspection.subjects import SCORE_TOKEN
+from adestim.inspection.written import WordsDisplay
 
 __all__ = ["anchors_body", "modalities_body", "subjects_body", "tokens_body"]
 
 N_TOP = 10
 MOST_BARS = 15
+# A word of fewer records may be what one patient's note says.
+MIN_SUBJECTS = 5
+WORDS_A_LINE = 8
 ON_BRAIN = ("regions", "grid", "parcels")
 KINDS = {
     "regions": "Brain map",
@@ -154,7 +158,7 @@ def attention_part(material: Material) -> str:
     """Return what queries read."""
     attention = query_attention(material.fusion, material.explained)
     ax = QueryAttentionDisplay(attention).plot(new_axes((6.2, 4.6))).ax_
-    table = attention.frame()
+    table = with_columns(attention, attention.frame()).reset_index(drop=True)
     top = table.loc[table["weight"].idxmax()]
     alt = f"Mean attention of queries to tokens. Most: {top['modality']}, {top['token']}."
     return figure_html(ax, alt, "What the queries read most.")
@@ -164,7 +168,7 @@ def attributions_part(material: Material) -> str:
     """Return attributions of all tokens, and of each modality in its place."""
     found = token_attribution(material.fusion, material.explained, target=material.target)
     ax = AttributionDisplay(found).plot(new_axes((6.2, 4.6))).ax_
-    table = found.frame()
+    table = with_columns(found, found.frame()).reset_index(drop=True)
     top = table.loc[table["mean_absolute"].idxmax()]
     alt = f"Mean absolute attributions of tokens. Most: {top['modality']}, {top['token']}."
     parts = [attempt(modality_part, material, found, name) for name in found.values]
@@ -173,6 +177,8 @@ def attributions_part(material: Material) -> str:
 
 def modality_part(material: Material, found: TokenAttribution, modality: str) -> str:
     """Return attributions of one modality where its tokens are, and its first tokens."""
+    if modality in found.texts:
+        return words_part(found, modality)
     values = found.values[modality]
     places = token_places(material.estimator, modality, n_tokens=values.shape[1] - 1)
     heading = f"{KINDS[places.kind]}: {modality}"
@@ -183,6 +189,24 @@ def modality_part(material: Material, found: TokenAttribution, modality: str) ->
     rows = table_html(worded(top), caption)
     picture = attempt(place_figure, found, places, top)
     return f"<h3>{escape(heading)}</h3>" + picture + rows
+
+
+def words_part(found: TokenAttribution, modality: str) -> str:
+    """Return attributions of one modality's records by column, and by common words."""
+    own = lambda table: table[table["modality"] == modality].drop(columns="modality")  # noqa: E731
+    columns = own(found.words("column")).set_index("column").rename(index={"": "opening"})
+    words = own(found.words(min_subjects=MIN_SUBJECTS)).nlargest(N_TOP, "spread")
+    parts = [f"<h3>{escape(KINDS['columns'])}: {escape(modality)}</h3>"]
+    if len(words):
+        size = (6.0, 1 + 0.2 * min(len(words), MOST_BARS))
+        display = WordsDisplay(found, modality).plot(new_axes(size), min_subjects=MIN_SUBJECTS)
+        alt = f"Words of {modality} whose attribution differs most between subjects. "
+        first = ", ".join(words["word"].head(3))
+        parts.append(figure_html(display.ax_, f"{alt}First: {first}.", f"Words of {modality}."))
+    parts.append(table_html(worded(columns), f"Columns of {modality}, each its whole sentence"))
+    caption = f"Words of {modality} that stand in {MIN_SUBJECTS} records or more"
+    parts.append(table_html(worded(words.set_index("word")), caption))
+    return "".join(parts)
 
 
 def place_figure(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame) -> str:
@@ -262,11 +286,26 @@ def subject_part(
 def first_tokens(material: Material, place: int) -> str:
     """Return the tokens that add most to one subject's output, as its first anchor reads them."""
     part = material.part(material.asked[[place]])
-    table = token_attribution(material.fusion, part, target=material.target).frame("subject")
-    table = table.drop(columns="subject").dropna()
+    found = token_attribution(material.fusion, part, target=material.target)
+    table = with_columns(found, found.frame("subject"), "subject")
+    table = table.drop(columns="subject").dropna().reset_index(drop=True)
     largest = table["attribution"].abs().nlargest(N_TOP).index
     shown = table.loc[largest].set_index("token")
-    return table_html(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
+    rows = table_html(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
+    return rows + "".join(attempt(record_figure, material, found, name) for name in found.texts)
+
+
+def record_figure(material: Material, found: TokenAttribution, modality: str) -> str:
+    """Return one subject's record, its words shaded; only where subjects may be known."""
+    label = found.subjects[0]
+    if not material.show_ids or np.isnan(found.values[modality]).all():
+        return ""
+    words = found.words("subject")
+    n_lines = len(words) // WORDS_A_LINE + words["column"].nunique() + 3
+    ax = WordsDisplay(found, modality).plot(new_axes((9.0, 0.24 * n_lines)), subject=label).ax_
+    strongest = words.loc[words["attribution"].abs().idxmax(), "word"]
+    alt = f"The record of {modality}. Strongest word: {strongest}."
+    return figure_html(ax, alt, f"What the words of {modality} add.")
 
 
 def decided(material: Material, place: int) -> str:

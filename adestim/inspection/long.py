@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 
 from adestim.exceptions import InputError
 
-__all__ = ["MAX_ROWS", "known_mean", "long_frame", "require_level"]
+__all__ = ["MAX_ROWS", "known_mean", "long_frame", "require_level", "require_rows"]
 
 MAX_ROWS = 5_000_000
 
@@ -45,15 +45,35 @@ def long_frame(values: np.ndarray, axes: Mapping[str, Sequence], name: str) -> p
     0      s1   age    0.25
     1      s1   sex    0.75
     """
-    n_rows = prod(values.shape)
+    remedy = "Ask for level='token', pass fewer subjects, or read the arrays themselves"
+    require_rows(prod(values.shape), axes, remedy)
+    index = pd.MultiIndex.from_product([list(labels) for labels in axes.values()], names=list(axes))
+    return pd.DataFrame({name: values.ravel()}, index=index).reset_index()
+
+
+def require_rows(n_rows: int, axes: Iterable[str], remedy: str) -> None:
+    """Refuse a table of millions of rows.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of rows.
+    axes : iterable of str
+        What there is a row for.
+    remedy : str
+        What to do instead.
+
+    Raises
+    ------
+    InputError
+        When it would have more than five million rows.
+    """
     if n_rows > MAX_ROWS:
         raise InputError(
             f"A tidy table has at most {MAX_ROWS:,} rows",
             got=f"{n_rows:,} rows, {' x '.join(axes)}",
-            remedy="Ask for level='token', pass fewer subjects, or read the arrays themselves",
+            remedy=remedy,
         )
-    index = pd.MultiIndex.from_product([list(labels) for labels in axes.values()], names=list(axes))
-    return pd.DataFrame({name: values.ravel()}, index=index).reset_index()
 
 
 def known_mean(values: np.ndarray, axis: int) -> np.ndarray:

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import InputError, MissingDependencyError
-from adestim.inspection.attention import query_attention
-from adestim.inspection.attribution import token_attribution
-from adestim.inspection.bars import draw_bars
+from adestim.inspection.attention import OWN, QueryAttention, query_attention
+from adestim.inspection.attribution import TokenAttribution, token_attribution
+from adestim.inspection.bars import draw_bars, unit_of
 from adestim.inspection.drawing import OKABE_ITO, axes_or_new, draw_map, plain
 from adestim.inspection.long import known_mean
 from adestim.inspection.places import TokenPlaces, token_places
@@ -95,6 +95,9 @@ class TokenMapDisplay:
     ) -> TokenMapDisplay:
         """Draw a cohort's mean attribution of, or attention to, one modality's tokens.
 
+        Those of records that a language model reads are drawn by column;
+        :class:`WordsDisplay` draws their words.
+
         Parameters
         ----------
         estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
@@ -122,8 +125,12 @@ class TokenMapDisplay:
         where = {name: settings.pop(name, None) for name in ("parcellation", "coordinates")}
         # Told before minutes of gradients.
         token_places(estimator, modality, **where)
-        values, label, features = mean_values(estimator, X, modality, of, anchor, settings)
-        places = token_places(estimator, modality, n_tokens=len(values) - 1, **where)
+        found = explained(estimator, X, modality, of, anchor, settings)
+        values, label, features = mean_values(found, modality)
+        if modality in found.texts:
+            values, places = by_column(found, modality)
+        else:
+            places = token_places(estimator, modality, n_tokens=len(values) - 1, **where)
         display = cls(values, places, label=label, features=features)
         return display.plot(ax, kind=kind)
 
@@ -279,14 +286,12 @@ default="auto"
         ax.set_xlabel(self.label)
 
 
-def mean_values(
+def explained(
     estimator: Any, X: Any, modality: str, of: str, anchor: str | None, settings: dict
-) -> tuple[np.ndarray, str, pd.DataFrame | None]:
-    """Return a cohort's mean attribution or attention, its label, and attributions by feature."""
+) -> TokenAttribution | QueryAttention:
+    """Return a cohort's attribution or attention."""
     if of == "attribution":
-        found = token_attribution(estimator, X, anchor=anchor, **settings)
-        label = "attribution" + ("" if found.target is None else f", log-odds of {found.target}")
-        return known_mean(found.values[modality], 0), label, found.features.get(modality)
+        return token_attribution(estimator, X, anchor=anchor, **settings)
     if of != "attention":
         raise InputError(
             "'of' must name what is drawn",
@@ -300,7 +305,30 @@ def mean_values(
             got=f"{modality!r}, the anchor",
             remedy=f"Choose from {list(attention.weights)}, or another anchor",
         )
-    return known_mean(known_mean(attention.weights[modality], 1), 0), "attention", None
+    return attention
+
+
+def mean_values(
+    found: TokenAttribution | QueryAttention, modality: str
+) -> tuple[np.ndarray, str, pd.DataFrame | None]:
+    """Return mean attribution or attention by token, its label, and attributions by feature."""
+    if isinstance(found, QueryAttention):
+        return known_mean(known_mean(found.weights[modality], 1), 0), "attention", None
+    label = f"attribution, {unit_of(found)}"
+    return known_mean(found.values[modality], 0), label, found.features.get(modality)
+
+
+def by_column(
+    found: TokenAttribution | QueryAttention, modality: str
+) -> tuple[np.ndarray, TokenPlaces]:
+    """Return means by column of a record, whose words have no fixed places."""
+    table = found.words("column")
+    table = table[table["modality"] == modality]
+    if isinstance(found, QueryAttention):
+        table = table[table["path"] == OWN]
+    names = tuple(table["column"].replace("", "opening"))
+    values = table["weight" if "weight" in table else "mean"].to_numpy()
+    return values, TokenPlaces(modality, "columns", names)
 
 
 def draw_manhattan(ax: Any, table: pd.DataFrame, n_top: int) -> None:

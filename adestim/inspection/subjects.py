@@ -15,6 +15,7 @@ from adestim.batches import FusionData, to_device
 from adestim.encoding import BackboneSpec
 from adestim.estimators import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.exceptions import InputError
+from adestim.inspection.words import RecordTexts, texts_of
 from adestim.modalities import check_fusion_table, read_modalities
 from adestim.tokens import TokenTable, require_a_modality, stack_tokens
 from adestim.training import FusionNet
@@ -40,6 +41,8 @@ class SubjectsView:
         Their tokens by modality.
     data : FusionData
         Their tensors.
+    texts : dict of str to RecordTexts
+        Their records, of modalities that a language model reads.
     """
 
     fusion: Any
@@ -47,6 +50,7 @@ class SubjectsView:
     index: pd.Index
     tables: dict[str, TokenTable]
     data: FusionData
+    texts: dict[str, RecordTexts]
 
     @property
     def net(self) -> FusionNet:
@@ -100,7 +104,8 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     require_a_modality(tables, frame.index)
     scores = fusion.phase_one_.scores([table.pooled() for table in tables.values()])
     data = dict(fusion._data_by_net(cells, tables, scores))[anchor]
-    return SubjectsView(fusion, anchor, frame.index, tables, data)
+    texts = texts_of(cells, inputs.likes)
+    return SubjectsView(fusion, anchor, frame.index, tables, data, texts)
 
 
 def fusion_of(estimator: Any) -> Any:
