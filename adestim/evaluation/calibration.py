@@ -12,6 +12,8 @@ MAX_STEPS = 100
 MAX_HALVINGS = 40
 # Of Newton's decrement a subject: coefficients are then right to nine digits.
 TOLERANCE = 1e-18
+# Nearer the maximum than this the likelihood differs by rounding alone, and Newton's step is right.
+NEAR = 1e-9
 
 
 def calibration_slope(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -> float:
@@ -103,9 +105,10 @@ def logistic_fit(
         p = expit(beta @ design)
         gradient = design @ (weight * (y - p))
         step = np.linalg.solve((design * (weight * p * (1 - p))) @ design.T + ridge, gradient)
-        if gradient @ step <= TOLERANCE * weight.sum():
+        decrement = gradient @ step / weight.sum()
+        if decrement <= TOLERANCE:
             return beta
-        beta = uphill(beta, step, design, y, weight)
+        beta = beta + step if decrement < NEAR else uphill(beta, step, design, y, weight)
     return np.full_like(start, np.nan)
 
 

@@ -56,3 +56,11 @@ def test_one_class_has_neither():
     y, log_odds, weight = np.ones(5, dtype=bool), np.arange(5.0), np.ones(5)
     assert np.isnan(calibration_slope(y, log_odds, weight))
     assert np.isnan(calibration_intercept(y, log_odds, weight))
+
+
+def test_slopes_are_found_where_rounding_hides_the_last_gain_of_likelihood():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        log_odds = rng.normal(-1, 2, 300)
+        y = rng.random(300) < expit(log_odds)
+        assert np.isfinite(calibration_slope(y, log_odds, np.ones(300)))
