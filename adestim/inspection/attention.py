@@ -18,7 +18,14 @@ from adestim.exceptions import InputError
 from adestim.fusion.qformer import ModalityAwareQFormer
 from adestim.inspection.long import known_mean, long_frame, require_level
 from adestim.inspection.subjects import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
-from adestim.inspection.words import RecordTexts, by_column, by_word, of_subjects, word_values
+from adestim.inspection.words import (
+    RecordTexts,
+    by_column,
+    by_word,
+    of_subjects,
+    word_values,
+    words_table,
+)
 
 __all__ = ["QueryAttention", "attention_weights", "query_attention"]
 
@@ -142,7 +149,7 @@ class QueryAttention:
         self, values: dict[str, np.ndarray], level: str, min_subjects: int
     ) -> pd.DataFrame:
         """Return the attention by word on one path."""
-        table = word_values(self.texts, values, level)
+        table = words_table(word_values(self.texts, values), level)
         if level == "subject":
             return of_subjects(table, self.subjects, "weight")
         n_subjects = {

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from adestim.exceptions import InputError
+from adestim.inspection.ends import line_end, line_start, mean_own
 from adestim.inspection.integrated import (
     ExplainedOutput,
     features_of,
@@ -20,9 +21,18 @@ from adestim.inspection.integrated import (
     target_place,
 )
 from adestim.inspection.long import known_mean, long_frame, require_level
+from adestim.inspection.notes import spelled
 from adestim.inspection.sharing import combined, joined
 from adestim.inspection.subjects import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
-from adestim.inspection.words import RecordTexts, by_column, by_word, of_subjects, word_values
+from adestim.inspection.words import (
+    RecordTexts,
+    Spelled,
+    by_column,
+    by_word,
+    of_subjects,
+    word_values,
+    words_table,
+)
 
 __all__ = ["TokenAttribution", "attribute", "token_attribution"]
 
@@ -55,6 +65,8 @@ class TokenAttribution:
         Output of the subject, and of the baseline.
     texts : dict of str to RecordTexts, default={}
         Records of the modalities that a language model reads.
+    notes : tuple, default=()
+        Words of free text that the built-in clinical model reads, each with what it adds.
     """
 
     anchor: str
@@ -67,6 +79,7 @@ class TokenAttribution:
     outputs: np.ndarray
     baselines: np.ndarray
     texts: dict[str, RecordTexts] = field(default_factory=dict)
+    notes: tuple[Spelled, ...] = ()
 
     def frame(self, level: str = "token") -> pd.DataFrame:
         """Return the attributions as a tidy table.
@@ -92,7 +105,10 @@ class TokenAttribution:
         return pd.concat([part(name) for name in self.values], ignore_index=True)
 
     def words(self, level: str = "word", *, min_subjects: int = 1) -> pd.DataFrame:
-        """Return the attributions by word, of modalities whose records a language model reads.
+        """Return the attributions by word of records and free text.
+
+        Words are those of records that a language model reads, and of columns of free text that
+        the built-in clinical model reads; the latter only where a whole pipeline was looked into.
 
         Parameters
         ----------
@@ -120,10 +136,12 @@ class TokenAttribution:
         CheckpointError
             When the language model's folder, which holds its tokenizer, is not there.
         """
-        table = word_values(self.texts, self.values, level)
+        table = words_table(chain(word_values(self.texts, self.values), self.notes), level)
         if level == "subject":
             return of_subjects(table, self.subjects, "attribution")
-        n_subjects = {name: int((~np.isnan(self.values[name]).all(1)).sum()) for name in self.texts}
+        n_subjects = {
+            name: int((~np.isnan(values).all(axis=1)).sum()) for name, values in self.values.items()
+        }
         found = by_column(table, n_subjects)
         return found if level == "column" else by_word(table, n_subjects, min_subjects)
 
@@ -294,9 +312,29 @@ def attribute(
             mean = by_feature[name][present].mean(axis=0)
             columns = table.backbone.option("feature_names")
             features[name] = pd.DataFrame(mean, index=list(names), columns=columns)
-    return TokenAttribution(
-        view.anchor, target, baseline, view.index, tokens, values, features, *ends.T, view.texts
+    notes = chain.from_iterable(
+        spelled(name, columns, by_feature[name], means_of(view, output, name))
+        for name, columns in view.notes.items()
     )
+    return TokenAttribution(
+        anchor=view.anchor,
+        target=target,
+        baseline=baseline,
+        subjects=view.index,
+        tokens=tokens,
+        values=values,
+        features=features,
+        outputs=ends[:, 0],
+        baselines=ends[:, 1],
+        texts=view.texts,
+        notes=tuple(notes),
+    )
+
+
+def means_of(view: SubjectsView, output: ExplainedOutput, modality: str) -> np.ndarray:
+    """Return the training means of a modality's features, (n_tokens, n_features)."""
+    place = list(view.tables).index(modality)
+    return output.heads.separate[place].mean.reshape(view.tables[modality].tokens.shape[1:])
 
 
 def attributed_batches(
@@ -306,7 +344,7 @@ def attributed_batches(
     features = [
         features_of(table, output.heads, place) for place, table in enumerate(view.tables.values())
     ]
-    mean = mean_own(view, output) if output.reads_inputs and baseline == "mean" else None
+    mean = mean_own(view, output, BATCH) if output.reads_inputs and baseline == "mean" else None
     for rows, batch in view.batches(BATCH):
         inputs, others = line_end(output, batch, [block[rows] for block in features], rows)
         start = line_start(output, inputs, batch["present"], baseline, mean)
@@ -314,66 +352,3 @@ def attributed_batches(
             ends = torch.stack([output(*inputs, *others), output(*start, *others)], dim=1)
         found = integrate(output, inputs, start, others, n_steps)
         yield ends.cpu().numpy(), [part.detach().cpu().numpy() for part in found]
-
-
-def line_end(
-    output: ExplainedOutput, batch: dict, features: list[np.ndarray], rows: np.ndarray
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """Return the subjects' inputs, and what else the output needs."""
-    present = batch["present"]
-    device = present.device
-    inputs = [batch["tokens"][name] for name in output.read]
-    inputs += [torch.from_numpy(block).to(device) for block in features]
-    inputs.append(torch.ones(present.shape, device=device))
-    others = [present, torch.from_numpy(rows).to(device)]
-    others += [batch["masks"][name] for name in output.read]
-    if output.reads_inputs:
-        own = own_tokens(output, batch)
-        inputs.append(own.tokens.float())
-        others.append(own.mask)
-    return tuple(inputs), tuple(others)
-
-
-@torch.no_grad()
-def own_tokens(output: ExplainedOutput, batch: dict) -> Any:
-    """Return the embedded tokens of a foundation model."""
-    module = output.module
-    place = module.modalities.index(module.anchor)
-    return module.own(module.backbone, batch, module.anchor, place)
-
-
-def mean_own(view: SubjectsView, output: ExplainedOutput) -> Tensor | None:
-    """Return the mean embedded tokens of the subjects who have the anchor."""
-    place = list(view.tables).index(view.anchor)
-    total, count = 0.0, 0
-    for _, batch in view.batches(BATCH):
-        shown = batch["present"][:, place]
-        if shown.any():
-            own = own_tokens(output, batch)
-            tokens = own.tokens[shown].float()
-            if view.anchor in view.texts:
-                # Texts differ in length, and their words in place.
-                tokens = tokens[own.mask[shown]][:, None]
-            total = total + tokens.sum(dim=0)
-            count += len(tokens)
-    return total / count if count else None
-
-
-def line_start(
-    output: ExplainedOutput,
-    inputs: tuple[Tensor, ...],
-    present: Tensor,
-    baseline: str,
-    mean: Tensor | None,
-) -> tuple[Tensor, ...]:
-    """Return the baseline's inputs: zeros, which are means, and intercepts for ``"mean"``."""
-    start = [torch.zeros_like(value) for value in inputs]
-    factor = len(output.read) + len(output.heads.modalities)
-    if baseline == "mean":
-        start[factor] = torch.ones_like(inputs[factor])
-    if output.reads_inputs:
-        module = output.module
-        shown = present[:, module.modalities.index(module.anchor)]
-        stand_in = (module.own.stand_in * module.own.rms).detach() if mean is None else mean
-        start[-1] = torch.where(shown[:, None, None], stand_in.to(inputs[-1]), inputs[-1])
-    return tuple(start)

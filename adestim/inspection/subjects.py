@@ -15,6 +15,7 @@ from adestim.batches import FusionData, to_device
 from adestim.encoding import BackboneSpec
 from adestim.estimators import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.exceptions import InputError
+from adestim.inspection.notes import FreeText, free_texts
 from adestim.inspection.words import RecordTexts, texts_of
 from adestim.modalities import check_fusion_table, read_modalities
 from adestim.tokens import TokenTable, require_a_modality, stack_tokens
@@ -43,6 +44,8 @@ class SubjectsView:
         Their tensors.
     texts : dict of str to RecordTexts
         Their records, of modalities that a language model reads.
+    notes : dict of str to list of FreeText
+        Their free text, of modalities that the built-in clinical model reads.
     """
 
     fusion: Any
@@ -51,6 +54,7 @@ class SubjectsView:
     tables: dict[str, TokenTable]
     data: FusionData
     texts: dict[str, RecordTexts]
+    notes: dict[str, list[FreeText]]
 
     @property
     def net(self) -> FusionNet:
@@ -95,6 +99,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     """
     fusion = fusion_of(estimator)
     anchor = chosen_anchor(fusion, anchor)
+    notes = free_texts(estimator, X)
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     inputs = fusion._inputs
@@ -105,7 +110,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     scores = fusion.phase_one_.scores([table.pooled() for table in tables.values()])
     data = dict(fusion._data_by_net(cells, tables, scores))[anchor]
     texts = texts_of(cells, inputs.likes)
-    return SubjectsView(fusion, anchor, frame.index, tables, data, texts)
+    return SubjectsView(fusion, anchor, frame.index, tables, data, texts, notes)
 
 
 def fusion_of(estimator: Any) -> Any:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,24 @@ import pandas as pd
 from adestim.clinical.language_words import Word, reads_records, record_reader
 from adestim.encoding import BackboneSpec, Encoding, read_array
 from adestim.exceptions import InputError
-from adestim.inspection.long import require_level, require_rows
+from adestim.inspection.long import MAX_ROWS, require_level, require_rows
 
-__all__ = ["RecordTexts", "by_column", "by_word", "of_subjects", "texts_of", "word_values"]
+__all__ = [
+    "WORDS",
+    "RecordTexts",
+    "Spelled",
+    "by_column",
+    "by_word",
+    "of_subjects",
+    "texts_of",
+    "word_values",
+    "words_table",
+]
 
 LEVELS = ("word", "column", "subject")
+WORDS = ("row", "modality", "place", "column", "word", "value")
+# Items as WORDS names them.
+Spelled = tuple[int, str, int, str, str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +85,9 @@ def texts_of(
 
 
 def word_values(
-    texts: Mapping[str, RecordTexts], values: Mapping[str, np.ndarray], level: str
-) -> pd.DataFrame:
-    """Return values word by word, those of a word's tokens summed.
+    texts: Mapping[str, RecordTexts], values: Mapping[str, np.ndarray]
+) -> Iterator[Spelled]:
+    """Yield values word by word, those of a word's tokens summed.
 
     Parameters
     ----------
@@ -81,6 +95,26 @@ def word_values(
         Records by modality.
     values : mapping of str to ndarray of shape (n_subjects, n_tokens)
         Values by modality; others than those of ``texts`` are not read.
+
+    Yields
+    ------
+    tuple
+        As :data:`WORDS` names its items.
+    """
+    for name in texts.keys() & values.keys():
+        for row, words in enumerate(texts[name].words):
+            for place, word in enumerate(words, start=1):
+                value = values[name][row, list(word.tokens)].sum()
+                yield row, name, place, word.column, word.text, value
+
+
+def words_table(spelled: Iterable[Spelled], level: str) -> pd.DataFrame:
+    """Return words and their values as a table.
+
+    Parameters
+    ----------
+    spelled : iterable of tuple
+        As :func:`word_values` yields them.
     level : {"word", "column", "subject"}
         Checked, and else not read.
 
@@ -93,26 +127,20 @@ def word_values(
     Raises
     ------
     InputError
-        When no modality is read as text, there is no such level, or there are millions of words.
+        When there is not a single word, there is no such level, or there are millions of words.
     """
     require_level(level, LEVELS)
-    shown = [name for name in texts if name in values]
-    if not shown:
+    rows = list(islice(spelled, MAX_ROWS + 1))
+    if not rows:
         raise InputError(
-            "Words need a modality whose records a language model reads",
-            got=f"modalities {list(values)}",
-            remedy="Encode the records by ClinicalExtractor(backbone='all-minilm-l6-v2'), or by "
-            "another language model",
+            "Words need records that a language model reads, or a pipeline whose "
+            "ClinicalExtractor reads free text",
+            got="tokens that are no text",
+            remedy="Pass the whole pipeline; or encode the records by "
+            "ClinicalExtractor(backbone='all-minilm-l6-v2'), or by another language model",
         )
-    n_rows = sum(len(words) for name in shown for words in texts[name].words)
-    require_rows(n_rows, ("subject", "word"), "Pass fewer subjects")
-    parts = [
-        (row, name, place, word.column, word.text, values[name][row, list(word.tokens)].sum())
-        for name in shown
-        for row, words in enumerate(texts[name].words)
-        for place, word in enumerate(words, start=1)
-    ]
-    return pd.DataFrame(parts, columns=["row", "modality", "place", "column", "word", "value"])
+    require_rows(len(rows), ("subject", "word"), "Pass fewer subjects")
+    return pd.DataFrame(rows, columns=list(WORDS))
 
 
 def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
@@ -121,7 +149,7 @@ def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFr
     Parameters
     ----------
     table : DataFrame
-        As :func:`word_values` returns it.
+        As :func:`words_table` returns it.
     subjects : pandas.Index
         The subjects.
     name : str
@@ -143,7 +171,7 @@ def by_word(
     Parameters
     ----------
     table : DataFrame
-        As :func:`word_values` returns it.
+        As :func:`words_table` returns it.
     n_subjects : mapping of str to int
         How many subjects have each modality.
     min_subjects : int, default=1
@@ -166,7 +194,7 @@ def by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFram
     Parameters
     ----------
     table : DataFrame
-        As :func:`word_values` returns it.
+        As :func:`words_table` returns it.
     n_subjects : mapping of str to int
         How many subjects have each modality.
 

@@ -33,7 +33,7 @@ class WordsDisplay:
     attribution : TokenAttribution
         What is drawn.
     modality : str, default=None
-        A modality whose records a language model reads; None for the first.
+        A modality whose records or notes are text; None for the first.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class WordsDisplay:
         X : {DataFrame, array-like} of shape (n_subjects, n_columns)
             Table as in ``fit``.
         modality : str, default=None
-            A modality whose records a language model reads; None for the first.
+            A modality whose records or notes are text; None for the first.
         subject : label, default=None
             One subject, whose record is drawn; None for bars over all.
         n_top : int, default=15
@@ -156,11 +156,11 @@ class WordsDisplay:
 
     def _own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the modality that is drawn."""
-        known = list(self.attribution.texts)
-        modality = known[0] if self.modality is None else self.modality
+        known = table["modality"].unique().tolist()
+        modality = (known or [None])[0] if self.modality is None else self.modality
         if modality not in known:
             raise InputError(
-                "'modality' must be one whose records a language model reads",
+                "'modality' must be one of which there are words",
                 got=repr(modality),
                 remedy=f"Choose from {known}",
             )

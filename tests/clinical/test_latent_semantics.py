@@ -54,3 +54,20 @@ def test_a_text_without_words_is_at_the_origin():
 
 def test_only_texts_that_are_there_are_learned_from():
     assert known_texts(pd.Series(["a", None, " ", "b"])) == ["a", "b"]
+
+
+def test_words_sum_to_the_coordinates_of_a_text():
+    texts = ["Forgets names, forgets appointments", "tremor of the right hand", "naïve", "a 1 ?"]
+    semantics = learn_latent_semantics(texts, width=3, seed=0)
+    for text, coordinates in zip(texts, semantics.embed(texts), strict=True):
+        words, parts = semantics.parts(text)
+        assert parts.shape == (len(words), 3)
+        np.testing.assert_allclose(parts.sum(axis=0), coordinates, atol=1e-6)
+    assert semantics.parts(texts[0])[0] == ["forgets", "names", "forgets", "appointments"]
+    assert semantics.parts(texts[2])[0] == ["naive"]
+
+
+def test_repeated_texts_have_no_coordinates_of_rounding():
+    texts = ["forgets names", "walks every day"] * 8
+    components = learn_latent_semantics(texts, width=4, seed=0).components
+    assert (np.abs(components).max(axis=1) > 0).tolist() == [True, True, False, False]
