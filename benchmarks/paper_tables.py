@@ -26,6 +26,9 @@ from adestim.evaluation import ablate, compare, rivals, transfer
 TASKS = {**POSITIVES, "nc_pd": "PD"}
 OURS = "anchored fusion"
 LATE = "late fusion"
+PHASE_ONE = "its phase 1 alone"
+OUR_START = "self-attention, our start"
+PARTS = [PHASE_ONE, OUR_START]
 SCORES = ("roc_auc", "balanced_accuracy", "sensitivity", "specificity", "brier",
           "calibration_slope")  # fmt: skip
 SEED = 1
@@ -99,15 +102,13 @@ def contestants(X):
     modalities = list(dict.fromkeys(str(name).split("__")[0] for name in X.columns))
     return {
         OURS: ours(),
-        "its phase 1 alone": ours(max_epochs=0),
+        PHASE_ONE: ours(max_epochs=0),
         **rivals(modalities, device="cpu"),
-        "self-attention, our start": rivals(modalities, device="cpu", start="stacked")[
-            "self-attention"
-        ],
+        OUR_START: rivals(modalities, device="cpu", start="stacked")["self-attention"],
     }
 
 
-def main_table(setting, arguments):
+def main_table(setting, arguments, areas):
     """Return a setting's table: every rival, with intervals, tests and controls."""
     table = compare(
         contestants(setting.X),
@@ -121,6 +122,7 @@ def main_table(setting, arguments):
         n_jobs=arguments.jobs,
         verbose=True,
     )
+    areas[setting.name] = table.folds.groupby("estimator", sort=False)["roc_auc"].mean()
     parts = [f"## {setting.name}", scores_of(table, arguments), differences_of(table)]
     if setting.oracle is not None:
         parts.append(closed(table, setting))
@@ -229,14 +231,26 @@ def external_table(setting, arguments):
     ]
 
 
-def sections(arguments):
+def overview(areas):
+    """Return the areas under the curve of all that were run everywhere, and their mean ranks."""
+    table = pd.DataFrame(areas).dropna().drop(index=PARTS, errors="ignore")
+    ranks = table.rank(ascending=False).mean(axis=1)
+    shown = table.round(3).assign(**{"mean rank": ranks.round(1)}).sort_values("mean rank")
+    head = (
+        "## All settings\n\nArea under the ROC curve, mean over folds, and mean rank; parts of the "
+        "method itself are left out. Settings of one task hold the same subjects."
+    )
+    return [head, markdown(shown.rename_axis("estimator").reset_index().astype(str))]
+
+
+def sections(arguments, areas):
     """Yield the sections of the page, the quick ones first."""
     if arguments.data.is_file():
         for setting in real(arguments.data):
-            yield main_table(setting, arguments)
+            yield main_table(setting, arguments, areas)
     for task in arguments.tasks:
         for setting in simulated(task, arguments.subjects, arguments.jobs):
-            yield main_table(setting, arguments)
+            yield main_table(setting, arguments, areas)
             if setting.name == "nc_ad, missing as in ADNI":
                 yield anchors_table(setting, arguments)
                 yield external_table(setting, arguments)
@@ -262,9 +276,11 @@ def main():
         "corrected resampled t-test and by DeLong's, adjusted after Holm. All fusions read the "
         "same encodings and phase-1 models.",
     ]
-    for parts in sections(arguments):
-        page += parts
-        write("paper_tables", "\n\n".join([*page, f"Measured with {machine()}"]))
+    body, areas = [], {}
+    for parts in sections(arguments, areas):
+        body += parts
+        measured = f"Measured with {machine()}"
+        write("paper_tables", "\n\n".join([*page, *overview(areas), *body, measured]))
 
 
 if __name__ == "__main__":
