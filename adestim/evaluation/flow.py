@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from adestim._axes import axes_or_new
 from adestim.encoding import is_missing
-from adestim.evaluation.axes import axes_or_new
 from adestim.evaluation.patterns import missing_patterns, pattern_labels
 from adestim.evaluation.tables import frame_to_markdown
 from adestim.union import ModalityUnion, select_columns

@@ -11,8 +11,8 @@ from joblib import Parallel, delayed
 from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer
 
+from adestim._axes import axes_or_new
 from adestim._sklearn import draw_seeds
-from adestim.evaluation.axes import axes_or_new
 from adestim.evaluation.folds import list_splits, mean_score
 from adestim.evaluation.splits import require_groups
 from adestim.exceptions import InputError

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
+from adestim._axes import axes_or_new
 from adestim._sklearn import draw_seeds
-from adestim.evaluation.axes import axes_or_new
 from adestim.evaluation.dropout import draw_hidden, hide_modalities, which_may_be_hidden
 from adestim.evaluation.folds import fit_fold, list_splits
 from adestim.evaluation.metrics import score_probabilities

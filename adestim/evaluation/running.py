@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn import get_config
 from sklearn.base import clone, is_regressor
-from sklearn.utils.metadata_routing import get_routing_for_object
 
 import adestim
 from adestim._files import make_private, write_whole
@@ -189,22 +187,9 @@ def chosen_threshold(job: Job) -> float | None:
 def fitted(job: Job) -> Any:
     """Return a copy of the estimator, fitted to the training rows."""
     estimator = clone(job.estimator)
-    groups = {} if job.groups is None else groups_for(estimator, job.groups[job.train])
+    own = None if job.groups is None else job.groups[job.train]
+    groups = group_fit_params(estimator, own)
     return estimator.fit(job.table.iloc[job.train], job.y[job.train], **groups)
-
-
-def groups_for(estimator: Any, groups: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the groups under the name by which ``fit`` takes them, nothing where it does not."""
-    if get_config()["enable_metadata_routing"]:
-        asks = get_routing_for_object(estimator).consumes("fit", ["groups"])
-        return {"groups": groups} if asks else {}
-    splitter = getattr(estimator, "cv", None)
-    # A search takes groups where its inner folds need them, though its signature does not say so.
-    if hasattr(splitter, "split") and get_routing_for_object(splitter).consumes(
-        "split", ["groups"]
-    ):
-        return {"groups": groups}
-    return group_fit_params(estimator, groups)
 
 
 def predict(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:

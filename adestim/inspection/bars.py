@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._axes import axes_or_new
 from adestim.exceptions import CheckpointError
 from adestim.inspection.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.attribution import TokenAttribution, token_attribution
-from adestim.inspection.drawing import OKABE_ITO, axes_or_new, plain
+from adestim.inspection.drawing import OKABE_ITO, plain
 from adestim.inspection.subjects import SCORE_TOKEN
 
 __all__ = [

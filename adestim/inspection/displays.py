@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._axes import axes_or_new
 from adestim.exceptions import InputError
 from adestim.inspection.contribution import (
     LOGIT,
@@ -16,7 +17,7 @@ from adestim.inspection.contribution import (
     modality_contributions,
 )
 from adestim.inspection.deciding import AnchorDecisions, deciding_anchor
-from adestim.inspection.drawing import OKABE_ITO, axes_or_new, draw_map, plain, swarm, thinned
+from adestim.inspection.drawing import OKABE_ITO, draw_map, plain, swarm, thinned
 
 __all__ = ["AnchorsDisplay", "ContributionsDisplay", "SynergyDisplay"]
 

@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.exceptions import MissingDependencyError
-
-__all__ = ["OKABE_ITO", "axes_or_new", "draw_map", "plain", "readable_on", "swarm", "thinned"]
+__all__ = ["OKABE_ITO", "draw_map", "plain", "readable_on", "swarm", "thinned"]
 
 MOST_POINTS = 500
 N_BINS = 40
@@ -27,42 +25,6 @@ OKABE_ITO = {
     "yellow": "#F0E442",
     "black": "#000000",
 }
-
-
-def axes_or_new(ax: Any = None, size: tuple[float, float] | None = None) -> Any:
-    """Return the axes given, or those of a new figure.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes, default=None
-        Axes of the caller.
-    size : tuple of float, default=None
-        Width and height of a new figure, in inches.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    MissingDependencyError
-        When matplotlib is not installed.
-
-    Examples
-    --------
-    >>> from adestim.inspection.drawing import axes_or_new
-    >>> axes_or_new("axes of the caller")
-    'axes of the caller'
-    """
-    if ax is not None:
-        return ax
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Displays need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
-        ) from error
-    return plt.subplots(figsize=size, layout="constrained")[1]
 
 
 def thinned(rows: np.ndarray, values: np.ndarray) -> np.ndarray:

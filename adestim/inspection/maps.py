@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._axes import axes_or_new
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.attribution import TokenAttribution, token_attribution
 from adestim.inspection.bars import draw_bars, unit_of
-from adestim.inspection.drawing import OKABE_ITO, axes_or_new, draw_map, plain
+from adestim.inspection.drawing import OKABE_ITO, draw_map, plain
 from adestim.inspection.long import known_mean
 from adestim.inspection.places import TokenPlaces, token_places
 

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from adestim._axes import axes_or_new
 from adestim.exceptions import InputError
 from adestim.inspection.attribution import TokenAttribution, token_attribution
 from adestim.inspection.bars import draw_bars, shortened, unit_of
-from adestim.inspection.drawing import OKABE_ITO, axes_or_new
+from adestim.inspection.drawing import OKABE_ITO
 
 __all__ = ["WordsDisplay"]
 

@@ -7,13 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from joblib import parallel_config
-from sklearn import config_context
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from adestim.evaluation.running import Job, groups_for, outcome_key, run_job, run_jobs
+from adestim.evaluation.running import Job, outcome_key, run_job, run_jobs
 from adestim.exceptions import InputError
 from tests.evaluation.studies import FailsWhere, Interrupted, Recorder
 from tests.fusion_tables import numeric_table
@@ -96,27 +94,6 @@ def test_the_threshold_comes_from_the_training_rows():
 
 
 # Groups
-
-
-@pytest.mark.parametrize(
-    ("estimator", "name"),
-    [
-        (Recorder(), "groups"),
-        (make_pipeline(StandardScaler(), Recorder()), "recorder__groups"),
-        (GridSearchCV(LogisticRegression(), {"C": [1]}, cv=GroupKFold(2)), "groups"),
-        (GridSearchCV(LogisticRegression(), {"C": [1]}, cv=2), None),
-        (LogisticRegression(), None),
-    ],
-)
-def test_groups_go_to_a_fit_that_takes_them(estimator, name):
-    assert list(groups_for(estimator, np.arange(3))) == ([] if name is None else [name])
-
-
-def test_groups_are_routed_where_the_estimator_asks_for_them():
-    with config_context(enable_metadata_routing=True):
-        asking = Recorder().set_fit_request(groups=True)
-        assert list(groups_for(asking, np.arange(3))) == ["groups"]
-        assert groups_for(LogisticRegression(), np.arange(3)) == {}
 
 
 def test_fit_gets_the_groups_of_the_training_rows(tmp_path):

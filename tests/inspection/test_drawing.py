@@ -1,25 +1,10 @@
 """What displays draw with."""
 
-import sys
-
 import numpy as np
 import pandas as pd
-import pytest
 from matplotlib.figure import Figure
 
-from adestim.exceptions import MissingDependencyError
-from adestim.inspection.drawing import axes_or_new, draw_map, readable_on, swarm, thinned
-
-
-def test_axes_of_the_caller_are_taken():
-    ax = Figure().subplots()
-    assert axes_or_new(ax) is ax
-
-
-def test_without_matplotlib_the_remedy_is_told(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install 'adestim\[plot\]'"):
-        axes_or_new()
+from adestim.inspection.drawing import draw_map, readable_on, swarm, thinned
 
 
 def test_cells_without_a_number_are_hatched_not_written():

@@ -9,13 +9,15 @@ from adestim.exceptions import MissingDependencyError
 __all__ = ["axes_or_new"]
 
 
-def axes_or_new(ax: Any = None) -> Any:
+def axes_or_new(ax: Any = None, size: tuple[float, float] | None = None) -> Any:
     """Return the axes given, or those of a new figure.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes, default=None
         Axes of the caller.
+    size : tuple of float, default=None
+        Width and height of a new figure, in inches.
 
     Returns
     -------
@@ -28,7 +30,7 @@ def axes_or_new(ax: Any = None) -> Any:
 
     Examples
     --------
-    >>> from adestim.evaluation.axes import axes_or_new
+    >>> from adestim._axes import axes_or_new
     >>> axes_or_new("axes of the caller")
     'axes of the caller'
     """
@@ -38,6 +40,6 @@ def axes_or_new(ax: Any = None) -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise MissingDependencyError(
-            "Plots need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
+            "Displays need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
         ) from error
-    return plt.subplots(layout="constrained")[1]
+    return plt.subplots(figsize=size, layout="constrained")[1]

@@ -3,7 +3,7 @@ import sys
 import matplotlib.pyplot as plt
 import pytest
 
-from adestim.evaluation.axes import axes_or_new
+from adestim._axes import axes_or_new
 from adestim.exceptions import MissingDependencyError
 
 
