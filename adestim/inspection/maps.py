@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ SIGNED, UNSIGNED = "PuOr_r", "cividis"
 LARGEST_MARKER, SMALLEST_MARKER = 60.0, 6.0
 ON_BRAINS = ("map", "markers", "connectome")
 MOST_NUMBERED = 6
+# Share of the genome's width that the name of a chromosome takes.
+LEAST_APART = 0.03
 CHROMOSOMES = [*map(str, range(1, 23)), "X", "Y", "MT"]
 
 
@@ -348,7 +351,7 @@ def draw_manhattan(ax: Any, table: pd.DataFrame, n_top: int) -> None:
         colour, marker = (OKABE_ITO["blue"], "o") if number % 2 == 0 else (OKABE_ITO["orange"], "^")
         ax.scatter(x, part["value"], s=18, color=colour, marker=marker)
     ax.axhline(0, color="0.4", lw=0.8)
-    ax.set_xticks(starts, order)
+    ax.set_xticks(starts, spaced(order, starts, table["x"].max() - table["x"].min()))
     ax.set_xlabel("chromosome")
     largest = table.loc[table["value"].abs().nlargest(min(n_top, 5)).index]
     for x, value, name in zip(largest["x"], largest["value"], largest["token"], strict=True):
@@ -358,6 +361,16 @@ def draw_manhattan(ax: Any, table: pd.DataFrame, n_top: int) -> None:
         )
     ax.margins(0.06, 0.15)
     plain(ax)
+
+
+def spaced(names: Sequence[str], places: Sequence[float], width: float) -> list[str]:
+    """Return names of which those that would lie upon the one before are blank."""
+    shown, last = [], -np.inf
+    for name, place in zip(names, places, strict=True):
+        is_apart = place - last >= LEAST_APART * width
+        shown.append(name if is_apart else "")
+        last = place if is_apart else last
+    return shown
 
 
 def nilearn_plotting() -> Any:

@@ -6,6 +6,7 @@ import pytest
 from adestim.exceptions import InputError
 from adestim.fmri.parcellation import seitzman_parcellation
 from adestim.inspection import TokenMapDisplay, TokenPlaces
+from adestim.inspection.maps import spaced
 from adestim.inspection.model_tokens import row_by_row
 from adestim.inspection.places import on_grid
 from tests.inspection.fitted import fitted
@@ -110,3 +111,7 @@ def test_attention_is_drawn_of_auxiliary_modalities_alone():
         TokenMapDisplay.from_estimator(fusion, X, "mri", of="attention")
     with pytest.raises(InputError, match="'of' must name"):
         TokenMapDisplay.from_estimator(fusion, X, "csf", of="gradient")
+
+
+def test_names_of_short_chromosomes_do_not_lie_upon_each_other():
+    assert spaced(["1", "21", "22", "X"], [0.0, 95.0, 96.0, 99.0], 100.0) == ["1", "21", "", "X"]
