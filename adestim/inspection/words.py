@@ -44,6 +44,13 @@ class RecordTexts:
         The language model.
     inputs : tuple of (ndarray, StoredArray or None)
         Every subject's token numbers; None for those without a record.
+
+    Examples
+    --------
+    >>> from adestim.encoding import BackboneSpec
+    >>> from adestim.inspection import RecordTexts
+    >>> RecordTexts(BackboneSpec("language-model"), (None, None)).words
+    ((), ())
     """
 
     spec: BackboneSpec
@@ -52,6 +59,8 @@ class RecordTexts:
     @cached_property
     def words(self) -> tuple[tuple[Word, ...], ...]:
         """Words of every subject's record; none of those without one."""
+        if all(numbers is None for numbers in self.inputs):
+            return ((),) * len(self.inputs)
         reader = record_reader(self.spec)
         return tuple(
             () if numbers is None else reader.read(read_array(numbers)) for numbers in self.inputs

@@ -47,6 +47,27 @@ class WordsDisplay:
     --------
     TokenAttribution.words : The numbers.
     AttributionDisplay : All modalities' tokens; records by column.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
+    >>> from adestim.inspection import WordsDisplay
+    >>> notes = ["gets lost on the way home", "walks and reads every day"] * 10
+    >>> X = pd.DataFrame({"age": np.arange(60, 80), "note": notes, "tau": np.arange(20) % 3})
+    >>> clinical = ClinicalExtractor(text=["note"], random_state=0)
+    >>> union = ModalityUnion(
+    ...     [("clinical", clinical, ["age", "note"]), ("csf", "passthrough", ["tau"])]
+    ... )
+    >>> fusion = AnchoredFusionClassifier(anchor="csf", n_trees=0, max_epochs=0, random_state=0)
+    >>> pipeline = make_pipeline(union, fusion).fit(X, np.tile(["AD", "CN"], 10))
+    >>> display = WordsDisplay.from_estimator(pipeline, X, target="AD", n_steps=4, n_top=3)
+    >>> display.ax_.get_xlabel()
+    'standard deviation of the attribution, log-odds of AD'
     """
 
     def __init__(self, attribution: TokenAttribution, modality: str | None = None):
