@@ -110,7 +110,7 @@ def word_values(
     tuple
         As :data:`WORDS` names its items.
     """
-    for name in texts.keys() & values.keys():
+    for name in (name for name in texts if name in values):
         for row, words in enumerate(texts[name].words):
             for place, word in enumerate(words, start=1):
                 value = values[name][row, list(word.tokens)].sum()
