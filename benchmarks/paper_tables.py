@@ -286,11 +286,16 @@ def sections(arguments, areas):
         for setting in simulated(task, arguments.subjects, arguments.jobs):
             yield main_table(setting, arguments, areas)
             if setting.name == "nc_ad, missing as in ADNI":
-                yield anchors_table(setting, arguments)
-                yield external_table(setting, arguments)
-                yield ablation_table(setting, arguments)
-                if arguments.encoder is not None:
-                    yield backbone_table(arguments)
+                yield from further_tables(setting, arguments)
+
+
+def further_tables(setting, arguments):
+    """Yield what is asked of one setting alone."""
+    yield anchors_table(setting, arguments)
+    yield external_table(setting, arguments)
+    yield ablation_table(setting, arguments)
+    if arguments.encoder is not None:
+        yield backbone_table(arguments)
 
 
 def main():
