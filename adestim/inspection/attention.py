@@ -20,9 +20,8 @@ from adestim.inspection.long import known_mean, long_frame, require_level
 from adestim.inspection.subjects import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
 from adestim.inspection.words import (
     RecordTexts,
-    by_column,
-    by_word,
     of_subjects,
+    word_means,
     word_values,
     words_table,
 )
@@ -152,13 +151,7 @@ class QueryAttention:
         table = words_table(word_values(self.texts, values), level)
         if level == "subject":
             return of_subjects(table, self.subjects, "weight")
-        n_subjects = {
-            name: int((~np.isnan(self.weights[name]).all((1, 2))).sum())
-            for name in self.texts
-            if name in self.weights
-        }
-        found = by_column(table, n_subjects)
-        found = found if level == "column" else by_word(table, n_subjects, min_subjects)
+        found = word_means(table, level, self.weights, min_subjects)
         return found.rename(columns={"mean": "weight"}).drop(columns=["mean_absolute", "spread"])
 
     def _paths(self) -> Iterator[tuple[str, str, np.ndarray]]:

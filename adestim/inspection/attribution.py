@@ -27,9 +27,8 @@ from adestim.inspection.subjects import SCORE_TOKEN, SubjectsView, names_of_toke
 from adestim.inspection.words import (
     RecordTexts,
     Spelled,
-    by_column,
-    by_word,
     of_subjects,
+    word_means,
     word_values,
     words_table,
 )
@@ -139,11 +138,7 @@ class TokenAttribution:
         table = words_table(chain(word_values(self.texts, self.values), self.notes), level)
         if level == "subject":
             return of_subjects(table, self.subjects, "attribution")
-        n_subjects = {
-            name: int((~np.isnan(values).all(axis=1)).sum()) for name, values in self.values.items()
-        }
-        found = by_column(table, n_subjects)
-        return found if level == "column" else by_word(table, n_subjects, min_subjects)
+        return word_means(table, level, self.values, min_subjects)
 
     def completeness(self) -> pd.DataFrame:
         """Return how well the attributions add up to the difference of outputs.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,13 @@ class FreeText:
     features: slice
     semantics: LatentSemantics
     texts: tuple[str | None, ...]
+
+    @cached_property
+    def parts(self) -> list[tuple[int, list[str], np.ndarray]]:
+        """Row, words and their parts of the coordinates, of those whose text has words."""
+        known = ((row, text) for row, text in enumerate(self.texts) if text is not None)
+        read = ((row, *self.semantics.parts(text)) for row, text in known)
+        return [(row, words, parts) for row, words, parts in read if words]
 
 
 def free_texts(estimator: Any, X: Any) -> dict[str, list[FreeText]]:
@@ -123,16 +131,13 @@ def spelled(
     rows = []
     for column in columns:
         middle = mean[column.token, column.features]
-        for row, text in enumerate(column.texts):
-            words, parts = ([], None) if text is None else column.semantics.parts(text)
-            if words:
-                own = attributed[row, column.token, column.features]
-                values = shares(own, parts - middle / len(words))
-                named = zip(words, values, strict=True)
-                rows += [
-                    (row, modality, place, column.column, word, value)
-                    for place, (word, value) in enumerate(named, start=1)
-                ]
+        for row, words, parts in column.parts:
+            own = attributed[row, column.token, column.features]
+            named = zip(words, shares(own, parts - middle / len(words)), strict=True)
+            rows += [
+                (row, modality, place, column.column, word, value)
+                for place, (word, value) in enumerate(named, start=1)
+            ]
     return rows
 
 

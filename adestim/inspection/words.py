@@ -24,6 +24,7 @@ __all__ = [
     "by_word",
     "of_subjects",
     "texts_of",
+    "word_means",
     "word_values",
     "words_table",
 ]
@@ -170,6 +171,35 @@ def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFr
     """
     labelled = table.assign(row=subjects[table["row"]])
     return labelled.rename(columns={"row": "subject", "value": name})
+
+
+def word_means(
+    table: pd.DataFrame, level: str, values: Mapping[str, np.ndarray], min_subjects: int
+) -> pd.DataFrame:
+    """Return means by word or by column, of the subjects who have the modality.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`words_table` returns it.
+    level : {"word", "column"}
+        What there is a row for.
+    values : mapping of str to ndarray of shape (n_subjects, ...)
+        By modality, NaN throughout where a subject lacks it.
+    min_subjects : int
+        Words of fewer subjects' records are left out.
+
+    Returns
+    -------
+    DataFrame
+    """
+    n_subjects = {
+        name: int((~np.isnan(array).reshape(len(array), -1).all(axis=1)).sum())
+        for name, array in values.items()
+    }
+    if level == "column":
+        return by_column(table, n_subjects)
+    return by_word(table, n_subjects, min_subjects)
 
 
 def by_word(
