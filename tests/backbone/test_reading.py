@@ -222,7 +222,7 @@ def test_truncated_safetensors_are_recognised(tmp_path, share):
         (b"<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>", "a web page"),
         (b"\n\n  <html>", "a web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "a git-lfs point"),
-        (gzip.compress(b"weights"), "a gzip archive"),
+        (gzip.compress(b"weights", mtime=0), "a gzip archive"),
         (b"\x89HDF\r\n\x1a\n" + bytes(9), "an HDF5 file"),
         (b"GGUF" + bytes(9), "a GGUF file"),
         (b'{"model_type": "bert"}', "a text file in JSON"),
