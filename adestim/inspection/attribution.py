@@ -33,10 +33,11 @@ from adestim.inspection.words import (
     words_table,
 )
 
-__all__ = ["TokenAttribution", "attribute", "token_attribution"]
+__all__ = ["TokenAttribution", "attribute", "attribute_class", "token_attribution"]
 
 BASELINES = ("missing", "mean")
 BATCH = 32
+N_STEPS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +174,7 @@ def token_attribution(
     *,
     target: Any = None,
     anchor: str | None = None,
-    n_steps: int = 32,
+    n_steps: int = N_STEPS,
     baseline: str = "missing",
 ) -> TokenAttribution:
     r"""Return how much every token adds to the output of one anchor's model.
@@ -225,8 +226,8 @@ def token_attribution(
     Tokens act in two ways: the nets read them, and phase 1 reads them as features, or their mean.
     Both are counted with the token. Where phase 1 reads another summary of a model, its class
     token for instance, its part stands with the token ``"phase-1 scores"``, as do the intercepts. A
-    forest in phase 1 has no gradient: what it says is the same at both ends and attributed to
-    nobody.
+    forest changes in steps along the line, from the training means at either baseline; each step
+    is counted with the feature whose split is crossed there.
 
     References
     ----------
@@ -251,11 +252,7 @@ def token_attribution(
     True
     """
     require_settings(n_steps, baseline)
-    view = view_of(estimator, X, anchor)
-    place = target_place(view.fusion, target)
-    classes = getattr(view.fusion, "classes_", None)
-    label = None if classes is None else classes[place]
-    return attribute(view, ExplainedOutput.of(view, place), n_steps, baseline, label)
+    return attribute_class(view_of(estimator, X, anchor), target, n_steps, baseline)
 
 
 def require_settings(n_steps: Any, baseline: Any) -> None:
@@ -268,6 +265,28 @@ def require_settings(n_steps: Any, baseline: Any) -> None:
             got=repr(baseline),
             remedy=f"Choose from {list(BASELINES)}",
         )
+
+
+def attribute_class(
+    view: SubjectsView, target: Any = None, n_steps: int = N_STEPS, baseline: str = "missing"
+) -> TokenAttribution:
+    """Return the attributions of a class's log-odds, or of a predicted number, of a view's anchor.
+
+    Parameters
+    ----------
+    view : SubjectsView
+        The subjects.
+    target, n_steps, baseline : object
+        As for :func:`token_attribution`.
+
+    Returns
+    -------
+    TokenAttribution
+    """
+    place = target_place(view.fusion, target)
+    classes = getattr(view.fusion, "classes_", None)
+    label = None if classes is None else classes[place]
+    return attribute(view, ExplainedOutput.of(view, place), n_steps, baseline, label)
 
 
 def attribute(
@@ -342,7 +361,7 @@ def attributed_batches(
     mean = mean_own(view, output, BATCH) if output.reads_inputs and baseline == "mean" else None
     for rows, batch in view.batches(BATCH):
         inputs, others = line_end(output, batch, [block[rows] for block in features], rows)
-        start = line_start(output, inputs, batch["present"], baseline, mean)
+        start = line_start(output, inputs, batch["present"], rows, baseline, mean)
         with torch.no_grad():
             ends = torch.stack([output(*inputs, *others), output(*start, *others)], dim=1)
         found = integrate(output, inputs, start, others, n_steps)

@@ -40,6 +40,8 @@ def line_end(
     inputs = [batch["tokens"][name] for name in output.read]
     inputs += [torch.from_numpy(block).to(device) for block in features]
     inputs.append(torch.ones(present.shape, device=device))
+    if output.forest is not None:
+        inputs.append(as_input(output.forest.end[rows], device))
     others = [present, torch.from_numpy(rows).to(device)]
     others += [batch["masks"][name] for name in output.read]
     if output.reads_inputs:
@@ -47,6 +49,11 @@ def line_end(
         inputs.append(own.tokens.float())
         others.append(own.mask)
     return tuple(inputs), tuple(others)
+
+
+def as_input(values: np.ndarray, device: torch.device) -> Tensor:
+    """Return numbers as the net's other inputs are kept."""
+    return torch.from_numpy(values.astype(np.float32)).to(device)
 
 
 @torch.no_grad()
@@ -93,10 +100,13 @@ def line_start(
     output: ExplainedOutput,
     inputs: tuple[Tensor, ...],
     present: Tensor,
+    rows: np.ndarray,
     baseline: str,
     mean: Tensor | None,
 ) -> tuple[Tensor, ...]:
     """Return the baseline's inputs: zeros, which are means, and intercepts for ``"mean"``.
+
+    A forest starts from what it says of means.
 
     Parameters
     ----------
@@ -106,6 +116,8 @@ def line_start(
         The subjects' inputs.
     present : Tensor of shape (B, n_modalities), dtype bool
         Who has what.
+    rows : ndarray of int
+        The subjects' rows.
     baseline : {"missing", "mean"}
         What subjects are compared with.
     mean : Tensor or None
@@ -119,6 +131,8 @@ def line_start(
     factor = len(output.read) + len(output.heads.modalities)
     if baseline == "mean":
         start[factor] = torch.ones_like(inputs[factor])
+    if output.forest is not None:
+        start[factor + 1] = as_input(output.forest.start[rows], present.device)
     if output.reads_inputs:
         module = output.module
         shown = present[:, module.modalities.index(module.anchor)]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.inspection.attention import query_attention
-from adestim.inspection.attribution import TokenAttribution, token_attribution
+from adestim.inspection.attribution import TokenAttribution, attribute_class
 from adestim.inspection.bars import AttributionDisplay, QueryAttentionDisplay, with_columns
 from adestim.inspection.contribution import Contributions, modality_contributions
 from adestim.inspection.counterfactual import what_if_missing
@@ -145,10 +145,9 @@ def anchors_part(material: Material) -> str:
 
 def tokens_body(material: Material) -> str:
     """Return what counts within the modalities."""
-    anchor = material.fusion.anchors_[0]
     intro = paragraph(
-        f"Read by the anchor {anchor!r}. Attention says what its queries read, attribution "
-        f"(integrated gradients) what the output rests on. Of {material.whom}."
+        f"Read by the anchor {material.anchor!r}. Attention says what its queries read, "
+        f"attribution (integrated gradients) what the output rests on. Of {material.whom}."
     )
     attention = attempt(attention_part, material)
     return intro + attention + attempt(attributions_part, material)
@@ -156,7 +155,7 @@ def tokens_body(material: Material) -> str:
 
 def attention_part(material: Material) -> str:
     """Return what queries read."""
-    attention = query_attention(material.fusion, material.explained)
+    attention = query_attention(material.fusion, material.explained, anchor=material.anchor)
     ax = QueryAttentionDisplay(attention).plot(new_axes((6.2, 4.6))).ax_
     table = with_columns(attention, attention.frame()).reset_index(drop=True)
     top = table.loc[table["weight"].idxmax()]
@@ -166,7 +165,7 @@ def attention_part(material: Material) -> str:
 
 def attributions_part(material: Material) -> str:
     """Return attributions of all tokens, and of each modality in its place."""
-    found = token_attribution(material.fusion, material.explained, target=material.target)
+    found = attribute_class(material.view(material.rows), material.target)
     ax = AttributionDisplay(found).plot(new_axes((6.2, 4.6))).ax_
     table = with_columns(found, found.frame()).reset_index(drop=True)
     top = table.loc[table["mean_absolute"].idxmax()]
@@ -178,7 +177,7 @@ def attributions_part(material: Material) -> str:
 def modality_part(material: Material, found: TokenAttribution, modality: str) -> str:
     """Return attributions of one modality where its tokens are, and its first tokens."""
     if modality in found.texts:
-        return words_part(found, modality)
+        return records_part(found, modality)
     values = found.values[modality]
     places = token_places(material.estimator, modality, n_tokens=values.shape[1] - 1)
     heading = f"{KINDS[places.kind]}: {modality}"
@@ -188,25 +187,44 @@ def modality_part(material: Material, found: TokenAttribution, modality: str) ->
     caption = f"Tokens of {modality} that add most, {len(top)} of {len(table)}"
     rows = table_html(worded(top), caption)
     picture = attempt(place_figure, found, places, top)
-    return f"<h3>{escape(heading)}</h3>" + picture + rows
+    words = words_part(found, modality) if modality in modalities_with_words(found) else ""
+    return f"<h3>{escape(heading)}</h3>" + picture + rows + words
+
+
+def records_part(found: TokenAttribution, modality: str) -> str:
+    """Return attributions of one modality's records by column, and by common words."""
+    columns = found.words("column")
+    columns = columns[columns["modality"] == modality].drop(columns="modality")
+    columns = columns.set_index("column").rename(index={"": "opening"})
+    heading = f"<h3>{escape(KINDS['columns'])}: {escape(modality)}</h3>"
+    table = table_html(worded(columns), f"Columns of {modality}, each its whole sentence")
+    return heading + words_part(found, modality) + table
 
 
 def words_part(found: TokenAttribution, modality: str) -> str:
-    """Return attributions of one modality's records by column, and by common words."""
-    own = lambda table: table[table["modality"] == modality].drop(columns="modality")  # noqa: E731
-    columns = own(found.words("column")).set_index("column").rename(index={"": "opening"})
-    words = own(found.words(min_subjects=MIN_SUBJECTS)).nlargest(N_TOP, "spread")
-    parts = [f"<h3>{escape(KINDS['columns'])}: {escape(modality)}</h3>"]
-    if len(words):
-        size = (6.0, 1 + 0.2 * min(len(words), MOST_BARS))
-        display = WordsDisplay(found, modality).plot(new_axes(size), min_subjects=MIN_SUBJECTS)
-        alt = f"Words of {modality} whose attribution differs most between subjects. "
-        first = ", ".join(words["word"].head(3))
-        parts.append(figure_html(display.ax_, f"{alt}First: {first}.", f"Words of {modality}."))
-    parts.append(table_html(worded(columns), f"Columns of {modality}, each its whole sentence"))
-    caption = f"Words of {modality} that stand in {MIN_SUBJECTS} records or more"
-    parts.append(table_html(worded(words.set_index("word")), caption))
-    return "".join(parts)
+    """Return what common words of one modality's records or free text add."""
+    words = found.words(min_subjects=MIN_SUBJECTS)
+    words = words[words["modality"] == modality].drop(columns="modality")
+    words = words.nlargest(N_TOP, "spread")
+    table = table_html(
+        worded(words.set_index("word")),
+        f"Words of {modality} that stand in {MIN_SUBJECTS} records or more",
+    )
+    return (words_figure(found, modality, words["word"]) if len(words) else "") + table
+
+
+def words_figure(found: TokenAttribution, modality: str, words: pd.Series) -> str:
+    """Return the words whose attribution differs most between subjects, as bars."""
+    size = (6.0, 1 + 0.2 * min(len(words), MOST_BARS))
+    display = WordsDisplay(found, modality).plot(new_axes(size), min_subjects=MIN_SUBJECTS)
+    alt = f"Words of {modality} whose attribution differs most between subjects. "
+    first = ", ".join(words.head(3))
+    return figure_html(display.ax_, f"{alt}First: {first}.", f"Words of {modality}.")
+
+
+def modalities_with_words(found: TokenAttribution) -> set[str]:
+    """Return the modalities whose records, or whose free text, words are known of."""
+    return set(found.texts) | {modality for _, modality, *_ in found.notes}
 
 
 def place_figure(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame) -> str:
@@ -284,23 +302,23 @@ def subject_part(
 
 
 def first_tokens(material: Material, place: int) -> str:
-    """Return the tokens that add most to one subject's output, as its first anchor reads them."""
-    part = material.part(material.asked[[place]])
-    found = token_attribution(material.fusion, part, target=material.target)
+    """Return the tokens that add most to one subject's output, as the anchor reads them."""
+    found = attribute_class(material.view(material.asked[[place]]), material.target)
     table = with_columns(found, found.frame("subject"), "subject")
     table = table.drop(columns="subject").dropna().reset_index(drop=True)
     largest = table["attribution"].abs().nlargest(N_TOP).index
     shown = table.loc[largest].set_index("token")
     rows = table_html(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
-    return rows + "".join(attempt(record_figure, material, found, name) for name in found.texts)
+    written = [name for name in found.values if name in modalities_with_words(found)]
+    return rows + "".join(attempt(record_figure, material, found, name) for name in written)
 
 
 def record_figure(material: Material, found: TokenAttribution, modality: str) -> str:
     """Return one subject's record, its words shaded; only where subjects may be known."""
-    label = found.subjects[0]
     if not material.show_ids or np.isnan(found.values[modality]).all():
         return ""
-    words = found.words("subject")
+    label, words = found.subjects[0], found.words("subject")
+    words = words[words["modality"] == modality]
     n_lines = len(words) // WORDS_A_LINE + words["column"].nunique() + 3
     ax = WordsDisplay(found, modality).plot(new_axes((9.0, 0.24 * n_lines)), subject=label).ax_
     strongest = words.loc[words["attribution"].abs().idxmax(), "word"]

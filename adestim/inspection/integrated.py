@@ -16,6 +16,7 @@ from adestim.anchors import LARGEST_SCORE
 from adestim.batches import ShownInputs
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.subjects import SubjectsView
+from adestim.inspection.trees import ForestSteps, forest_steps
 from adestim.penalised import Heads, standardise
 
 __all__ = ["ExplainedOutput", "PhaseOneOutputs", "features_of", "integrate"]
@@ -30,8 +31,9 @@ class ExplainedOutput:
 
     Its inputs are, in this order: the standardised tokens of every modality in ``read``; the
     standardised phase-1 features of every modality, (B, n_features, 2) for the separate and the
-    joint head; one factor a modality of the heads' intercepts, (B, n_modalities); and the anchor's
-    embedded tokens, where it is a foundation model.
+    joint head; one factor a modality of the heads' intercepts, (B, n_modalities); the forest's
+    log-odds (B, n_scores), where there is a forest; and the anchor's embedded tokens, where it is a
+    foundation model.
 
     Parameters
     ----------
@@ -40,7 +42,9 @@ class ExplainedOutput:
     heads : Heads
         The phase-1 heads.
     base : PhaseOneOutputs
-        What phase 1 makes of the heads' scores.
+        What phase 1 makes of the heads' scores and the forest's log-odds.
+    forest : ForestSteps or None
+        What the forest says of the view's subjects, None where there is none.
     score_scale : ndarray of shape (n_modalities, n_scores)
         What the net's scores are divided by.
     read : tuple of str
@@ -56,6 +60,7 @@ class ExplainedOutput:
     module: Any
     heads: Heads
     base: PhaseOneOutputs
+    forest: ForestSteps | None
     score_scale: np.ndarray
     read: tuple[str, ...]
     target: int
@@ -72,6 +77,7 @@ class ExplainedOutput:
             module=view.net.module_.eval(),
             heads=view.fusion.phase_one_,
             base=PhaseOneOutputs.of(view),
+            forest=forest_of(view),
             score_scale=inputs.score_scale,
             read=tuple(view.data.gather(np.arange(1)).tokens),
             target=target,
@@ -85,10 +91,11 @@ class ExplainedOutput:
         n_read, n_modalities = len(self.read), len(self.heads.modalities)
         tokens, values = values[:n_read], values[n_read:]
         features, (factor, *others) = values[:n_modalities], values[n_modalities:]
+        scores = self.scores(features, factor)
+        odds = others.pop(0) if self.forest is not None else factor[:, :0]
         own = others.pop(0) if self.reads_inputs else None
         present, rows, *masks = others
-        scores = self.scores(features, factor)
-        base = OfPhaseOne.apply(scores, present, rows, self.base)
+        base = OfPhaseOne.apply(scores, odds, present, rows, self.base)
         batch = {
             "tokens": dict(zip(self.read, tokens, strict=True)),
             "masks": dict(zip(self.read, masks[:n_read], strict=True)),
@@ -161,63 +168,82 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False)
 class PhaseOneOutputs:
-    """What phase 1 makes of its heads' scores; what a forest says stays fixed.
+    """What phase 1 makes of its heads' scores and its forest's log-odds.
 
     Parameters
     ----------
     logits : callable
-        Takes scores, a presence table and row numbers, all arrays; returns outputs.
+        Takes scores (n, n_modalities, 2, n_scores), log-odds (n, n_scores), of no columns where
+        there is no forest, a presence table and row numbers, all arrays; returns outputs.
     """
 
-    logits: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+    logits: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
     @classmethod
     def of(cls, view: SubjectsView) -> PhaseOneOutputs:
         """Return the outputs from which a view's net starts."""
         base: Any = view.data.base
-        scores, trees = base.scores, None
-        if scores.trees is not None:
-            odds = scores.trees(scores.rows, view.present)
-            trees = lambda rows, present: odds[rows]  # noqa: E731
 
-        def logits(values, present, rows):
-            shown = scores._replace(values=values, rows=rows, trees=trees)
+        def logits(values, odds, present, rows):
+            trees = (lambda rows, present: odds) if odds.shape[1] else None
+            shown = base.scores._replace(values=values, rows=rows, trees=trees)
             return base.phase_one.logits(shown, present, base.start, base.anchor)
 
         return cls(logits)
 
 
 class OfPhaseOne(torch.autograd.Function):
-    """Phase 1's combination of scores, which is numpy, with a gradient by central differences."""
+    """Phase 1's combination, which is numpy, with a gradient by central differences."""
 
     @staticmethod
-    def forward(ctx, scores, present, rows, outputs):
+    def forward(ctx, scores, odds, present, rows, outputs):
         """Return outputs (B, n_outputs)."""
         ctx.outputs = outputs
-        ctx.save_for_backward(scores, present, rows)
-        return evaluate(outputs, scores, present, rows)
+        ctx.save_for_backward(scores, odds, present, rows)
+        return evaluate(outputs, scores, odds, present, rows)
 
     @staticmethod
     def backward(ctx, gradient):
-        """Return the gradient of the scores."""
-        scores, present, rows = ctx.saved_tensors
-        flat = torch.zeros_like(scores).flatten(1)
-        for place in range(flat.shape[1]):
-            step = torch.zeros_like(flat)
+        """Return the gradients of scores and log-odds."""
+        scores, odds, present, rows = ctx.saved_tensors
+        both = torch.cat([scores.flatten(1), odds], dim=1)
+        found = torch.zeros_like(both)
+        for place in range(both.shape[1]):
+            step = torch.zeros_like(both)
             step[:, place] = STEP
-            step = step.view_as(scores)
             up, down = (
-                evaluate(ctx.outputs, moved, present, rows)
-                for moved in (scores + step, scores - step)
+                evaluate(ctx.outputs, *parted(moved, scores), present, rows)
+                for moved in (both + step, both - step)
             )
-            flat[:, place] = ((up - down) / (2 * STEP) * gradient).sum(dim=1)
-        return flat.view_as(scores), None, None, None
+            found[:, place] = ((up - down) / (2 * STEP) * gradient).sum(dim=1)
+        return *parted(found, scores), None, None, None
 
 
-def evaluate(outputs: PhaseOneOutputs, scores: Tensor, present: Tensor, rows: Tensor) -> Tensor:
+def parted(both: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return scores, of their shape, and log-odds from one table of both."""
+    n_scores = scores[0].numel()
+    return both[:, :n_scores].view_as(scores), both[:, n_scores:]
+
+
+def evaluate(
+    outputs: PhaseOneOutputs, scores: Tensor, odds: Tensor, present: Tensor, rows: Tensor
+) -> Tensor:
     """Return phase 1's outputs as a tensor."""
-    arrays = (value.detach().cpu().numpy() for value in (scores.double(), present, rows))
+    values = (scores.double(), odds.double(), present, rows)
+    arrays = (value.detach().cpu().numpy() for value in values)
     return torch.from_numpy(outputs.logits(*arrays)).to(scores)
+
+
+def forest_of(view: SubjectsView) -> ForestSteps | None:
+    """Return what the forest of phase 1 says, from subjects of training means to the view's."""
+    forest = getattr(view.fusion.phase_one_, "forest", None)
+    if forest is None:
+        return None
+    means = [head.mean[None] for head in view.fusion.phase_one_.separate]
+    columns = forest.select([table.pooled() for table in view.tables.values()])
+    columns[~view.present[:, forest.places]] = np.nan
+    start = np.where(np.isnan(columns), columns, forest.select(means))
+    return forest_steps(forest, start, columns)
 
 
 def features_of(table: Any, heads: Heads, place: int) -> np.ndarray:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing
 
 from adestim._sklearn import draw_seeds
 from adestim.exceptions import InputError
 from adestim.inspection.hiding import HidingReader, split_estimator
+from adestim.inspection.notes import free_texts
 from adestim.inspection.outcomes import Outcomes, apparent_outcomes, outcomes_of
-from adestim.inspection.subjects import fusion_of
+from adestim.inspection.subjects import SubjectsView, chosen_anchor, fusion_of, view_of
 
 __all__ = ["Material", "gather"]
 
@@ -29,6 +31,10 @@ class Material:
         The fitted fusion or pipeline.
     fusion : estimator
         The fitted fusion itself.
+    anchor : str
+        The anchor through which tokens are explained.
+    raw : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        What the estimator reads, a row a subject.
     table : DataFrame
         What the fusion reads, a row a subject.
     y : ndarray of shape (n_subjects,)
@@ -59,6 +65,8 @@ class Material:
 
     estimator: Any
     fusion: Any
+    anchor: str
+    raw: Any
     table: pd.DataFrame
     y: np.ndarray
     present: pd.DataFrame
@@ -96,8 +104,13 @@ class Material:
         part = self.table.iloc[rows]
         return part if hasattr(self.fusion, "feature_names_in_") else part.to_numpy()
 
+    def view(self, rows: np.ndarray) -> SubjectsView:
+        """Return subjects as the anchor's net reads them, with the free text of their records."""
+        view = view_of(self.fusion, self.part(rows), self.anchor)
+        return replace(view, notes=free_texts(self.estimator, _safe_indexing(self.raw, rows)))
 
-def gather(
+
+def gather(  # noqa: PLR0913 - the parameters of the report
     estimator: Any,
     X: Any,
     y: Any,
@@ -106,6 +119,7 @@ def gather(
     groups: Any = None,
     flow: Any = None,
     target: Any = None,
+    anchor: str | None = None,
     subjects: Sequence[Any] = (),
     show_ids: bool = False,
     max_subjects: int | None = 200,
@@ -122,7 +136,7 @@ def gather(
         Table as ``estimator.predict`` takes it.
     y : array-like of shape (n_subjects,)
         Labels or numbers.
-    comparison, groups, flow, target, subjects, show_ids, max_subjects, n_resamples, \
+    comparison, groups, flow, target, anchor, subjects, show_ids, max_subjects, n_resamples, \
 random_state : object
         As in :class:`adestim.inspection.FusionReport`.
 
@@ -151,6 +165,8 @@ random_state : object
     return Material(
         estimator=estimator,
         fusion=fusion,
+        anchor=chosen_anchor(fusion, anchor),
+        raw=X,
         table=reader.frame,
         y=truth,
         present=reader.present,

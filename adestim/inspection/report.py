@@ -53,6 +53,8 @@ class FusionReport:
         Name of the cohort, which is looked for among those of pre-training.
     target : class label, default=None
         The explained class; None for the positive class of the comparison, or the last.
+    anchor : str, default=None
+        The anchor through which attention and attribution of tokens are read; None for the first.
     subjects : sequence of labels, default=()
         Labels in the index of ``X`` of those who have a part of their own.
     title : str, default="Fusion report"
@@ -71,8 +73,8 @@ class FusionReport:
     ------
     InputError
         When the page is made: when the estimator is no anchored fusion, the table lacks a modality,
-        ``y`` or ``groups`` do not fit it, the comparison is of other classes, or ``target`` or
-        ``subjects`` are not there.
+        ``y`` or ``groups`` do not fit it, the comparison is of other classes, or ``target``,
+        ``anchor`` or ``subjects`` are not there.
     MissingDependencyError
         When the page is made and matplotlib is not installed.
     sklearn.exceptions.NotFittedError
@@ -123,6 +125,7 @@ class FusionReport:
         flow: Any = None,
         cohort: Any = None,
         target: Any = None,
+        anchor: str | None = None,
         subjects: Sequence[Any] = (),
         title: str = "Fusion report",
         show_ids: bool = False,
@@ -138,6 +141,7 @@ class FusionReport:
         self.flow = flow
         self.cohort = cohort
         self.target = target
+        self.anchor = anchor
         self.subjects = subjects
         self.title = title
         self.show_ids = show_ids
@@ -198,6 +202,7 @@ class FusionReport:
             groups=self.groups,
             flow=self.flow,
             target=self.target,
+            anchor=self.anchor,
             subjects=self.subjects,
             show_ids=self.show_ids,
             max_subjects=self.max_subjects,

@@ -76,7 +76,8 @@ def sanity_check(
     """Compare the trained model's attributions with those of models of random weights.
 
     Every weight that was trained, of the net and of the phase-1 heads, is drawn anew from a
-    Gaussian of its tensor's own mean and standard deviation; frozen weights stay. An attribution
+    Gaussian of its tensor's own mean and standard deviation, and every split of the forest is said
+    of another column of the modality; frozen weights stay. An attribution
     that looks the same afterwards tells of the data, not of what was learned. The estimator is
     left as it is.
 
@@ -162,7 +163,8 @@ def randomised(output: ExplainedOutput, rng: np.random.Generator) -> ExplainedOu
         heads.intercepts,
         heads.joint_intercept,
     )
-    return replace(output, module=module.eval(), heads=plain)
+    forest = output.forest and output.forest.with_columns_shuffled(rng)
+    return replace(output, module=module.eval(), heads=plain, forest=forest)
 
 
 def random_head(head: LinearHead, rng: np.random.Generator) -> LinearHead:

@@ -69,8 +69,8 @@ def combined(
         by_feature[view.anchor] = pieces[-1]
     factors = pieces[n_read + len(names)]
     by_token, scores = {}, {}
-    for place, name in enumerate(names):
-        table, heads = view.tables[name], pieces[n_read + place].sum(axis=2)
+    for place, (name, heads) in enumerate(zip(names, of_phase_one(output, pieces), strict=True)):
+        table = view.tables[name]
         scores[name] = factors[:, place]
         if table.fixed and table.vectors is None:
             by_feature[name] = by_feature[name] + heads.reshape(by_feature[name].shape)
@@ -83,6 +83,17 @@ def combined(
         else:
             scores[name] = scores[name] + heads.sum(axis=1)
     return by_feature, by_token, scores
+
+
+def of_phase_one(output: ExplainedOutput, pieces: list[np.ndarray]) -> list[np.ndarray]:
+    """Return what heads and forest make of pooled features, (n_subjects, n_features) a modality."""
+    first, n_modalities = len(output.read), len(output.heads.modalities)
+    found = [piece.sum(axis=2) for piece in pieces[first : first + n_modalities]]
+    if output.forest is not None:
+        shares = output.forest.shared(pieces[first + n_modalities + 1])
+        for values, columns, share in zip(found, output.forest.columns, shares, strict=True):
+            values[:, columns] += share
+    return found
 
 
 def token_shares(table: TokenTable, head: LinearHead, attributed: np.ndarray) -> np.ndarray | None:

@@ -21,7 +21,15 @@ from adestim.modalities import check_fusion_table, read_modalities
 from adestim.tokens import TokenTable, require_a_modality, stack_tokens
 from adestim.training import FusionNet
 
-__all__ = ["SCORE_TOKEN", "SubjectsView", "extractor_of", "fusion_of", "names_of_tokens", "view_of"]
+__all__ = [
+    "SCORE_TOKEN",
+    "SubjectsView",
+    "chosen_anchor",
+    "extractor_of",
+    "fusion_of",
+    "names_of_tokens",
+    "view_of",
+]
 
 SCORE_TOKEN = "phase-1 scores"
 
@@ -144,7 +152,24 @@ def fusion_of(estimator: Any) -> Any:
 
 
 def chosen_anchor(fusion: Any, anchor: str | None) -> str:
-    """Return the anchor that is named, the first for None."""
+    """Return the anchor that is named, the first for None.
+
+    Parameters
+    ----------
+    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
+        The fitted fusion.
+    anchor : str or None
+        Its name.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        When the fusion has no such anchor.
+    """
     if anchor is None:
         return fusion.anchors_[0]
     if anchor not in fusion.anchors_:

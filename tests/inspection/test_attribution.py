@@ -5,7 +5,7 @@ import pytest
 from adestim import AnchoredFusionClassifier
 from adestim.exceptions import InputError
 from adestim.inspection import token_attribution
-from tests.fusion_tables import numeric_table, quick
+from tests.fusion_tables import numeric_table, quick, with_missing
 from tests.inspection.fitted import fitted, fitted_regressor, in_pipeline
 from tests.toy_backbone import toy_table, write_weights
 
@@ -70,13 +70,33 @@ def test_phase_one_alone_is_attributed_to_the_column_that_decides():
     assert (top["modality"], top["token"]) == ("csf", "b")
 
 
-def test_sum_holds_where_a_forest_has_its_say():
-    X, _ = numeric_table(60)
-    y = np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
-    fusion = quick(max_epochs=0, n_trees=20).fit(X, y)
-    found = token_attribution(fusion, X)
+@pytest.fixture(scope="module")
+def with_forest():
+    """What no linear head can say, so that the forest has its say; and its table."""
+    X, _ = numeric_table(120)
+    y = np.where(X["csf__a"].abs() > 0.7, "AD", "CN")
+    return quick(max_epochs=0, n_trees=50).fit(X, y), X
+
+
+@pytest.mark.parametrize("baseline", ["missing", "mean"])
+def test_sum_holds_where_a_forest_has_its_say(with_forest, baseline):
+    fusion, X = with_forest
+    found = token_attribution(fusion, X, baseline=baseline)
     assert fusion.phase_one_.forest is not None
-    assert found.completeness()["gap"].abs().max() < 0.01
+    assert found.completeness()["gap"].abs().max() < 1e-3
+
+
+def test_what_a_forest_says_is_told_of_its_columns(with_forest):
+    found = token_attribution(*with_forest).frame().query("token != 'phase-1 scores'")
+    top = found.nlargest(1, "mean_absolute")
+    assert top[["modality", "token"]].to_numpy().tolist() == [["csf", "a"]]
+
+
+def test_sum_holds_for_a_forest_of_three_classes_and_missing_modalities():
+    X, y = numeric_table(90, 3)
+    X = with_missing(X)
+    fusion = quick(max_epochs=0, n_trees=20).fit(X, y)
+    assert token_attribution(fusion, X).completeness()["gap"].abs().max() < 0.01
 
 
 def test_missing_modality_has_no_attribution(attribution):

@@ -17,7 +17,8 @@ def ends_of(view, baseline, mean=None):
     features = [features_of(table, output.heads, place) for place, table in tables]
     rows, batch = next(view.batches(len(view.data)))
     inputs, others = line_end(output, batch, features, rows)
-    return output, inputs, line_start(output, inputs, batch["present"], baseline, mean), others
+    start = line_start(output, inputs, batch["present"], rows, baseline, mean)
+    return output, inputs, start, others
 
 
 def test_the_end_is_what_the_model_says():
@@ -38,6 +39,14 @@ def test_a_baseline_has_zeros_and_for_the_mean_the_intercepts(baseline, factor):
     others = [value for number, value in enumerate(start) if number != place]
     assert not any(value.any() for value in others)
     assert [value.shape for value in start] == [value.shape for value in inputs]
+
+
+def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects():
+    view = view_of(*fitted(n_trees=10, max_epochs=0))
+    output, inputs, start, _ = ends_of(view, "missing")
+    place = len(output.read) + len(view.tables) + 1
+    np.testing.assert_allclose(inputs[place], output.forest.end, rtol=1e-6)
+    np.testing.assert_allclose(start[place], output.forest.start, rtol=1e-6)
 
 
 def test_the_mean_of_texts_is_one_word_whatever_their_length(reader):

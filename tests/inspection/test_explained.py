@@ -51,6 +51,11 @@ def test_tokens_have_attention_attribution_and_a_table_a_modality():
         assert f"<h3>Columns and words: {name}</h3>" in html
 
 
+def test_tokens_are_explained_through_the_anchor_that_is_named():
+    assert "Read by the anchor &#x27;csf&#x27;" in tokens_body(gathered(anchor="csf"))
+    assert "Read by the anchor &#x27;mri&#x27;" in tokens_body(gathered())
+
+
 def test_a_missing_extra_is_told_on_the_page(monkeypatch):
     import sys
 

@@ -5,20 +5,44 @@ import pytest
 import torch
 
 from adestim.exceptions import InputError, MissingDependencyError
-from adestim.inspection.integrated import OfPhaseOne, PhaseOneOutputs, integrate, target_place
+from adestim.inspection.integrated import (
+    OfPhaseOne,
+    PhaseOneOutputs,
+    forest_of,
+    integrate,
+    target_place,
+)
+from adestim.inspection.subjects import view_of
 from tests.inspection.fitted import fitted, fitted_regressor
 
 
-def quadratic(values, present, rows):
+def quadratic(values, odds, present, rows):
     """Outputs whose gradient is known."""
-    return (values**2).sum(axis=(1, 2, 3))[:, None] * np.array([[0.0, 1.0]])
+    total = (values**2).sum(axis=(1, 2, 3)) + 3 * odds[:, 0]
+    return total[:, None] * np.array([[0.0, 1.0]])
 
 
 def test_gradient_of_phase_one_is_that_of_its_function():
     scores = torch.randn(4, 3, 2, 1, dtype=torch.float64, requires_grad=True)
+    odds = torch.randn(4, 1, dtype=torch.float64, requires_grad=True)
     present, rows = torch.ones(4, 3, dtype=torch.bool), torch.arange(4)
-    OfPhaseOne.apply(scores, present, rows, PhaseOneOutputs(quadratic))[:, 1].sum().backward()
+    OfPhaseOne.apply(scores, odds, present, rows, PhaseOneOutputs(quadratic))[:, 1].sum().backward()
     torch.testing.assert_close(scores.grad, 2 * scores.detach(), atol=1e-8, rtol=1e-6)
+    torch.testing.assert_close(odds.grad, torch.full_like(odds, 3), atol=1e-8, rtol=1e-6)
+
+
+def test_forest_goes_from_the_training_means_to_the_subjects():
+    view = view_of(*fitted(n_trees=10, max_epochs=0))
+    found = forest_of(view)
+    scores = view.data.base.scores
+    np.testing.assert_allclose(found.end, scores.trees(scores.rows, view.present))
+    complete = view.present.all(axis=1)
+    assert np.ptp(found.start[complete], axis=0).max() < 1e-9 < np.ptp(found.start)
+
+
+def test_without_a_forest_there_are_no_steps():
+    assert forest_of(view_of(*fitted())) is None
+    assert forest_of(view_of(*fitted_regressor())) is None
 
 
 def test_integral_of_a_product_is_split_evenly():

@@ -21,6 +21,18 @@ def test_a_pipeline_is_read_like_its_last_step():
     assert found.table.equals(X)
 
 
+def test_an_anchor_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match=r"one of the fusion's anchors\. Got 'gene'"):
+        gather(*reported(), anchor="gene")
+
+
+def test_views_hold_the_rows_that_are_asked_for():
+    fusion, X, y = reported()
+    view = gather(fusion, X, y, anchor="csf").view(np.array([3, 1]))
+    assert view.anchor == "csf"
+    assert view.index.tolist() == X.index[[3, 1]].tolist()
+
+
 def test_no_more_subjects_than_allowed_are_explained():
     fusion, X, y = reported()
     found = gather(fusion, X, y, groups=np.arange(48), max_subjects=10)

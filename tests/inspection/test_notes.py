@@ -8,7 +8,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
 from adestim.exceptions import InputError
-from adestim.inspection import WordsDisplay, token_attribution
+from adestim.inspection import FusionReport, WordsDisplay, token_attribution
 from adestim.inspection.notes import free_texts, shares
 
 N_SUBJECTS = 32
@@ -87,3 +87,23 @@ def test_steps_before_the_union_are_gone_through(pipeline):
 def test_coordinates_at_the_training_mean_have_nothing_to_share():
     parts = np.array([[1.0, 1.0], [-1.0, 3.0]])
     np.testing.assert_allclose(shares(np.array([5.0, 2.0]), parts), [0.5, 1.5])
+
+
+@pytest.mark.parametrize("show_ids", [False, True])
+def test_reports_tell_common_words_and_a_subjects_own_only_where_asked(pipeline, show_ids):
+    X, y = table()
+    X.loc[5, "note"] = "widow of a lighthouse keeper"
+    report = FusionReport(pipeline, X, y, subjects=[5], show_ids=show_ids, n_resamples=0)
+    page = report.to_html()
+    assert "Words of clinical that stand in 5 records or more" in page
+    assert 'th scope="row">lost</th>' in page
+    assert "lighthouse" not in page
+    assert ("The record of clinical" in page) == show_ids
+    assert "Not shown" not in page
+
+
+def test_reports_of_encodings_have_no_words(pipeline):
+    X, y = table()
+    page = FusionReport(pipeline[-1], pipeline[:-1].transform(X), y, n_resamples=0).to_html()
+    assert "Words of clinical" not in page
+    assert "Columns and words: clinical" in page
