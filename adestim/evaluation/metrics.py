@@ -125,7 +125,24 @@ def score_probabilities(
     {'roc_auc': 0.75, 'sensitivity': 0.5}
     """
     require_scores(scores, CLASS_SCORES)
-    outcome = read_outcome(y, probabilities, classes, threshold, sample_weight)
+    return score_outcome(read_outcome(y, probabilities, classes, threshold, sample_weight), scores)
+
+
+def score_outcome(outcome: Outcome, scores: Sequence[str]) -> dict[str, float]:
+    """Return scores of what was read and checked already.
+
+    Parameters
+    ----------
+    outcome : adestim.evaluation.outcomes.Outcome
+        What happened and what was predicted.
+    scores : sequence of str
+        Which scores.
+
+    Returns
+    -------
+    dict of str to float
+        As :func:`score_probabilities` returns them.
+    """
     return {name: float(CLASS_SCORES[name](outcome)) for name in scores}
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from adestim.evaluation.metrics import score_predictions, score_probabilities
+from adestim.evaluation.metrics import score_outcome, score_predictions
+from adestim.evaluation.outcomes import read_outcome
 from adestim.evaluation.significance import delong
 
 __all__ = ["Pool", "delong_columns", "pooled", "score_rows"]
 
 # Ranks compare subjects with each other, which is fair within a fold alone (Forman & Scholz 2010).
 RANKINGS = frozenset({"roc_auc", "pr_auc"})
+
+# Takes row numbers and names of scores, returns scores by name.
+Scorer = Callable[[np.ndarray, Sequence[str]], dict[str, float]]
 
 
 def score_rows(table: pd.DataFrame, classes: tuple, scores: Sequence[str]) -> dict[str, float]:
@@ -34,28 +38,22 @@ def score_rows(table: pd.DataFrame, classes: tuple, scores: Sequence[str]) -> di
     -------
     dict of str to float
     """
-    y, values, threshold = arrays_of(table, classes)
-    return score_arrays(y, values, threshold, classes, scores)
+    if table.empty:
+        return dict.fromkeys(scores, np.nan)
+    return scorer_of(table, classes)(np.arange(len(table)), scores)
 
 
-def arrays_of(table: pd.DataFrame, classes: tuple) -> tuple:
-    """Return labels, predictions and thresholds of a table of predictions."""
+def scorer_of(table: pd.DataFrame, classes: tuple) -> Scorer:
+    """Return what scores some rows of a table of predictions, which is checked once."""
+    y = table["y"].to_numpy()
     if not classes:
-        return table["y"].to_numpy(), table["prediction"].to_numpy(), None
+        values = table["prediction"].to_numpy()
+        return lambda rows, scores: score_predictions(y[rows], values[rows], scores)
     values = table[[f"p_{label}" for label in classes]].to_numpy()
     threshold = table["threshold"].to_numpy(dtype=float)
-    return table["y"].to_numpy(), values, None if np.isnan(threshold).any() else threshold
-
-
-def score_arrays(
-    y: np.ndarray, values: np.ndarray, threshold: Any, classes: tuple, scores: Sequence[str]
-) -> dict[str, float]:
-    """Score predictions; what cannot be computed is NaN."""
-    if not len(y):
-        return dict.fromkeys(scores, np.nan)
-    if not classes:
-        return score_predictions(y, values, scores)
-    return score_probabilities(y, values, classes, scores=scores, threshold=threshold)
+    cut = None if np.isnan(threshold).any() else threshold
+    outcome = read_outcome(y, values, classes, cut, None)
+    return lambda rows, scores: score_outcome(outcome.take(rows), scores)
 
 
 class Repeat(NamedTuple):
@@ -63,7 +61,7 @@ class Repeat(NamedTuple):
 
     places: np.ndarray
     fold: np.ndarray
-    arrays: tuple
+    scorer: Scorer
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,6 @@ class Pool:
 
     groups: np.ndarray
     repeats: list[Repeat]
-    classes: tuple
 
     def score(self, names: Sequence[str], rows: np.ndarray) -> np.ndarray:
         """Return scores of some rows, drawn once or more, averaged over repeats."""
@@ -84,28 +81,24 @@ class Pool:
         # A row whose fold failed is not there.
         drawn = drawn[drawn >= 0]
         plain = [name for name in names if name not in RANKINGS]
-        scored = self._scored(repeat, drawn, plain)
+        if not len(drawn):
+            return [np.nan] * len(names)
+        scored = repeat.scorer(drawn, plain)
         rankings = [name for name in names if name in RANKINGS]
         if rankings:
-            scored |= self._within_folds(rankings, repeat, drawn)
+            scored |= within_folds(repeat, drawn, rankings)
         return [scored[name] for name in names]
 
-    def _scored(self, repeat: Repeat, rows: np.ndarray, names) -> dict[str, float]:
-        """Return scores of some rows at once."""
-        y, values, threshold = repeat.arrays
-        cut = None if threshold is None else threshold[rows]
-        return score_arrays(y[rows], values[rows], cut, self.classes, names)
 
-    def _within_folds(self, names, repeat: Repeat, drawn: np.ndarray) -> dict[str, float]:
-        """Return scores of ranks, averaged over folds by their size; models differ in level."""
-        folds, number = np.unique(repeat.fold[drawn], return_inverse=True)
-        parts = [drawn[number == place] for place in range(len(folds))]
-        scored = pd.DataFrame(
-            [self._scored(repeat, part, names) for part in parts],
-            columns=names,
-        )
-        size = scored.notna().mul([len(part) for part in parts], axis=0)
-        return (scored * size).sum(min_count=1).div(size.sum()).to_dict()
+def within_folds(repeat: Repeat, drawn: np.ndarray, names: Sequence[str]) -> dict[str, float]:
+    """Return scores of ranks, averaged over folds by their size; models differ in level."""
+    folds = repeat.fold[drawn]
+    parts = [drawn[folds == fold] for fold in np.unique(folds)]
+    scores = np.array([list(repeat.scorer(part, names).values()) for part in parts])
+    size = np.array([len(part) for part in parts])[:, None] * ~np.isnan(scores)
+    total = size.sum(axis=0)
+    mean = np.nansum(scores * size, axis=0) / np.where(total > 0, total, np.nan)
+    return dict(zip(names, mean.tolist(), strict=True))
 
 
 def pooled(predictions: pd.DataFrame, classes: tuple) -> Pool:
@@ -116,8 +109,8 @@ def pooled(predictions: pd.DataFrame, classes: tuple) -> Pool:
     for _, table in predictions.groupby("repeat"):
         places = np.full(len(rows), -1)
         places[np.searchsorted(rows, table["row"])] = np.arange(len(table))
-        repeats.append(Repeat(places, table["fold"].to_numpy(), arrays_of(table, classes)))
-    return Pool(pd.factorize(first["group"])[0], repeats, classes)
+        repeats.append(Repeat(places, table["fold"].to_numpy(), scorer_of(table, classes)))
+    return Pool(pd.factorize(first["group"])[0], repeats)
 
 
 def delong_columns(

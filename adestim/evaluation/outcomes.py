@@ -34,6 +34,16 @@ class Outcome:
         n_classes = self.probabilities.shape[1]
         return [self.contrast(k) for k in ([1] if n_classes == 2 else range(n_classes))]
 
+    def take(self, rows: np.ndarray) -> Outcome:
+        """Return the same of some subjects, who may be drawn more than once."""
+        return Outcome(
+            self.codes[rows],
+            self.probabilities[rows],
+            self.predicted[rows],
+            self.weight[rows],
+            self.epsilon,
+        )
+
     def contrast(self, k: int) -> Contrast:
         """One class against the rest."""
         return Contrast(
