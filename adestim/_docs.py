@@ -118,7 +118,7 @@ FRAGMENTS = {
         Largest learning rate of AdamW, reached after a warm-up, followed by cosine decay.
     weight_decay : float, default=0.05
         Weight decay of AdamW.
-    patience : int, default=8
+    patience : int, default=15
         Epochs without improvement on the inner validation split before training stops.
     validation_fraction : float, default=0.2
         Share of the training groups in the inner validation split.""",

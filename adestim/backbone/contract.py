@@ -50,7 +50,7 @@ class Backbone(BlockRunner):
     initial_log_gate : float
         Where the gate of auxiliary tokens starts. At -2, untrained tokens leave the pooled vector
         of a pretrained encoder at a cosine of .995 with the undisturbed one, and a gradient still
-        passes; a body that is trained from scratch has nothing to protect.
+        passes. Not read of a body that is trained from scratch, which has nothing to protect.
     needs_summary : bool
         Whether the fusion appends a summary token to the model's own, for it to pool.
     n_stand_in : int

@@ -61,7 +61,6 @@ class ReferenceBackbone(Backbone):
     class token alone attends.
     """
 
-    initial_log_gate: ClassVar[float] = 0.0
     needs_summary: ClassVar[bool] = True
     block_list: str = "blocks"
 

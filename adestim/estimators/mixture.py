@@ -101,7 +101,7 @@ class MixtureFusionClassifier(TokenFusionClassifier):
         batch_size=64,
         learning_rate=2e-3,
         weight_decay=0.05,
-        patience=8,
+        patience=15,
         validation_fraction=0.2,
         class_weight=None,
         device="auto",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,8 +106,7 @@ class AnchoredFusion(nn.Module):
             self.output_reader = OutputReader(backbone.width_out, qformer_width, n_heads)
         n_groups = self.qformer.n_groups if self.qformer is not None else 0
         if gate == "learned":
-            # Behind the last block there is nothing pretrained to protect.
-            start = 0.0 if at_output else backbone.initial_log_gate
+            start = starting_gate(backbone, shapes[anchor].n_tokens, n_queries, at_output)
             self.log_gate = nn.Parameter(torch.full((n_groups,), start))
         else:
             self.register_buffer("log_gate", torch.full((n_groups,), FIXED_GATES[gate]))
@@ -222,6 +222,32 @@ class AnchoredFusion(nn.Module):
         gate = self.log_gate + log_mask_of(present)
         gate = gate.repeat_interleave(self.qformer.n_queries, dim=1)
         return match_rms(self.widen(auxiliary), rms), gate
+
+
+def starting_gate(backbone: Backbone, n_own: int, n_queries: int, at_output: bool) -> float:
+    """Return where learned log-gates start.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        The anchor's model.
+    n_own : int
+        Number of its token places, 0 where these have no meaning of their own.
+    n_queries : int
+        Number of tokens under one gate.
+    at_output : bool
+        Whether auxiliary tokens are read behind the last block, where nothing is to be protected.
+
+    Returns
+    -------
+    float
+    """
+    if at_output or not n_queries:
+        return 0.0
+    if not backbone.needs_summary:
+        return backbone.initial_log_gate
+    # Each group weighs as all own tokens do; few queries would be lost among hundreds of regions.
+    return math.log(max(n_own / n_queries, 1))
 
 
 def own_reader(backbone: Backbone, shape: ModalityShape) -> nn.Module:

@@ -1,10 +1,11 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from adestim.backbone import ReferenceBackbone
 from adestim.fusion import AnchoredFusion, ModalityShape
-from adestim.fusion.anchored import match_rms
+from adestim.fusion.anchored import match_rms, starting_gate
 from adestim.fusion.own import own_rms
 
 SHAPES = {
@@ -155,6 +156,25 @@ def test_a_closed_gate_shuts_the_auxiliaries_out():
     expected = model(batch)
     for name in ("fmri", "notes"):
         torch.testing.assert_close(model(changed(batch, name)), expected)
+
+
+@pytest.mark.parametrize(
+    ("n_own", "n_queries", "at_output", "weight"),
+    [(300, 8, False, 300 / 8), (5, 8, False, 1), (0, 8, False, 1), (300, 8, True, 1)],
+)
+def test_a_group_of_queries_weighs_as_all_tokens_of_a_reference_anchor(
+    n_own, n_queries, at_output, weight
+):
+    backbone = ReferenceBackbone(n_own, 3, 8, 1, 1, 0.0)
+    start = starting_gate(backbone, n_own, n_queries, at_output)
+    assert np.exp(start) == pytest.approx(weight)
+
+
+def test_a_pretrained_body_is_protected_however_many_tokens_it_has():
+    class Pretrained:
+        needs_summary, initial_log_gate = False, -2.0
+
+    assert starting_gate(Pretrained, 300, 8, at_output=False) == -2
 
 
 def test_there_is_a_gate_for_every_auxiliary_and_for_the_cross_modal_path():
