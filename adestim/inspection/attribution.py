@@ -314,7 +314,7 @@ def attribute(
     parts = list(attributed_batches(view, output, n_steps, baseline))
     ends = np.concatenate([ends for ends, _ in parts])
     pieces = [joined(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]
-    by_feature, by_token, scores = combined(view, output, pieces)
+    by_feature, by_token, scores, steps = combined(view, output, pieces)
     values, tokens, features = {}, {}, {}
     for place, name in enumerate(view.tables):
         table, present = view.tables[name], view.present[:, place]
@@ -327,7 +327,7 @@ def attribute(
             columns = table.backbone.option("feature_names")
             features[name] = pd.DataFrame(mean, index=list(names), columns=columns)
     notes = chain.from_iterable(
-        spelled(name, columns, by_feature[name], means_of(view, output, name))
+        spelled(name, columns, by_feature[name], steps[name], means_of(view, output, name))
         for name, columns in view.notes.items()
     )
     return TokenAttribution(

@@ -15,6 +15,7 @@ from adestim.clinical import ClinicalExtractor
 from adestim.clinical.cells import known_cells, plain_cells
 from adestim.clinical.latent_semantics import LatentSemantics
 from adestim.extraction import check_cells
+from adestim.inspection.trees import share_steps
 from adestim.inspection.words import Spelled
 from adestim.union import ModalityUnion, select_columns
 
@@ -105,12 +106,16 @@ def texts_in(tabular: Any, block: pd.DataFrame) -> Iterator[FreeText]:
 
 
 def spelled(
-    modality: str, columns: Sequence[FreeText], attributed: np.ndarray, mean: np.ndarray
+    modality: str,
+    columns: Sequence[FreeText],
+    attributed: np.ndarray,
+    steps: np.ndarray,
+    mean: np.ndarray,
 ) -> list[Spelled]:
     """Share attributions of a text's coordinates among its words.
 
     Coordinates are sums over words, so that a word's share of one is its part in the distance from
-    the training mean.
+    the training mean; of a forest's steps, only where it pulls the same way.
 
     Parameters
     ----------
@@ -120,6 +125,8 @@ def spelled(
         Its columns of free text.
     attributed : ndarray of shape (n_subjects, n_tokens, n_features)
         Attributions by token and feature.
+    steps : ndarray of shape (n_subjects, n_tokens, n_features)
+        The forest's part of them.
     mean : ndarray of shape (n_tokens, n_features)
         Training means of the features.
 
@@ -132,8 +139,12 @@ def spelled(
     for column in columns:
         middle = mean[column.token, column.features]
         for row, words, parts in column.parts:
-            own = attributed[row, column.token, column.features]
-            named = zip(words, shares(own, parts - middle / len(words)), strict=True)
+            own, stepped = (
+                each[row, column.token, column.features] for each in (attributed, steps)
+            )
+            moved = parts - middle / len(words)
+            values = shares(own - stepped, moved) + share_steps(stepped, moved)
+            named = zip(words, values, strict=True)
             rows += [
                 (row, modality, place, column.column, word, value)
                 for place, (word, value) in enumerate(named, start=1)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from adestim.inspection.integrated import ExplainedOutput
 from adestim.inspection.subjects import SubjectsView
+from adestim.inspection.trees import share_steps
 from adestim.penalised import LinearHead
 from adestim.tokens import TokenTable
 
-__all__ = ["combined", "joined", "token_shares"]
+__all__ = ["Combined", "combined", "joined", "token_shares"]
 
 ROWS_AT_ONCE = 32
 # Models compute in float32 or bfloat16; what differs by more is no mean.
@@ -40,9 +42,28 @@ def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
     )
 
 
-def combined(
-    view: SubjectsView, output: ExplainedOutput, pieces: list[np.ndarray]
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
+class Combined(NamedTuple):
+    """What was attributed, put together by modality.
+
+    Parameters
+    ----------
+    by_feature : dict of str to ndarray of shape (n_subjects, n_tokens, n_features)
+        By feature of a token.
+    by_token : dict of str to ndarray of shape (n_subjects, n_tokens)
+        By token, with what phase 1 makes of the tokens' mean.
+    scores : dict of str to ndarray of shape (n_subjects,)
+        What stands with the phase-1 scores.
+    steps : dict of str to ndarray of shape (n_subjects, n_tokens, n_features)
+        The forest's part of ``by_feature``, of modalities whose features it reads one by one.
+    """
+
+    by_feature: dict[str, np.ndarray]
+    by_token: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]
+    steps: dict[str, np.ndarray]
+
+
+def combined(view: SubjectsView, output: ExplainedOutput, pieces: list[np.ndarray]) -> Combined:
     """Put together what was attributed to tokens and to phase 1.
 
     Parameters
@@ -56,47 +77,45 @@ def combined(
 
     Returns
     -------
-    by_feature : dict of str to ndarray of shape (n_subjects, n_tokens, n_features)
-        By modality.
-    by_token : dict of str to ndarray of shape (n_subjects, n_tokens)
-        With what phase 1 makes of the tokens' mean.
-    scores : dict of str to ndarray of shape (n_subjects,)
-        What stands with the phase-1 scores.
+    Combined
     """
     n_read, names = len(output.read), list(view.tables)
-    by_feature = dict(zip(output.read, pieces[:n_read], strict=True))
+    found = Combined(dict(zip(output.read, pieces[:n_read], strict=True)), {}, {}, {})
     if output.reads_inputs:
-        by_feature[view.anchor] = pieces[-1]
-    factors = pieces[n_read + len(names)]
-    by_token, scores = {}, {}
-    for place, (name, heads) in enumerate(zip(names, of_phase_one(output, pieces), strict=True)):
-        table = view.tables[name]
-        scores[name] = factors[:, place]
+        found.by_feature[view.anchor] = pieces[-1]
+    factors, forest = pieces[n_read + len(names)], of_forest(output, pieces)
+    for place, name in enumerate(names):
+        table, own = view.tables[name], found.by_feature[name]
+        heads, steps = pieces[n_read + place].sum(axis=2), forest[place]
+        found.scores[name] = factors[:, place]
         if table.fixed and table.vectors is None:
-            by_feature[name] = by_feature[name] + heads.reshape(by_feature[name].shape)
-        by_token[name] = by_feature[name].sum(axis=2)
-        if table.fixed and table.vectors is None:
+            found.steps[name] = steps.reshape(own.shape)
+            found.by_feature[name] = own + heads.reshape(own.shape) + found.steps[name]
+            found.by_token[name] = found.by_feature[name].sum(axis=2)
             continue
-        shares = token_shares(table, output.heads.separate[place], heads)
-        if shares is not None and shares.shape == by_token[name].shape:
-            by_token[name] = by_token[name] + shares
+        found.by_token[name] = own.sum(axis=2)
+        shares = token_shares(table, output.heads.separate[place], heads, steps)
+        if shares is not None and shares.shape == found.by_token[name].shape:
+            found.by_token[name] += shares
         else:
-            scores[name] = scores[name] + heads.sum(axis=1)
-    return by_feature, by_token, scores
-
-
-def of_phase_one(output: ExplainedOutput, pieces: list[np.ndarray]) -> list[np.ndarray]:
-    """Return what heads and forest make of pooled features, (n_subjects, n_features) a modality."""
-    first, n_modalities = len(output.read), len(output.heads.modalities)
-    found = [piece.sum(axis=2) for piece in pieces[first : first + n_modalities]]
-    if output.forest is not None:
-        shares = output.forest.shared(pieces[first + n_modalities + 1])
-        for values, columns, share in zip(found, output.forest.columns, shares, strict=True):
-            values[:, columns] += share
+            found.scores[name] = found.scores[name] + heads.sum(axis=1) + steps.sum(axis=1)
     return found
 
 
-def token_shares(table: TokenTable, head: LinearHead, attributed: np.ndarray) -> np.ndarray | None:
+def of_forest(output: ExplainedOutput, pieces: list[np.ndarray]) -> list[np.ndarray]:
+    """Return what the forest makes of pooled features, (n_subjects, n_features) a modality."""
+    first, n_modalities = len(output.read), len(output.heads.modalities)
+    found = [np.zeros(piece.shape[:2]) for piece in pieces[first : first + n_modalities]]
+    if output.forest is not None:
+        shares = output.forest.shared(pieces[first + n_modalities + 1])
+        for values, columns, share in zip(found, output.forest.columns, shares, strict=True):
+            values[:, columns] = share
+    return found
+
+
+def token_shares(
+    table: TokenTable, head: LinearHead, attributed: np.ndarray, steps: np.ndarray
+) -> np.ndarray | None:
     """Share the attributions of a mean's features among the tokens that it is the mean of.
 
     A token's share of a feature is its part in the feature's distance from the training mean, so
@@ -110,6 +129,8 @@ def token_shares(table: TokenTable, head: LinearHead, attributed: np.ndarray) ->
         Its phase-1 head, for the standardisation of features.
     attributed : ndarray of shape (n_subjects, n_features)
         Attributions of the pooled features.
+    steps : ndarray of shape (n_subjects, n_features)
+        What a forest makes of them.
 
     Returns
     -------
@@ -127,10 +148,11 @@ def token_shares(table: TokenTable, head: LinearHead, attributed: np.ndarray) ->
         parts = parts_of_mean(table, rows, pooled[rows])
         if parts is None:
             return None
+        mask = table.mask[rows]
         slope = slopes(attributed[rows], (pooled[rows] - head.mean) / head.scale)
-        count = table.mask[rows].sum(axis=1)[:, None, None]
-        moved = (parts - head.mean / count) / head.scale
-        shares[rows] = np.where(table.mask[rows], np.einsum("ntf,nf->nt", moved, slope), 0)
+        moved = (parts - head.mean / mask.sum(axis=1)[:, None, None]) / head.scale
+        moved = np.where(mask[:, :, None], moved, 0)
+        shares[rows] = np.einsum("ntf,nf->nt", moved, slope) + share_steps(steps[rows], moved)
     return shares
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from adestim.forest import PRIOR_TREES, ForestHead
 
-__all__ = ["ForestSteps", "forest_steps"]
+__all__ = ["ForestSteps", "forest_steps", "share_steps"]
 
 ROWS_AT_ONCE = 256
 AT_START = -1
@@ -117,6 +117,36 @@ def forest_steps(forest: ForestHead, start: np.ndarray, end: np.ndarray) -> Fore
     ]
     first, last, steps = map(np.concatenate, zip(*parts, strict=True))
     return ForestSteps(first, last, steps, forest.columns)
+
+
+def share_steps(steps: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Share what a forest makes of sums among the parts of these sums.
+
+    A step has no slope by which parts could count: it is shared among the parts that pull the sum
+    where it went, by how strongly they do. Those that hold it back get nothing, so that large parts
+    which cancel each other are not made much of.
+
+    Parameters
+    ----------
+    steps : ndarray of shape (..., n_sums)
+        What the forest makes of the sums.
+    parts : ndarray of shape (..., n_parts, n_sums)
+        Parts of the sums' distance from where the line begins.
+
+    Returns
+    -------
+    ndarray of shape (..., n_parts)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adestim.inspection.trees import share_steps
+    >>> share_steps(np.array([0.6]), np.array([[2.0], [-3.0], [4.0]]))
+    array([0.2, 0. , 0.4])
+    """
+    pull = np.maximum(parts * np.sign(parts.sum(axis=-2, keepdims=True)), 0)
+    share = pull / np.maximum(pull.sum(axis=-2, keepdims=True), SMALLEST)
+    return (share * steps[..., None, :]).sum(axis=-1)
 
 
 def steps_of_rows(

@@ -54,6 +54,19 @@ def test_words_sum_to_what_the_text_adds(found):
     np.testing.assert_allclose(words.loc[wordy], own, atol=1e-4)
 
 
+def test_words_sum_to_what_the_text_adds_with_a_forest_too():
+    X, y = table()
+    clinical = ClinicalExtractor(text=["note"], text_width=4, random_state=0)
+    columns = [("clinical", clinical, ["age", "note"]), ("csf", "passthrough", ["tau"])]
+    fusion = AnchoredFusionClassifier(anchor="csf", n_trees=30, max_epochs=0, random_state=0)
+    found = token_attribution(make_pipeline(ModalityUnion(columns), fusion).fit(X, y), X)
+    words = found.words("subject").groupby("subject")["attribution"]
+    note = found.values["clinical"][:, found.tokens["clinical"].index("note")]
+    wordy = [label for label in found.subjects if label not in (2, 3)]
+    np.testing.assert_allclose(words.sum().loc[wordy], note[wordy], atol=1e-4)
+    assert words.apply(lambda own: own.abs().max()).max() < 2 * np.abs(note).max()
+
+
 def test_words_that_tell_the_classes_apart_come_first(found):
     words = found.words().set_index("word")
     telling = words.loc[["lost", "home", "walks", "reads"], "spread"].min()

@@ -15,6 +15,7 @@ MASK = np.arange(4) < np.array([4, 3, 2, 1, 0, 4])[:, None]
 HEAD = SimpleNamespace(mean=RNG.normal(size=3), scale=np.array([0.5, 1.0, 2.0]))
 MEAN = (TOKENS * MASK[:, :, None]).sum(1) / np.maximum(MASK.sum(1), 1)[:, None]
 ATTRIBUTED = RNG.normal(size=(6, 3))
+STEPS = RNG.normal(size=(6, 3))
 
 
 def table_of(vectors=None, options=()):
@@ -24,32 +25,35 @@ def table_of(vectors=None, options=()):
 @pytest.mark.parametrize("scaled", [False, True])
 def test_shares_sum_to_what_is_shared(scaled):
     length = np.maximum(np.linalg.norm(MEAN, axis=1, keepdims=True), 1e-9)
-    shares = token_shares(table_of(MEAN / length if scaled else None), HEAD, ATTRIBUTED)
+    shares = token_shares(table_of(MEAN / length if scaled else None), HEAD, ATTRIBUTED, STEPS)
     present = MASK.any(axis=1)
-    np.testing.assert_allclose(shares.sum(1)[present], ATTRIBUTED.sum(1)[present], rtol=1e-4)
+    total = (ATTRIBUTED + STEPS).sum(1)
+    np.testing.assert_allclose(shares.sum(1)[present], total[present], rtol=1e-4)
     assert (shares[~MASK] == 0).all()
 
 
 def test_a_token_that_is_as_the_training_mean_gets_nothing():
     tokens = np.stack([HEAD.mean, HEAD.mean + 1])[None].astype(np.float32)
     table = TokenTable(tokens, np.ones((1, 2), dtype=bool), BackboneSpec("words"))
-    np.testing.assert_allclose(token_shares(table, HEAD, np.ones((1, 3))), [[0, 3]], atol=1e-5)
+    for attributed in ([[1, 1, 1]], [[0, 0, 0]]), ([[0, 0, 0]], [[1, 1, 1]]):
+        shares = token_shares(table, HEAD, *map(np.array, attributed))
+        np.testing.assert_allclose(shares, [[0, 3]], atol=1e-5)
 
 
 def test_a_feature_at_the_training_mean_has_no_slope():
     tokens = np.stack([HEAD.mean - 1, HEAD.mean + 1])[None]
     table = TokenTable(tokens, np.ones((1, 2), dtype=bool), BackboneSpec("words"))
-    assert not token_shares(table, HEAD, np.zeros((1, 3))).any()
+    assert not token_shares(table, HEAD, np.zeros((1, 3)), np.zeros((1, 3))).any()
 
 
 def test_other_summaries_than_the_mean_are_not_shared():
-    assert token_shares(table_of(TOKENS[:, 0]), HEAD, ATTRIBUTED) is None
-    assert token_shares(table_of(MEAN[:, :2]), HEAD, ATTRIBUTED[:, :2]) is None
+    assert token_shares(table_of(TOKENS[:, 0]), HEAD, ATTRIBUTED, STEPS) is None
+    assert token_shares(table_of(MEAN[:, :2]), HEAD, ATTRIBUTED[:, :2], STEPS) is None
 
 
 def test_tokens_with_places_are_not_shared():
     names = (("token_names", tuple("abcd")),)
-    assert token_shares(table_of(options=names), HEAD, ATTRIBUTED) is None
+    assert token_shares(table_of(options=names), HEAD, ATTRIBUTED, STEPS) is None
 
 
 def test_batches_of_fewer_tokens_are_padded():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from adestim.forest import Grower, fit_forest
-from adestim.inspection.trees import forest_steps, running_sum
+from adestim.inspection.trees import forest_steps, running_sum, share_steps
 
 N = 80
 
@@ -134,3 +134,9 @@ def test_running_sums_begin_anew_at_every_row():
     values = np.array([[1.0], [2.0], [5.0], [1.0]])
     found = running_sum(values, np.array([0, 0, 1, 1]))
     np.testing.assert_array_equal(found[:, 0], [1, 3, 5, 6])
+
+
+def test_steps_of_a_sum_go_to_the_parts_that_pull_it_where_it_went():
+    parts = np.array([[[5.0, -1.0], [-4.9, -3.0]], [[0.0, 1.0], [0.0, -1.0]]])
+    shares = share_steps(np.array([[1.0, 2.0], [0.0, 0.0]]), parts)
+    np.testing.assert_allclose(shares, [[1 + 0.5, 1.5], [0, 0]])
