@@ -17,6 +17,7 @@ from adestim.evaluation.flow import CohortFlow, cohort_flow, presence
 from adestim.evaluation.folds import list_splits
 from adestim.evaluation.splits import require_groups
 from adestim.exceptions import DataWarning, InputError
+from adestim.positive import positive_of
 
 __all__ = [
     "Cohort",
@@ -165,14 +166,16 @@ def with_positive_last(classes: tuple, positive: Any) -> tuple:
     classes : tuple
         The classes in order.
     positive : label or None
-        The positive one; None keeps the order.
+        The positive one of two; None takes the patients', see :func:`adestim.positive.positive_of`.
+        More than two keep their order.
 
     Returns
     -------
     tuple
     """
-    if positive is None:
+    if positive is None and len(classes) != 2:
         return classes
+    positive = positive_of(classes) if positive is None else positive
     if len(classes) != 2 or positive not in classes:
         raise InputError(
             "'positive' names one of two classes",

@@ -64,7 +64,8 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
         Rows of one group stay on one side of every split, and are handed to ``fit`` where it takes
         them. Needed where a subject has several rows.
     positive : label, default=None
-        The positive of two classes; None for the last of the sorted two.
+        The positive of two classes; None for the patients' (AD beside CN, pMCI beside sMCI), or the
+        last of the sorted two.
     cv : int, cross-validation splitter or iterable of splits, default=5
         An int gives shuffled folds, stratified by class, that keep groups whole.
     n_repeats : int, default=1

@@ -17,6 +17,7 @@ from adestim.evaluation.outcomes import read_membership, read_values
 from adestim.evaluation.together import rows_of
 from adestim.exceptions import InputError
 from adestim.grouping import own_groups
+from adestim.positive import positive_of
 
 __all__ = ["choose_threshold", "inner_threshold"]
 
@@ -115,7 +116,8 @@ def inner_threshold(
     rule : str, default="youden"
         As in :func:`adestim.evaluation.choose_threshold`.
     positive : label, default=None
-        The positive class; None for the last of the sorted two.
+        The positive class; None for the patients' (AD beside CN, pMCI beside sMCI), or the last of
+        the sorted two, as in :func:`adestim.evaluation.compare`.
     cv : int, default=5
         Inner folds; fewer where a class has fewer groups.
     random_state : int, RandomState instance or None, default=None
@@ -151,8 +153,9 @@ def inner_threshold(
     """
     read_rule(rule)
     require_count(cv, "cv")
+    if positive is None and len(classes := np.unique(np.asarray(y))) == 2:
+        positive = positive_of(classes.tolist())
     is_positive = read_membership(y, positive)
-    positive = np.unique(np.asarray(y))[1] if positive is None else positive
     probability = np.full(len(is_positive), np.nan)
     for train, test in inner_folds(X, is_positive, groups, cv, random_state):
         fitted = fit_rows(estimator, X, y, groups, train)

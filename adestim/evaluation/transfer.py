@@ -159,7 +159,8 @@ def transfer(
     groups : array-like of shape (n_subjects,), default=None
         Rows that are resampled together. Needed where a subject has several.
     positive : label, default=None
-        The positive of two classes; None for the last of the sorted two.
+        The positive of two classes; None for the patients' (AD beside CN, pMCI beside sMCI), or the
+        last of the sorted two.
     threshold : float or mapping of str to float, default=None
         From which probability on the positive class is predicted, for all or for each estimator.
         Choose it on the training cohort: :func:`adestim.evaluation.inner_threshold`. None

@@ -195,8 +195,8 @@ def token_attribution(
     X : {DataFrame, array-like} of shape (n_subjects, n_columns)
         Table as in ``fit``.
     target : object, default=None
-        Class whose log-odds against all others are explained; None for the last of ``classes_``,
-        or for the number that a regressor predicts, in its units.
+        Class whose log-odds against all others are explained; None for the patients' of two classes
+        (AD beside CN), or the last, or for the number that a regressor predicts, in its units.
     anchor : str, default=None
         One of the estimator's anchors; None for the first.
     n_steps : int, default=32

@@ -254,7 +254,7 @@ def modality_contributions(
         Whether the log-odds of the target class or its probability is explained. Of a regressor
         it is the predicted number, whatever this says.
     target : class label, default=None
-        The class that is explained. None takes the second of two classes; needed for more.
+        The class that is explained. None takes the patients' of two classes; needed for more.
     baseline : array-like of shape (n_classes,) or float, default=None
         What is said of a subject of whom nothing is known: class frequencies or a mean. None
         takes those of training, as far as the model tells them.

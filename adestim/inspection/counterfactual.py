@@ -35,7 +35,7 @@ def what_if_missing(
     modality : str or sequence of str
         Modality that is hidden, or several that are hidden together.
     target : class label, default=None
-        The class whose probability is shown. None takes the second of two classes; needed for
+        The class whose probability is shown. None takes the patients' of two classes; needed for
         more.
     baseline : array-like of shape (n_classes,) or float, default=None
         What is said of a subject who has nothing left: class frequencies or a mean. None takes

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim.exceptions import InputError
 from adestim.modalities import check_fusion_table, modality_columns, patterns_of
+from adestim.positive import positive_of
 
 __all__ = ["HidingReader", "output_column", "split_estimator"]
 
@@ -238,7 +239,7 @@ def output_column(model: Any, target: Any) -> int:
     model : estimator
         A fitted classifier or regressor.
     target : class label or None
-        The class whose probability is explained. None takes the second of two classes.
+        The class whose probability is explained. None takes the positive one of two classes.
 
     Returns
     -------
@@ -262,7 +263,7 @@ def output_column(model: Any, target: Any) -> int:
         return 0
     classes = list(model.classes_)
     if target is None and len(classes) == 2:
-        return 1
+        return classes.index(positive_of(classes))
     if target not in classes:
         raise InputError(
             "'target' must name the class to explain"

@@ -18,6 +18,7 @@ from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.subjects import SubjectsView
 from adestim.inspection.trees import ForestSteps, forest_steps
 from adestim.penalised import Heads, standardise
+from adestim.positive import positive_of
 
 __all__ = ["ExplainedOutput", "PhaseOneOutputs", "features_of", "integrate"]
 
@@ -329,7 +330,7 @@ def target_place(fusion: Any, target: Any) -> int:
     fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
         The fitted fusion.
     target : object
-        A class label; None for the last class.
+        A class label; None for the positive one of two, or the last.
 
     Returns
     -------
@@ -345,7 +346,7 @@ def target_place(fusion: Any, target: Any) -> int:
         return 0
     labels: Mapping = {label: place for place, label in enumerate(fusion.classes_.tolist())}
     if target is None:
-        return len(labels) - 1
+        return labels[positive_of([*labels])] if len(labels) == 2 else len(labels) - 1
     if target not in labels:
         raise InputError(
             "'target' must be one of the classes",

@@ -17,6 +17,7 @@ from adestim.inspection.hiding import HidingReader, split_estimator
 from adestim.inspection.notes import free_texts
 from adestim.inspection.outcomes import Outcomes, apparent_outcomes, outcomes_of
 from adestim.inspection.subjects import SubjectsView, chosen_anchor, fusion_of, view_of
+from adestim.positive import positive_of
 
 __all__ = ["Material", "gather"]
 
@@ -224,8 +225,9 @@ def chosen_target(target: Any, fusion: Any, comparison: Any) -> Any:
         return None
     classes = list(fusion.classes_)
     if target is None:
-        known = list(getattr(comparison, "classes", ())) or classes
-        return known[-1]
+        if comparison is None and len(classes) == 2:
+            return positive_of(classes)
+        return (list(getattr(comparison, "classes", ())) or classes)[-1]
     if target not in classes:
         raise InputError(
             "'target' must name the class to explain",

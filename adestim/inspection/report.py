@@ -52,7 +52,8 @@ class FusionReport:
     cohort : str or Bunch, default=None
         Name of the cohort, which is looked for among those of pre-training.
     target : class label, default=None
-        The explained class; None for the positive class of the comparison, or the last.
+        The explained class; None for the positive class of the comparison, or the patients' of two
+        (AD beside CN, pMCI beside sMCI), or the last.
     anchor : str, default=None
         The anchor through which attention and attribution of tokens are read; None for the first.
     subjects : sequence of labels, default=()

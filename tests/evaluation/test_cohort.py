@@ -42,7 +42,9 @@ def test_numbers_whose_missing_ones_made_them_floats_are_classes():
 
 def test_the_positive_class_comes_last():
     assert with_positive_last(("AD", "CN"), "AD") == ("CN", "AD")
-    assert with_positive_last(("AD", "CN"), None) == ("AD", "CN")
+    assert with_positive_last(("AD", "CN"), "CN") == ("AD", "CN")
+    assert with_positive_last(("AD", "CN"), None) == ("CN", "AD")
+    assert with_positive_last(("AD", "CN", "MCI"), None) == ("AD", "CN", "MCI")
     assert with_positive_last((0, 1), 0) == (1, 0)
     with pytest.raises(InputError, match=r"one of two classes. Got 'AD' of 'AD', 'CN', 'MCI'"):
         with_positive_last(("AD", "CN", "MCI"), "AD")

@@ -67,7 +67,7 @@ def test_repeats_differ(comparison):
 
 
 def test_probabilities_sum_to_one_and_classes_are_named(comparison):
-    assert comparison.classes == ("AD", "CN")
+    assert comparison.classes == ("CN", "AD")
     np.testing.assert_allclose(comparison.predictions[["p_AD", "p_CN"]].sum(axis=1), 1)
 
 

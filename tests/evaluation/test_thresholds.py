@@ -180,6 +180,15 @@ def test_models_are_fitted_to_the_labels_themselves(recorder):
     assert all(set(each) == {"AD", "CN"} for each in labels)
 
 
+def test_the_patients_are_the_positive_class_unless_said():
+    X, y = cohort(200)
+    found = [
+        inner_threshold(LogisticRegression(), X, y, positive=each, random_state=0)
+        for each in (None, "AD", "CN")
+    ]
+    assert found[0] == found[1] != found[2]
+
+
 def test_threshold_is_that_of_the_probabilities_out_of_fold():
     X, y = cohort(200)
     model = LogisticRegression()

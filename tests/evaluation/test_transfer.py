@@ -26,9 +26,8 @@ def models():
 
 def test_scores_are_those_of_the_predictions(models):
     result = transfer(models["pooled"], X_OTHER, Y_OTHER, n_resamples=50)
-    expected = score_probabilities(
-        Y_OTHER, models["pooled"].predict_proba(X_OTHER), models["pooled"].classes_
-    )
+    probabilities = models["pooled"].predict_proba(X_OTHER)[:, ::-1]
+    expected = score_probabilities(Y_OTHER, probabilities, ["CN", "AD"])
     for name, value in expected.items():
         assert result.scores.loc["estimator", (name, "estimate")] == pytest.approx(value)
     block = result.scores["brier"]
@@ -149,7 +148,7 @@ def test_estimators_that_are_not_fitted_are_refused(models):
 
 def test_unknown_classes_are_refused(models):
     y = np.where(np.arange(30) % 2, "AD", "MCI")
-    refused("classes seen in fit: 'AD', 'CN'. Got 'MCI'. Map the external", models, y=y)
+    refused("classes seen in fit: 'CN', 'AD'. Got 'MCI'. Map the external", models, y=y)
 
 
 def test_other_columns_are_refused(models):

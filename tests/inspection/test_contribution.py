@@ -39,7 +39,8 @@ def found():
 def test_contributions_add_up_to_the_output(output):
     X = classes_of()[0]
     found = modality_contributions(fitted_classifier(), X, output=output)
-    p = fitted_classifier().predict_proba(X)[:, 1]
+    p = fitted_classifier().predict_proba(X)[:, 0]
+    assert found.target == "AD"
     np.testing.assert_allclose(found.outputs, logit(p) if output == "logit" else p, atol=1e-5)
     np.testing.assert_allclose(found.values.sum(axis=1) + found.baseline, found.outputs)
 
@@ -63,7 +64,7 @@ def test_classes_of_three_add_up_for_every_target():
 
 
 def test_contributions_to_the_other_class_are_the_opposite(found):
-    other = modality_contributions(fitted_classifier(), classes_of()[0], target="AD")
+    other = modality_contributions(fitted_classifier(), classes_of()[0], target="CN")
     np.testing.assert_allclose(other.values, -found.values, atol=1e-6)
 
 

@@ -23,9 +23,9 @@ def test_change_is_what_a_table_without_the_modality_changes():
     lacking = X.copy()
     lacking[BLOCKS["csf"]] = np.nan
     some = lacking.notna().any(axis=1)
-    after = model.predict_proba(lacking[some])[:, 1]
+    after = model.predict_proba(lacking[some])[:, 0]
     np.testing.assert_allclose(without.loc[some, "after"], after, atol=1e-6)
-    np.testing.assert_allclose(without["before"], model.predict_proba(X)[:, 1], atol=1e-6)
+    np.testing.assert_allclose(without["before"], model.predict_proba(X)[:, 0], atol=1e-6)
     np.testing.assert_allclose(without["change"], without["after"] - without["before"])
     assert (without.loc[some, "decision_after"] == model.predict(lacking[some])).all()
 

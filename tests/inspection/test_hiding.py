@@ -166,9 +166,11 @@ def test_a_baseline_that_is_no_distribution_is_refused(baseline, message):
         HidingReader.of(follow(additive, X), X, baseline=baseline)
 
 
-def test_target_is_the_second_of_two_classes():
-    assert output_column(fitted_classifier(), None) == 1
-    assert output_column(fitted_classifier(), "AD") == 0
+def test_target_is_the_patients_class_of_two():
+    assert output_column(fitted_classifier(), None) == 0
+    assert output_column(fitted_classifier(), "CN") == 1
+    model = LogisticRegression().fit([[0], [1]], [0, 1])
+    assert output_column(model, None) == 1
 
 
 def test_target_of_several_classes_must_be_named():

@@ -58,10 +58,11 @@ def test_missing_package_is_told(monkeypatch):
         integrate(lambda x: x[:, 0], (torch.ones(1, 1),), (torch.zeros(1, 1),), (), 2)
 
 
-def test_last_class_is_explained_unless_another_is_named():
+def test_the_patients_or_the_last_class_is_explained_unless_another_is_named():
     fusion, _ = fitted()
-    assert target_place(fusion, None) == 1
-    assert target_place(fusion, "AD") == 0
+    assert target_place(fusion, None) == 0
+    assert target_place(fusion, "CN") == 1
+    assert target_place(fitted(n_classes=3)[0], None) == 2
 
 
 def test_unknown_class_is_told_with_the_choice():

@@ -100,7 +100,7 @@ def test_columns_are_drawn_on_the_callers_axes():
     _, ax = plt.subplots()
     display = TokenMapDisplay.from_estimator(fusion, X.iloc[:10], "csf", n_steps=2, ax=ax)
     assert display.ax_ is ax
-    assert ax.get_xlabel() == "attribution, log-odds of CN"
+    assert ax.get_xlabel() == "attribution, log-odds of AD"
 
 
 def test_attention_is_drawn_of_auxiliary_modalities_alone():

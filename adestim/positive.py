@@ -1,0 +1,43 @@
+"""Which of two classes is the positive one where nobody says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["positive_of"]
+
+CONTROLS = frozenset(
+    ("cn", "nc", "hc", "nl", "smci", "stable", "normal", "control", "controls", "healthy")
+)
+HEALTHY = "healthy "
+
+
+def positive_of(classes: Iterable[Any]) -> Any:
+    """Return the positive one of two classes: the patients', who need not come last by name.
+
+    In the order of letters ``"AD"`` stands before ``"CN"`` and ``"pMCI"`` before ``"sMCI"``: the
+    last of the sorted two would be the controls, and sensitivity that of finding them. Functions
+    that are handed a column of probabilities take the last of the sorted two nevertheless, as
+    scikit-learn does, since they cannot know which column it is.
+
+    Parameters
+    ----------
+    classes : iterable of two labels
+        The classes, sorted.
+
+    Returns
+    -------
+    label
+        The one beside controls (CN, NC, HC, NL, sMCI, stable, normal, healthy, control, in capitals
+        or not); the last where neither or both are.
+
+    Examples
+    --------
+    >>> from adestim.positive import positive_of
+    >>> positive_of(["AD", "CN"]), positive_of(["pMCI", "sMCI"]), positive_of([0, 1])
+    ('AD', 'pMCI', 1)
+    """
+    first, last = classes
+    healthy = [str(label).casefold().removeprefix(HEALTHY) in CONTROLS for label in (first, last)]
+    return first if healthy == [False, True] else last
