@@ -69,3 +69,10 @@ report
 from adestim.inspection import model_card
 
 print(model_card(fusion, comparison=comparison, licence="BSD-3-Clause"))
+
+# %%
+# Its figures
+# -----------
+# Every figure of the page can be had alone, for a paper; here who was analysed.
+
+_ = comparison.flow.plot()
