@@ -155,6 +155,7 @@ def steps_of_rows(
     """Return log-odds at both ends of some lines, and the steps between."""
     events = [events_of(member.tree_, start, end) for member in forest.model.estimators_]
     rows, place, column, change = map(np.concatenate, zip(*events, strict=True))
+    # By line: first what all trees say at its start, then what changes on the way.
     order = np.lexsort((place, column != AT_START, rows))
     rows, column = rows[order], column[order]
     counts = np.full((len(rows), forest.n_classes), PRIOR_TREES)
