@@ -1,8 +1,8 @@
-"""Which of two classes is the positive one where nobody says."""
+"""Which class is the positive one where nobody says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 __all__ = ["positive_of"]
@@ -13,8 +13,8 @@ CONTROLS = frozenset(
 HEALTHY = "healthy "
 
 
-def positive_of(classes: Iterable[Any]) -> Any:
-    """Return the positive one of two classes: the patients', who need not come last by name.
+def positive_of(classes: Sequence[Any]) -> Any:
+    """Return the positive class: the patients' of two, who need not come last by name.
 
     In the order of letters ``"AD"`` stands before ``"CN"`` and ``"pMCI"`` before ``"sMCI"``: the
     last of the sorted two would be the controls, and sensitivity that of finding them. Functions
@@ -23,14 +23,14 @@ def positive_of(classes: Iterable[Any]) -> Any:
 
     Parameters
     ----------
-    classes : iterable of two labels
+    classes : sequence of labels
         The classes, sorted.
 
     Returns
     -------
     label
         The one beside controls (CN, NC, HC, NL, sMCI, stable, normal, healthy, control, in capitals
-        or not); the last where neither or both are.
+        or not); the last where neither or both are, and of more than two classes.
 
     Examples
     --------
@@ -38,6 +38,5 @@ def positive_of(classes: Iterable[Any]) -> Any:
     >>> positive_of(["AD", "CN"]), positive_of(["pMCI", "sMCI"]), positive_of([0, 1])
     ('AD', 'pMCI', 1)
     """
-    first, last = classes
-    healthy = [str(label).casefold().removeprefix(HEALTHY) in CONTROLS for label in (first, last)]
-    return first if healthy == [False, True] else last
+    healthy = [str(label).casefold().removeprefix(HEALTHY) in CONTROLS for label in classes]
+    return classes[0] if healthy == [False, True] else classes[-1]

@@ -18,6 +18,7 @@ from ad_data import read as read_ad_data
 from reporting import machine, markdown, write
 from simulated import TASKS as POSITIVES
 from simulated import encode, hide_as_missing
+from sklearn.metrics import roc_auc_score
 
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
 from adestim.datasets import make_cohort
@@ -158,23 +159,16 @@ def closed(table, setting):
     """Return what share of the distance from late fusion to the oracle is closed."""
     mean = table.folds.groupby("estimator")["roc_auc"].mean()
     first = table.predictions[table.predictions["estimator"] == OURS]
-    truth = (setting.y == setting.positive).to_numpy()
+    truth = setting.y == setting.positive
     best = pd.Series(setting.oracle, index=setting.y.index)
     ceiling = np.mean(
         [
-            area(truth[setting.y.index.get_indexer(rows["subject"])], best[rows["subject"]])
+            roc_auc_score(truth[rows["subject"]], best[rows["subject"]])
             for _, rows in first.groupby(["repeat", "fold"])
         ]
     )
     share = (mean[OURS] - mean[LATE]) / (ceiling - mean[LATE])
     return f"Oracle: {ceiling:.3f}. Of the distance from late fusion to it, {share:.0%} is closed."
-
-
-def area(truth, score):
-    """Return the area under the ROC curve."""
-    ranks = pd.Series(np.asarray(score)).rank().to_numpy()
-    n_true = truth.sum()
-    return (ranks[truth].sum() - n_true * (n_true + 1) / 2) / (n_true * (~truth).sum())
 
 
 def anchors_table(setting, arguments):

@@ -5,16 +5,15 @@ import time
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pandas as pd
 import sklearn
 import skorch
 import torch
-from scipy.stats import t as student
 from sklearn.base import clone
 from sklearn.metrics import log_loss, roc_auc_score
 
 import adestim
+from adestim.evaluation import corrected_t_test
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -46,12 +45,10 @@ def score_folds(estimators, X, y, splits, n_jobs=2):
     return pd.DataFrame(rows).assign(fold=[task[0] for task in tasks])
 
 
-def corrected_interval(differences, test_share, level=0.95):
-    """Return mean and half-width of the Nadeau-Bengio corrected interval over folds."""
-    differences = np.asarray(differences)
-    n = len(differences)
-    variance = differences.var(ddof=1) * (1 / n + test_share / (1 - test_share))
-    return differences.mean(), student.ppf((1 + level) / 2, n - 1) * np.sqrt(variance)
+def gained(differences, test_share):
+    """Say the mean of differences over folds and its Nadeau-Bengio corrected interval."""
+    test = corrected_t_test(differences, test_share)
+    return f"{test.mean:+.3f} [{test.low:+.3f}, {test.high:+.3f}]"
 
 
 def summarise(scores, reference, test_share):
@@ -59,15 +56,15 @@ def summarise(scores, reference, test_share):
     auc = scores.pivot(index="fold", columns="model", values="auc")
     rows = []
     for model, group in scores.groupby("model", sort=False):
-        mean, half = corrected_interval(auc[reference] - auc[model], test_share)
-        same = model == reference
         rows.append(
             {
                 "model": model,
                 "AUC": f"{group.auc.mean():.3f} ± {group.auc.std():.3f}",
                 "log-loss": f"{group.log_loss.mean():.3f}",
                 "AUC gained by the reference, 95 % CI": (
-                    "reference" if same else f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+                    "reference"
+                    if model == reference
+                    else gained(auc[reference] - auc[model], test_share)
                 ),
                 "s a fold": f"{group.seconds.mean():.1f}",
             }

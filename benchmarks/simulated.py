@@ -10,7 +10,7 @@ import argparse
 import joblib
 import numpy as np
 import pandas as pd
-from reporting import corrected_interval, machine, markdown, score_fold, write
+from reporting import gained, machine, markdown, score_fold, write
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
@@ -114,9 +114,7 @@ def gains(scores, n_test):
     found = {}
     for size, own in areas.groupby("size"):
         for model in scores["model"].unique()[1:]:
-            share = n_test / (n_test + size)
-            mean, half = corrected_interval(own[REFERENCE] - own[model], share)
-            text = f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
+            text = gained(own[REFERENCE] - own[model], test_share=n_test / (n_test + size))
             found.setdefault(model, {})[str(size)] = text
     return pd.DataFrame(found).T.rename_axis("over").reset_index()
 

@@ -17,6 +17,7 @@ from adestim.positive import positive_of
         ((0, 1), 1),
         (("AD", "MCI"), "MCI"),
         (("CN", "NC"), "NC"),
+        (("AD", "CN", "MCI"), "MCI"),
     ],
 )
 def test_the_positive_class_is_the_patients_and_else_the_last(classes, positive):

@@ -131,9 +131,7 @@ class CohortFlow:
         MissingDependencyError
             When matplotlib is not installed.
         """
-        is_new, ax = ax is None, axes_or_new(ax)
-        if is_new:
-            ax.figure.set_size_inches(8, 7)
+        ax = axes_or_new(ax, size=(8, 7))
         ax.set(xlim=(0, 1), ylim=(0, 1))
         ax.set_axis_off()
         draw_box(ax, (0.5, 0.95), f"In the table\nn = {self.n_rows}")

@@ -346,7 +346,7 @@ def target_place(fusion: Any, target: Any) -> int:
         return 0
     labels: Mapping = {label: place for place, label in enumerate(fusion.classes_.tolist())}
     if target is None:
-        return labels[positive_of([*labels])] if len(labels) == 2 else len(labels) - 1
+        return labels[positive_of([*labels])]
     if target not in labels:
         raise InputError(
             "'target' must be one of the classes",

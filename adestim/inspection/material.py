@@ -225,9 +225,9 @@ def chosen_target(target: Any, fusion: Any, comparison: Any) -> Any:
         return None
     classes = list(fusion.classes_)
     if target is None:
-        if comparison is None and len(classes) == 2:
-            return positive_of(classes)
-        return (list(getattr(comparison, "classes", ())) or classes)[-1]
+        # Classes of a comparison have the positive one last.
+        compared = getattr(comparison, "classes", ())
+        return compared[-1] if compared else positive_of(classes)
     if target not in classes:
         raise InputError(
             "'target' must name the class to explain",
