@@ -153,7 +153,7 @@ class AnchorInputs:
         depth = depth_within(params)
         for anchor in anchors if depth else ():
             spec = self.likes[anchor].backbone
-            model = frozen_model(spec, params) if spec.option("home") else None
+            model = frozen_model(spec, params) if spec.is_foundation else None
             n_blocks = params["depth"] if model is None else len(model.blocks_to_join)
             if depth >= n_blocks:
                 raise too_deep(depth, anchor, n_blocks)
@@ -180,7 +180,7 @@ class AnchorInputs:
         AnchorBatches or None
         """
         spec = self.likes[anchor].backbone
-        if not spec.option("home"):
+        if not spec.is_foundation:
             return None
         inputs = [None if cell is None else cell.unread("inputs") for cell in cells[anchor]]
         model = frozen_model(spec, params)
@@ -210,7 +210,7 @@ def shape_of(like: TokenTable, n_scores: int) -> ModalityShape:
 
 def anchor_backbone(like: TokenTable, params: Mapping[str, Any]) -> Backbone | AdaptedBackbone:
     """Return an anchor's model: a frozen one with adapters, or a reference one to be trained."""
-    if like.backbone.option("home"):
+    if like.backbone.is_foundation:
         settings = lora_settings(params["lora_rank"], params["lora_params"])
         return AdaptedBackbone(
             like.backbone,

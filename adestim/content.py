@@ -65,8 +65,8 @@ def named(name: str, *contents: bytes | memoryview) -> Iterator[bytes | memoryvi
 
 
 def class_name(value: Any) -> str:
-    """Return the importable name of a value's class."""
-    return f"{type(value).__module__}:{type(value).__qualname__}"
+    """Return the name of a value's class; where its module lies says nothing of content."""
+    return type(value).__qualname__
 
 
 def all_of(name: str, values: Any) -> Iterator[bytes | memoryview]:

@@ -12,7 +12,7 @@ import pandas as pd
 __all__ = ["BackboneSpec", "Encoding", "encodings_frame", "is_missing", "read_array"]
 
 
-OF_THE_WEIGHTS = ("home", "architecture", "files", "unadapted")
+OF_THE_WEIGHTS = ("architecture", "files", "unadapted")
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class BackboneSpec:
     options : tuple of (str, hashable) pairs, default=()
         What else decides the tokens' meaning. Reference backbones give
         ``"token_names"`` and ``"feature_names"``, tuples of str; foundation models give
-        ``"home"``, the importable name of their class, and ``"architecture"``, pairs of
-        its parameters.
+        ``"architecture"``, pairs of parameters of their class.
     sources : tuple of (str, str) pairs, default=()
-        Where files that the model needs were found, its ``"weights"`` first. Not compared: the
-        same weights in another folder are the same backbone.
+        Where what the model needs was found: files, its ``"weights"`` first, and ``"home"``, the
+        importable name of its class, for a process in which nobody has registered it. Not
+        compared: the same weights in another folder are the same backbone.
     adapter : bytes, default=b""
         Weights that phase 1 trained, as a safetensors file. Not compared, since ``digest`` covers
         them.
@@ -54,6 +54,11 @@ class BackboneSpec:
     def option(self, key: str, default: Any = None) -> Any:
         """Return the value of one option, or ``default``."""
         return dict(self.options).get(key, default)
+
+    @property
+    def is_foundation(self) -> bool:
+        """Whether the model was trained elsewhere and is loaded from a file."""
+        return self.option("architecture") is not None
 
     def identity(self) -> tuple:
         """Return what decides the model's weights: nothing of how inputs are prepared."""

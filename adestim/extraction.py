@@ -156,7 +156,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         """Tell whether phase 1 is asked for; refuse it for a backbone without weights."""
         if getattr(self, "adapt", None) is None:
             return False
-        if not self.backbone_.option("home"):
+        if not self.backbone_.is_foundation:
             raise InputError(
                 f"The 'adapt' parameter of {type(self).__name__} adapts foundation models",
                 got=f"adapt={self.adapt!r} with the built-in backbone {self.backbone!r}",
@@ -223,7 +223,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
             backbone = self.backbone_.name
             preparation = RecalledPreparation.of(preparation, store, self._modality, backbone)
         # Where there is no model to run, nothing can be done in the meantime.
-        pause = self._window() if self.backbone_.option("home") else None
+        pause = self._window() if self.backbone_.is_foundation else None
         return for_each_subject(
             preparation, frame, self.n_jobs, self.verbose, self._modality, pause
         )
@@ -238,7 +238,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
 
     def _encode(self, prepared: Sequence[Prepared | None]) -> list[Encoding | None]:
         """Run the frozen model. A reference backbone's tokens are its inputs."""
-        if self.backbone_.option("home"):
+        if self.backbone_.is_foundation:
             return recalled(self._shelf(), list(prepared), self._encode_frozen)
         return [
             None if item is None else Encoding(item.inputs, item.inputs, item.mask, self.backbone_)

@@ -8,7 +8,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from adestim._sklearn import Interval, StrOptions
 from adestim.backbone.hub import resolve_weights
-from adestim.backbone.registry import BackboneCard, find_card, import_class, names_like, names_of
+from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, InputError
 from adestim.recall import Prepared
@@ -51,18 +51,25 @@ class ModelPreparation:
 
     Parameters
     ----------
-    home : str
-        Importable name of the model's class.
+    name : str
+        Name of the backbone in the registry.
     options : mapping
         Options of its ``prepare``.
+    home : str, default=""
+        Importable name of its class, for a process in which nobody has registered it.
     """
 
-    home: str
+    name: str
     options: Mapping[str, Any]
+    home: str = field(default="", compare=False)
 
     def __call__(self, raw: Any) -> Prepared:
         """Prepare one subject."""
-        return Prepared(import_class(self.home).prepare(raw, **self.options))
+        return Prepared(self.backbone_class().prepare(raw, **self.options))
+
+    def backbone_class(self) -> type[Any]:
+        """Return the class of the backbone."""
+        return class_named(self.name, self.home)
 
 
 @dataclass(frozen=True)
@@ -112,21 +119,20 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
     files = {name: str(path) for name, path in model.files(**params).items()}
     digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
     options = model.learn(raws, **model.input_size(**architecture), **params)
-    sources = {"weights": str(weights), **files}
+    sources = {"weights": str(weights), **files, "home": card.home}
     if extractor.trust_checkpoint:
         sources["trust"] = "pickle"
     spec = BackboneSpec(
         card.name,
         digest=model.digest(weights),
         options=(
-            ("home", card.home),
             ("architecture", canonical(architecture)),
             ("files", digests),
             ("preparation", canonical(options)),
         ),
         sources=tuple(sources.items()),
     )
-    return FoundationModel(ModelPreparation(card.home, options), spec)
+    return FoundationModel(ModelPreparation(card.name, options, card.home), spec)
 
 
 def require_card(extractor: Any, modality: str) -> BackboneCard:

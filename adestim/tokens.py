@@ -175,7 +175,7 @@ def stack_tokens(
             mask[row, : cell.n_tokens] = True if own is None else own
     tokens = TokenRows(cells, n_tokens, width)
     # Those of a foundation model may be many times what memory holds.
-    kept = tokens if spec.option("home") else tokens[:]
+    kept = tokens if spec.is_foundation else tokens[:]
     return TokenTable(kept, mask, spec, stack_vectors(cells, like))
 
 

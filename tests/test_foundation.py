@@ -42,7 +42,7 @@ class Learner(ToyBackbone):
 def cards(monkeypatch):
     """Register two models for the length of a test."""
     registry.discover()
-    monkeypatch.setattr(registry, "_CARDS", dict(registry._CARDS))
+    monkeypatch.setattr(registry, "_CARDS", {card.name: card for card in registry.registered_cards()})
     architecture = {"depth": 1}
     register_backbone(BackboneCard("toy", "smri", home=ToyBackbone, architecture=architecture))
     register_backbone(BackboneCard("learner", "smri", home=Learner, architecture=architecture))
@@ -208,7 +208,7 @@ def test_large_arrays_become_small():
 
 
 def test_a_preparation_is_small_and_finds_its_class():
-    preparation = ModelPreparation("tests.backbone.toys:ToyBackbone", {"scale": 3})
+    preparation = ModelPreparation("a toy", {"scale": 3}, "tests.backbone.toys:ToyBackbone")
     copy = pickle.loads(pickle.dumps(preparation))
     np.testing.assert_array_equal(copy(np.ones((1, 3))).inputs, 3 * np.ones((1, 3)))
 

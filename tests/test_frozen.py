@@ -18,8 +18,11 @@ def spec(tmp_path, monkeypatch):
     return BackboneSpec(
         "toy",
         digest=ToyBackbone.digest(tmp_path / "model.pt"),
-        options=(("home", "tests.backbone.toys:ToyBackbone"),),
-        sources=(("weights", str(tmp_path / "model.pt")),),
+        options=(("architecture", ()),),
+        sources=(
+            ("weights", str(tmp_path / "model.pt")),
+            ("home", "tests.backbone.toys:ToyBackbone"),
+        ),
     )
 
 
@@ -86,8 +89,8 @@ class NothingIsReadable(ToyBackbone):
 
 
 def spec_like(spec, cls):
-    options = (("home", f"tests.test_frozen:{cls.__name__}"),)
-    return BackboneSpec(spec.name, spec.digest, options, spec.sources)
+    sources = {**dict(spec.sources), "home": f"tests.test_frozen:{cls.__name__}"}
+    return BackboneSpec(cls.__name__, spec.digest, spec.options, tuple(sources.items()))
 
 
 def test_tokens_that_stand_for_no_data_are_masked(spec):

@@ -133,7 +133,7 @@ MIB_OF_TOKENS = N_TOKENS * TABLE_WIDTH * 4 / 2**20
 def stored_table(n_subjects, folder):
     """Encodings whose tokens lie in a store, a missing modality and numbers beside them."""
     store, rng = FeatureStore(folder), np.random.default_rng(0)
-    spec = BackboneSpec("vit", "toy", (("home", "tests:none"),))
+    spec = BackboneSpec("vit", "toy", (("architecture", ()),))
     cells = np.empty(n_subjects, dtype=object)
     for row in range(n_subjects):
         tokens = rng.normal(size=(N_TOKENS, TABLE_WIDTH)).astype(np.float16)

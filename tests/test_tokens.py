@@ -295,7 +295,7 @@ def test_summaries_keep_their_width_where_nobody_has_the_modality():
 # Tokens that are gathered
 
 
-FROZEN = BackboneSpec("vit", options=(("home", "a.module:Model"),))
+FROZEN = BackboneSpec("vit", options=(("architecture", ()),))
 
 
 class Counting:

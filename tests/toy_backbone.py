@@ -89,8 +89,8 @@ def toy_spec(weights):
     return BackboneSpec(
         "toy",
         digest=ToyViT.digest(weights),
-        options=(("home", "tests.toy_backbone:ToyViT"), ("architecture", (("width", WIDTH),))),
-        sources=(("weights", str(weights)),),
+        options=(("architecture", (("width", WIDTH),)),),
+        sources=(("weights", str(weights)), ("home", "tests.toy_backbone:ToyViT")),
     )
 
 

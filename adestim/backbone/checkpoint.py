@@ -184,7 +184,7 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], spec: BackboneSp
     """
     problems = differences(module.state_dict(), state)
     if problems:
-        verdict = verdict_on(state, spec.name, spec.option("home"))
+        verdict = verdict_on(state, spec.name, type(module))
         raise CheckpointError(
             f"A checkpoint of {spec.name!r} must hold exactly that model's weights",
             got="; ".join(problems) + (f". {verdict.finding}" if verdict.finding else ""),

@@ -15,7 +15,7 @@ from adestim._torch import memory_of
 from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.quantization import packed_states, require_gpu
-from adestim.backbone.registry import import_class, known_card
+from adestim.backbone.registry import class_named, known_card
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError
 
@@ -131,22 +131,22 @@ def forget_adapted() -> None:
 
 def loaded(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
     """Read a model from its file."""
-    home = import_class(spec.option("home"))
-    require_same_weights(home, spec)
+    cls = class_named(spec.name, spec.source("home"))
+    require_same_weights(cls, spec)
     # Quantised weights are read onto the current GPU, which must be the one that is asked for.
     is_gpu = torch.device(device).type == "cuda"
     with torch.cuda.device(device) if is_gpu else nullcontext():
-        return home.load(spec).cast(dtype).to(device)
+        return cls.load(spec).cast(dtype).to(device)
 
 
-def require_same_weights(home: type[Backbone], spec: BackboneSpec) -> None:
+def require_same_weights(cls: type[Backbone], spec: BackboneSpec) -> None:
     """Refuse weights that are gone, or were exchanged since the name tag was made."""
     source = spec.source("weights")
     if not spec.digest or source is None:
         return
     path = Path(source)
     there = path.exists()
-    if not there or home.digest(path) != spec.digest:
+    if not there or cls.digest(path) != spec.digest:
         raise CheckpointError(
             f"The weights of {spec.name!r} must be those that fit saw",
             got=f"{path}: " + ("another content" if there else "no such file"),

@@ -55,7 +55,7 @@ class Verdict(NamedTuple):
     remedy: str
 
 
-def verdict_on(state: Mapping[str, Tensor], name: str, home: str | None) -> Verdict:
+def verdict_on(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
     """Say whose weights a state seems to be, other than those of the model that was wanted.
 
     Parameters
@@ -64,8 +64,8 @@ def verdict_on(state: Mapping[str, Tensor], name: str, home: str | None) -> Verd
         Weights, under the names they have for the model that was wanted.
     name : str
         Name of that model.
-    home : str or None
-        Importable name of its class.
+    model : type
+        Its class.
 
     Returns
     -------
@@ -75,8 +75,8 @@ def verdict_on(state: Mapping[str, Tensor], name: str, home: str | None) -> Verd
     fitting = [card for card in others if bears(state, card) and fits(state, card)]
     akin = [card for card in others if bears(state, card)]
     if fitting:
-        return named(fitting[0], same=fitting[0].home == home, name=name)
-    if home is not None and bears_marks(state, marks_of(home)):
+        return named(fitting[0], same=fitting[0].backbone_class() is model, name=name)
+    if bears_marks(state, fingerprint_of(model)):
         return Verdict(
             "These look like weights of the same architecture at another size",
             f"Pass the released weights of {name!r}, or say the size with "
@@ -133,8 +133,13 @@ def bears(state: Mapping[str, Tensor], card: BackboneCard) -> bool:
 def marks_of(home: str) -> tuple[str, ...]:
     """Return the fingerprint of a class; none where it cannot be imported."""
     with suppress(Exception):
-        return import_class(home).checkpoint.fingerprint
+        return fingerprint_of(import_class(home))
     return ()
+
+
+def fingerprint_of(model: type) -> tuple[str, ...]:
+    """Return the names that tell the weights of a class from all others."""
+    return model.checkpoint.fingerprint if hasattr(model, "checkpoint") else ()
 
 
 def bears_marks(names: Iterable[str], marks: Collection[str]) -> bool:

@@ -15,6 +15,7 @@ from adestim.exceptions import InputError
 
 __all__ = [
     "BackboneCard",
+    "class_named",
     "find_card",
     "known_card",
     "names_like",
@@ -294,8 +295,23 @@ def find_card(name: str, modality: str) -> BackboneCard | None:
 
 def known_card(name: str) -> BackboneCard | None:
     """Return the card of a backbone of any modality, or None."""
-    discover()
+    if name not in _CARDS:
+        discover()
     return _CARDS.get(name)
+
+
+def class_named(name: str, home: str | None = None) -> type[Any]:
+    """Return the class of a registered backbone; of one that is not, the class at its home."""
+    card = known_card(name)
+    if card is not None and card.home:
+        return card.backbone_class()
+    if home:
+        return import_class(home)
+    raise InputError(
+        "The backbone that made an encoding must be registered where it is loaded",
+        got=repr(name),
+        remedy="Import the module that registers it, or install its package",
+    )
 
 
 def registered_cards() -> list[BackboneCard]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from string import punctuation
 from typing import Any, NamedTuple
 
+from adestim.backbone.registry import known_card
 from adestim.clinical.language_files import read_tokenizer
 from adestim.clinical.language_request import HOME
 from adestim.clinical.text import Sentence
@@ -205,7 +206,8 @@ def reads_records(spec: BackboneSpec) -> bool:
     >>> reads_records(BackboneSpec("tabular"))
     False
     """
-    return spec.option("home") == HOME
+    card = known_card(spec.name)
+    return card is not None and card.home == HOME
 
 
 def record_reader(spec: BackboneSpec) -> RecordReader:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from adestim.backbone.registry import import_class
 from adestim.clinical.table import Column, label_name
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, TableError
@@ -43,7 +42,7 @@ class RecordPreparation:
 
     def is_cut(self, cells: tuple) -> bool:
         """Tell whether the model does not see the end of a row's text."""
-        tell = getattr(import_class(self.prepare.home), "is_cut", None)
+        tell = getattr(self.prepare.backbone_class(), "is_cut", None)
         return tell is not None and tell(record_of(cells, self.columns), **self.prepare.options)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from adestim.backbone.registry import known_card
 from adestim.encoding import BackboneSpec
 
 __all__ = ["OrderedTokens", "TokenGrid", "ordered_tokens", "token_grid"]
@@ -80,7 +81,7 @@ def token_grid(spec: BackboneSpec, n_tokens: int | None = None) -> TokenGrid | N
     --------
     >>> from adestim.encoding import BackboneSpec
     >>> from adestim.inspection.model_tokens import token_grid
-    >>> spec = BackboneSpec("sam-med3d", options=(("home", "adestim.smri.sam_med3d:SAMMed3D"),))
+    >>> spec = BackboneSpec("sam-med3d", options=(("architecture", ()),))
     >>> token_grid(spec).shape
     (8, 8, 8)
     """
@@ -135,7 +136,7 @@ def ordered_tokens(spec: BackboneSpec) -> OrderedTokens | None:
     --------
     >>> from adestim.encoding import BackboneSpec
     >>> from adestim.inspection.model_tokens import ordered_tokens
-    >>> spec = BackboneSpec("brain-jepa", options=(("home", "adestim.fmri.brain_jepa:BrainJEPA"),))
+    >>> spec = BackboneSpec("brain-jepa", options=(("architecture", ()),))
     >>> ordered_tokens(spec).mixing.shape
     (450, 4500)
     """
@@ -195,7 +196,8 @@ def coordinates_of(spec: BackboneSpec) -> np.ndarray | None:
 
 def home_of(spec: BackboneSpec) -> str:
     """Return the importable name of a model's class; nothing for one without weights."""
-    return spec.option("home") or ""
+    card = known_card(spec.name)
+    return (card.home if card is not None else spec.source("home")) or ""
 
 
 def sizes_of(spec: BackboneSpec) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def row_of(spec: Any, cohort: str | None) -> dict[str, str]:
 
 def is_foundation(spec: Any, card: BackboneCard | None) -> bool:
     """Tell whether a backbone has weights that were trained elsewhere."""
-    return bool(spec.option("home")) or (card is not None and card.family != "reference")
+    return spec.is_foundation or (card is not None and card.family != "reference")
 
 
 def unsaid(learned: bool) -> str:

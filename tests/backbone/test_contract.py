@@ -8,13 +8,11 @@ from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 from tests.backbone.toys import ToyBackbone, subjects, toy
 
-HOME = "tests.backbone.toys:ToyBackbone"
-
 
 def spec_of(path, **architecture):
     return BackboneSpec(
         "toy",
-        options=(("home", HOME), ("architecture", tuple(architecture.items()))),
+        options=(("architecture", tuple(architecture.items())),),
         sources=(("weights", str(path)),),
     )
 

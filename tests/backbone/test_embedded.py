@@ -37,10 +37,13 @@ def weights(tmp_path_factory):
 
 def spec_of(weights, model=PatchViT):
     return BackboneSpec(
-        "patches",
+        model.__name__,
         digest=model.digest(weights),
-        options=(("home", f"tests.backbone.patches:{model.__name__}"),),
-        sources=(("weights", str(weights)),),
+        options=(("architecture", ()),),
+        sources=(
+            ("weights", str(weights)),
+            ("home", f"tests.backbone.patches:{model.__name__}"),
+        ),
     )
 
 

@@ -18,7 +18,7 @@ def cards(monkeypatch):
     from adestim.backbone import registry
 
     registry.discover()
-    kept = dict(registry._CARDS)
+    kept = {card.name: card for card in registry.registered_cards()}
     monkeypatch.setattr(registry, "_CARDS", kept)
     return kept
 

@@ -34,8 +34,8 @@ def spec_of(path, seed=0, **options):
     return BackboneSpec(
         "toy",
         digest=ToyBackbone.digest(path),
-        options=(("home", "tests.backbone.toys:ToyBackbone"), *options.items()),
-        sources=(("weights", str(path)),),
+        options=tuple({"architecture": (), **options}.items()),
+        sources=(("weights", str(path)), ("home", "tests.backbone.toys:ToyBackbone")),
     )
 
 
@@ -146,11 +146,9 @@ class Full(ToyBackbone):
 
 
 def full_spec(spec, **architecture):
-    options = (
-        ("home", f"{__name__}:Full"),
-        ("architecture", tuple(architecture.items())),
-    )
-    return BackboneSpec(spec.name, spec.digest, options, spec.sources)
+    options = (("architecture", tuple(architecture.items())),)
+    sources = {**dict(spec.sources), "home": f"{__name__}:Full"}
+    return BackboneSpec(spec.name, spec.digest, options, tuple(sources.items()))
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def run_once(path, width):
     spec = BackboneSpec(
         "toy",
         digest=ToyViT.digest(path),
-        options=(("home", "tests.toy_backbone:ToyViT"), ("architecture", (("width", width),))),
-        sources=(("weights", str(path)),),
+        options=(("architecture", (("width", width),)),),
+        sources=(("weights", str(path)), ("home", "tests.toy_backbone:ToyViT")),
     )
     model = load_backbone(spec)
     with torch.inference_mode():

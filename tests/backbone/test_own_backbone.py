@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 import adestim
 from adestim import AnchoredFusionClassifier, ModalityUnion, SMRIExtractor, check_backbone
-from adestim.backbone import registry
+from adestim.backbone import loading, registry
 from adestim.exceptions import CheckpointError, InputError
 
 MY_MODEL = '''
@@ -61,11 +61,13 @@ register_backbone(
 @pytest.fixture
 def my_model(tmp_path, monkeypatch):
     """Write the model to a file, as its author would, and import it."""
-    monkeypatch.setattr(registry, "_CARDS", dict(registry._CARDS))
+    monkeypatch.setattr(
+        registry, "_CARDS", {card.name: card for card in registry.registered_cards()}
+    )
     (tmp_path / "my_model.py").write_text(MY_MODEL)
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("my_model").MyModel
-    del sys.modules["my_model"]
+    sys.modules.pop("my_model", None)
 
 
 @pytest.fixture
@@ -142,3 +144,42 @@ def test_a_misspelt_name_is_suggested(weights):
     other = extractor(weights).set_params(backbone="my-modle")
     with pytest.raises(InputError, match=r"Got 'my-modle'\. Did you mean 'my-model'\?"):
         other.fit(cohort(2)[0][["t1w"]])
+
+
+def fail_if_read(raw, size=8):
+    raise AssertionError("prepared again")
+
+
+def move_model(folder, monkeypatch):
+    """Move the model's file into a package, as its author may between two releases."""
+    (folder / "my_package").mkdir()
+    (folder / "my_model.py").rename(folder / "my_package" / "model.py")
+    others = {card.name: card for card in registry.registered_cards() if card.name != "my-model"}
+    monkeypatch.setattr(registry, "_CARDS", others)
+    monkeypatch.setattr(loading, "_LOADED", {})
+    del sys.modules["my_model"]
+    importlib.import_module("my_package.model")
+
+
+def test_a_model_that_has_moved_finds_what_was_stored(my_model, weights, tmp_path, monkeypatch):
+    frame, y = cohort()
+    union = [("smri", extractor(weights), "t1w"), ("csf", "passthrough", ["csf__tau"])]
+    fusion = AnchoredFusionClassifier(
+        anchor="smri", n_trees=0, max_epochs=1, device="cpu", random_state=0
+    )
+    pipeline = make_pipeline(ModalityUnion(union, memory=tmp_path / "store"), fusion)
+    probabilities = pipeline.fit(frame, y).predict_proba(frame)
+    saved = pickle.dumps(pipeline)
+    move_model(tmp_path, monkeypatch)
+    monkeypatch.setattr(my_model, "encode", None)
+
+    moved = registry.class_named("my-model")
+    assert moved is not my_model
+    opened = pickle.loads(saved)
+    np.testing.assert_array_equal(opened.predict_proba(frame), probabilities)
+
+    monkeypatch.setattr(moved, "prepare", staticmethod(fail_if_read))
+    monkeypatch.setattr(moved, "encode", None)
+    again = ModalityUnion(union, memory=tmp_path / "store").fit_transform(frame)["smri"]
+    assert [cell.tokens.shape for cell in again] == [(8, 16)] * len(frame)
+    assert again.iloc[0].backbone == pipeline[0].transform(frame)["smri"].iloc[0].backbone

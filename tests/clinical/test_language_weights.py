@@ -169,7 +169,7 @@ def quantized_spec(folder, bits):
     small_model("llama", hidden_size=64, intermediate_size=128).save_pretrained(folder)
     spec = spec_of(folder, quantization=bits)
     home = ("home", "adestim.clinical.language_model:LanguageModel")
-    return replace(spec, options=(*spec.options, home))
+    return replace(spec, sources=(*spec.sources, home))
 
 
 def trained_net(spec, device):

@@ -32,7 +32,7 @@ class ShortSighted:
 
 def preparation(limit):
     home = f"{__name__}:ShortSighted"
-    return RecordPreparation((AGE,), ModelPreparation(home, {"limit": limit}))
+    return RecordPreparation((AGE,), ModelPreparation("short-sighted", {"limit": limit}, home))
 
 
 def rows(frame=FRAME):

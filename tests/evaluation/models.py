@@ -51,8 +51,8 @@ def spec_of(weights, model):
     return BackboneSpec(
         model.__name__,
         digest=model.digest(weights),
-        options=(("home", f"{model.__module__}:{model.__name__}"),),
-        sources=(("weights", str(weights)),),
+        options=(("architecture", ()),),
+        sources=(("weights", str(weights)), ("home", f"{model.__module__}:{model.__name__}")),
     )
 
 

@@ -44,7 +44,7 @@ class ScaledDosages(Backbone):
 @pytest.fixture
 def scaled(tmp_path, monkeypatch):
     """Register the model, and return a file of its weights."""
-    monkeypatch.setattr(registry, "_CARDS", dict(registry._CARDS))
+    monkeypatch.setattr(registry, "_CARDS", {card.name: card for card in registry.registered_cards()})
     register_backbone(BackboneCard("scaled-dosages", "genetics", home=ScaledDosages))
     path = tmp_path / "scaled.pt"
     torch.save({"scale": torch.tensor([10.0])}, path)

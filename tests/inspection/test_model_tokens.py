@@ -8,8 +8,8 @@ from adestim.inspection.model_tokens import ordered_tokens, token_grid
 
 
 def spec_of(home, sources=(), **architecture):
-    options = (("home", home), ("architecture", tuple(architecture.items())))
-    return BackboneSpec("model", options=options, sources=sources)
+    options = (("architecture", tuple(architecture.items())),)
+    return BackboneSpec("model", options=options, sources=(*sources, ("home", home)))
 
 
 def test_tokens_of_a_vision_transformer_run_along_z_first():

@@ -36,7 +36,7 @@ def test_a_foundation_model_brings_licence_cohorts_and_digest():
 
 
 def test_of_an_unknown_model_nothing_is_claimed():
-    row = row_of(BackboneSpec("mine", options=(("home", "my:Model"),)), "ADNI")
+    row = row_of(BackboneSpec("mine", options=(("architecture", ()),)), "ADNI")
     assert {row[key] for key in ("licence", "commercial", "pre-trained on", "cohort seen")} == {
         "not known"
     }

@@ -96,7 +96,7 @@ def saved_checkpoint(folder, name, state=None):
 def spec_of(name, path, **changes):
     card = find_card(name, "smri")
     architecture = {**card.architecture, **SMALL[name], **changes}
-    options = (("home", card.home), ("architecture", canonical(architecture)))
+    options = (("architecture", canonical(architecture)),)
     return BackboneSpec(name, options=options, sources=(("weights", str(path)),))
 
 
