@@ -2,8 +2,8 @@
 
 The map of the package:
 
-* :mod:`adestim.smri`, :mod:`adestim.fmri`, :mod:`adestim.clinical`, :mod:`adestim.genetics`: one
-  folder a modality, with its readers, its backbones and its extractor;
+* :mod:`adestim.modalities` has one folder a modality: readers, built-in model, extractor
+  and foundation models;
 * :class:`ModalityUnion` puts extractors side by side; :class:`PoolTokens` turns their output
   into numbers for any other scikit-learn model;
 * :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
@@ -24,27 +24,27 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOME_OF = {
-    "AnchoredFusionClassifier": "adestim.estimators",
-    "AnchoredFusionRegressor": "adestim.estimators",
+    "AnchoredFusionClassifier": "adestim.fusion",
+    "AnchoredFusionRegressor": "adestim.fusion",
     "Backbone": "adestim.backbone",
     "BackboneCard": "adestim.backbone",
-    "BlockAverageClassifier": "adestim.estimators",
-    "ClinicalExtractor": "adestim.clinical",
-    "ConcatFusionClassifier": "adestim.estimators",
-    "CrossAttentionFusionClassifier": "adestim.estimators",
-    "FMRIExtractor": "adestim.fmri",
-    "GeneticsExtractor": "adestim.genetics",
-    "LateFusionClassifier": "adestim.estimators",
-    "LinearFusionClassifier": "adestim.estimators",
-    "MixtureFusionClassifier": "adestim.estimators",
-    "ModalityUnion": "adestim.union",
-    "PatternCalibratedClassifier": "adestim.estimators",
-    "PatternConformalClassifier": "adestim.estimators",
-    "OrdinalClassifier": "adestim.estimators",
-    "PoolTokens": "adestim.pooling",
-    "SMRIExtractor": "adestim.smri",
-    "SelfAttentionFusionClassifier": "adestim.estimators",
-    "UnimodalClassifier": "adestim.estimators",
+    "BlockAverageClassifier": "adestim.fusion",
+    "ClinicalExtractor": "adestim.modalities.clinical",
+    "ConcatFusionClassifier": "adestim.fusion",
+    "CrossAttentionFusionClassifier": "adestim.fusion",
+    "FMRIExtractor": "adestim.modalities.fmri",
+    "GeneticsExtractor": "adestim.modalities.genetics",
+    "LateFusionClassifier": "adestim.fusion",
+    "LinearFusionClassifier": "adestim.fusion",
+    "MixtureFusionClassifier": "adestim.fusion",
+    "ModalityUnion": "adestim.extraction.union",
+    "PatternCalibratedClassifier": "adestim.fusion",
+    "PatternConformalClassifier": "adestim.fusion",
+    "OrdinalClassifier": "adestim.fusion",
+    "PoolTokens": "adestim.extraction.pool_tokens",
+    "SMRIExtractor": "adestim.modalities.smri",
+    "SelfAttentionFusionClassifier": "adestim.fusion",
+    "UnimodalClassifier": "adestim.fusion",
     "check_backbone": "adestim.backbone",
     "list_backbones": "adestim.backbone",
     "register_backbone": "adestim.backbone",

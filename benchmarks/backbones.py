@@ -25,7 +25,7 @@ from adestim.backbone.attention import log_mask_of
 from adestim.backbone.embedded import embed_once
 from adestim.backbone.lora import LoRASettings, add_lora
 from adestim.backbone.registry import find_card
-from adestim.clinical.language_model import LanguageModel
+from adestim.modalities.clinical.models.language_model import LanguageModel
 
 N_AUXILIARY = 4 * 16
 MODELS = {

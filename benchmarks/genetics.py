@@ -19,9 +19,9 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
 from adestim.datasets import make_cohort
-from adestim.datasets._variants import variant_table
-from adestim.estimators import tuned_logistic
-from adestim.genetics.nucleotide_transformer import NucleotideTransformer
+from adestim.datasets.simulation.variants import variant_table
+from adestim.fusion import tuned_logistic
+from adestim.modalities.genetics.models.nucleotide_transformer import NucleotideTransformer
 
 REFERENCE = "polygenic score + APOE"
 BACKBONE = "nucleotide-transformer-500m-human-ref"

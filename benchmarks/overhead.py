@@ -14,11 +14,11 @@ from reporting import machine, write
 from torch.nn import functional as F
 
 from adestim import AnchoredFusionClassifier
-from adestim._torch import seeded
-from adestim.batches import BatchIterator
-from adestim.fitting import build_net
-from adestim.heads import fit_phase_one, inner_folds
-from adestim.modalities import training_tables
+from adestim._support.torch import seeded
+from adestim.encoding.tables import training_tables
+from adestim.training.batches import BatchIterator
+from adestim.training.fitting import build_net
+from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 
 CPU = torch.device("cpu")
 

@@ -24,10 +24,10 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, Backbone, ModalityUnion, SMRIExtractor
+from adestim._support.keys import content_key
+from adestim.backbone.forward import encode_frozen
 from adestim.backbone.registry import find_card
-from adestim.content import content_key
 from adestim.encoding import BackboneSpec, Encoding
-from adestim.frozen import encode_frozen
 from adestim.store import FeatureStore
 
 # Of a table that is made fast, and of Brain-JEPA's, the largest there is.

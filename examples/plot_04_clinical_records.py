@@ -71,7 +71,7 @@ axis.set(xlabel="Area under the ROC curve", title="Scores that make the diagnosi
 # Words
 # -----
 # ``ClinicalExtractor(backbone="clinicalbert")``, or any other language model, reads the record as
-# sentences. :class:`~adestim.clinical.RecordTemplate` decides how they are worded.
+# sentences. :class:`~adestim.modalities.clinical.RecordTemplate` decides how they are worded.
 
 from adestim import list_backbones
 

@@ -53,7 +53,7 @@ class Terminal(io.StringIO):
 def terminal(monkeypatch) -> io.StringIO:
     """A terminal on which progress bars are drawn; pytest keeps standard error to itself."""
     stream = Terminal()
-    monkeypatch.setattr("adestim._progress.tqdm", partial(tqdm, file=stream))
+    monkeypatch.setattr("adestim._support.progress.tqdm", partial(tqdm, file=stream))
     return stream
 
 
@@ -62,5 +62,5 @@ def own_digests(tmp_path_factory):
     """Digests of weights that tests make are not remembered in the user's cache."""
     folder = tmp_path_factory.mktemp("digests")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("adestim.digests.user_cache", lambda: folder)
+        patch.setattr("adestim._support.digests.user_cache", lambda: folder)
         yield

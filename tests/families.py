@@ -9,11 +9,17 @@ import pandas as pd
 
 from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor, SMRIExtractor
 from adestim.backbone.registry import find_card
-from adestim.fmri.brain_jepa import time_sines
-from tests.clinical.language_folders import small_folder
-from tests.fmri.models import JEPA_TINY, SMALL_TINY, VIT_TINY, baselines, coordinates_file
-from tests.genetics.files import simple_variants, write_plink
-from tests.genetics.genomes import (
+from adestim.modalities.fmri.models.brain_jepa import time_sines
+from tests.modalities.clinical.language_folders import small_folder
+from tests.modalities.fmri.model_files import (
+    JEPA_TINY,
+    SMALL_TINY,
+    VIT_TINY,
+    baselines,
+    coordinates_file,
+)
+from tests.modalities.genetics.files import simple_variants, write_plink
+from tests.modalities.genetics.genomes import (
     TINY,
     TINY_BERT,
     V1,
@@ -26,7 +32,7 @@ from tests.genetics.genomes import (
     tiny_v2,
     write_tokenizer,
 )
-from tests.smri.models import PREFIX, SMALL, random_model, saved_checkpoint
+from tests.modalities.smri.model_files import PREFIX, SMALL, random_model, saved_checkpoint
 
 N_SUBJECTS = 24
 N_SNPS = 4

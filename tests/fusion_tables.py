@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from adestim import AnchoredFusionClassifier
-from adestim.anchors import AnchorInputs, score_scale
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
-from adestim.heads import fit_phase_one, inner_folds
-from adestim.modalities import read_modalities, training_tables
-from adestim.tokens import TokenScaler, without_rows
+from adestim.encoding.tables import read_modalities, training_tables
+from adestim.encoding.tokens import TokenScaler, without_rows
+from adestim.fusion._anchor_inputs import AnchorInputs, score_scale
+from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 
 BLOCKS = {"mri": ["mri__a", "mri__b"], "csf": ["csf__a", "csf__b"], "gene": ["gene__a"]}
 COLUMNS = [column for columns in BLOCKS.values() for column in columns]

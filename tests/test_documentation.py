@@ -19,14 +19,14 @@ GALLERY = sorted(EXAMPLES.glob("plot_*.py"))
 
 # Modules whose names users import from there, beside all packages.
 NAMED_MODULES = {
-    "adestim.datasets.reading",
+    "adestim.datasets.tables.read_table",
     "adestim.encoding",
     "adestim.exceptions",
     "adestim.extraction",
     "adestim.store",
 }
 # Of other modules: what docstrings tell users to look up.
-NAMED_ALONE = {("adestim.adaptation", "AdaptationSettings")}
+NAMED_ALONE = {("adestim.training.adaptation", "AdaptationSettings")}
 
 
 def listed():

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from adestim.backbone import Backbone, CheckpointLayout, masked_attention
+from adestim.backbone.forward import encode_frozen
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
-from adestim.batches import AnchorBatches, FusionData
 from adestim.encoding import BackboneSpec
 from adestim.extraction import BaseExtractor
-from adestim.frozen import encode_frozen
-from adestim.fusion import AnchoredFusion, ModalityShape
-from adestim.recall import Prepared
+from adestim.extraction.stored import Prepared
+from adestim.training.batches import AnchorBatches, FusionData
+from adestim.training.nets import AnchoredFusion, ModalityShape
 
 NOTES = "ADESTIM_TEST_NOTES"
 WIDTH, N_PLACES, N_FEATURES = 16, 5, 3

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from adestim.backbone.blocks import BlockRunner
-from adestim.backbone.checkpoint import CheckpointLayout, file_digest, load_strict, read_state
+from adestim.backbone.weights.checkpoint import file_digest, load_strict, read_state
+from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
 
 __all__ = ["Backbone"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from adestim._torch import memory_of
+from adestim._support.torch import memory_of
 from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.quantization import packed_states, require_gpu

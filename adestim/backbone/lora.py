@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from adestim._torch import memory_of
+from adestim._support.torch import memory_of
 from adestim.backbone.adapter import Adapter
 from adestim.backbone.contract import Backbone
 from adestim.backbone.embedded import embed_once

@@ -338,6 +338,6 @@ def suggestion(word: object, words: tuple[str, ...]) -> str | None:
 def discover() -> None:
     """Import every model file of the modalities' folders, each of which registers its cards."""
     for modality in MODALITIES:
-        package = import_module(f"adestim.{modality}")
+        package = import_module(f"adestim.modalities.{modality}.models")
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             import_module(found.name)

@@ -4,28 +4,28 @@
 about patients.
 """
 
-from adestim.datasets.acknowledgement import acknowledgement
-from adestim.datasets.adni import load_adni
-from adestim.datasets.aibl import load_aibl
-from adestim.datasets.bids import load_bids
-from adestim.datasets.clinicadl import SubjectSplits, read_clinicadl_split
 from adestim.datasets.cohort import FlowTable
-from adestim.datasets.confounds import ConfoundRegressor
-from adestim.datasets.describe import describe
-from adestim.datasets.harmonize import SiteHarmonizer
-from adestim.datasets.index import choose_images, index_images
-from adestim.datasets.labels import baseline_labels, diagnosis_labels, progression_labels
-from adestim.datasets.manifest import (
+from adestim.datasets.harmonisation.confounds import ConfoundRegressor
+from adestim.datasets.harmonisation.harmonize import SiteHarmonizer
+from adestim.datasets.images.index import choose_images, index_images
+from adestim.datasets.labelling.labels import baseline_labels, diagnosis_labels, progression_labels
+from adestim.datasets.labelling.matching import match_visits
+from adestim.datasets.loaders.acknowledgement import acknowledgement
+from adestim.datasets.loaders.adni import load_adni
+from adestim.datasets.loaders.aibl import load_aibl
+from adestim.datasets.loaders.bids import load_bids
+from adestim.datasets.loaders.oasis import load_oasis3, oasis3_diagnoses
+from adestim.datasets.loaders.ppmi import load_ppmi
+from adestim.datasets.simulation.make_cohort import make_cohort
+from adestim.datasets.split_files.clinicadl import SubjectSplits, read_clinicadl_split
+from adestim.datasets.split_files.manifest import (
     new_salt,
     read_manifest,
     split_manifest,
     splits_from_manifest,
     verify_manifest,
 )
-from adestim.datasets.matching import match_visits
-from adestim.datasets.oasis import load_oasis3, oasis3_diagnoses
-from adestim.datasets.ppmi import load_ppmi
-from adestim.datasets.simulate import make_cohort
+from adestim.datasets.tables.describe import describe
 
 __all__ = [
     "ConfoundRegressor",

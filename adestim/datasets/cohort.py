@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pandas as pd
 from sklearn.utils import Bunch
 
-from adestim.datasets._cells import text_of
+from adestim._support.words import first_names
+from adestim.datasets.tables.cells import text_of
 from adestim.exceptions import InputError
 
 __all__ = ["FlowTable", "as_cohort", "modality_columns"]
@@ -197,13 +198,6 @@ def chosen_subjects(subjects: Iterable[str] | pd.Series) -> list[str]:
     if isinstance(subjects, pd.Series) and pd.api.types.is_bool_dtype(subjects):
         subjects = subjects.index[subjects]
     return [str(subject) for subject in subjects]
-
-
-def first_names(names: Iterable[object], limit: int = 5) -> str:
-    """Return the first few names, quoted, and how many there are."""
-    every = [repr(str(name)) for name in names]
-    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + rest
 
 
 def modality_columns(

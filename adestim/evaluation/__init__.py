@@ -1,20 +1,32 @@
 """Training and judging many models of one data set."""
 
-from adestim.evaluation.ablation import ablate
-from adestim.evaluation.compare import compare
-from adestim.evaluation.comparison import Comparison
-from adestim.evaluation.controls import CovariateClassifier, MaskOnlyClassifier
-from adestim.evaluation.dropout import ModalityDropout, draw_hidden, hide_modalities
-from adestim.evaluation.flow import CohortFlow, cohort_flow
-from adestim.evaluation.intervals import (
+from adestim.evaluation.comparing.ablation import ablate
+from adestim.evaluation.comparing.compare import compare
+from adestim.evaluation.comparing.comparison import Comparison
+from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
+from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow
+from adestim.evaluation.comparing.rivals import plain_rivals, rivals
+from adestim.evaluation.comparing.transfer import Transfer, transfer
+from adestim.evaluation.fold_fits import FoldFits, cross_val_fit
+from adestim.evaluation.leakage.mask_check import MaskCheck, shuffled_mask_check
+from adestim.evaluation.leakage.permutation import PermutationTest, permutation_test, permute_labels
+from adestim.evaluation.leakage.pretraining import warn_pretraining
+from adestim.evaluation.missing.dropout import ModalityDropout, draw_hidden, hide_modalities
+from adestim.evaluation.missing.patterns import (
+    missing_patterns,
+    modality_columns,
+    pattern_labels,
+    score_by_pattern,
+)
+from adestim.evaluation.missing.robustness import plot_robustness, robustness_curve
+from adestim.evaluation.scores.intervals import (
     BootstrapInterval,
     CorrectedTest,
     bootstrap_interval,
     corrected_interval,
     corrected_t_test,
 )
-from adestim.evaluation.mask_check import MaskCheck, shuffled_mask_check
-from adestim.evaluation.metrics import (
+from adestim.evaluation.scores.metrics import (
     HIGHER_IS_BETTER,
     ORDINAL_SCORES,
     REGRESSION_SCORES,
@@ -23,21 +35,13 @@ from adestim.evaluation.metrics import (
     score_predictions,
     score_probabilities,
 )
-from adestim.evaluation.patterns import (
-    missing_patterns,
-    modality_columns,
-    pattern_labels,
-    score_by_pattern,
+from adestim.evaluation.scores.significance import DeLongResult, delong, holm
+from adestim.evaluation.scores.thresholds import choose_threshold, inner_threshold
+from adestim.evaluation.splitting.splits import (
+    RepeatedStratifiedGroupKFold,
+    check_split,
+    require_groups,
 )
-from adestim.evaluation.permutation import PermutationTest, permutation_test, permute_labels
-from adestim.evaluation.pretraining import warn_pretraining
-from adestim.evaluation.rivals import plain_rivals, rivals
-from adestim.evaluation.robustness import plot_robustness, robustness_curve
-from adestim.evaluation.significance import DeLongResult, delong, holm
-from adestim.evaluation.splits import RepeatedStratifiedGroupKFold, check_split, require_groups
-from adestim.evaluation.thresholds import choose_threshold, inner_threshold
-from adestim.evaluation.together import FoldFits, cross_val_fit
-from adestim.evaluation.transfer import Transfer, transfer
 
 __all__ = [
     "HIGHER_IS_BETTER",

@@ -1,22 +1,36 @@
-"""The fusion as torch modules; it knows names and widths of modalities, not their meaning."""
+"""The fusions as scikit-learn estimators, thin over the rooms below."""
 
-from adestim.fusion.anchored import AnchoredFusion, ModalityShape
-from adestim.fusion.mixture import MixtureFusion
-from adestim.fusion.qformer import ModalityAwareQFormer
-from adestim.fusion.rivals import (
-    ConcatFusion,
-    CrossAttentionFusion,
-    LinearFusion,
-    SelfAttentionFusion,
+from adestim.fusion.anchored_classifier import AnchoredFusionClassifier
+from adestim.fusion.anchored_regressor import AnchoredFusionRegressor
+from adestim.fusion.block_average import BlockAverageClassifier, tuned_logistic
+from adestim.fusion.calibration import (
+    PatternCalibratedClassifier,
+    PatternConformalClassifier,
 )
+from adestim.fusion.late import LateFusionClassifier
+from adestim.fusion.mixture import MixtureFusionClassifier
+from adestim.fusion.ordinal import OrdinalClassifier
+from adestim.fusion.token_fusions import (
+    ConcatFusionClassifier,
+    CrossAttentionFusionClassifier,
+    LinearFusionClassifier,
+    SelfAttentionFusionClassifier,
+)
+from adestim.fusion.unimodal import UnimodalClassifier
 
 __all__ = [
-    "AnchoredFusion",
-    "ConcatFusion",
-    "CrossAttentionFusion",
-    "LinearFusion",
-    "MixtureFusion",
-    "ModalityAwareQFormer",
-    "ModalityShape",
-    "SelfAttentionFusion",
+    "AnchoredFusionClassifier",
+    "AnchoredFusionRegressor",
+    "BlockAverageClassifier",
+    "ConcatFusionClassifier",
+    "CrossAttentionFusionClassifier",
+    "LateFusionClassifier",
+    "LinearFusionClassifier",
+    "MixtureFusionClassifier",
+    "OrdinalClassifier",
+    "PatternCalibratedClassifier",
+    "PatternConformalClassifier",
+    "SelfAttentionFusionClassifier",
+    "UnimodalClassifier",
+    "tuned_logistic",
 ]

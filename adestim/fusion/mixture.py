@@ -1,143 +1,147 @@
-"""A mixture of experts for any pattern of missing modalities, in the manner of Flex-MoE."""
+"""A mixture of experts over the modalities, as a rival."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from numbers import Integral
+from typing import ClassVar
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 
-from adestim.fusion.anchored import ModalityShape
-from adestim.fusion.reading import ReadTokens, RivalFusion
-from adestim.fusion.rivals import presence
+from adestim._support.docs import fill_docs
+from adestim._support.sklearn import Interval
+from adestim.fusion._base import presence
+from adestim.fusion.token_fusions import TokenFusionClassifier
+from adestim.training.nets.mixture import MixtureFusion
 
-__all__ = ["ExpertBank", "MixtureFusion"]
-
-# At this bias the expert of a pattern is among the chosen ones until the router has learned.
-ROUTER_BIAS = 2.0
+__all__ = ["MixtureFusionClassifier"]
 
 
-class MixtureFusion(RivalFusion):
-    """A sparse mixture of experts over one vector a modality, its router aware of what is missing.
+@fill_docs
+class MixtureFusionClassifier(TokenFusionClassifier):
+    """Classify by a sparse mixture of experts that knows which modalities are missing.
 
-    The vector of a missing modality is learned, one for every missing modality within each
-    pattern of observed ones. A router sends a subject to few experts; at first to the expert of
-    its pattern. Patterns that were not seen in training share vectors and have no expert of
-    their own; they are trained on by hiding modalities.
+    In the manner of Flex-MoE: a missing modality is replaced by a learned vector, one for every
+    missing modality within each pattern of observed ones, and a router sends every subject to a few
+    experts, at first to that of its pattern. See
+    :class:`adestim.training.nets.mixture.MixtureFusion` for the differences.
 
     Parameters
     ----------
-    shapes : mapping of str to ModalityShape
-        Sizes of all modalities.
-    width : int
-        Width that all tokens are brought to, and of the experts.
-    n_outputs : int
-        Number of outputs.
-    dropout : float
-        Dropout before the last layer.
-    patterns : Tensor of shape (n_patterns, n_modalities), dtype bool
-        Patterns of observed modalities; number p starts with expert p, counted round.
-    n_experts : int
-        Number of experts.
-    top_k : int
-        Experts a subject.
+    %(rival_start)s
+    %(n_trees)s
+    width : int, default=32
+        Width that all tokens are brought to; a multiple of 8.
+    n_experts : int, default=8
+        Number of experts. The most frequent patterns get one each; with more patterns than experts,
+        several start with the same.
+    top_k : int, default=2
+        Experts that judge a subject.
+    %(trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s
+
+    Attributes
+    ----------
+    %(classes_attributes)s
+    patterns_ : ndarray of shape (n_patterns, n_modalities), dtype bool
+        Patterns of observed modalities among the training subjects, the most frequent first.
+    %(rival_attributes)s
+
+    See Also
+    --------
+    adestim.AnchoredFusionClassifier : The method that this is a rival of.
+    adestim.evaluation.rivals : All rivals by name.
 
     Notes
     -----
-    The idea of a bank of embeddings by pattern and of experts by pattern is that of Flex-MoE [1]_.
-    This is code of its own, and differs in what few patients demand: experts read one vector
-    a modality side by side instead of tokens inside a transformer; the router starts biased
-    towards the pattern's expert, where Flex-MoE trains a general router on complete subjects
-    first and adds a loss that sends the best expert's place to the pattern; there is no loss that
-    balances the experts' load; and all experts are computed, those not chosen with weight zero,
-    since they are small.
+    %(rival_notes)s
 
     References
     ----------
-    .. [1] S. Yun et al., "Flex-MoE: Modeling Arbitrary Modality Combination via the Flexible
-       Mixture-of-Experts", NeurIPS 2024.
+    S. Yun et al., "Flex-MoE: Modeling Arbitrary Modality Combination via the Flexible
+    Mixture-of-Experts", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import MixtureFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
+    >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
+    >>> X.loc[::5, "csf__tau"] = np.nan
+    >>> model = MixtureFusionClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> model.patterns_.tolist()
+    [[True, True], [True, False]]
+    >>> model.predict_proba(X).shape
+    (80, 2)
     """
 
-    def __init__(
+    _parameter_constraints: ClassVar[dict] = {
+        **TokenFusionClassifier._parameter_constraints,
+        "n_experts": [Interval(Integral, 1, None, closed="left")],
+        "top_k": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
         self,
-        shapes: Mapping[str, ModalityShape],
-        width: int,
-        n_outputs: int,
-        dropout: float,
-        patterns: Tensor,
-        n_experts: int,
-        top_k: int,
+        *,
+        start="late",
+        n_trees=200,
+        width=32,
+        n_experts=8,
+        top_k=2,
+        dropout=0.1,
+        modality_dropout=0.1,
+        max_epochs=40,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        patience=15,
+        validation_fraction=0.2,
+        class_weight=None,
+        device="auto",
+        precision="float32",
+        random_state=None,
+        verbose=0,
     ):
-        super().__init__(shapes, width, n_outputs, dropout)
-        n_patterns, n_modalities = patterns.shape
+        self.start = start
+        self.n_trees = n_trees
+        self.width = width
+        self.n_experts = n_experts
         self.top_k = top_k
-        self.register_buffer("patterns", patterns)
-        self.bank = nn.Parameter(0.5 * torch.randn(n_patterns + 1, n_modalities, width))
-        self.router = nn.Linear(n_modalities * width, n_experts)
-        self.router_bias = nn.Parameter(pattern_bias(n_patterns, n_experts))
-        self.experts = ExpertBank(n_experts, n_modalities * width, width)
-        self.norm = nn.LayerNorm(width)
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
 
-    def fused(self, read: list[ReadTokens]) -> Tensor:
-        """Return the chosen experts' weighted sum, (B, width)."""
-        present = presence(read)
-        pattern = self.pattern_of(present)
-        means = torch.stack([modality.mean for modality in read], dim=1)
-        bank = self.bank[pattern].to(means.dtype)
-        x = torch.where(present[:, :, None], means, bank).flatten(1)
-        weight = sparse_softmax(self.router(x) + self.router_bias[pattern], self.top_k)
-        return self.norm((self.experts(x) * weight[:, :, None]).sum(dim=1))
+    def _remember(self, tables, scores):
+        super()._remember(tables, scores)
+        self.patterns_ = patterns_by_frequency(presence(tables))
 
-    def pattern_of(self, present: Tensor) -> Tensor:
-        """Return the number of every subject's pattern; the last one for those not listed.
-
-        Parameters
-        ----------
-        present : Tensor of shape (B, n_modalities), dtype bool
-            Which modalities a subject has.
-
-        Returns
-        -------
-        Tensor of shape (B,), dtype int64
-        """
-        same = (present[:, None] == self.patterns).all(dim=2)
-        return torch.where(same.any(dim=1), same.int().argmax(dim=1), len(self.patterns))
+    def _module(self, name):
+        return MixtureFusion(
+            **self._sizes(),
+            patterns=torch.from_numpy(self.patterns_),
+            n_experts=self.n_experts,
+            top_k=self.top_k,
+        )
 
 
-class ExpertBank(nn.Module):
-    """Several networks of one hidden layer, computed at once.
-
-    Parameters
-    ----------
-    n_experts : int
-        Number of networks.
-    n_features : int
-        Width of what they read.
-    width : int
-        Width of their hidden layer and of their output.
-    """
-
-    def __init__(self, n_experts: int, n_features: int, width: int):
-        super().__init__()
-        self.up = nn.Parameter(torch.randn(n_experts, n_features, width) / math.sqrt(n_features))
-        self.shift = nn.Parameter(torch.zeros(n_experts, width))
-        self.down = nn.Parameter(torch.randn(n_experts, width, width) / math.sqrt(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return every expert's output, (B, n_experts, width), for (B, n_features)."""
-        hidden = nn.functional.gelu(torch.einsum("bf,efw->bew", x, self.up) + self.shift)
-        return torch.einsum("bew,ewv->bev", hidden, self.down)
-
-
-def pattern_bias(n_patterns: int, n_experts: int) -> Tensor:
-    """Return the router's first biases (n_patterns + 1, n_experts); none for the last pattern."""
-    own = torch.arange(n_patterns) % n_experts
-    listed = ROUTER_BIAS * nn.functional.one_hot(own, n_experts).float()
-    return torch.cat([listed, torch.zeros(1, n_experts)])
-
-
-def sparse_softmax(logits: Tensor, top_k: int) -> Tensor:
-    """Return the softmax over the largest logits of every row, 0 for the others."""
-    least = logits.topk(min(top_k, logits.shape[1]), dim=1).values[:, -1:]
-    return torch.softmax(logits.masked_fill(logits < least, float("-inf")), dim=1)
+def patterns_by_frequency(present: np.ndarray) -> np.ndarray:
+    """Return the distinct rows of a presence table, the most frequent first."""
+    patterns, counts = np.unique(present, axis=0, return_counts=True)
+    return patterns[np.argsort(-counts, kind="stable")]

@@ -6,8 +6,9 @@ one of the two tables of its class.
 
 from __future__ import annotations
 
-from adestim.clinical import ClinicalExtractor
-from adestim.estimators import (
+from adestim.extraction.pool_tokens import PoolTokens
+from adestim.extraction.union import ModalityUnion
+from adestim.fusion import (
     AnchoredFusionClassifier,
     AnchoredFusionRegressor,
     BlockAverageClassifier,
@@ -22,12 +23,11 @@ from adestim.estimators import (
     SelfAttentionFusionClassifier,
     UnimodalClassifier,
 )
-from adestim.fmri import FMRIExtractor
-from adestim.genetics import GeneticsExtractor
-from adestim.pooling import PoolTokens
-from adestim.smri import SMRIExtractor
+from adestim.modalities.clinical import ClinicalExtractor
+from adestim.modalities.fmri import FMRIExtractor
+from adestim.modalities.genetics import GeneticsExtractor
+from adestim.modalities.smri import SMRIExtractor
 from adestim.tuning.ranges import Choice, Range
-from adestim.union import ModalityUnion
 
 __all__ = ["LEFT_OUT", "SPACES", "Space"]
 

@@ -12,8 +12,8 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
-from adestim._progress import shown
-from adestim._sklearn import draw_seeds
+from adestim._support.progress import shown
+from adestim._support.sklearn import draw_seeds
 from adestim.tuning.objective import Rows, checked_rows, default_scoring, inner_splits
 from adestim.tuning.study import tune
 from adestim.tuning.tuned import Tuned

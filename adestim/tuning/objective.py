@@ -17,11 +17,11 @@ from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 
-from adestim._progress import shown
-from adestim.estimators._base import BaseFusion
-from adestim.estimators._cross_fit import fit_params, require_whole_groups, rows_of
+from adestim._support.groups import own_groups
+from adestim._support.progress import shown
 from adestim.exceptions import InputError
-from adestim.grouping import own_groups
+from adestim.fusion._base import BaseFusion
+from adestim.fusion._cross_fit import fit_params, require_whole_groups, rows_of
 from adestim.tuning.pruning import TrialPruning, import_optuna
 
 __all__ = [

@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from adestim._sklearn import HasMethods, Interval, fit_context
+from adestim._support.sklearn import HasMethods, Interval, fit_context
 from adestim.tuning.objective import default_scoring
 from adestim.tuning.study import tune
 

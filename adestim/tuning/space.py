@@ -8,9 +8,9 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from adestim.exceptions import InputError
+from adestim.extraction.union import ModalityUnion
 from adestim.tuning.declared import SPACES, Space
 from adestim.tuning.ranges import Choice, Range
-from adestim.union import ModalityUnion
 
 __all__ = ["default_values", "search_space", "suggest"]
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sklearn.metrics import check_scoring
 
-from adestim._progress import Bar, progress_bar
-from adestim._sklearn import draw_seeds
+from adestim._support.progress import Bar, progress_bar
+from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import AdestimWarning, InputError
 from adestim.tuning.objective import (
     Objective,

@@ -10,13 +10,13 @@ import torch
 from adestim import AnchoredFusionClassifier
 from adestim.backbone import limit_embedded
 from adestim.backbone.embedded import EMBEDDED, LIMIT, EmbeddedSubjects
+from adestim.backbone.forward import encode_frozen
 from adestim.backbone.loading import load_backbone
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
 from adestim.encoding import BackboneSpec
 from adestim.evaluation import cross_val_fit
 from adestim.exceptions import InputError
-from adestim.frozen import encode_frozen
-from adestim.records import StoredArray
+from adestim.store.record import StoredArray
 from tests.backbone.patches import N_FEATURES, PatchViT, RaggedPatchViT, write_patches
 
 CPU = torch.device("cpu")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.cohort import FlowTable, as_cohort, first_names, modality_columns
+from adestim._support.words import first_names
+from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
 from adestim.exceptions import InputError
 
 

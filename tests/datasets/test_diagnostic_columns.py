@@ -2,12 +2,12 @@
 
 import pytest
 
-from adestim.clinical import diagnostic_columns as known_columns
-from adestim.datasets import _adni_tables, aibl, oasis, ppmi
-from adestim.datasets._clinical import clinical_columns, diagnostic_columns
-from adestim.datasets._tasks import TASKS
+from adestim.datasets.loaders import adni_tables, aibl, oasis, ppmi
+from adestim.datasets.simulation.clinical import clinical_columns, diagnostic_columns
+from adestim.datasets.simulation.tasks import TASKS
+from adestim.modalities.clinical import diagnostic_columns as known_columns
 
-STUDIES = [_adni_tables, aibl, oasis, ppmi]
+STUDIES = [adni_tables, aibl, oasis, ppmi]
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

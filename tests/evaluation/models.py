@@ -5,11 +5,11 @@ import pandas as pd
 import torch
 from torch import nn
 
+from adestim.backbone.forward import encode_frozen
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
-from adestim.batches import ShownInputs
 from adestim.encoding import BackboneSpec
-from adestim.frozen import encode_frozen
-from adestim.fusion import AnchoredFusion
+from adestim.training.batches import ShownInputs
+from adestim.training.nets import AnchoredFusion
 from tests.toy_backbone import N_FEATURES, SHAPES, ToyViT
 
 PADDING = -100.0

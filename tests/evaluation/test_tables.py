@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adestim.evaluation.tables import (
+from adestim.evaluation._tables import (
     best_rows,
     escape_latex,
     frame_to_markdown,

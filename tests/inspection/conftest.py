@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.clinical.language_folders import small_folder
 from tests.inspection.fitted import fitted_reader
+from tests.modalities.clinical.language_folders import small_folder
 
 
 @pytest.fixture(scope="session")

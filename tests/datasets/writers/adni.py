@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 
-from adestim.datasets._genotypes import write_plink
+from adestim.datasets.simulation.genotypes import write_plink
 from tests.datasets.writers.people import longitudinal
 
 GENERATIONS = ("tadpole", "2023", "raw-2023", "2025", "adnimerge2")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from adestim.datasets._tables import draw_tables
+from adestim.datasets.simulation.tables import draw_tables
 
 HISTORIES = {
     "CN": {0: "CN", 12: "CN", 24: "CN"},

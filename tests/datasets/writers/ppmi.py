@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from adestim.datasets._ppmi_forms import GDS_NO, GDS_YES
-from adestim.datasets._tables import draw_tables
+from adestim.datasets.loaders.ppmi_forms import GDS_NO, GDS_YES
+from adestim.datasets.simulation.tables import draw_tables
 
 STAMP = "24Jul2023"
 ARMS = {"CN": ("2", "Healthy Control"), "PD": ("1", "Parkinson's Disease"),

@@ -1,0 +1,163 @@
+"""Parameters that several classes share, described once."""
+
+__all__ = ["fill_docs"]
+
+FRAGMENTS = {
+    "foundation": """weights : str, path-like or None, default=None
+        Weights of a foundation model: path of its file or folder. None: those that
+        :func:`adestim.list_backbones` names, from the Hugging Face hub, where they are there.
+        Built-in backbones have none.
+    backbone_params : dict or None, default=None
+        Further options of a foundation model, see Notes.
+    trust_checkpoint : bool, default=False
+        Whether objects other than tensors in a weights file may be made, which runs code from the
+        file. Without it they are passed over.
+    device : str, default="auto"
+        Where a foundation model runs: ``"auto"`` for a CUDA GPU where there is one, else the CPU;
+        or any device that torch knows.
+    precision : {"float32", "bfloat16"}, default="float32"
+        Precision in which it runs.
+    batch_size : int, default=4
+        Subjects it reads at the same time.""",
+    "memory": """memory : str, path-like, FeatureStore or None, default=None
+        Folder in which prepared inputs and tokens are kept, so that no subject is read, and no
+        model run, twice: :class:`adestim.store.FeatureStore`. None keeps nothing.""",
+    "adapt": """adapt : {"head", "lora", "full"} or None, default=None
+        Phase 1: what of a foundation model is fitted, with a linear head, to ``y`` of the
+        training rows. None leaves it as it is; ``"head"`` fits the head alone, which leaves the
+        tokens as they are; ``"lora"`` low-rank adapters, ``"full"`` all weights.
+    adapt_params : dict or None, default=None
+        Options of phase 1: those of :class:`adestim.training.adaptation.AdaptationSettings`.
+    cross_fit : bool, default=False
+        Whether ``fit_transform`` encodes each training row by a model adapted without it, as
+        scikit-learn's ``TargetEncoder`` does, so that the fusion does not learn from
+        over-fitted tokens.""",
+    "anchor": """anchor : str or list of str, default="all"
+        Modality or modalities that become anchor; ``"all"`` for every one in turn.
+    n_queries : int, default=8
+        Queries of the Q-former for each auxiliary modality and for the cross-modal path; 0 gives no
+        auxiliary tokens: late fusion, in which the modalities meet in the phase-1 prediction alone.
+    cross_modal : bool, default=True
+        Whether the Q-former has a cross-modal path.""",
+    "n_trees": """n_trees : int, default=200
+        Trees of the forest that joins the phase-1 heads where ``start="stacked"``: it reads the
+        columns that go most with the class, over all modalities. 0 trees: no forest. Other starts
+        have none.""",
+    "reference": """width : int, default=32
+        Width of the transformer of a reference backbone; a multiple of 8.
+    depth : int, default=2
+        Number of its blocks.""",
+    "anchors_attributes": """modalities_ : list of str
+        Modalities that at least one training subject has.
+    anchors_ : list of str
+        Modalities that were anchor.
+    nets_ : dict of str to skorch net
+        The trained net of every anchor.
+    net_ : skorch net
+        The trained net, where there is one anchor.
+    history_ : list of dict
+        One record an epoch: anchor, epoch, train_loss, valid_loss.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.""",
+    "anchor_model": """qformer_width : int or None, default=None
+        Width of the Q-former before a foundation model's anchor; None: the anchor's, but 256 at
+        most. Before a reference backbone it is ``width``.
+    lora_rank : int, default=8
+        Rank of the adapters of a foundation model's layers; 0 for none.
+    lora_params : dict or None, default=None
+        Further options of the adapters: ``alpha`` (16.0), updates are scaled by
+        ``alpha / rank``; ``dropout`` (0.0) before them; ``targets``, ends of the names of the
+        layers to adapt, by default the model's own choice.
+    gradient_checkpointing : bool, default=False
+        Whether a foundation model's activations are made again in the backward pass, which takes
+        a third more time and far less memory.""",
+    "wrapped": """estimator : estimator
+        The classifier, with ``predict_proba``: a fusion, or a pipeline that ends in one, or any
+        other. It is cloned.""",
+    "cross_fit_folds": """cv : int, cross-validation splitter or iterable, default=5
+        Folds whose rows are held out; an int means stratified folds that keep groups whole.""",
+    "cross_fit_running": """n_jobs : int or None, default=None
+        Number of folds fitted at the same time.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the folds, where ``cv`` is an int; the classifier has its own.""",
+    "interaction": """interaction_depth : int or "output", default=0
+        Where auxiliary tokens join the anchor's own. 0: at the input of its transformer, as in the
+        paper; k: before block k, counted from 0, own tokens having passed the k blocks before
+        alone; ``"output"``: behind the last block, where the pooled vector reads them by one
+        cross-attention, and adds what it read. Of BrainMVP the blocks of the third stage count.
+    gate : {"learned", "open", "closed"}, default="learned"
+        Auxiliary tokens are read under a log-gate a modality, which is ``"learned"``; ``"open"``
+        lets them join like own tokens, ``"closed"`` keeps them from being read, all else being the
+        same, for ablations.""",
+    "device": """device : str, default="auto"
+        Where to compute: ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any
+        device that torch knows.""",
+    "per_subject": """errors : {"raise", "missing"}, default="raise"
+        What becomes of subjects whose data cannot be used: one error that names them all, or a
+        warning and a missing modality.
+    n_jobs : int, default=None
+        Number of subjects prepared at the same time.
+    verbose : bool, default=False
+        Whether to show a progress bar.""",
+    "precision": """precision : {"float32", "bfloat16"}, default="float32"
+        Precision of the forward pass.""",
+    "random_state": """random_state : int, RandomState instance or None, default=None
+        Seed of everything that is random. The global generators are left as found; None draws
+        fresh seeds.""",
+    "trainer": """dropout : float, default=0.1
+        Dropout in the fusion and before its last layer.
+    modality_dropout : float, default=0.1
+        Probability with which a modality of a training subject is hidden in a batch.
+    max_epochs : int, default=40
+        Largest number of epochs; 0 leaves the phase-1 prediction.
+    batch_size : int, default=64
+        Subjects a batch.
+    learning_rate : float, default=0.002
+        Largest learning rate of AdamW, reached after a warm-up, followed by cosine decay.
+    weight_decay : float, default=0.05
+        Weight decay of AdamW.
+    patience : int, default=15
+        Epochs without improvement on the inner validation split before training stops.
+    validation_fraction : float, default=0.2
+        Share of the training groups in the inner validation split.""",
+    "class_weight": """class_weight : dict, "balanced" or None, default=None
+        Weights of the classes.""",
+    "rival_start": """start : {"late", "average", "stacked"}, default="late"
+        How phase-1 heads combine into the prediction that training starts from. ``"late"``
+        averages the probabilities of one head per observed modality, so that the fusion alone
+        must find what is joint. ``"average"`` and ``"stacked"`` are those of
+        :class:`adestim.AnchoredFusionClassifier`.""",
+    "classes_attributes": """classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    modalities_ : list of str
+        Modalities that at least one training subject has.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.""",
+    "rival_attributes": """phase_one_ : adestim.training.phase_one.logistic.PhaseOne
+        The fitted phase-1 heads.
+    nets_ : dict of str to skorch net
+        The trained net, named ``"fusion"``.
+    net_ : skorch net
+        The same.
+    history_ : list of dict
+        One record an epoch: anchor (always ``"fusion"``), epoch, train_loss, valid_loss.""",
+    "fusion_tables": """X may be an encodings table, a numeric frame whose columns are named
+    ``modality__feature``, or a plain numeric array, which is one anonymous modality. NaN and None
+    mean: not known.""",
+    "rival_notes": """Foundation models are not trained: of a modality that has one, its output
+    tokens are read. X may be an encodings table, a numeric frame whose columns are named
+    ``modality__feature``, or a plain numeric array, which is one anonymous modality.""",
+    "verbose": """verbose : int, default=0
+        Whether to show a bar of the epochs, in a terminal or a notebook.""",
+}
+
+
+def fill_docs(cls):
+    """Replace ``%(name)s`` in a class's docstring by the shared fragment of that name."""
+    for name, fragment in FRAGMENTS.items():
+        cls.__doc__ = cls.__doc__.replace(f"%({name})s", fragment)
+    return cls

@@ -1,0 +1,174 @@
+"""Keys of content: equal for equal values, in every process, whatever objects hold them.
+
+Values are walked through, not pickled: a pickle tells apart equal objects by what they share, and
+of an image it may hold no more than the path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import fields, is_dataclass
+from functools import singledispatch
+from pathlib import PurePath
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+__all__ = ["content_key"]
+
+
+def content_key(*parts: Any) -> str:
+    """Return the key of what is made from some parts: equal for equal content.
+
+    Parameters
+    ----------
+    *parts : object
+        Numbers, str, arrays, frames, images, and dataclasses, lists and mappings of them; anything
+        else that pickles. Fields by which a dataclass is not compared do not count. Files are not
+        read but for an image's values: a path is a str.
+
+    Returns
+    -------
+    str
+        40 hexadecimal digits.
+
+    Raises
+    ------
+    pickle.PicklingError
+        When a part is of no type that is known here, and does not pickle: a lambda, for instance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from adestim._support.keys import content_key
+    >>> content_key("smri", np.arange(3)) == content_key("smri", np.array([0, 1, 2]))
+    True
+    >>> content_key(1) == content_key(1.0)
+    False
+    """
+    digest = hashlib.sha256()
+    for piece in walk(parts):
+        digest.update(piece)
+    return digest.hexdigest()[:40]
+
+
+def named(name: str, *contents: bytes | memoryview) -> Iterator[bytes | memoryview]:
+    """Yield contents after their kind and lengths, so that no two values run into one another."""
+    lengths = " ".join(str(len(content)) for content in contents)
+    yield f"{name} {lengths};".encode()
+    yield from contents
+
+
+def class_name(value: Any) -> str:
+    """Return the name of a value's class; where its module lies says nothing of content."""
+    return type(value).__qualname__
+
+
+def all_of(name: str, values: Any) -> Iterator[bytes | memoryview]:
+    """Yield what several values are, in their order."""
+    yield from named(f"{name} of {len(values)}")
+    for value in values:
+        yield from walk(value)
+
+
+@singledispatch
+def walk(value: Any) -> Iterator[bytes | memoryview]:
+    """Yield what a value is, as bytes."""
+    if is_dataclass(value) and not isinstance(value, type):
+        held = [(item.name, getattr(value, item.name)) for item in fields(value) if item.compare]
+        return all_of(class_name(value), held)
+    if hasattr(value, "dataobj") and hasattr(value, "affine"):
+        return walk_image(value)
+    return named(class_name(value), joblib.hash(value).encode())
+
+
+def walk_image(image: Any) -> Iterator[bytes | memoryview]:
+    """Yield what an image of nibabel is, wherever its values lie."""
+    said = bytes(getattr(image.header, "binaryblock", b""))
+    return all_of(class_name(image), (said, image.affine, np.asanyarray(image.dataobj)))
+
+
+@walk.register(type(None))
+@walk.register(bool)
+@walk.register(int)
+def _(value: Any) -> Iterator[bytes | memoryview]:
+    return named(type(value).__name__, str(value).encode())
+
+
+@walk.register
+def _(value: float) -> Iterator[bytes | memoryview]:
+    return named("float", b"nan" if math.isnan(value) else struct.pack("<d", value))
+
+
+@walk.register
+def _(value: str) -> Iterator[bytes | memoryview]:
+    return named("str", value.encode(errors="surrogatepass"))
+
+
+@walk.register(bytes)
+@walk.register(bytearray)
+def _(value: Any) -> Iterator[bytes | memoryview]:
+    return named("bytes", bytes(value))
+
+
+@walk.register
+def _(value: PurePath) -> Iterator[bytes | memoryview]:
+    return named("path", str(value).encode(errors="surrogatepass"))
+
+
+@walk.register(list)
+@walk.register(tuple)
+def _(value: Any) -> Iterator[bytes | memoryview]:
+    return all_of("list" if isinstance(value, list) else "tuple", value)
+
+
+@walk.register
+def _(value: Mapping) -> Iterator[bytes | memoryview]:
+    return all_of("mapping", sorted((content_key(key), content_key(value[key])) for key in value))
+
+
+@walk.register
+def _(value: Set) -> Iterator[bytes | memoryview]:
+    return all_of("set", sorted(map(content_key, value)))
+
+
+@walk.register
+def _(value: np.generic) -> Iterator[bytes | memoryview]:
+    return walk(np.asarray(value))
+
+
+@walk.register
+def _(value: np.ndarray) -> Iterator[bytes | memoryview]:
+    if value.dtype.hasobject:
+        return all_of(f"array {value.shape}", value.ravel().tolist())
+    content = np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
+    return named(f"array {value.dtype.descr} {value.shape}", content)
+
+
+@walk.register
+def _(value: np.ma.MaskedArray) -> Iterator[bytes | memoryview]:
+    return all_of("masked", (np.ma.getdata(value), np.ma.getmaskarray(value)))
+
+
+@walk.register
+def _(value: pd.Index) -> Iterator[bytes | memoryview]:
+    return all_of(f"index {value.dtype}", (list(value.names), value.to_numpy()))
+
+
+@walk.register
+def _(value: pd.Series) -> Iterator[bytes | memoryview]:
+    categories = getattr(value.dtype, "categories", None)
+    held = (value.name, value.index, categories, value.to_numpy())
+    return all_of(f"series {value.dtype}", held)
+
+
+@walk.register
+def _(value: pd.DataFrame) -> Iterator[bytes | memoryview]:
+    columns = [value.iloc[:, place].to_numpy() for place in range(value.shape[1])]
+    kinds = [(str(kind), getattr(kind, "categories", None)) for kind in value.dtypes]
+    return all_of("frame", (value.columns, value.index, kinds, columns))

@@ -1,0 +1,1 @@
+"""How weights get in: files, the hub, checkpoints and whose they are."""

@@ -1,0 +1,342 @@
+"""Files of weights: recognised by their content, read without running code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import struct
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from adestim._support.digests import remembered_digest
+from adestim.backbone.weights.unpickling import (
+    StandIn,
+    filled_as,
+    named_in_pickle,
+    not_data,
+    passing_over,
+)
+from adestim.exceptions import CheckpointError, MissingDependencyError
+
+__all__ = ["file_digest", "read_checkpoint", "weight_files"]
+
+# In the order in which they are preferred; transformers writes them so.
+FOLDER_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".tar", ".ckpt", ".bin")
+# What decides a language model's tokens besides its weights: configuration, vocabulary, merges.
+COMPANIONS = ("*.json", "*.txt", "*.model")
+# What torch raises where a file ends too soon, by the place where it ends.
+BREAKS_OFF = (RuntimeError, EOFError, ValueError, LookupError, struct.error)
+HEAD_BYTES = 1024
+LARGEST_HEADER = 100_000_000
+N_NAMES_SHOWN = 4
+HARMLESS = ("builtins.", "collections.", "torch.")
+OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+OTHER_KINDS = {
+    b"version https://git-lfs": (
+        "a git-lfs pointer, which only says where the file is",
+        "Fetch the file itself with git lfs pull, or download it from its page",
+    ),
+    b"<": (
+        "a web page, such as the one that asks to log in or to confirm a download",
+        "Open the address in a browser, and save the file itself",
+    ),
+    b"\x1f\x8b": ("a gzip archive", "Unpack it, and pass the file of weights inside"),
+    b"BZh": ("a bzip2 archive", "Unpack it, and pass the file of weights inside"),
+    b"7z\xbc\xaf": ("a 7z archive", "Unpack it, and pass the file of weights inside"),
+    b"\x89HDF": ("an HDF5 file, as Keras writes it", "Pass the weights for PyTorch"),
+    b"GGUF": ("a GGUF file, made for llama.cpp", "Pass the weights for PyTorch"),
+    b"\x93NUMPY": ("a NumPy array", "Pass the weights for PyTorch"),
+    b"{": ("a text file in JSON", "Pass the file of weights that lies beside it"),
+}
+TAR_MARK = slice(257, 262)
+
+
+def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
+    """Read a checkpoint, by default without running any code that it may hold.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A safetensors file, one that ``torch.save`` wrote, or a folder that holds such files under
+        the names that transformers gives them, whole or in shards.
+    trust_pickle : bool, default=False
+        Whether other objects than tensors may be made, which runs code from the file. Without it
+        they are passed over.
+
+    Returns
+    -------
+    mapping
+        What the file holds, tensors on the CPU; of a file that torch wrote they stay on the disk
+        until they are used.
+
+    Raises
+    ------
+    CheckpointError
+        When there is no such file, it is damaged or of another kind, or it names functions that
+        have no place among weights.
+    MissingDependencyError
+        When it is a safetensors file and that package is not installed.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise CheckpointError(
+            "Weights must be an existing file", got=str(path), remedy="Pass its path as weights="
+        )
+    files = weight_files(path)
+    if len(files) == 1:
+        return read_file(files[0], trust_pickle)
+    return {
+        key: value
+        for file in files
+        for key, value in require_table(read_file(file, trust_pickle), file).items()
+    }
+
+
+def weight_files(path: Path) -> list[Path]:
+    """Return the files of weights: the file itself, or those of a folder.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+
+    Returns
+    -------
+    list of Path
+        Several where the weights are in shards.
+
+    Raises
+    ------
+    CheckpointError
+        When the folder holds no weights, several models', or lacks a shard.
+    """
+    if not path.is_dir():
+        return shards(path) if path.name.endswith(".index.json") else [path]
+    known = next((path / name for name in FOLDER_FILES if (path / name).is_file()), None)
+    if known is not None:
+        return weight_files(known)
+    found = sorted(file for file in path.iterdir() if file.suffix in WEIGHT_SUFFIXES)
+    if len(found) != 1:
+        raise CheckpointError(
+            "A folder of weights must hold one file of weights, or those that transformers writes",
+            got=f"{path} with {', '.join(file.name for file in found) or 'none'}",
+            remedy="Pass the path of the file",
+        )
+    return found
+
+
+def shards(index: Path) -> list[Path]:
+    """Return the files that an index of shards names."""
+    try:
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"{index.name} must map the names of weights to files, as transformers writes it",
+            got="another content",
+            remedy="Download it again",
+        ) from error
+    absent = [name for name in names if not (index.parent / name).is_file()]
+    if absent:
+        raise CheckpointError(
+            f"All {len(names)} files of weights that {index.name} names must lie beside it",
+            got=f"{len(absent)} missing: {', '.join(absent[:N_NAMES_SHOWN])}",
+            remedy="Download them too",
+        )
+    return [index.parent / name for name in names]
+
+
+def require_table(content: Any, path: Path) -> Mapping:
+    """Refuse anything but named entries."""
+    if isinstance(content, Mapping):
+        return content
+    kind = content.kind() if hasattr(content, "kind") else type(content).__name__
+    raise CheckpointError(
+        f"{path.name} must hold tensors by name, as a module's state_dict()",
+        got=f"an object of type {kind}",
+        remedy="Save its state_dict() with torch.save; or, if you trust where the file comes from "
+        "and its classes are installed, pass trust_checkpoint=True",
+    )
+
+
+def read_file(path: Path, trust_pickle: bool) -> Mapping:
+    """Read one file, by what it holds, whatever its name ends in."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= LARGEST_HEADER:
+        return read_safetensors(path)
+    if not head.startswith((b"PK", OLD_FORMAT)) or path.suffix == ".safetensors":
+        raise other_kind(path, head)
+    if head.startswith(b"PK"):
+        require_torch_archive(path)
+    content = read_torch(path, trust_pickle)
+    # A whole module can only come from a file that is trusted.
+    state = content.state_dict() if isinstance(content, torch.nn.Module) else content
+    return require_table(state, path)
+
+
+def other_kind(path: Path, head: bytes) -> CheckpointError:
+    """Return the error about a file that is no checkpoint, saying what it seems to be."""
+    start = head.lstrip()
+    found = next((OTHER_KINDS[mark] for mark in OTHER_KINDS if start.startswith(mark)), None)
+    if head[TAR_MARK] == b"ustar":
+        found = ("a tar archive", "Unpack it, and pass the file of weights inside")
+    if head.startswith(b"\x80"):
+        found = ("a pickle that torch.save did not write", "Pass the weights for PyTorch")
+    if head.startswith((b"PK", OLD_FORMAT)):
+        found = ("a file that torch.save wrote, under the wrong name", "Let its name end in .pt")
+    if not head or (found is None and path.suffix == ".safetensors"):
+        return damaged(path)
+    what, remedy = found or (
+        f"a file of another kind, {path.stat().st_size} bytes",
+        "Check what you downloaded",
+    )
+    return CheckpointError(
+        f"{path.name} must be a checkpoint, as torch.save or safetensors write it",
+        got=what,
+        remedy=remedy,
+    )
+
+
+def damaged(path: Path) -> CheckpointError:
+    """Return the error about a file that breaks off."""
+    return CheckpointError(
+        f"{path.name} must be a whole checkpoint, as torch.save or safetensors write it",
+        got=f"a damaged or truncated file of {path.stat().st_size} bytes",
+        remedy="Download it again and compare its size with the source's",
+    )
+
+
+def require_torch_archive(path: Path) -> None:
+    """Refuse a zip archive that holds no weights."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = [Path(name).name for name in archive.namelist()]
+    except zipfile.BadZipFile as error:
+        raise damaged(path) from error
+    if "constants.pkl" in inside:
+        what, remedy = "a TorchScript program", "Save its state_dict() with torch.save"
+    elif "data.pkl" not in inside:
+        what, remedy = "a zip archive", "Unpack it, and pass the file of weights inside"
+    else:
+        return
+    raise CheckpointError(
+        f"{path.name} must be a checkpoint, as torch.save or safetensors write it",
+        got=what,
+        remedy=remedy,
+    )
+
+
+def read_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file."""
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Reading safetensors files needs the package safetensors",
+            remedy="Run pip install 'adestim[foundation]'",
+        ) from error
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise damaged(path) from error
+
+
+def read_torch(path: Path, trust_pickle: bool) -> Any:
+    """Read a file that ``torch.save`` wrote: tensors alone where that does."""
+    try:
+        return load(path, weights_only=True)
+    except pickle.UnpicklingError as error:
+        if trust_pickle:
+            return read_trusted(path)
+        try:
+            names = named_in_pickle(path)
+        except ValueError:
+            raise damaged(path) from error
+        return read_around(path, names)
+
+
+def load(path: Path, weights_only: bool) -> Any:
+    """Call ``torch.load``; where the format allows it, tensors stay on the disk until used."""
+    try:
+        with warnings.catch_warnings():
+            # Either the file is read all the same, or it is refused here in other words.
+            warnings.filterwarnings("ignore", message="Detected pickle protocol")
+            return torch.load(
+                path, map_location="cpu", weights_only=weights_only, mmap=zipfile.is_zipfile(path)
+            )
+    except BREAKS_OFF as error:
+        raise damaged(path) from error
+
+
+def read_around(path: Path, names: set[str]) -> Any:
+    """Read the tensors of a file that holds other objects too, without making those."""
+    kinds: dict[str, type] = dict.fromkeys(names, StandIn)
+    refused = not_data(names)
+    # Each round finds out that one more stand-in is filled like a table or a list.
+    for _ in () if refused else range(len(kinds) + 1):
+        try:
+            with passing_over(kinds):
+                return load(path, weights_only=True)
+        except pickle.UnpicklingError as error:
+            filled = filled_as(str(error), kinds)
+            if filled is None:
+                break
+            kinds[filled[0]] = filled[1]
+    shown = refused or sorted(name for name in names if not name.startswith(HARMLESS))
+    more = " and others" if len(shown) > N_NAMES_SHOWN else ""
+    raise CheckpointError(
+        f"{path.name} must hold tensors and plain data; to read it all runs code that it names",
+        got=", ".join(shown[:N_NAMES_SHOWN]) + more or "a kind of pickle that must be run",
+        remedy="Prefer a file of weights alone from its authors; only if you trust where this one "
+        "comes from, pass trust_checkpoint=True",
+    )
+
+
+def read_trusted(path: Path) -> Any:
+    """Read a file and make all its objects, which runs code that it names."""
+    try:
+        return load(path, weights_only=False)
+    except (ImportError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path.name} holds objects whose classes must be installed to make them",
+            got=str(error),
+            remedy="Install them, or leave trust_checkpoint=False, which passes over such objects",
+        ) from error
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, or of the files of a model in a folder.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file, whose digest is computed once for a path, size and time of change, and remembered
+        for other processes in the user's cache; or a folder, of which the weights, configuration
+        and vocabulary count, under their names.
+
+    Returns
+    -------
+    str
+    """
+    path = Path(path).expanduser()
+    if not path.is_dir() and not path.name.endswith(".index.json"):
+        return remembered_digest(path)
+    folder = path if path.is_dir() else path.parent
+    companions = [file for pattern in COMPANIONS for file in folder.glob(pattern)]
+    files = sorted({*weight_files(path), *companions})
+    lines = [f"{file.relative_to(folder).as_posix()} {remembered_digest(file)}\n" for file in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

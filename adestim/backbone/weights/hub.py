@@ -1,0 +1,214 @@
+"""Weights by name: from a path, or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adestim.backbone.registry import BackboneCard
+from adestim.backbone.weights.files import WEIGHT_SUFFIXES, file_digest
+from adestim.exceptions import (
+    AdestimError,
+    CheckpointError,
+    DataWarning,
+    MissingDependencyError,
+)
+
+__all__ = ["resolve_weights"]
+
+HUB_PAGE = "https://huggingface.co"
+# Of a whole repository: configuration, vocabulary and weights, but not other formats in folders.
+TEXTS = ["*.json", "*.txt", "*.model"]
+SUBFOLDERS = ["*/*"]
+# The file of a whole model that a card's SHA-256 is of.
+WHOLE = "model.safetensors"
+
+
+def resolve_weights(card: BackboneCard, weights: str | Path | None) -> Path:
+    """Return where the weights of a backbone are: a file or a folder.
+
+    Parameters
+    ----------
+    card : BackboneCard
+        The backbone.
+    weights : str, path-like or None
+        A path, for which the network is never asked; None for the hub, which keeps what was
+        downloaded once. ``HF_HUB_OFFLINE=1`` keeps to what it has.
+
+    Returns
+    -------
+    Path
+        A file; a folder where the card names no file.
+
+    Raises
+    ------
+    CheckpointError
+        When the weights are neither at the path nor on the hub, the hub does not give them, or
+        what it gave is not what was released.
+    MissingDependencyError
+        When they are on the hub and ``huggingface_hub`` is not installed.
+
+    Warns
+    -----
+    DataWarning
+        When the file at the path, or in the folder there, is not the released one.
+    """
+    if weights is not None:
+        return local_weights(card, Path(weights).expanduser())
+    if not card.hub:
+        raise CheckpointError(
+            f"Backbone {card.name!r} needs its weights, which are not on the Hugging Face hub",
+            remedy=how_to_get(card),
+        )
+    with hub_errors(card):
+        path = from_hub(card)
+    if digest_differs(card, path):
+        raise CheckpointError(
+            f"The weights of backbone {card.name!r} must be those that were released",
+            got=f"{released_file(card, path)} with another SHA-256",
+            remedy="Delete that file, so that it is downloaded again",
+        )
+    return path
+
+
+def local_weights(card: BackboneCard, path: Path) -> Path:
+    """Return the user's path, with a word where it is not the released file."""
+    if not path.exists():
+        raise CheckpointError(
+            f"weights= of backbone {card.name!r} must be an existing file or folder",
+            got=str(path),
+            remedy=how_to_get(card),
+        )
+    if digest_differs(card, path):
+        warnings.warn(
+            f"{released_file(card, path).name} is not the released file of backbone {card.name!r}: "
+            "its SHA-256 is another. It is used as it is.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return path
+
+
+def digest_differs(card: BackboneCard, path: Path) -> bool:
+    """Tell whether a file is known not to be the released one."""
+    file = released_file(card, path)
+    return bool(card.sha256) and file.is_file() and file_digest(file) != card.sha256
+
+
+def released_file(card: BackboneCard, path: Path) -> Path:
+    """Return the file that a card's SHA-256 is of: the path itself, or the one in a folder."""
+    return path / (Path(card.filename).name or WHOLE) if path.is_dir() else path
+
+
+def how_to_get(card: BackboneCard) -> str:
+    """Say where the weights are and how to pass them."""
+    what = card.filename or "the folder of the model"
+    where = card.url or (f"{HUB_PAGE}/{card.hub}" if card.hub else card.reference)
+    source = f"Get {what} from {where}" if where else f"Get {what} from its authors"
+    return f"{source}, and pass its path as weights="
+
+
+def from_hub(card: BackboneCard) -> Path:
+    """Return where the hub's client put the file or the folder."""
+    try:
+        import huggingface_hub as hub
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Weights from the Hugging Face hub need the package huggingface_hub",
+            remedy=f"Run pip install 'adestim[foundation]'; or: {how_to_get(card)}",
+        ) from error
+    if card.filename:
+        return Path(hub.hf_hub_download(card.hub, card.filename, revision=card.revision))
+    return whole_model(card, hub.snapshot_download)
+
+
+def whole_model(card: BackboneCard, download: Callable[..., str]) -> Path:
+    """Return the folder of a whole model; of two formats only safetensors is downloaded."""
+    for pattern in ("*.safetensors", "*.bin"):
+        folder = Path(
+            download(
+                card.hub,
+                revision=card.revision,
+                allow_patterns=[*TEXTS, pattern],
+                ignore_patterns=SUBFOLDERS,
+            )
+        )
+        if any(file.suffix in WEIGHT_SUFFIXES for file in folder.iterdir()):
+            return folder
+    raise CheckpointError(
+        f"The repository of backbone {card.name!r} must hold weights for PyTorch",
+        got=f"none in {HUB_PAGE}/{card.hub} at {card.revision!r}",
+        remedy="Pass the path of a file as weights=",
+    )
+
+
+@contextmanager
+def hub_errors(card: BackboneCard) -> Iterator[None]:
+    """Say what the hub's errors mean for who wants the weights."""
+    try:
+        yield
+    except AdestimError:
+        raise
+    except Exception as error:
+        rule, remedy = meaning(card, error)
+        raise CheckpointError(rule, got=type(error).__name__, remedy=remedy) from error
+
+
+def meaning(card: BackboneCard, error: Exception) -> tuple[str, str]:
+    """Return what an error of the hub means, and what to do."""
+    from huggingface_hub import errors
+
+    page = f"{HUB_PAGE}/{card.hub}"
+    what = f"{card.filename or 'The model'} of backbone {card.name!r}"
+    elsewhere = f"or: {how_to_get(card)}"
+    kinds: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str]] = [
+        (
+            errors.GatedRepoError,
+            f"{what} is given only to who accepted its licence",
+            f"Accept the licence at {page} and log in with `hf auth login`, {elsewhere}",
+        ),
+        (
+            errors.RevisionNotFoundError,
+            f"{what} must be in revision {card.revision!r} of {page}",
+            f"Look which revisions there are, {elsewhere}",
+        ),
+        (
+            errors.RepositoryNotFoundError,
+            f"{what} must be at {page}, and there is no such repository for you",
+            f"If it is private, log in with `hf auth login`, {elsewhere}",
+        ),
+        (
+            (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled),
+            *not_at_hand(what, page, elsewhere),
+        ),
+        (
+            errors.EntryNotFoundError,
+            f"{what} must be among the files of {page}",
+            f"Look how it is called there, {elsewhere}",
+        ),
+    ]
+    for kind, rule, remedy in kinds:
+        if isinstance(error, kind):
+            return rule, remedy
+    return f"{what} could not be downloaded from {page}: {error}", f"Try again later, {elsewhere}"
+
+
+def not_at_hand(what: str, page: str, elsewhere: str) -> tuple[str, str]:
+    """Return what it means that neither the cache nor the hub gave a file."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        switch = (
+            "TRANSFORMERS_OFFLINE" if not os.environ.get("HF_HUB_OFFLINE") else "HF_HUB_OFFLINE"
+        )
+        return (
+            f"{what} was not downloaded before, and {switch} forbids it now",
+            f"Unset {switch} once, with a network, {elsewhere}",
+        )
+    return (
+        f"{what} was not downloaded before, and {page} cannot be reached",
+        f"Try again with a network, {elsewhere}",
+    )

@@ -1,0 +1,1 @@
+"""Differences of scanners and sites taken out."""

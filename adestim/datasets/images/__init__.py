@@ -1,0 +1,1 @@
+"""Images on a disk, and which of them to take."""

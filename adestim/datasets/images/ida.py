@@ -1,0 +1,137 @@
+"""What the Image and Data Archive (IDA) of LONI hands out: its tree of files and its lists."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from adestim.datasets.tables.read_table import read_table
+
+__all__ = ["guess_modality", "read_ida_collection"]
+
+SERIES = re.compile(r"[IS]\d+")
+MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})_(\d{2})_(\d{2})_(\d{2})(?:\.\d+)?")
+NOT_AN_IMAGE = re.compile(
+    r"mask|calib|b1[_ -]?(map|head|body)|locali[sz]er|scout|survey|smart.?brain"
+)
+STRUCTURAL = re.compile(r"mp.?rage|mpr(?![a-z])|spgr|(?<![a-z])mt1(?![a-z])|t1(?![a-z]?rho)")
+FUNCTIONAL = re.compile(r"fmri|rest(?!or)|bold|fcmri")
+NOT_FUNCTIONAL = re.compile(r"field.?map|sbref|perfusion|asl|moco(?!.*rest)|phase.?map")
+COLUMNS = {
+    "subject": ("Subject", "Subject ID", "subject_id"),
+    "image_id": ("Image Data ID", "Image ID", "image_id"),
+    "visit": ("Visit", "image_visit"),
+    "modality": ("Modality",),
+    "description": ("Description", "image_description"),
+    "image_type": ("Type", "image_type"),
+    "acquired": ("Acq Date", "Study Date", "image_date"),
+    "group": ("Group", "Research Group"),
+    "sex": ("Sex",),
+    "age": ("Age",),
+}
+
+
+class Place(NamedTuple):
+    """What the path of a series says of it."""
+
+    subject: str
+    protocol: str
+    acquired: str
+    image_id: str
+
+
+def place_of(path: str) -> Place | None:
+    """Read ``<subject>/<protocol>/<moment>/I123456`` off a path; None if it is another."""
+    parts = path.rsplit(os.sep, 4)
+    if len(parts) < 4 or not SERIES.fullmatch(parts[-1]):
+        return None
+    moment = MOMENT.fullmatch(parts[-2])
+    if moment is None or len(parts) < 5:
+        return None
+    day, *clock = moment.groups()
+    return Place(parts[-4], parts[-3], f"{day}T{':'.join(clock)}", parts[-1])
+
+
+def guess_modality(protocol: str) -> str | None:
+    """Guess from words of a protocol's name what was scanned.
+
+    Parameters
+    ----------
+    protocol : str
+        As the IDA has it in paths and lists; sites name protocols as they please.
+
+    Returns
+    -------
+    {"t1w", "bold"} or None
+        None for anything else, masks and calibration scans among it.
+
+    Examples
+    --------
+    >>> from adestim.datasets.images.ida import guess_modality
+    >>> guess_modality("Accelerated_Sagittal_MPRAGE"), guess_modality("Axial_rsfMRI__Eyes_Open_")
+    ('t1w', 'bold')
+    >>> guess_modality("Axial_T2_Star")
+    """
+    name = protocol.casefold()
+    if NOT_AN_IMAGE.search(name):
+        return None
+    if FUNCTIONAL.search(name) and not NOT_FUNCTIONAL.search(name):
+        return "bold"
+    return "t1w" if STRUCTURAL.search(name) else None
+
+
+def read_ida_collection(path: str | Path) -> pd.DataFrame:
+    r"""Read a list of images of the IDA.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.csv`` of a collection, of a search (``idaSearch_*.csv``), or of all images
+        (``*_All_Images_*.csv``, since October 2024).
+
+    Returns
+    -------
+    DataFrame of shape (n_images, 10)
+        ``subject``, ``image_id`` (``"I123456"``, as in :func:`adestim.datasets.index_images`),
+        ``visit``, ``modality``, ``description``, ``image_type``, ``acquired`` (datetime64),
+        ``group``, ``sex``, ``age`` (years). What the list does not have is missing.
+
+    Raises
+    ------
+    TableError
+        When it lacks subjects or images.
+
+    Notes
+    -----
+    ``group`` is the research group at enrolment, not the diagnosis at the scan: it is no label.
+
+    References
+    ----------
+    .. [1] Image and Data Archive, https://ida.loni.usc.edu.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from adestim.datasets.images.ida import read_ida_collection
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "idaSearch_1_02_2025.csv")
+    ...     _ = file.write_text("Subject ID,Image ID,Study Date\n002_S_0295,40966,4/18/2006\n")
+    ...     images = read_ida_collection(file)
+    >>> images.loc[0, ["subject", "image_id"]].tolist()
+    ['002_S_0295', 'I40966']
+    """
+    images = read_table(
+        path,
+        COLUMNS,
+        required=["subject", "image_id"],
+        ids=["subject", "image_id"],
+        dates=["acquired"],
+        numeric=["age"],
+        unreadable="missing",
+    )
+    return images.assign(image_id=images["image_id"].str.replace(r"^(?=\d)", "I", regex=True))

@@ -1,0 +1,178 @@
+"""The session at which each subject enters, and the images that were taken then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from warnings import warn
+
+import pandas as pd
+
+from adestim._support.words import first_names
+from adestim.datasets.cohort import PATH_COLUMNS, FlowTable
+from adestim.datasets.images.caps import session_label
+from adestim.datasets.images.choice import of_task
+from adestim.datasets.images.sidecars import borrowed
+from adestim.exceptions import DataWarning, InputError, VolumeError
+
+FETCH = "Fetch what is missing (datalad get, git annex get), or choose broken='missing'"
+
+
+def derivative_folders(
+    root: Path, derivatives: str | Path | Sequence[str | Path] | None
+) -> list[Path]:
+    """Return the folders of derivatives, given as paths or as names below ``derivatives``.
+
+    Raises
+    ------
+    InputError
+        When there is no such folder.
+    """
+    if derivatives is None:
+        return []
+    several = [derivatives] if isinstance(derivatives, (str, Path)) else list(derivatives)
+    folders = []
+    for given in several:
+        places = [root / "derivatives" / given, Path(given).expanduser().absolute()]
+        there = [place for place in places if place.is_dir()]
+        if not there:
+            raise InputError(
+                "The 'derivatives' parameter names folders, as paths or below 'derivatives'",
+                got=f"{str(given)!r}, which is neither",
+            )
+        folders.append(there[0])
+    return folders
+
+
+def from_first_source(indexes: Sequence[pd.DataFrame], task: str | None) -> pd.DataFrame:
+    """Join the indexes of several folders; a later one only gives what the earlier ones lack."""
+    several = [of_task(index, task).assign(source=rank) for rank, index in enumerate(indexes)]
+    rows = pd.concat(several, ignore_index=True)
+    sessions = rows["session"].map(session_label, na_action="ignore").astype("str")
+    # A preprocessed run may owe its repetition time to the raw one, which is left out then.
+    rows = borrowed(rows.assign(session=sessions))
+    keys = [rows[name].fillna("") for name in ("subject", "session", "modality")]
+    usable = rows["source"].where(rows["problem"].isna())
+    first = usable.groupby(keys).transform("min")
+    return rows[~(rows["source"] > first)].drop(columns="source").reset_index(drop=True)
+
+
+def entry_sessions(
+    subjects: pd.Index, images: pd.DataFrame, visits: pd.DataFrame, session: str | None
+) -> pd.Series:
+    """Return the session at which each subject enters.
+
+    Parameters
+    ----------
+    subjects : Index of str
+        Everybody.
+    images : DataFrame
+        Files chosen, with ``subject``, ``session`` and ``acquired``.
+    visits : DataFrame
+        Visits told in tables, with ``subject`` and ``session``; they count for those without
+        images.
+    session : str or None
+        Label of the session wanted. None: the earliest.
+
+    Returns
+    -------
+    Series of str
+        By subject; missing where there are no sessions, or not this one.
+
+    Raises
+    ------
+    InputError
+        When it cannot be told which session was the earliest.
+    """
+    told = visits[["subject", "session"]]
+    if session is None:
+        told = told[~told["subject"].isin(images["subject"])]
+    seen = pd.concat([images[["subject", "session", "acquired"]], told], ignore_index=True)
+    seen = seen[seen["session"].fillna("") != ""]
+    if session is not None:
+        seen = seen[seen["session"] == session_label(session)]
+    return earliest(seen).reindex(subjects).astype("str").rename("session")
+
+
+def earliest(seen: pd.DataFrame) -> pd.Series:
+    """Return the earliest session by subject: by the time of acquisition, else by its number."""
+    times = pd.to_datetime(seen["acquired"])
+    sessions = times.groupby([seen["subject"], seen["session"]]).min().reset_index()
+    number = sessions["session"].str.extract(r"(\d+)", expand=False)
+    sessions["number"] = pd.to_numeric(number).astype("float64")
+    whose = sessions.groupby("subject")
+    timed = sessions["acquired"].notna().groupby(sessions["subject"]).transform("all")
+    numbered = sessions["number"].notna().groupby(sessions["subject"]).transform("all")
+    unclear = ~timed & ~numbered & (whose["session"].transform("size") > 1)
+    if unclear.any():
+        raise InputError(
+            "Sessions have times of acquisition, or numbers in their labels, to tell the earliest",
+            got=f"neither for {first_names(sessions.loc[unclear, 'subject'].unique())}, sessions "
+            f"{first_names(sessions.loc[unclear, 'session'].unique())}",
+            remedy="Choose one by the 'session' parameter",
+        )
+    sessions["acquired"] = sessions["acquired"].where(timed)
+    ordered = sessions.sort_values(["subject", "acquired", "number"])
+    return ordered.drop_duplicates("subject").set_index("subject")["session"]
+
+
+def at_session(images: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
+    """Return the files of each subject's session that a frame has columns for."""
+    wanted = images["subject"].map(sessions).fillna("")
+    rows = images[(images["session"].fillna("") == wanted) & images["modality"].isin(PATH_COLUMNS)]
+    return without_strange_confounds(rows)
+
+
+def without_strange_confounds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out confounds of another run, or of another pipeline than made the run.
+
+    XCP-D has regressed them out already.
+    """
+    ordered = pd.concat([rows[rows["modality"] == name] for name in ("bold", "roi_series")])
+    parts = ["subject", "pipeline", "task", "run"]
+    runs = pd.MultiIndex.from_frame(ordered.drop_duplicates("subject")[parts].fillna(""))
+    same_run = pd.MultiIndex.from_frame(rows[parts].fillna("")).isin(runs)
+    return rows[(rows["modality"] != "confounds") | same_run]
+
+
+def without_broken(
+    rows: pd.DataFrame, flow: FlowTable, broken: str
+) -> tuple[pd.DataFrame, FlowTable]:
+    """Leave out files that cannot be used, and their subjects if asked.
+
+    Raises
+    ------
+    VolumeError
+        When ``broken`` is ``"raise"`` and there is one, or nobody is left.
+
+    Warns
+    -----
+    DataWarning
+        When ``broken`` is ``"missing"`` and there is one.
+    """
+    rows = rows[rows["subject"].isin(flow.kept)]
+    bad = rows[rows["problem"].notna()]
+    if bad.empty:
+        return rows, flow
+    counts = (bad["modality"] + ": " + bad["problem"]).value_counts()
+    told = ", ".join(f"{reason} ({count} files)" for reason, count in counts.items())
+    if broken == "raise":
+        first = bad.iloc[0]
+        raise VolumeError(
+            "An image can be read", got=first["problem"], remedy=FETCH, subject=first["subject"]
+        )
+    if broken == "missing":
+        warn(f"Files that cannot be used count as missing: {told}.", DataWarning, stacklevel=3)
+        return rows[rows["problem"].isna()], flow
+    reasons = (bad["modality"] + ": " + bad["problem"]).set_axis(bad["subject"])
+    flow = flow.exclude_each(reasons, "images")
+    if flow.kept.empty:
+        raise VolumeError("Somebody's images can be used", got=told, remedy=FETCH)
+    return rows[rows["subject"].isin(flow.kept)], flow
+
+
+def image_cells(rows: pd.DataFrame, subjects: pd.Index) -> pd.DataFrame:
+    """Return a table of paths, one row a subject and one column a modality that there is."""
+    table = rows.pivot(index="subject", columns="modality", values="path").reindex(subjects)
+    names = [name for name in PATH_COLUMNS if name in table]
+    return pd.DataFrame({name: table[name].astype("str") for name in names}, index=subjects)

@@ -1,0 +1,168 @@
+"""What stands beside images: repetition times in JSON, times of acquisition in tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from warnings import warn
+
+import numpy as np
+import pandas as pd
+
+from adestim.datasets.images.caps import session_label
+from adestim.datasets.images.names import FileName, parse_name
+from adestim.datasets.tables.cells import NOTHING
+from adestim.exceptions import DataWarning, TableError
+
+RUN = ["subject", "session", "task", "run"]
+VISIT = ["subject", "session"]
+ZONE = r"(?:Z|[+-]\d{2}:\d{2})$"
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A file of JSON, and the entities a file must have for it to apply."""
+
+    path: str
+    entities: frozenset[tuple[str, str]]
+
+
+# Sidecars of one folder by suffix, the most particular first.
+Level = Mapping[str, Sequence[Sidecar]]
+
+
+def sidecar_level(folder: str, names: Sequence[str]) -> Level:
+    """Sort the sidecars of a folder."""
+    level: dict[str, list[Sidecar]] = {}
+    for name in names:
+        parts = parse_name(name)
+        sidecar = Sidecar(f"{folder}{os.sep}{name}", frozenset(parts.entities.items()))
+        level.setdefault(parts.suffix, []).append(sidecar)
+    for sidecars in level.values():
+        sidecars.sort(key=lambda sidecar: (-len(sidecar.entities), sidecar.path))
+    return level
+
+
+def own_sidecars(folder: str, names: Sequence[str]) -> Level:
+    """Sort sidecars by their whole name, where that is not one of BIDS."""
+    stems = {name.removesuffix(".json"): name for name in names if name.endswith(".json")}
+    return {stem: [Sidecar(f"{folder}{os.sep}{name}", frozenset())] for stem, name in stems.items()}
+
+
+def repetition_time(name: FileName, levels: Sequence[Level]) -> float | None:
+    """Return the repetition time in s: of the nearest sidecar that applies and states it."""
+    entities = frozenset(name.entities.items())
+    for level in reversed(levels):
+        for sidecar in level.get(name.suffix, ()):
+            stated = stated_time(sidecar.path) if sidecar.entities <= entities else None
+            if stated is not None:
+                return stated
+    return None
+
+
+@lru_cache(maxsize=4096)
+def parsed_time(path: str, _changed: int) -> float | None:
+    """Return what a sidecar says, read once however many files it is for."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 (tens of thousands of them)
+            facts = json.load(file)
+    except ValueError:
+        warn(f"The sidecar {path!r} is no JSON and is passed over.", DataWarning, stacklevel=2)
+        return None
+    facts = facts if isinstance(facts, dict) else {}
+    time, frequency = facts.get("RepetitionTime"), facts.get("SamplingFrequency")
+    if is_positive(time):
+        return float(time)
+    return 1 / float(frequency) if is_positive(frequency) else None
+
+
+def stated_time(path: str) -> float | None:
+    """Return the repetition time that a sidecar states; None where it is gone."""
+    try:
+        changed = os.stat(path).st_mtime_ns  # noqa: PTH116
+    except OSError:
+        return None
+    return parsed_time(path, changed)
+
+
+def is_positive(value: object) -> bool:
+    """Tell whether this is a time or a rate."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
+def read_rows(path: str) -> list[dict[str, str]]:
+    """Return a small table of BIDS, quickly: there is one a subject."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except UnicodeDecodeError:
+        raise TableError(
+            "Tables of BIDS are UTF-8", got=f"other bytes in {path!r}", remedy="Convert it"
+        ) from None
+    return [{key: value for key, value in row.items() if key} for row in rows]
+
+
+def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) -> pd.Series:
+    """Return when files were acquired: what is known of the file, else of its session.
+
+    Parameters
+    ----------
+    index : DataFrame
+        With ``acquired`` as text.
+    tables : mapping of str to sequence of str
+        Paths of the tables of ``scans`` and of ``sessions``.
+    """
+    scans, sessions = scan_times(tables["scans"]), session_times(tables["sessions"])
+    rows = index[["subject", "session", "path", "acquired"]].astype("object")
+    rows = rows.where(rows.notna(), "").itertuples(index=False, name=None)
+    times = [
+        acquired or scans.get(path) or sessions.get((subject, session_label(session))) or None
+        for subject, session, path, acquired in rows
+    ]
+    # Zones are dropped: a visit is a day, at the place where it was.
+    text = pd.Series(times, index=index.index, dtype="str").str.replace(ZONE, "", regex=True)
+    return pd.to_datetime(text, format="ISO8601", errors="coerce").astype("datetime64[us]")
+
+
+def scan_times(paths: Sequence[str]) -> dict[str, str]:
+    """Return the time of acquisition by path of the file."""
+    times = {}
+    for path in paths:
+        folder = os.path.dirname(path)  # noqa: PTH120
+        for row in read_rows(path):
+            time = row.get("acq_time") or ""
+            if time not in NOTHING and row.get("filename"):
+                times[os.path.normpath(f"{folder}{os.sep}{row['filename']}")] = time
+    return times
+
+
+def session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Return the time of acquisition by subject and session."""
+    times = {}
+    for path in paths:
+        subject = os.path.basename(path).split("_")[0]  # noqa: PTH119
+        for row in read_rows(path):
+            time = row.get("acq_time") or row.get("examination_date") or ""
+            if time not in NOTHING:
+                times[subject, session_label(row.get("session_id") or "")] = time
+    return times
+
+
+def borrowed(index: pd.DataFrame) -> pd.DataFrame:
+    """Fill repetition times from other files of the run, times of acquisition from the session."""
+    # Times of a table of motion are nobody's business.
+    series = index["modality"].isin(["bold", "roi_series"])
+    time = index["repetition_time"].fillna(first_of(index, "repetition_time", RUN)).where(series)
+    acquired = index["acquired"].fillna(first_of(index, "acquired", VISIT))
+    return index.assign(repetition_time=time.astype("float64"), acquired=acquired)
+
+
+def first_of(index: pd.DataFrame, column: str, keys: Sequence[str]) -> pd.Series:
+    """Return the least value of a column within each group, for every row."""
+    if index[column].isna().all():
+        return pd.Series(np.nan if column != "acquired" else pd.NaT, index=index.index)
+    return index.groupby([index[key].fillna("") for key in keys])[column].transform("min")

@@ -1,0 +1,206 @@
+"""A walk through a folder of images, in which nothing is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from adestim.datasets.images import caps, derivatives, ida
+from adestim.datasets.images.names import (
+    RAW,
+    UNCLEAR_SERIES,
+    FileName,
+    atlas_of,
+    by_suffix,
+    description_of,
+    modality_of,
+    parse_name,
+)
+from adestim.datasets.images.sidecars import Level, own_sidecars, sidecar_level
+from adestim.exceptions import InputError
+
+COLUMNS = [
+    "subject", "session", "modality", "path", "space", "atlas", "task", "run", "description",
+    "acquired", "repetition_time", "pipeline", "image_id", "problem",
+]  # fmt: skip
+RULES = by_suffix([*RAW, *derivatives.RULES, *caps.RULES])
+SERIES = ("bold", "roi_series")
+DESCRIPTION = "dataset_description.json"
+# Figures and logs repeat the names of images; source data are not BIDS.
+PASSED_OVER = {"figures", "log", "logs", "sourcedata", "code", "stimuli"}
+HEADER_BYTES = 352
+SMALLEST_IMAGE = 512
+POINTERS = {
+    b"/annex/objects": "its content was never fetched (git-annex)",
+    b"version https://git-lfs": "its content was never fetched (Git LFS)",
+}
+
+
+class Finding(NamedTuple):
+    """One file that is of use; ``row`` holds the first nine columns of the index."""
+
+    row: tuple
+    name: FileName
+    sidecars: Sequence[Level]
+    pipeline: str
+    problem: str | None = None
+    acquired: str | None = None
+    image_id: str | None = None
+
+    def is_series(self) -> bool:
+        """Tell whether it has a repetition time."""
+        return self.row[2] in SERIES
+
+
+class Folder(NamedTuple):
+    """A folder, and what it inherits from those above it."""
+
+    path: str
+    pipeline: str = "raw"
+    sidecars: tuple[Level, ...] = ()
+    # Where the walk really is: the root, and targets of the links that led here.
+    real: tuple[str, ...] = ()
+
+
+def walk(root: Path, enter_derivatives: bool = True) -> tuple[list[Finding], dict[str, list[str]]]:
+    """Return the files of use, and the paths of tables of ``scans`` and ``sessions``."""
+    findings: list[Finding] = []
+    tables: dict[str, list[str]] = {"scans": [], "sessions": []}
+    passed = PASSED_OVER if enter_derivatives else PASSED_OVER | {"derivatives"}
+    stack = [Folder(str(root), real=(os.path.realpath(root),))]
+    while stack:
+        folder, files, below = opened(stack.pop(), passed)
+        stack.extend(entered(folder, entry) for entry in below)
+        for kind, paths in tables.items():
+            paths.extend(file.path for file in files if file.name.endswith(f"_{kind}.tsv"))
+        findings.extend(findings_in(folder, files))
+    return findings, tables
+
+
+def opened(folder: Folder, passed: set[str]) -> tuple[Folder, list[os.DirEntry], list[os.DirEntry]]:
+    """Return a folder with what it adds to what it inherits, its files, and the folders in it."""
+    files, below = [], []
+    for entry in entries_of(folder.path):
+        if entry.name.startswith("."):
+            continue
+        if not entry.is_dir():
+            files.append(entry)
+        elif entry.name not in passed and not leads_back(entry, folder.real):
+            below.append(entry)
+    return inheriting(folder, [file.name for file in files]), files, below
+
+
+def entered(folder: Folder, entry: os.DirEntry) -> Folder:
+    """Return a folder in another, which may be a link."""
+    there = (os.path.realpath(entry.path),) if entry.is_symlink() else ()
+    return folder._replace(path=entry.path, real=(*folder.real, *there))
+
+
+def entries_of(path: str) -> list[os.DirEntry]:
+    """Return what a folder holds."""
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except OSError as failure:
+        raise InputError(
+            "Every folder below that of the images can be read",
+            got=f"{type(failure).__name__} at {path!r}",
+            remedy="Ask for the permission, or name a folder below",
+        ) from failure
+
+
+def leads_back(entry: os.DirEntry, real: Sequence[str]) -> bool:
+    """Tell whether a link leads to a folder that the walk finds anyway, or comes from."""
+    if not entry.is_symlink():
+        return False
+    there = os.path.realpath(entry.path) + os.sep
+    here = [path + os.sep for path in real]
+    return any(there.startswith(path) or path.startswith(there) for path in here)
+
+
+def inheriting(folder: Folder, names: Sequence[str]) -> Folder:
+    """Add the sidecars of a folder; a data set of its own inherits none from above."""
+    if DESCRIPTION in names:
+        pipeline = derivatives.pipeline_name(Path(folder.path, DESCRIPTION))
+        folder = folder._replace(pipeline=pipeline, sidecars=())
+    level = sidecar_level(folder.path, [name for name in names if is_sidecar(name)])
+    return folder._replace(sidecars=(*folder.sidecars, level)) if level else folder
+
+
+def is_sidecar(name: str) -> bool:
+    """Tell whether this may state a repetition time."""
+    return name.endswith(("bold.json", "timeseries.json"))
+
+
+def findings_in(folder: Folder, files: Sequence[os.DirEntry]) -> Iterator[Finding]:
+    """Yield the files of a folder that are of use."""
+    place = ida.place_of(folder.path)
+    if place is not None:
+        yield from ida_findings(place, folder, files)
+        return
+    for file in files:
+        if file.name.startswith("sub-"):
+            yield from bids_findings(folder, file)
+
+
+def bids_findings(folder: Folder, file: os.DirEntry) -> Iterator[Finding]:
+    """Yield a file with a name of BIDS, if it is of use."""
+    name = parse_name(file.name)
+    modality = modality_of(name, RULES)
+    if modality is None:
+        return
+    problem = problem_of(file)
+    if modality == UNCLEAR_SERIES:
+        modality = "roi_series" if problem else derivatives.series_modality(file.path)
+    get = name.entities.get
+    session = f"ses-{get('ses')}" if get("ses") else None
+    row = (
+        f"sub-{get('sub')}", session, modality, file.path, get("space"),
+        atlas_of(modality, name.entities), get("task"), get("run"), description_of(name.entities),
+    )  # fmt: skip
+    yield Finding(row, name, folder.sidecars, folder.pipeline, problem)
+
+
+def problem_of(file: os.DirEntry) -> str | None:
+    """Say why a file cannot be used, as far as its size tells."""
+    try:
+        size = file.stat().st_size
+    except OSError:
+        return "dangling link"
+    if size == 0:
+        return "empty file"
+    pointer = pointed_to(file.path) if size < SMALLEST_IMAGE else None
+    if pointer is None and file.name.endswith(".nii") and size <= HEADER_BYTES:
+        return "header without voxels"
+    return pointer
+
+
+def pointed_to(path: str) -> str | None:
+    """Say which content a small file stands for, if it is a pointer."""
+    with open(path, "rb") as file:  # noqa: PTH123 (as fast as can be)
+        start = file.read(64)
+    return next((said for mark, said in POINTERS.items() if start.startswith(mark)), None)
+
+
+def ida_findings(
+    place: ida.Place, folder: Folder, files: Sequence[os.DirEntry]
+) -> Iterator[Finding]:
+    """Yield the images of one series of the IDA: of DICOM the folder."""
+    modality = ida.guess_modality(place.protocol)
+    if modality is None:
+        return
+    sidecars = own_sidecars(folder.path, [file.name for file in files])
+    volumes = [file for file in files if file.name.endswith((".nii", ".nii.gz"))]
+    found = [(file.path, problem_of(file)) for file in volumes]
+    if not found:
+        found = [(folder.path, "DICOM, to be converted to NIfTI" if files else "empty folder")]
+    for path, problem in found:
+        row = (
+            place.subject, place.acquired[:10], modality, path, None, None,
+            "rest" if modality == "bold" else None, None, place.protocol,
+        )  # fmt: skip
+        # Sidecars of dcm2niix bear the whole name of the image.
+        name = FileName({}, Path(path).name.partition(".")[0], "")
+        yield Finding(row, name, (sidecars,), "raw", problem, place.acquired, place.image_id)

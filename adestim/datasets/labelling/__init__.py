@@ -1,0 +1,1 @@
+"""Diagnoses, their histories, and labels made from them."""

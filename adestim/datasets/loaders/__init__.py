@@ -1,0 +1,1 @@
+"""A cohort's folder in, a table of its subjects out."""

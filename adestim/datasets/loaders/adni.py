@@ -1,0 +1,186 @@
+"""ADNI: the Alzheimer's Disease Neuroimaging Initiative, from the files that it hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.utils import Bunch
+
+from adestim.datasets.loaders.adni_forms import DEMOGRAPHICS, DIAGNOSES, has_form
+from adestim.datasets.loaders.adni_forms import MERGED as ADNIMERGE
+from adestim.datasets.loaders.adni_tables import read_tables
+from adestim.datasets.loaders.adnimerge import read_merged
+from adestim.datasets.loaders.study import Request, Study, assemble, check_request
+from adestim.exceptions import InputError
+
+__all__ = ["load_adni"]
+
+SOURCES = ("auto", "tables", "adnimerge")
+
+
+def load_adni(
+    root: str | Path,
+    task: str = "nc_ad",
+    *,
+    images: str | Path | pd.DataFrame | None = None,
+    genotypes: str | Path | Sequence[str | Path] | None = None,
+    source: str = "auto",
+    window_days: float | None = 183,
+    horizon: float = 36,
+    require: Sequence[str] = (),
+    smc: str = "keep",
+    label_params: Mapping[str, Any] | None = None,
+) -> Bunch:
+    """Load ADNI from its tables, images and genotypes.
+
+    Reads the single tables as they are since October 2024 and as they were before, those that
+    the R package ADNIMERGE2 decodes, and ADNIMERGE.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder with the tables, under the names that they are handed out with
+        (``DXSUM_23Dec2025.csv``).
+    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci"}, default="nc_ad"
+        Diagnosis at baseline: controls and Alzheimer's dementia, controls and mild cognitive
+        impairment, or all three; or stable and progressive mild cognitive impairment.
+    images : str, Path or DataFrame, default=None
+        Folder of images in BIDS, CAPS, or as downloaded from the image archive; or what
+        :func:`adestim.datasets.index_images` says of one.
+    genotypes : str, Path or sequence of these, default=None
+        Prefixes of PLINK file sets. Who is in several is taken from the first.
+    source : {"auto", "tables", "adnimerge"}, default="auto"
+        Which tables are read: ``DXSUM``, ``PTDEMOG`` and what there is besides; or ``ADNIMERGE``.
+        ``"auto"``: the single tables if these two are there.
+    window_days : float or None, default=183
+        Largest distance between the index visit and an image. None: any distance, and images
+        whose time is not known.
+    horizon : float, default=36
+        Months within which progression counts, for ``"smci_pmci"``.
+    require : sequence of str, default=()
+        Columns without which a subject is excluded, such as ``["t1w", "bold"]``.
+    smc : {"keep", "exclude"}, default="keep"
+        Whether those enrolled with subjective memory concern stay controls. Excluding them needs
+        ADNIMERGE in the folder.
+    label_params : mapping, default=None
+        Further parameters of :func:`adestim.datasets.progression_labels` or
+        :func:`adestim.datasets.baseline_labels`.
+
+    Returns
+    -------
+    Bunch
+        With the attributes
+
+        frame : DataFrame of shape (n_subjects, n_columns)
+            One row a subject, as it was at the index visit, which is the first with a diagnosis;
+            index PTID. ``t1w``, ``bold``, ``roi_series`` and ``confounds`` (paths), as far as
+            anybody has one; ``age`` in years at that visit, ``sex``
+            (``"F"``, ``"M"``), ``education`` in years, ``gds``; ``apoe`` (``"3/4"``), or
+            ``apoe4`` (number of e4 alleles) where only ADNIMERGE tells it; ``mmse``, ``cdrsb`` and
+            other scores that make the diagnosis; ``abeta``, ``tau``, ``ptau`` with
+            ``<name>_censored`` (``">"`` or ``"<"`` beyond the assay's limits); ``genotypes``
+            (sample's id); ``site``, ``phase``, ``visit``, ``months``, ``date``.
+        target : Series of str
+            ``"CN"``, ``"MCI"``, ``"AD"``; ``"sMCI"``, ``"pMCI"``.
+        groups : Series of str
+            Roster number, the same through all phases; who was screened again under a new number
+            keeps the first, if ``REGISTRY`` is there.
+        site : Series of str
+            Centre.
+        columns : dict of str to list of str
+            Columns of ``frame`` by extractor: ``smri``, ``fmri``, ``clinical``, ``genetics``;
+            ``diagnostic``: the scores that make the diagnosis; ``biomarkers``.
+        flow : FlowTable
+            Who is not in it, and why.
+        labels : DataFrame
+            Label or reason, ``months_followed`` and ``converted_at`` of everybody.
+        images : DataFrame
+            The files taken, rows of :func:`adestim.datasets.index_images`, with ``days_apart``:
+            days from the index visit to the image.
+        genotype_files, genotype_builds : list of str, dict of str to str
+            Prefixes, and the genome build of each.
+        description, name : str
+            What was read and how; ``"ADNI"``.
+
+    Raises
+    ------
+    TableError
+        When a table, a column or a code is not what it should be, or nobody has a label.
+    InputError
+        When a parameter is out of range, or images are of another study.
+    GenotypeError
+        When a file set is not complete, or mixes genome builds.
+
+    Warns
+    -----
+    DataWarning
+        When rows differ that should not, file sets are on different builds, or ADNIMERGE alone
+        does not tell the cause of dementia.
+
+    See Also
+    --------
+    acknowledgement : What to cite.
+    describe : What to send us if a table cannot be read.
+
+    Notes
+    -----
+    *Labels.* Dementia that is due to something else than Alzheimer's disease (``DXDDUE`` 2) is no
+    class. All phases are read with one diagnosis: ``DXCURREN`` in ADNI1, ``DXCHANGE`` in
+    ADNIGO and ADNI2, ``DIAGNOSIS`` in ADNI3 and, since October 2024, in all.
+
+    *Missing values.* -4 and -1 are codes for it. *Visits* are told apart by ``VISCODE2``; screening
+    and baseline are one.
+
+    *Age* is that at the visit: ADNIMERGE gives the age at the baseline on every row.
+
+    *Genotypes.* ADNI1 (Human610-Quad) is on hg18, the later sets on hg19. The arrays differ by
+    phase, and the share of diagnoses does so too. APOE is not read off the arrays, but taken
+    from its own table.
+
+    References
+    ----------
+    .. [1] Petersen et al. (2010), Neurology 74, 201.
+    .. [2] ADNI, data dictionary: https://adni.loni.usc.edu.
+
+    Examples
+    --------
+    A folder with one visit of two people, as ADNIMERGE has them:
+
+    >>> import warnings
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from adestim.datasets import load_adni
+    >>> text = '''RID,PTID,VISCODE,EXAMDATE,EXAMDATE_bl,DX,AGE,PTGENDER,PTEDUCAT,MMSE
+    ... 9001,999_S_9001,bl,2010-01-05,2010-01-05,CN,70.2,Female,16,29
+    ... 9002,999_S_9002,bl,2010-02-05,2010-02-05,Dementia,75.1,Male,12,22
+    ... '''
+    >>> with TemporaryDirectory() as folder, warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     _ = Path(folder, "ADNIMERGE_23Dec2025.csv").write_text(text)
+    ...     cohort = load_adni(folder, "nc_ad")
+    >>> list(cohort.target)
+    ['CN', 'AD']
+    >>> cohort.columns["diagnostic"][0]
+    'mmse'
+    """
+    if source not in SOURCES:
+        raise InputError(
+            f"The 'source' parameter must be one of {', '.join(map(repr, SOURCES))}",
+            got=f"{source!r} instead",
+        )
+    request = Request(
+        task, images, genotypes, window_days, horizon, require, smc, label_params or {}
+    )
+    check_request(request)
+    return assemble(read_study(root, source), request)
+
+
+def read_study(root: str | Path, source: str) -> Study:
+    """Read the tables that were asked for, or that are there."""
+    if source == "auto":
+        single = all(has_form(root, form) for form in (DIAGNOSES, DEMOGRAPHICS))
+        source = "adnimerge" if not single and has_form(root, ADNIMERGE) else "tables"
+    return read_merged(root) if source == "adnimerge" else read_tables(root)

@@ -1,0 +1,244 @@
+"""Images and genotypes of a study's people, beside their index visit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from warnings import warn
+
+import numpy as np
+import pandas as pd
+
+from adestim._support.words import first_names
+from adestim.datasets.images.index import choose_images, index_images
+from adestim.datasets.images.sessions import without_strange_confounds
+from adestim.datasets.labelling.matching import match_visits
+from adestim.datasets.loaders.plink_samples import sample_names, warn_of_strangers
+from adestim.datasets.simulation.plink import file_prefixes, genome_build
+from adestim.datasets.tables.visit_codes import DAYS_A_MONTH, by_distinct, months_of, slots
+from adestim.exceptions import DataWarning, InputError
+
+SERIES = ("bold", "roi_series")
+NEAREST = ("t1w", *SERIES)
+SESSION = ["subject", "session"]
+
+
+class Genotypes(NamedTuple):
+    """Samples of a cohort's people.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        By subject: ``genotypes``, the sample's id; no column without files.
+    files : list of str
+        Prefixes of the file sets.
+    builds : dict of str to (str or None)
+        Genome build by prefix.
+    """
+
+    cells: pd.DataFrame
+    files: list[str]
+    builds: dict[str, str | None]
+
+
+def numbers_in(labels: pd.Series, pattern: str) -> pd.Series:
+    """Return the number in a subject's label, without leading zeros; missing if there is none."""
+    return by_distinct(
+        labels.astype("str"), lambda text: text.str.extract(pattern, expand=False).astype("str")
+    )
+
+
+def genotype_cells(
+    genotypes: str | Path | Sequence[str | Path] | None, numbers: pd.Series, pattern: str
+) -> Genotypes:
+    """Find people's samples in PLINK file sets; who is in several is taken from the first.
+
+    Parameters
+    ----------
+    genotypes : str, Path, sequence of these, or None
+        Prefixes.
+    numbers : Series of str
+        Number by subject.
+    pattern : str
+        Expression whose group is the number in a sample's id.
+
+    Returns
+    -------
+    Genotypes
+
+    Raises
+    ------
+    GenotypeError
+        When a file is missing, or mixes builds.
+
+    Warns
+    -----
+    DataWarning
+        When the file sets are on different builds, or none of their samples is of these people.
+    """
+    prefixes = file_prefixes(genotypes)
+    builds = {str(prefix): genome_build(prefix) for prefix in prefixes}
+    warn_of_builds(builds)
+    if not prefixes:
+        return Genotypes(pd.DataFrame(index=numbers.index), [], {})
+    samples = pd.Series([s for prefix in prefixes for s in sample_names(prefix)], dtype="str")
+    by_number = samples.groupby(numbers_in(samples, pattern)).first()
+    cells = numbers.map(by_number).astype("str").rename("genotypes")
+    warn_of_strangers(cells, samples)
+    return Genotypes(cells.to_frame(), list(builds), builds)
+
+
+def warn_of_builds(builds: dict[str, str | None]) -> None:
+    """Warn of file sets that cannot be read together as they are."""
+    if len(set(builds.values()) - {None}) > 1:
+        listed = ", ".join(f"{Path(path).name}: {build}" for path, build in builds.items())
+        warn(
+            f"Genotype files are on different genome builds ({listed}). Lift them over to one "
+            "before they are read together.",
+            DataWarning,
+            stacklevel=2,
+        )
+
+
+class Images(NamedTuple):
+    """Images of a cohort's people.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        By subject: paths, a column a modality that anybody has.
+    rows : DataFrame
+        The files taken, as of :func:`adestim.datasets.index_images`, with ``days_apart``: days from
+        the index visit to the image.
+    """
+
+    cells: pd.DataFrame
+    rows: pd.DataFrame
+
+
+def image_cells(
+    images: str | Path | pd.DataFrame | None,
+    people: pd.DataFrame,
+    days: pd.Series,
+    everybody: pd.Series,
+    pattern: str,
+    window: float | None,
+) -> Images:
+    """Find the images nearest to each one's index visit.
+
+    Parameters
+    ----------
+    images : str, Path, DataFrame or None
+        Folder, or what :func:`adestim.datasets.index_images` says of it.
+    people : DataFrame
+        By subject: ``number`` and ``origin``.
+    days : Series of float
+        Day of the index visit by subject, counted from ``origin``.
+    everybody : Series of str
+        Number by subject, also of those who are left out.
+    pattern : str
+        Expression whose group is the number in a label of images.
+    window : float or None
+        Largest distance in days. None: any, and images without a time too.
+
+    Returns
+    -------
+    Images
+
+    Raises
+    ------
+    InputError
+        When no image belongs to the study, or series are of several atlases.
+
+    Warns
+    -----
+    DataWarning
+        When images cannot be used, or their time is not known.
+    """
+    if images is None:
+        return Images(pd.DataFrame(index=people.index), pd.DataFrame(columns=["subject"]))
+    found = images if isinstance(images, pd.DataFrame) else index_images(images)
+    numbers = numbers_in(found["subject"], pattern)
+    require_familiar(found, numbers.isin(everybody))
+    subjects = pd.Series(people.index, index=people["number"])
+    known = found.assign(subject=numbers.map(subjects)).dropna(subset=["subject"])
+    known = with_days(choose_images(usable(known)), people["origin"], days, window)
+    rows = pd.concat([nearest(known[known["modality"] == name], days, window) for name in NEAREST])
+    rows = without_strange_confounds(pd.concat([rows, confounds_of(known, rows)]))
+    return Images(paths_of(rows, people.index), rows.drop(columns="untimed"))
+
+
+def require_familiar(found: pd.DataFrame, familiar: pd.Series) -> None:
+    """Refuse images none of which belongs to anybody in the tables."""
+    if not familiar.any():
+        raise InputError(
+            "Images belong to people whom the tables name",
+            got=f"{len(found)} images, of {first_names(found['subject'].unique(), limit=3)}",
+            remedy="Check the folder, and that tables and images are of one study",
+        )
+
+
+def usable(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the images that can be used, and warn of the others."""
+    broken = images["problem"].notna()
+    if broken.any():
+        counts = images.loc[broken, "problem"].value_counts()
+        listed = ", ".join(f"{count} of them: {problem}" for problem, count in counts.items())
+        warn(
+            f"{int(broken.sum())} images of {first_names(images.loc[broken, 'subject'].unique())} "
+            f"cannot be used ({listed}) and count as missing.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return images[~broken]
+
+
+def with_days(
+    images: pd.DataFrame, origin: pd.Series, days: pd.Series, window: float | None
+) -> pd.DataFrame:
+    """Add the day of each image, by its date or by the visit that its session names."""
+    dates = pd.to_datetime(images["acquired"]).dt.normalize()
+    start = origin.reindex(images["subject"]).set_axis(images.index)
+    since = (dates - start).dt.days.astype("float64")
+    planned = months_of(slots(images["session"], dates)) * DAYS_A_MONTH
+    day = since.fillna(planned.round())
+    untimed = day.isna()
+    if window is None:
+        return images.assign(day=day.fillna(images["subject"].map(days)), untimed=untimed)
+    if untimed.any():
+        whose = first_names(images.loc[untimed, "subject"].unique())
+        warn(
+            f"{int(untimed.sum())} images of {whose} have "
+            "no date and no session that names a visit, and count as missing. Pass "
+            "window_days=None to use them.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return images.assign(day=day, untimed=untimed)[~untimed]
+
+
+def nearest(images: pd.DataFrame, days: pd.Series, window: float | None) -> pd.DataFrame:
+    """Return the image nearest to each subject's day; ``days_apart`` is missing without a time."""
+    images = images.sort_values("untimed", kind="stable").drop_duplicates(["subject", "day"])
+    visits = days.rename("day").rename_axis("subject").reset_index()
+    matched = match_visits(
+        visits, images, image_time="day", visit_time="day",
+        window=np.inf if window is None else window,
+    ).dropna(subset=["visit_row"])  # fmt: skip
+    rows = images.loc[matched["visit_row"].astype(int)].drop(columns="day")
+    return rows.assign(days_apart=matched["days_apart"].mask(rows["untimed"].to_numpy()).to_numpy())
+
+
+def confounds_of(images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the confounds of the sessions from which runs or series were taken."""
+    tables = images[images["modality"] == "confounds"]
+    runs = runs.loc[runs["modality"].isin(SERIES), [*SESSION, "days_apart"]]
+    runs = runs.drop_duplicates(["subject"])
+    return tables.drop(columns="day").merge(runs, on=SESSION)
+
+
+def paths_of(rows: pd.DataFrame, subjects: pd.Index) -> pd.DataFrame:
+    """Return paths by subject and modality."""
+    cells = rows.pivot(index="subject", columns="modality", values="path").reindex(subjects)
+    return cells.astype("str").rename_axis(columns=None)

@@ -1,0 +1,214 @@
+"""The tables of people and visits of a BIDS data set, in the names and units of adestim."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from warnings import warn
+
+import pandas as pd
+
+from adestim._support.words import first_names
+from adestim.datasets.images.caps import session_label
+from adestim.datasets.images.derivatives import json_object
+from adestim.datasets.images.sidecars import read_rows
+from adestim.datasets.tables.cells import blank
+from adestim.datasets.tables.columns import find_columns
+from adestim.datasets.tables.sheets import read_cells
+from adestim.exceptions import DataWarning, TableError
+
+Levels = Mapping[str, Mapping[str, str]]
+
+SPELLINGS = {
+    "age": ("age", "age_bl", "age_at_scan", "age_years", "participant_age"),
+    "sex": ("sex", "gender", "participant_sex"),
+    "education": ("education", "education_level", "education_years", "years_of_education", "educ"),
+    "site": ("site", "center", "centre", "institution", "scanner_site"),
+    "apoe": ("apoe", "apoe_genotype"),
+    "apoe_1": ("apoe_gen1", "apgen1"),
+    "apoe_2": ("apoe_gen2", "apgen2"),
+}
+PARTICIPANT = ("participant_id", "participant", "subject_id", "subject", "sub")
+FEMALE = re.compile(r"f|w|females?|wom[ae]n|girl")
+MALE = re.compile(r"m|males?|m[ae]n|boy")
+
+
+def read_participants(root: Path) -> pd.DataFrame | None:
+    """Return the cells of ``participants.tsv`` by subject, as text; None if there is no such file.
+
+    Raises
+    ------
+    TableError
+        When it has no identifiers, or one twice.
+    """
+    path = root / "participants.tsv"
+    if not path.is_file():
+        return None
+    cells = read_cells(path)
+    found = find_columns(cells.columns, {"participant_id": PARTICIPANT})
+    if not found:
+        raise TableError(
+            "'participants.tsv' has a column 'participant_id'",
+            got=f"none among {len(cells.columns)} columns",
+        )
+    ids = blank(cells.pop(found["participant_id"]))
+    cells = cells.apply(blank).set_axis(subject_labels(ids))[ids.notna().to_numpy()]
+    twice = cells.index[cells.index.duplicated()].unique()
+    if len(twice):
+        raise TableError(
+            "'participants.tsv' has one row a participant", got=f"several for {first_names(twice)}"
+        )
+    return cells
+
+
+def subject_labels(ids: pd.Series) -> pd.Index:
+    """Return identifiers with ``sub-``, which some tables leave out."""
+    return pd.Index("sub-" + ids.astype("str").str.removeprefix("sub-"), name=None)
+
+
+def read_visits(root: Path, subjects: pd.Index) -> pd.DataFrame:
+    """Return the cells of every ``sessions.tsv``, as text, with ``subject`` and ``session``."""
+    rows = []
+    for subject in subjects:
+        path = f"{root}{os.sep}{subject}{os.sep}{subject}_sessions.tsv"
+        if os.path.isfile(path):  # noqa: PTH113 (thousands of subjects)
+            rows += [visit_row(subject, row) for row in read_rows(path)]
+    if not rows:
+        return pd.DataFrame({"subject": [], "session": []}, dtype="str")
+    return pd.DataFrame.from_records(rows).apply(blank)
+
+
+def visit_row(subject: str, row: Mapping[str, str]) -> dict[str, str]:
+    """Return one visit, its session as Clinica writes it today."""
+    rest = {key: value for key, value in row.items() if key != "session_id"}
+    return {"subject": subject, "session": session_label(row.get("session_id") or ""), **rest}
+
+
+def at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
+    """Return what is known of people at their session: of the visit, else of the person.
+
+    Parameters
+    ----------
+    people : DataFrame
+        Cells by subject.
+    visits : DataFrame
+        Cells with ``subject`` and ``session``.
+    sessions : Series of str
+        Session by subject, missing where there is none.
+    """
+    wanted = pd.MultiIndex.from_arrays([sessions.index, sessions.fillna("").map(session_label)])
+    seen = visits.drop_duplicates(["subject", "session"]).set_index(["subject", "session"])
+    seen = seen.reindex(wanted).set_axis(sessions.index)
+    people = people.reindex(sessions.index)
+    plain = {name.casefold(): name for name in people}
+    seen = seen.rename(columns={name: plain.get(name.casefold(), name) for name in seen})
+    return seen.combine_first(people).reindex(
+        columns=[*people, *(name for name in seen if name not in people)]
+    )
+
+
+def read_levels(root: Path) -> dict[str, dict[str, str]]:
+    """Return what the codes of each column mean, of ``participants.json``."""
+    facts = json_object(root / "participants.json")
+    levels = {name: fact.get("Levels") for name, fact in facts.items() if isinstance(fact, Mapping)}
+    return {
+        name: {str(code): level_text(text) for code, text in texts.items()}
+        for name, texts in levels.items()
+        if isinstance(texts, Mapping)
+    }
+
+
+def level_text(text: object) -> str:
+    """Return the meaning of a code; it may be an object with a description."""
+    if isinstance(text, Mapping):
+        return str(text.get("Description", text.get("LongName", "")))
+    return str(text)
+
+
+def translated(cells: pd.Series, levels: Levels) -> pd.Series:
+    """Return what the codes of a column mean, where that is told."""
+    meaning = levels.get(str(cells.name), {})
+    return cells.map(meaning).astype("str").fillna(cells) if meaning else cells
+
+
+def tidy(cells: pd.DataFrame, levels: Levels, sex_codes: Mapping[str, str]) -> pd.DataFrame:
+    """Return cells under the names of adestim, numbers as numbers.
+
+    Age and education in years, sex ``"F"`` or ``"M"``, APOE ``"3/4"``; other columns under
+    their own names in lower case.
+    """
+    found = find_columns(cells.columns, SPELLINGS)
+    renamed = {spelled: name for name, spelled in found.items()}
+    columns = {}
+    for spelled in cells:
+        name = renamed.get(spelled, plain_name(spelled))
+        name = spelled if name in columns else name
+        columns[name] = typed(name, translated(cells[spelled], levels), sex_codes)
+    return with_apoe(pd.DataFrame(columns, index=cells.index))
+
+
+def plain_name(name: str) -> str:
+    """Return a column's name in lower case, words joined by underscores."""
+    return re.sub(r"\W+", "_", name.strip()).strip("_").casefold()
+
+
+def typed(name: str, cells: pd.Series, sex_codes: Mapping[str, str]) -> pd.Series:
+    """Return a column as what it is."""
+    if name == "sex":
+        return sexes(cells, sex_codes)
+    if name == "apoe":
+        return genotypes(cells)
+    # A data set may hide the age of the very old: '89+'.
+    text = cells.str.removesuffix("+") if name == "age" else cells
+    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
+    if name not in ("site", "apoe_1", "apoe_2") and text.notna().equals(numbers.notna()):
+        return numbers
+    return cells
+
+
+def sexes(cells: pd.Series, codes: Mapping[str, str]) -> pd.Series:
+    """Return ``"F"`` and ``"M"``; codes are never guessed, for studies swap them.
+
+    Raises
+    ------
+    TableError
+        When it is coded by numbers whose meaning is told nowhere.
+    """
+    text = cells.map(lambda cell: codes.get(cell, cell), na_action="ignore").astype("str")
+    text = text.str.casefold().str.strip()
+    female = text.str.fullmatch(FEMALE).fillna(False).astype(bool)
+    male = text.str.fullmatch(MALE).fillna(False).astype(bool)
+    other = text.notna() & ~female & ~male
+    numbers = text[other].str.fullmatch(r"-?\d+(\.\d+)?")
+    if numbers.any():
+        raise TableError(
+            "Sex is coded by words, or 'participants.json' tells by 'Levels' what its codes mean",
+            got=f"bare numbers for {int(numbers.sum())} participants",
+            remedy="Pass sex_codes={'1': 'M', '2': 'F'}, the right way round: studies differ",
+        )
+    if other.any():
+        warn(
+            f"Sex of {int(other.sum())} participants is neither female nor male and counts as "
+            "missing.",
+            DataWarning,
+            stacklevel=2,
+        )
+    sex = pd.Series(None, index=cells.index, dtype="str", name="sex")
+    return sex.mask(female, "F").mask(male, "M")
+
+
+def genotypes(cells: pd.Series) -> pd.Series:
+    """Return APOE genotypes as ``"3/4"``, whether E3/E4, e3e4, 34 or 4/3."""
+    digits = cells.str.findall(r"[234]")
+    pairs = digits.map(lambda pair: "/".join(sorted(pair)), na_action="ignore")
+    return pairs.where(digits.str.len() == 2).astype("str")
+
+
+def with_apoe(table: pd.DataFrame) -> pd.DataFrame:
+    """Make one column of APOE out of one an allele."""
+    if "apoe" in table or not {"apoe_1", "apoe_2"} <= set(table):
+        return table
+    pairs = genotypes(table["apoe_1"] + "/" + table["apoe_2"])
+    return table.drop(columns=["apoe_1", "apoe_2"]).assign(apoe=pairs)

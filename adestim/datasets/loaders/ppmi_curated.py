@@ -1,0 +1,126 @@
+"""The curated data cut of PPMI, a workbook or one of its sheets."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from zipfile import BadZipFile
+
+import pandas as pd
+
+from adestim.datasets.loaders.ppmi_forms import BASELINE
+from adestim.datasets.tables.columns import find_columns
+from adestim.datasets.tables.files import SUFFIXES
+from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
+from adestim.exceptions import MissingDependencyError, TableError
+
+NAMES = ("PPMI_Curated_Data_Cut_Public", "PPMI_Curated_Data_Cut*", "*Curated*Data*Cut*")
+WHERE = "curated data cuts of PPMI at ida.loni.usc.edu (ppmi-info.org)"
+KEYS = {"subject": "PATNO", "event": "EVENT_ID"}
+COLUMNS = {
+    **KEYS,
+    "definition": "COHORT_DEFINITION",
+    "code": "COHORT",
+    "subgroup": "subgroup",
+    "date": "visit_date",
+    "site": "SITE",
+    "age": ("age_at_visit", "age"),
+    "sex": "SEX",
+    "education": ("EDUCYRS", "educ"),
+    "apoe": "APOE",
+    "gds": "gds",
+    "upsit": "upsit",
+    "moca": "moca",
+    "updrs1": "updrs1_score",
+    "updrs2": "updrs2_score",
+    "updrs3": "updrs3_score",
+    "hoehn_yahr": "hy",
+    "rbdsq": "rem",
+    "ledd": "LEDD",
+    "datscan_putamen": ("mean_putamen", "DATSCAN_PUTAMEN"),
+}
+NUMBERS = (
+    "age", "education", "gds", "upsit", "moca", "updrs1", "updrs2", "updrs3", "hoehn_yahr", "rbdsq",
+    "ledd", "datscan_putamen",
+)  # fmt: skip
+GENETIC = r"(?i)LRRK2|GBA|SNCA|PRKN|PARKIN|PINK1|genetic"
+
+
+def find_curated(root: str | Path, *, required: bool = True) -> Path | None:
+    """Find the newest curated data cut."""
+    return find_table(
+        root, NAMES[0], NAMES[1:], where=WHERE, suffixes=(".xlsx", *SUFFIXES), required=required
+    )
+
+
+def sheet_of_visits(path: Path) -> pd.DataFrame:
+    """Return the sheet of a workbook that has the visits, its cells as strings.
+
+    Raises
+    ------
+    MissingDependencyError
+        When openpyxl is not installed.
+    TableError
+        When the file is no workbook, or no sheet has participants and events.
+    """
+    if find_spec("openpyxl") is None:
+        raise MissingDependencyError(
+            f"openpyxl reads the workbook {path.name!r}",
+            got="no such package",
+            remedy="pip install 'adestim[excel]', or save the sheet of the visits as .csv",
+        )
+    try:
+        sheets = pd.read_excel(
+            path, sheet_name=None, dtype=str, keep_default_na=False, engine="openpyxl"
+        )
+    except (ValueError, OSError, KeyError, EOFError, BadZipFile) as failure:
+        raise TableError(
+            "A curated data cut is a workbook",
+            got=f"{path.name!r}, which cannot be read ({type(failure).__name__})",
+            remedy="Download it again",
+        ) from None
+    for cells in sheets.values():
+        if len(find_columns([str(name) for name in cells.columns], KEYS)) == len(KEYS):
+            return cells.rename(columns=str)
+    raise TableError(
+        f"One sheet of {path.name!r} has the columns 'PATNO' and 'EVENT_ID'",
+        got=f"none of {len(sheets)}",
+    )
+
+
+def read_curated(root: str | Path) -> pd.DataFrame:
+    """Return one row a participant at baseline; who has none has an empty event.
+
+    Raises
+    ------
+    TableError
+        When the file, or a column of it that is due, is missing.
+
+    Warns
+    -----
+    DataWarning
+        When a visit has differing rows; the first counts.
+    """
+    path = find_curated(root)
+    source = sheet_of_visits(path) if path.suffix.casefold() == ".xlsx" else path
+    table = read_table(
+        source, COLUMNS, ids=["subject", "site"], dates=["date"], numeric=NUMBERS,
+        required=["subject", "event", "code", "sex"], expected=["subgroup", "apoe", *NUMBERS],
+        unreadable="missing",
+    )  # fmt: skip
+    table = table[table["subject"].notna()]
+    table = settle_duplicates(table, ["subject", "event"], "first", path.name)
+    event = table["event"].str.upper()
+    rank = event.map({name: place for place, name in enumerate(BASELINE)})
+    ordered = table.assign(rank=rank).sort_values("rank", kind="stable", na_position="last")
+    return one_a_subject(ordered).assign(
+        genetic=lambda rows: rows["subgroup"].str.contains(GENETIC).fillna(False).astype(bool)
+    )
+
+
+def one_a_subject(ordered: pd.DataFrame) -> pd.DataFrame:
+    """Merge the rows of baseline and screening; later visits tell only what does not change."""
+    lasting = ["definition", "code", "subgroup", "sex", "site", "apoe", "education"]
+    people = ordered.groupby("subject", sort=False)[lasting].first()
+    early = ordered[ordered["rank"].notna()].drop(columns=[*lasting, "rank"])
+    return people.join(early.groupby("subject", sort=False).first())

@@ -1,0 +1,225 @@
+"""A study as tables of people and visits, and the cohort that a task makes of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sklearn.utils import Bunch
+
+from adestim._support.words import first_names
+from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
+from adestim.datasets.labelling.labels import baseline_labels, progression_labels
+from adestim.datasets.loaders.attach import genotype_cells, image_cells
+from adestim.exceptions import InputError, TableError
+
+CLASSES = {"nc_ad": ("CN", "AD"), "nc_mci": ("CN", "MCI"), "cn_mci_ad": ("CN", "MCI", "AD")}
+TASKS = (*CLASSES, "smci_pmci")
+SMC = ("keep", "exclude")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What a study's tables say.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`adestim.datasets.acknowledgement` knows it.
+    people : DataFrame
+        Index: subject. ``number`` (the part of the identifier that all tables and images share),
+        ``person`` (the same for who was enrolled twice), ``origin`` (day of the baseline),
+        ``site``, and columns that do not change.
+    visits : DataFrame
+        One row a subject and visit: ``number``, ``subject``, ``months``, ``day``, ``date``,
+        ``diagnosis``, and what was recorded then.
+    pattern : str
+        Expression whose group is the number in a label of images or samples.
+    clinical, diagnostic, biomarkers : tuple of str
+        Columns by use.
+    notes : tuple of str
+        What the user should know of the source.
+    """
+
+    name: str
+    people: pd.DataFrame
+    visits: pd.DataFrame
+    pattern: str
+    clinical: tuple[str, ...]
+    diagnostic: tuple[str, ...]
+    biomarkers: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be made of a study; parameters of :func:`adestim.datasets.load_adni`."""
+
+    task: str
+    images: str | Path | pd.DataFrame | None = None
+    genotypes: str | Path | Sequence[str | Path] | None = None
+    window_days: float | None = 183
+    horizon: float = 36
+    require: Sequence[str] = ()
+    smc: str = "keep"
+    label_params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_request(request: Request) -> None:
+    """Refuse parameters out of range."""
+    window = request.window_days
+    rules = {
+        "task": (request.task in TASKS, f"one of {', '.join(map(repr, TASKS))}", request.task),
+        "smc": (request.smc in SMC, "'keep' or 'exclude'", request.smc),
+        "window_days": (window is None or window >= 0, "0 or more, or None", window),
+        "require": (not isinstance(request.require, str), "a list of names", request.require),
+    }
+    for name, (holds, rule, value) in rules.items():
+        if not holds:
+            raise InputError(f"The {name!r} parameter must be {rule}", got=f"{value!r} instead")
+    maker, options = label_maker(request.task), label_options(request.task)
+    strangers = sorted(set(request.label_params) - set(options))
+    if strangers:
+        raise InputError(
+            f"The 'label_params' parameter names parameters of {maker.__name__}",
+            got=f"{first_names(strangers)} besides",
+            remedy=f"Known are {first_names(options, limit=9)}",
+        )
+
+
+def label_maker(task: str) -> Callable[..., pd.DataFrame]:
+    """Return the function that labels a task."""
+    return progression_labels if task == "smci_pmci" else baseline_labels
+
+
+def label_options(task: str) -> list[str]:
+    """Return the parameters of that function that are the user's."""
+    own = ("visits", "classes", "horizon")
+    return [name for name in inspect.signature(label_maker(task)).parameters if name not in own]
+
+
+def label_visits(visits: pd.DataFrame, request: Request) -> pd.DataFrame:
+    """Return labels, or reasons, by subject."""
+    if request.task == "smci_pmci":
+        return progression_labels(visits, horizon=request.horizon, **request.label_params)
+    return baseline_labels(visits, CLASSES[request.task], **request.label_params)
+
+
+def assemble(study: Study, request: Request) -> Bunch:
+    """Label a study's subjects, and put what is known at the index visit beside the labels."""
+    labels = label_visits(study.visits, request).reindex(study.people.index)
+    flow = exclude_unlabelled(study, labels, request)
+    rows = index_visits(study.visits, labels["index_months"]).loc[flow.kept]
+    people = study.people.loc[flow.kept]
+    genotypes = genotype_cells(request.genotypes, people["number"], study.pattern)
+    images = image_cells(
+        request.images, people, rows["day"], study.people["number"], study.pattern,
+        request.window_days,
+    )  # fmt: skip
+    frame = lay_out(study, people, rows).join(images.cells).join(genotypes.cells)
+    flow = exclude_lacking(flow, frame, request)
+    require_somebody(flow, request.task)
+    target = labels.loc[flow.kept, "label"]
+    cohort = as_bunch(study, request, frame.loc[flow.kept], target, flow, genotypes.files)
+    taken = images.rows[images.rows["subject"].isin(flow.kept)].reset_index(drop=True)
+    cohort.update(labels=labels, images=taken, genotype_builds=genotypes.builds)
+    return cohort
+
+
+def exclude_unlabelled(study: Study, labels: pd.DataFrame, request: Request) -> FlowTable:
+    """Begin with everybody, and exclude those without a label."""
+    flow = FlowTable.start(study.people.index)
+    unseen = ~study.people.index.isin(study.visits["subject"])
+    flow = flow.exclude(study.people.index[unseen], "diagnosis", "no form with a diagnosis")
+    flow = flow.exclude_each(labels.loc[flow.kept, "reason"], "diagnosis")
+    if request.smc == "keep":
+        return flow
+    if "smc" not in study.people:
+        raise TableError(
+            "smc='exclude' needs the research group at enrolment",
+            got="no table with the column 'DX_bl'",
+            remedy="Put ADNIMERGE into the folder, or choose smc='keep'",
+        )
+    concerned = study.people["smc"].fillna(False).astype(bool)
+    return flow.exclude(concerned, "research group", "SMC at enrolment")
+
+
+def index_visits(visits: pd.DataFrame, index_months: pd.Series) -> pd.DataFrame:
+    """Return the row of each subject's index visit, indexed by subject."""
+    there = visits["months"] == visits["subject"].map(index_months)
+    return visits[there].groupby("subject", sort=False).first()
+
+
+def lay_out(study: Study, people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known of people and of their index visit, in the order of its use."""
+    every = people.join(
+        rows.drop(columns=["number", "diagnosis"]).rename(columns={"slot": "visit"})
+    )
+    order = [
+        *study.clinical, "apoe", *study.diagnostic, *study.biomarkers, "site", "phase", "visit",
+        "months", "date",
+    ]  # fmt: skip
+    known = [name for name in order if name in every and every[name].notna().any()]
+    censored = {name: f"{name}_censored" for name in study.biomarkers}
+    pairs = [[name, censored[name]] if name in censored else [name] for name in known]
+    return every[[name for pair in pairs for name in pair]]
+
+
+def exclude_lacking(flow: FlowTable, frame: pd.DataFrame, request: Request) -> FlowTable:
+    """Exclude those who lack what is required."""
+    strangers = [name for name in request.require if name not in frame]
+    if strangers:
+        raise InputError(
+            "The 'require' parameter names columns of the frame",
+            got=f"{first_names(strangers)} besides",
+            remedy="Images and genotypes are columns if 'images' and 'genotypes' are given",
+        )
+    for name in request.require:
+        lacking = frame.index[frame[name].isna()]
+        flow = flow.exclude(flow.kept.intersection(lacking), "index visit", f"no {name}")
+    return flow
+
+
+def require_somebody(flow: FlowTable, task: str) -> None:
+    """Refuse a cohort of nobody."""
+    if flow.kept.empty:
+        reasons = flow.steps.loc[flow.steps["n_excluded"] > 0, ["reason", "n_excluded"]]
+        listed = ", ".join(f"{row.reason} ({row.n_excluded})" for row in reasons.itertuples())
+        raise TableError(
+            f"Somebody has a label of the task {task!r}",
+            got=f"{len(flow.subjects)} people: {listed}",
+        )
+
+
+def as_bunch(
+    study: Study,
+    request: Request,
+    frame: pd.DataFrame,
+    target: pd.Series,
+    flow: FlowTable,
+    files: Sequence[str],
+) -> Bunch:
+    """Lay out what a loader returns."""
+    columns = modality_columns(frame, study.clinical, study.diagnostic)
+    columns["biomarkers"] = [name for name in study.biomarkers if name in frame]
+    people = study.people.loc[frame.index]
+    return as_cohort(
+        frame, target, people["person"], flow, people["site"], description(study, request, target),
+        name=study.name, columns=columns, genotype_files=files,
+    )  # fmt: skip
+
+
+def description(study: Study, request: Request, target: pd.Series) -> str:
+    """Say what was read and how it was labelled."""
+    counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
+    chosen = {"horizon": request.horizon} if request.task == "smci_pmci" else {}
+    chosen = {**chosen, **request.label_params, "window_days": request.window_days}
+    how = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
+    first = f"{study.name}, task {request.task}: {len(target)} subjects, {counts}."
+    return "\n".join(
+        [first, f"Labelled with {how}. Columns are those of the index visit.", *study.notes]
+    )

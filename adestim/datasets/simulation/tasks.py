@@ -1,0 +1,230 @@
+"""The four tasks, as numbers.
+
+Ages, sex, education, APOE counts and test scores are the published aggregates; stable and
+progressive MCI are set so that their mixture is the published MCI group. Family history,
+depression, complaints, subtypes and gates are assumptions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adestim.datasets.simulation.groups import Group, Subtype, Task, remainder, tilted
+
+CN_APOE = (5, 117, 22, 577, 271, 37)
+MCI_APOE = (3, 67, 29, 537, 430, 124)
+AD_APOE = (1, 14, 11, 129, 195, 87)
+CONVERSION_AT_36_MONTHS = 0.38
+CONVERTER_APOE = tilted(MCI_APOE, per_e4=1.45)
+STABLE_APOE = remainder(MCI_APOE, CONVERTER_APOE, CONVERSION_AT_36_MONTHS)
+
+
+def limbic(rates: tuple[float, float], hippocampus: float, **more: float) -> Subtype:
+    """Loss of hippocampus, connectivity kept or raised, complaints that follow education."""
+    return Subtype(
+        "limbic",
+        rates,
+        {
+            "hippocampus": hippocampus,
+            "temporoparietal": 0.30 * hippocampus,
+            "ventricles": -0.40 * hippocampus,
+            "memory_complaint": 0.1,
+            "gds": 0.1,
+            **more,
+        },
+        by_education={"hippocampus": 0.2 * hippocampus, "memory_complaint": 0.5},
+    )
+
+
+def sparing(rates: tuple[float, float], dmn: float, **more: float) -> Subtype:
+    """Loss of connectivity within the default mode network, hippocampus nearly spared."""
+    return Subtype(
+        "hippocampal-sparing",
+        rates,
+        {
+            "hippocampus": -0.1,
+            "temporoparietal": 0.35 * dmn,
+            "ventricles": -0.20 * dmn,
+            "dmn": dmn,
+            "memory_complaint": 0.5,
+            "gds": 0.3,
+            **more,
+        },
+        by_education={"memory_complaint": 0.5},
+    )
+
+
+def other(rates: tuple[float, float], hippocampus: float, **more: float) -> Subtype:
+    """Impairment suspected not to be of the Alzheimer type."""
+    return Subtype(
+        "suspected non-Alzheimer",
+        rates,
+        {
+            "hippocampus": hippocampus,
+            "ventricles": 0.2,
+            "memory_complaint": 0.4,
+            "gds": 0.4,
+            **more,
+        },
+        by_education={"memory_complaint": 0.3},
+    )
+
+
+NORMAL = Group(
+    label="CN",
+    share=1215 / (1215 + 477),
+    age=(71.0, 7.1),
+    female=0.605,
+    education=(16.5, 2.6),
+    apoe=CN_APOE,
+    family_history=0.40,
+    scores={
+        "mmse": (29.0, 1.2),
+        "cdrsb": (0.04, 0.2),
+        "adas13": (8.9, 4.4),
+        "faq": (0.2, 1.0),
+        "moca": (26.0, 2.6),
+    },
+    subtypes=(Subtype("none", (1.0, 1.0), by_gate={"dmn": 0.35, "memory_complaint": 0.1}),),
+)
+DEMENTIA = Group(
+    label="AD",
+    share=477 / (1215 + 477),
+    age=(74.6, 8.0),
+    female=0.444,
+    education=(15.2, 2.9),
+    apoe=AD_APOE,
+    family_history=0.50,
+    scores={
+        "mmse": (23.1, 2.3),
+        "cdrsb": (4.4, 1.7),
+        "adas13": (29.8, 8.2),
+        "faq": (13.0, 6.9),
+        "moca": (17.5, 4.3),
+    },
+    subtypes=(
+        limbic((0.10, 0.45), -2.6, dmn=0.6),
+        replace(limbic((0.20, 0.45), -2.6, dmn=-0.4, temporoparietal=-1.3), name="typical"),
+        sparing((0.70, 0.10), -1.5, hippocampus=-0.5),
+    ),
+    snp_effect=1.0,
+)
+IMPAIRED = Group(
+    label="MCI",
+    share=1338 / (1215 + 1338),
+    age=(72.4, 7.7),
+    female=0.435,
+    education=(15.9, 2.8),
+    apoe=MCI_APOE,
+    family_history=0.45,
+    scores={
+        "mmse": (27.5, 1.9),
+        "cdrsb": (1.5, 1.0),
+        "adas13": (16.4, 6.7),
+        "faq": (3.2, 4.1),
+        "moca": (23.2, 3.1),
+    },
+    subtypes=(
+        limbic((0.10, 0.70), -1.75, dmn=0.6),
+        sparing((0.60, 0.10), -1.2),
+        other((0.30, 0.20), -0.9),
+    ),
+    snp_effect=0.8,
+)
+STABLE = replace(
+    IMPAIRED,
+    label="sMCI",
+    share=1 - CONVERSION_AT_36_MONTHS,
+    age=(71.8, 7.7),
+    education=(15.95, 2.8),
+    apoe=STABLE_APOE,
+    scores={
+        "mmse": (27.9, 1.8),
+        "cdrsb": (1.25, 0.85),
+        "adas13": (14.2, 6.0),
+        "faq": (1.9, 3.1),
+        "moca": (23.9, 2.9),
+    },
+    subtypes=(
+        limbic((0.05, 0.30), -1.1, dmn=0.6),
+        sparing((0.25, 0.10), -0.7),
+        other((0.70, 0.60), -0.5),
+    ),
+    snp_effect=0.4,
+)
+PROGRESSIVE = replace(
+    IMPAIRED,
+    label="pMCI",
+    share=CONVERSION_AT_36_MONTHS,
+    age=(73.4, 7.6),
+    education=(15.8, 2.8),
+    apoe=CONVERTER_APOE,
+    scores={
+        "mmse": (26.9, 1.9),
+        "cdrsb": (1.9, 1.1),
+        "adas13": (20.0, 6.4),
+        "faq": (5.3, 4.8),
+        "moca": (22.0, 3.1),
+    },
+    subtypes=(
+        limbic((0.15, 0.85), -1.9, dmn=0.6),
+        sparing((0.75, 0.10), -1.3, hippocampus=-0.4),
+        other((0.10, 0.05), -0.8),
+    ),
+    snp_effect=1.1,
+)
+HEALTHY_PPMI = Group(
+    label="CN",
+    share=50 / (50 + 122),
+    age=(60.6, 11.0),
+    female=0.36,
+    education=(16.0, 2.9),
+    apoe=CN_APOE,
+    family_history=0.06,
+    scores={"moca": (28.3, 1.1), "updrs3": (0.6, 1.5), "hoehn_yahr": (0.0, 0.0)},
+    subtypes=(Subtype("none", (1.0, 1.0)),),
+    gate=0.18,
+)
+PARKINSON = replace(
+    HEALTHY_PPMI,
+    label="PD",
+    share=122 / (50 + 122),
+    age=(60.5, 9.0),
+    female=0.35,
+    education=(15.6, 3.0),
+    family_history=0.14,
+    scores={"moca": (27.5, 2.1), "updrs3": (20.4, 9.0), "hoehn_yahr": (1.6, 0.5)},
+    subtypes=(
+        Subtype(
+            "body-first",
+            (0.20, 0.90),
+            {
+                "somatomotor": -1.0,
+                "putamen": 0.25,
+                "temporoparietal": -0.1,
+                "gds": 0.4,
+                "memory_complaint": 0.2,
+            },
+        ),
+        Subtype(
+            "brain-first",
+            (0.80, 0.10),
+            {
+                "somatomotor": 0.25,
+                "putamen": -0.55,
+                "temporoparietal": -0.1,
+                "gds": 0.2,
+                "memory_complaint": 0.1,
+            },
+        ),
+    ),
+    gate=0.40,
+    snp_effect=1.0,
+)
+
+TASKS = {
+    "nc_ad": Task("nc_ad", (NORMAL, DEMENTIA)),
+    "nc_mci": Task("nc_mci", (replace(NORMAL, share=1215 / (1215 + 1338)), IMPAIRED)),
+    "smci_pmci": Task("smci_pmci", (STABLE, PROGRESSIVE)),
+    "nc_pd": Task("nc_pd", (HEALTHY_PPMI, PARKINSON), gate="rbd", disease="pd"),
+}

@@ -1,0 +1,1 @@
+"""Splits as other tools write them."""

@@ -1,0 +1,11 @@
+"""What travels from the extractors to the fusion: encodings, and tables of them."""
+
+from adestim.encoding.encoding import (
+    BackboneSpec,
+    Encoding,
+    encodings_frame,
+    is_missing,
+    read_array,
+)
+
+__all__ = ["BackboneSpec", "Encoding", "encodings_frame", "is_missing", "read_array"]

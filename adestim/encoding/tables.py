@@ -1,0 +1,308 @@
+"""Reading any table that a fusion estimator accepts: one list of encodings a modality.
+
+Three tables are read alike: an encodings table (object columns, as ``ModalityUnion`` writes it),
+a numeric frame whose columns are named ``modality__feature`` (as ``ColumnTransformer`` writes it),
+and a plain numeric array, which is one anonymous modality.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+from adestim.encoding import BackboneSpec, Encoding, is_missing
+from adestim.encoding.tokens import SEPARATOR, TokenTable, require_a_modality, stack_tokens
+from adestim.exceptions import DataWarning, InputError
+
+__all__ = [
+    "ANONYMOUS",
+    "check_fusion_table",
+    "known_cells",
+    "modality_columns",
+    "pack_features",
+    "patterns_of",
+    "read_modalities",
+    "training_tables",
+]
+
+ANONYMOUS = "features"
+
+
+def read_modalities(
+    X: pd.DataFrame, known: Collection[str] | None = None
+) -> dict[str, list[Encoding | None]]:
+    """Return the encodings of every modality, in the order of the columns.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_subjects, n_columns)
+        An encodings table, a numeric frame, or both kinds of columns side by side.
+    known : collection of str, default=None
+        Names of the modalities seen in ``fit``, which tell what a column without a single
+        value stands for.
+
+    Returns
+    -------
+    dict of str to list of (Encoding or None)
+
+    Raises
+    ------
+    InputError
+        When a column holds neither encodings nor numbers, two columns of encodings bear one
+        name, or a modality seen in ``fit`` is not there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.encoding.tables import read_modalities
+    >>> frame = pd.DataFrame({"mri__volume": [1.0, None], "csf__tau": [2.0, 3.0]})
+    >>> read_modalities(frame)
+    {'mri': [<Encoding tabular 1x1>, None], 'csf': [<Encoding tabular 1x1>, <Encoding tabular 1x1>]}
+    """
+    encoded = [place for place in range(X.shape[1]) if holds_encodings(X.iloc[:, place], known)]
+    require_distinct([str(X.columns[place]) for place in encoded])
+    numeric = [place for place in range(X.shape[1]) if place not in set(encoded)]
+    modalities: dict[str, list[Encoding | None]] = {
+        str(X.columns[place]): [
+            None if is_missing(cell) else cell for cell in X.iloc[:, place].array
+        ]
+        for place in encoded
+    }
+    for name, places in numeric_modalities(X.columns, numeric).items():
+        if name in modalities:
+            raise InputError(
+                f"A modality is either encodings or numbers, but {name!r} is both",
+                remedy="Rename the numeric columns",
+            )
+        block = numeric_block(X.iloc[:, places])
+        names = [str(X.columns[place]).removeprefix(f"{name}{SEPARATOR}") for place in places]
+        modalities[name] = pack_features(block, names)
+    require_known(modalities, known or ())
+    return modalities
+
+
+def holds_encodings(column: pd.Series, known: Collection[str] | None) -> bool:
+    """Tell whether a column is one of encodings; of one wholly missing its name tells."""
+    if column.dtype != object and column.notna().any():
+        return False
+    cells = [cell for cell in column.array if not is_missing(cell)]
+    if any(isinstance(cell, Encoding) for cell in cells):
+        require_encodings(column, cells)
+        return True
+    if cells or known is not None:
+        return not cells and str(column.name) in known
+    return column.dtype == object and SEPARATOR not in str(column.name)
+
+
+def require_distinct(names: Sequence[str]) -> None:
+    """Refuse two columns of encodings that bear one name."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise InputError(
+            "Every modality needs a name of its own",
+            got=f"{', '.join(map(repr, repeated))} more than once",
+            remedy="Rename columns of the encodings table",
+        )
+
+
+def require_known(modalities: Collection[str], known: Collection[str]) -> None:
+    """Refuse a table that lacks a modality seen in ``fit``."""
+    absent = [name for name in known if name not in modalities]
+    if absent:
+        raise InputError(
+            f"Modalities {', '.join(map(repr, absent))} were seen in fit, so the table needs them",
+            got=f"{', '.join(map(repr, modalities))}",
+            remedy="Pass the columns of fit, None or NaN in those of a missing modality",
+        )
+
+
+def require_encodings(column: pd.Series, cells: Sequence) -> None:
+    """Refuse a column that mixes encodings with raw cells."""
+    strange = next((cell for cell in cells if not isinstance(cell, Encoding)), None)
+    if strange is not None:
+        raise InputError(
+            f"Column {column.name!r} holds encodings, so every cell must be an Encoding or None",
+            got=f"a cell of type {type(strange).__name__}",
+            remedy="Pass the table that ModalityUnion.transform returned",
+        )
+
+
+def numeric_modalities(columns: pd.Index, places: Sequence[int]) -> dict[str, list[int]]:
+    """Group numeric columns by the prefix of their names; without prefixes they are one."""
+    names = [columns[place] for place in places]
+    if not all(isinstance(name, str) and SEPARATOR in name for name in names):
+        return {ANONYMOUS: list(places)} if places else {}
+    groups: dict[str, list[int]] = {}
+    for place, name in zip(places, names, strict=True):
+        groups.setdefault(name.split(SEPARATOR, 1)[0], []).append(place)
+    return groups
+
+
+def numeric_block(frame: pd.DataFrame) -> np.ndarray:
+    """Return numeric columns as floats, or say which column is none."""
+    for place in range(frame.shape[1]):
+        column = frame.iloc[:, place]
+        if not pd.api.types.is_numeric_dtype(column):
+            try:
+                column.astype(float)
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"Column {column.name!r} must hold encodings or numbers",
+                    got=f"dtype {column.dtype}",
+                    remedy="Encode it with an extractor of ModalityUnion, "
+                    "or with a scikit-learn encoder",
+                ) from error
+    block = frame.astype(float).to_numpy(dtype=np.float64)
+    require_finite(block, frame.columns)
+    return block
+
+
+def require_finite(block: np.ndarray, columns: pd.Index) -> None:
+    """Refuse numbers that float32 tokens cannot hold, naming their column."""
+    beyond = (np.abs(block) > np.finfo(np.float32).max).any(axis=0)
+    if beyond.any():
+        raise InputError(
+            f"Column {columns[beyond][0]!r} must hold finite numbers within the range of float32, "
+            "or NaN",
+            got="infinity or a larger number",
+            remedy="Replace it by NaN, or rescale the column",
+        )
+
+
+def pack_features(block: np.ndarray, names: Sequence[str]) -> list[Encoding | None]:
+    """Pack numeric features as one token each; NaN is a masked token.
+
+    Parameters
+    ----------
+    block : ndarray of shape (n_subjects, n_features)
+        Values, NaN where unknown.
+    names : sequence of str
+        Names of the features, which become the tokens'.
+
+    Returns
+    -------
+    list of (Encoding or None)
+        None for a subject without a single value.
+    """
+    spec = BackboneSpec(
+        "tabular", options=(("token_names", tuple(names)), ("feature_names", ("value",)))
+    )
+    known = ~np.isnan(block)
+    tokens = np.where(known, block, 0).astype(np.float32)[:, :, None]
+    return [
+        Encoding(token, token, mask, spec) if mask.any() else None
+        for token, mask in zip(tokens, known, strict=True)
+    ]
+
+
+def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
+    """Return any table a fusion estimator accepts as a frame, checked as scikit-learn does.
+
+    Its columns bear the names seen in ``fit``, or ``x0``, ``x1``, ... where there were none.
+    """
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    if holds_objects(X):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        frame = pd.DataFrame(X)
+    else:
+        values = validate_data(
+            estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
+        )
+        frame = pd.DataFrame(values, index=index)
+    names = getattr(estimator, "feature_names_in_", None)
+    return frame.set_axis(
+        [f"x{place}" for place in range(frame.shape[1])] if names is None else names, axis=1
+    )
+
+
+def holds_objects(X) -> bool:
+    """Tell whether a table holds more than numbers, encodings in the first place."""
+    if isinstance(X, pd.DataFrame):
+        return not all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
+    return (
+        isinstance(X, np.ndarray)
+        and X.dtype == object
+        and X.ndim == 2
+        and any(isinstance(cell, Encoding) for cell in X.flat)
+    )
+
+
+def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
+    """Return the training subjects' tokens; a modality that nobody has is left out, with a word."""
+    cells = read_modalities(frame)
+    absent = [name for name, column in cells.items() if all(cell is None for cell in column)]
+    if absent and len(absent) < len(cells):
+        warnings.warn(
+            f"No training subject has {', '.join(map(repr, absent))}; the fit does without.",
+            DataWarning,
+            stacklevel=5,
+        )
+    tables = {
+        name: stack_tokens(column, name) for name, column in cells.items() if name not in absent
+    }
+    require_a_modality(tables, frame.index)
+    return tables
+
+
+def modality_columns(X: Any, known: Sequence[str] | None = None) -> dict[str, list[int]]:
+    """Return the positions of every modality's columns.
+
+    Parameters
+    ----------
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        An encodings table, numbers, or a table of raw cells such as paths, of which every column
+        is a modality.
+    known : sequence of str, default=None
+        Names of modalities seen before, which tell what a column without a value stands for.
+
+    Returns
+    -------
+    dict of str to list of int
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.encoding.tables import modality_columns
+    >>> modality_columns(pd.DataFrame(columns=["mri__a", "mri__b", "csf__tau"], dtype=float))
+    {'mri': [0, 1], 'csf': [2]}
+    """
+    frame = pd.DataFrame(X)
+    if any(holds_raw_cells(frame.iloc[:, place]) for place in range(frame.shape[1])):
+        return {str(name): [place] for place, name in enumerate(frame.columns)}
+    encoded = [p for p in range(frame.shape[1]) if holds_encodings(frame.iloc[:, p], known)]
+    numeric = [place for place in range(frame.shape[1]) if place not in set(encoded)]
+    columns = {str(frame.columns[place]): [place] for place in encoded}
+    return columns | numeric_modalities(frame.columns, numeric)
+
+
+def holds_raw_cells(column: pd.Series) -> bool:
+    """Tell whether a column holds neither numbers nor encodings, paths or words for instance."""
+    if pd.api.types.is_numeric_dtype(column):
+        return False
+    cells = [cell for cell in column.array if not is_missing(cell)]
+    return bool(cells) and not any(isinstance(cell, Encoding | Real) for cell in cells)
+
+
+def patterns_of(frame: pd.DataFrame, columns: Mapping[str, Sequence[int]]) -> pd.DataFrame:
+    """Return which subject has a value in which group of columns."""
+    known = known_cells(frame)
+    present = {name: known[:, list(places)].any(axis=1) for name, places in columns.items()}
+    return pd.DataFrame(present, index=frame.index, dtype=bool)
+
+
+def known_cells(frame: pd.DataFrame) -> np.ndarray:
+    """Return which cells of a table hold something, shape (n_subjects, n_columns)."""
+    known = np.empty(frame.shape, dtype=bool)
+    for place in range(frame.shape[1]):
+        column = frame.iloc[:, place]
+        if pd.api.types.is_numeric_dtype(column):
+            known[:, place] = column.notna()
+        else:
+            known[:, place] = [not is_missing(cell) for cell in column.array]
+    return known

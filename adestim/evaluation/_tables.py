@@ -1,0 +1,279 @@
+"""Tables of results as they go into a paper: Markdown, LaTeX, HTML."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.evaluation.scores.metrics import HIGHER_IS_BETTER
+from adestim.exceptions import InputError
+
+__all__ = ["LABELS", "best_rows", "frame_to_markdown", "scores_to_latex", "scores_to_markdown"]
+
+LABELS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "f1": "F1",
+    "brier": "Brier",
+    "log_loss": "Log loss",
+    "calibration_slope": "Calibration slope",
+    "calibration_intercept": "Calibration intercept",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "r2": "R2",
+    "pearson": "Pearson r",
+    "spearman": "Spearman rho",
+}
+
+# Where neither higher nor lower is better, the closest to this is.
+IDEAL = {"calibration_slope": 1.0, "calibration_intercept": 0.0}
+
+OF_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+OF_MARKDOWN = {"\\": r"\\", "|": r"\|", "*": r"\*", "_": r"\_", "`": r"\`", "<": "&lt;"}
+
+
+def scores_to_markdown(
+    summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
+) -> str:
+    """Return scores as a table in Markdown, the best of each in bold.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        A row for each estimator; columns are pairs of a score and ``"estimate"``, ``"low"`` or
+        ``"high"``.
+    scores : sequence of str, default=None
+        Which scores; None for all that the frame has.
+    digits : int, default=3
+        Decimals.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.evaluation._tables import scores_to_markdown
+    >>> columns = pd.MultiIndex.from_product([["roc_auc"], ["estimate", "low", "high"]])
+    >>> summary = pd.DataFrame([[0.8, 0.7, 0.9], [0.6, 0.5, 0.7]], ["fusion", "mri"], columns)
+    >>> print(scores_to_markdown(summary))
+    | Estimator | ROC AUC |
+    | --- | --- |
+    | fusion | **0.800** [0.700, 0.900] |
+    | mri | 0.600 [0.500, 0.700] |
+    """
+    scores = chosen_scores(summary, scores)
+    cells = score_cells(summary, scores, digits, lambda text: f"**{text}**", "–")
+    return frame_to_markdown(cells, "Estimator", escape_cells=False)
+
+
+def scores_to_latex(
+    summary: pd.DataFrame,
+    *,
+    scores: Sequence[str] | None = None,
+    digits: int = 3,
+    caption: str | None = None,
+    label: str | None = None,
+) -> str:
+    r"""Return scores as a table in LaTeX, for the package booktabs, the best of each in bold.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As for :func:`scores_to_markdown`.
+    scores : sequence of str, default=None
+        Which scores; None for all that the frame has.
+    digits : int, default=3
+        Decimals.
+    caption : str, default=None
+        Caption, without LaTeX's commands; with one, the table is a float.
+    label : str, default=None
+        Label of the float.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.evaluation._tables import scores_to_latex
+    >>> columns = pd.MultiIndex.from_product([["f1"], ["estimate", "low", "high"]])
+    >>> print(scores_to_latex(pd.DataFrame([[0.8, 0.7, 0.9]], ["mask_only"], columns)))
+    \begin{tabular}{ll}
+    \toprule
+    Estimator & F1 \\
+    \midrule
+    mask\_only & \textbf{0.800} [0.700, 0.900] \\
+    \bottomrule
+    \end{tabular}
+    """
+    scores = chosen_scores(summary, scores)
+    cells = score_cells(summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--")
+    lines = [["Estimator", *map(escape_latex, cells.columns)]]
+    body = [[escape_latex(name), *row] for name, row in zip(cells.index, cells.values, strict=True)]
+    table = [
+        rf"\begin{{tabular}}{{l{'l' * cells.shape[1]}}}",
+        r"\toprule",
+        *map(latex_row, lines),
+        r"\midrule",
+        *map(latex_row, body),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(table if caption is None else as_float(table, caption, label))
+
+
+def as_float(table: Sequence[str], caption: str, label: str | None) -> list[str]:
+    """Put a table into a float with a caption."""
+    name = [] if label is None else [rf"\label{{{label}}}"]
+    head = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", *name]
+    return [*head, *table, r"\end{table}"]
+
+
+def latex_row(cells: Sequence[str]) -> str:
+    """Return a row of a table in LaTeX."""
+    return " & ".join(cells) + r" \\"
+
+
+def escape_latex(text: Any) -> str:
+    """Return text that LaTeX prints as it is."""
+    return "".join(OF_LATEX.get(letter, letter) for letter in str(text))
+
+
+def escape_markdown(text: Any) -> str:
+    """Return text that Markdown shows as it is, in one cell."""
+    return "".join(OF_MARKDOWN.get(letter, letter) for letter in " ".join(str(text).split()))
+
+
+def frame_to_markdown(frame: pd.DataFrame, corner: str = "", *, escape_cells: bool = True) -> str:
+    """Return a frame as a table in Markdown.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Its index becomes the first column.
+    corner : str, default=""
+        Heading of the first column.
+    escape_cells : bool, default=True
+        Whether what Markdown would read as its own is escaped in the cells.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.evaluation._tables import frame_to_markdown
+    >>> print(frame_to_markdown(pd.DataFrame({"n": {"smri": 3}}), "Modality"))
+    | Modality | n |
+    | --- | --- |
+    | smri | 3 |
+    """
+    cell = escape_markdown if escape_cells else str
+    head = [escape_markdown(name) for name in [corner, *frame.columns]]
+    rows = [[escape_markdown(name), *map(cell, row)] for name, *row in frame.itertuples(name=None)]
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def scores_to_html(
+    summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
+) -> str:
+    """Return scores as a table in HTML, for the display of notebooks."""
+    scores = chosen_scores(summary, scores)
+    cells = score_cells(summary, scores, digits, lambda text: f"<b>{text}</b>", "–")
+    cells.index = [html.escape(str(name)) for name in cells.index]
+    return cells.to_html(escape=False)
+
+
+def chosen_scores(summary: pd.DataFrame, scores: Sequence[str] | None) -> list[str]:
+    """Return the scores to show, all of which must be there."""
+    there = list(dict.fromkeys(summary.columns.get_level_values(0)))
+    if scores is None:
+        return [name for name in there if (name, "estimate") in summary.columns]
+    missing = [name for name in scores if (name, "estimate") not in summary.columns]
+    if missing:
+        raise InputError(
+            "A table shows scores that were computed",
+            got=", ".join(map(repr, missing)),
+            remedy=f"Choose from {', '.join(there)}",
+        )
+    return list(scores)
+
+
+def score_cells(
+    summary: pd.DataFrame, scores: Sequence[str], digits: int, bold: Callable, nothing: str
+) -> pd.DataFrame:
+    """Return what stands in the cells: estimate and interval, the best estimate in bold."""
+    cells = {}
+    for score in scores:
+        best = best_rows(summary[score, "estimate"], score, digits)
+        has_interval = (score, "low") in summary.columns
+        bounds = summary[score][["low", "high"]].to_numpy() if has_interval else None
+        cells[LABELS.get(score, score)] = [
+            cell(
+                value,
+                None if bounds is None else bounds[place],
+                digits,
+                bold if top else str,
+                nothing,
+            )
+            for place, (value, top) in enumerate(zip(summary[score, "estimate"], best, strict=True))
+        ]
+    return pd.DataFrame(cells, index=summary.index)
+
+
+def cell(value: float, bounds: np.ndarray | None, digits: int, mark: Callable, nothing: str) -> str:
+    """Return an estimate and its interval, where there is one."""
+    if not np.isfinite(value):
+        return nothing
+    text = mark(f"{value:.{digits}f}")
+    if bounds is None or not np.isfinite(bounds).all():
+        return text
+    return f"{text} [{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]"
+
+
+def best_rows(values: pd.Series, score: str, digits: int = 3) -> np.ndarray:
+    """Tell which rows are best, those that look alike when rounded included.
+
+    Parameters
+    ----------
+    values : Series of shape (n_estimators,)
+        A score of every estimator.
+    score : str
+        Its name, which tells what is better.
+    digits : int, default=3
+        Decimals that are shown.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_estimators,)
+        All False where no value is known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.evaluation._tables import best_rows
+    >>> best_rows(pd.Series([0.2, 0.1, None]), "brier").tolist()
+    [False, True, False]
+    """
+    rounded = values.to_numpy(dtype=float).round(digits)
+    if HIGHER_IS_BETTER.get(score) is None:
+        loss = np.abs(rounded - IDEAL.get(score, np.nan))
+    else:
+        loss = -rounded if HIGHER_IS_BETTER[score] else rounded
+    return (loss == np.nanmin(loss)) if np.isfinite(loss).any() else np.zeros(len(loss), dtype=bool)

@@ -1,0 +1,204 @@
+"""Variants of one fusion, each without one of its parts, on the same splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+
+from adestim.evaluation.comparing.candidates import Candidate
+from adestim.evaluation.comparing.compare import compare
+from adestim.evaluation.comparing.comparison import Comparison
+from adestim.evaluation.comparing.flow import presence, union_of
+from adestim.evaluation.missing.patterns import modality_columns
+from adestim.exceptions import InputError
+
+__all__ = ["ablate"]
+
+AS_GIVEN = "as given"
+N_QUERIES = (0, 1, 4, 8, 16)
+GATES = ("learned", "open", "closed")
+
+
+def ablate(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    what: Sequence[str] = (
+        "queries",
+        "cross_modal",
+        "gate",
+        "lora",
+        "depth",
+        "modalities",
+        "anchors",
+    ),
+    **settings: Any,
+) -> Comparison:
+    """Compare variants of a fusion that differ in one thing each.
+
+    Parameters
+    ----------
+    estimator : AnchoredFusionClassifier or Pipeline
+        The fusion, or a pipeline that ends in one.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table.
+    y : array-like of shape (n_subjects,)
+        Labels.
+    what : sequence of str, default=("queries", "cross_modal", "gate", "lora", "depth", \
+"modalities", "anchors")
+        What is varied. ``"queries"``: 0, 1, 4, 8 or 16 of them; ``"cross_modal"``: the
+        cross-modal path on or off; ``"gate"``: learned, fixed open, or closed; ``"lora"``: no
+        adapters; ``"depth"``: the block of a reference transformer before which auxiliary tokens
+        join, or its output; ``"modalities"``: every subset; ``"anchors"``: each alone, and all.
+        What the estimator has no parameter for is passed over.
+    **settings : dict
+        Further parameters of :func:`adestim.evaluation.compare`.
+
+    Returns
+    -------
+    Comparison
+        The first is ``"as given"``, the reference; others are named by what differs,
+        ``"queries: 4"`` for instance. Who has no modality of a subset is left out there, and
+        counted in ``flow``.
+
+    Raises
+    ------
+    InputError
+        When the estimator is no fusion, ``what`` names something unknown, or there is nothing
+        to vary.
+
+    Notes
+    -----
+    Where a subset lacks the anchor, each of its modalities is anchor in turn.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import AnchoredFusionClassifier
+    >>> from adestim.evaluation import ablate
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["mri__volume", "csf__tau"])
+    >>> y = np.where(X.sum(axis=1) > 0, "AD", "CN")
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
+    >>> ablate(fusion, X, y, what=["modalities"], cv=2, controls=False).estimators
+    ['as given', 'modalities: mri', 'modalities: csf']
+    """
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    require_known(what)
+    require_a_fusion(estimator)
+    variants = {AS_GIVEN: Candidate(clone(estimator))}
+    for name in what:
+        variants.update(VARIANTS[name](estimator, frame))
+    if len(variants) == 1:
+        raise InputError(
+            "An ablation needs something to vary",
+            got=f"what={list(what)!r}, of which the estimator has nothing",
+        )
+    return compare(variants, frame, y, **settings)
+
+
+def require_known(what: Any) -> None:
+    """Refuse ablations that there are none of."""
+    unknown = [] if isinstance(what, str) else [name for name in what if name not in VARIANTS]
+    if isinstance(what, str) or unknown:
+        raise InputError(
+            "'what' is a list of ablations",
+            got=repr(what) if isinstance(what, str) else ", ".join(map(repr, unknown)),
+            remedy=f"Choose from {', '.join(VARIANTS)}",
+        )
+
+
+def require_a_fusion(estimator: Any) -> None:
+    """Refuse what is no anchored fusion, nor ends in one."""
+    if not {"anchor", "n_queries"} <= set(fusion_params(estimator)):
+        raise InputError(
+            "ablate varies an anchored fusion, or a pipeline that ends in one",
+            got=type(estimator).__name__,
+        )
+
+
+def fusion_params(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of the fusion, wherever it is."""
+    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    return last.get_params(deep=False) if hasattr(last, "get_params") else {}
+
+
+def varied(estimator: Any, **params: Any) -> Any:
+    """Return a copy whose fusion has other parameters."""
+    prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
+    return clone(estimator).set_params(**{f"{prefix}{key}": params[key] for key in params})
+
+
+def variants_of(label: str, parameter: str, values: Sequence, words: Callable = str) -> Callable:
+    """Return what yields the variants of one parameter, but for the value that it has."""
+
+    def variants(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+        params = fusion_params(estimator)
+        if parameter not in params:
+            return
+        # True is 1, but neither a number of queries nor a depth.
+        for value in [value for value in values if value != params[parameter]]:
+            yield f"{label}: {words(value)}", Candidate(varied(estimator, **{parameter: value}))
+
+    return variants
+
+
+def variants_of_depth(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+    """Yield variants whose auxiliary tokens join later: before each block, or at the output."""
+    depth = fusion_params(estimator).get("depth", 0)
+    vary = variants_of("depth", "interaction_depth", [*range(depth), "output"])
+    yield from vary(estimator, frame)
+
+
+def variants_of_anchors(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+    """Yield variants with each modality as the only anchor, and with all."""
+    names = list(presence(frame, [estimator]).columns)
+    yield from variants_of("anchor", "anchor", [*names, "all"])(estimator, frame)
+
+
+def variants_of_modalities(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+    """Yield variants with every subset of modalities, but for all."""
+    names = list(presence(frame, [estimator]).columns)
+    for size in range(1, len(names)):
+        for subset in combinations(names, size):
+            yield f"modalities: {'+'.join(subset)}", subset_of(estimator, frame, subset)
+
+
+def subset_of(estimator: Any, frame: pd.DataFrame, subset: tuple[str, ...]) -> Candidate:
+    """Return a variant that knows some modalities only."""
+    variant = varied(estimator, anchor=anchor_within(fusion_params(estimator)["anchor"], subset))
+    union = union_of(variant)
+    if union is not None:
+        union.set_params(transformers=[item for item in union.transformers if item[0] in subset])
+        return Candidate(variant, modalities=subset)
+    columns = modality_columns(frame)
+    kept = sorted(place for name in subset for place in columns[name])
+    return Candidate(variant, modalities=subset, columns=tuple(kept))
+
+
+def anchor_within(anchor: str | list[str], subset: tuple[str, ...]) -> str | list[str]:
+    """Return the anchors that a subset has; all of it where it has none of them."""
+    if isinstance(anchor, str):
+        return anchor if anchor in subset else "all"
+    return [name for name in anchor if name in subset] or "all"
+
+
+VARIANTS: dict[str, Callable[[Any, pd.DataFrame], Iterator[tuple[str, Candidate]]]] = {
+    "queries": variants_of("queries", "n_queries", N_QUERIES),
+    "cross_modal": variants_of(
+        "cross-modal path", "cross_modal", (True, False), lambda is_on: "on" if is_on else "off"
+    ),
+    "gate": variants_of("gate", "gate", GATES),
+    "lora": variants_of("LoRA", "lora_rank", (0,), lambda rank: "none"),
+    "depth": variants_of_depth,
+    "modalities": variants_of_modalities,
+    "anchors": variants_of_anchors,
+}

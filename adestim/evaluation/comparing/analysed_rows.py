@@ -1,0 +1,191 @@
+"""The rows of a table that a study analyses, and those that it leaves out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import check_classification_targets
+
+from adestim._support.positive_class import positive_of
+from adestim.evaluation.comparing.candidates import Candidate, are_regressors
+from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, presence
+from adestim.evaluation.splitting.folds import list_splits
+from adestim.evaluation.splitting.splits import require_groups
+from adestim.exceptions import DataWarning, InputError
+
+__all__ = [
+    "Cohort",
+    "as_labels",
+    "kept_rows",
+    "read_cohort",
+    "tell_of_left_out",
+    "with_positive_last",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """The rows that are analysed, and those that are not."""
+
+    table: pd.DataFrame
+    y: np.ndarray
+    groups: np.ndarray | None
+    present: pd.DataFrame
+    classes: tuple
+    kept: np.ndarray
+    left_out: tuple[tuple[str, int], ...]
+
+    def splits(self, cv: Any, n_repeats: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return checked splits, in positions among the analysed rows."""
+        drawn_here = isinstance(cv, int | np.integer) or hasattr(cv, "split")
+        if n_repeats != 1 and not isinstance(cv, int | np.integer):
+            raise InputError(
+                "'n_repeats' needs 'cv' as a number of folds",
+                got=f"n_repeats={n_repeats!r} and cv of type {type(cv).__name__}",
+                remedy="Pass a splitter that repeats",
+            )
+        splits = cv if drawn_here or cv is None else self._moved(cv)
+        return list_splits(
+            self.table,
+            self.y,
+            self.groups,
+            5 if splits is None else splits,
+            n_repeats=n_repeats,
+            random_state=seed,
+            classifier=bool(self.classes),
+        )
+
+    def _moved(self, splits: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Turn positions in the whole table into positions among the analysed rows."""
+        position = np.cumsum(self.kept) - 1
+        sides = ([np.arange(len(position))[np.asarray(side)] for side in split] for split in splits)
+        return [tuple(position[side[self.kept[side]]] for side in split) for split in sides]
+
+    def rows_of(self, candidate: Candidate) -> np.ndarray:
+        """Tell which of the analysed rows an estimator can read."""
+        if candidate.modalities is None:
+            return np.ones(len(self.table), dtype=bool)
+        return self.present[list(candidate.modalities)].to_numpy().any(axis=1)
+
+    def table_of(self, candidate: Candidate) -> pd.DataFrame:
+        """Return the table that an estimator reads."""
+        if candidate.reads_presence:
+            flags = self.present.where(self.present).astype(float)
+            return flags.rename(columns="{}__present".format)
+        return (
+            self.table if candidate.columns is None else self.table.iloc[:, list(candidate.columns)]
+        )
+
+    def flow(self, candidates: Mapping[str, Candidate]) -> CohortFlow:
+        """Count who is analysed, and whom single estimators do without."""
+        without = {
+            name: int((~self.rows_of(candidate)).sum()) for name, candidate in candidates.items()
+        }
+        return cohort_flow(
+            self.present,
+            self.y if self.classes else None,
+            left_out=self.left_out,
+            groups=self.groups,
+            left_out_by_estimator={name: n for name, n in without.items() if n},
+        )
+
+
+def read_cohort(
+    X: Any, y: Any, groups: Any, candidates: Mapping[str, Candidate], positive: Any
+) -> Cohort:
+    """Read the table, and leave out who has no label or nothing to go by."""
+    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    y = np.asarray(y)
+    check_consistent_length(frame, y)
+    groups = require_groups(frame, groups)
+    present = presence(frame, [candidate.estimator for candidate in candidates.values()])
+    kept, left_out = kept_rows(y, present)
+    regression = are_regressors(candidates)
+    y = y[kept] if regression else as_labels(y[kept])
+    return Cohort(
+        table=frame if kept.all() else frame.loc[kept],
+        y=y,
+        groups=None if groups is None else groups[kept],
+        present=present.loc[kept],
+        classes=() if regression else classes_of(y, positive),
+        kept=kept,
+        left_out=left_out,
+    )
+
+
+def kept_rows(
+    y: np.ndarray, present: pd.DataFrame
+) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
+    """Tell which rows have a label and a modality, and how many lack what.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        Labels or values.
+    present : DataFrame of bool of shape (n_rows, n_modalities)
+        Who has what.
+
+    Returns
+    -------
+    kept : ndarray of bool of shape (n_rows,)
+        The rows that can be analysed.
+    left_out : tuple of (str, int) pairs
+        Reasons, and how many rows are left out for each.
+    """
+    labelled, something = ~pd.isna(y), present.to_numpy().any(axis=1)
+    reasons = {"no label": ~labelled, "no modality": labelled & ~something}
+    left_out = tuple((reason, int(rows.sum())) for reason, rows in reasons.items() if rows.any())
+    return labelled & something, left_out
+
+
+def as_labels(y: np.ndarray) -> np.ndarray:
+    """Return labels in a dtype of their own, as missing ones make objects or floats of them."""
+    return np.array(y.tolist()) if y.dtype == object else y
+
+
+def classes_of(y: np.ndarray, positive: Any = None) -> tuple:
+    """Return the classes in order, the positive one last; there must be two."""
+    check_classification_targets(y)
+    classes = tuple(np.unique(y).tolist())
+    if len(classes) < 2:
+        raise InputError("A comparison of classifiers needs two classes", got=f"{len(classes)}")
+    return with_positive_last(classes, positive)
+
+
+def with_positive_last(classes: tuple, positive: Any) -> tuple:
+    """Return two classes, the positive one last.
+
+    Parameters
+    ----------
+    classes : tuple
+        The classes in order.
+    positive : label or None
+        The positive one of two; None takes the patients', see ``positive_of``.
+        More than two keep their order.
+
+    Returns
+    -------
+    tuple
+    """
+    if positive is None and len(classes) != 2:
+        return classes
+    positive = positive_of(classes) if positive is None else positive
+    if len(classes) != 2 or positive not in classes:
+        raise InputError(
+            "'positive' names one of two classes",
+            got=f"{positive!r} of {', '.join(map(repr, classes))}",
+        )
+    return (*(label for label in classes if label != positive), positive)
+
+
+def tell_of_left_out(left_out: Sequence[tuple[str, int]]) -> None:
+    """Warn of rows that are left out."""
+    if left_out:
+        reasons = ", ".join(f"{n} with {reason}" for reason, n in left_out)
+        warnings.warn(f"Rows were left out: {reasons}.", DataWarning, stacklevel=3)

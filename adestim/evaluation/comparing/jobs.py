@@ -1,0 +1,278 @@
+"""One estimator on one split, and many of them: in parallel, kept on disk, failures noted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from sklearn.base import clone, is_regressor
+
+import adestim
+from adestim._support.files import make_private, write_whole
+from adestim._support.keys import content_key
+from adestim._support.progress import shown
+from adestim.evaluation.scores.thresholds import inner_threshold
+from adestim.evaluation.splitting.folds import group_fit_params
+from adestim.exceptions import InputError
+
+__all__ = ["Job", "Outcome", "outcome_key", "run_job", "run_jobs"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """An estimator, to be fitted on the training rows of a split and asked about its test rows.
+
+    Parameters
+    ----------
+    name : str
+        Name of the estimator.
+    repeat, fold : int
+        Place of the split.
+    estimator : object
+        The estimator; it is cloned, not fitted.
+    table : DataFrame of shape (n_subjects, n_columns)
+        The table, all rows.
+    y : ndarray of shape (n_subjects,)
+        Labels or values.
+    groups : ndarray of shape (n_subjects,) or None
+        Groups, handed to ``fit`` where it takes them.
+    train, test : ndarray of int
+        Rows of the split.
+    classes : tuple, default=()
+        All classes, in order; none for a regression.
+    threshold : str, default=None
+        Rule by which the threshold is chosen within the training rows.
+    seed : int, default=0
+        Seed of the inner folds that choose it.
+    """
+
+    name: str
+    repeat: int
+    fold: int
+    estimator: Any
+    table: pd.DataFrame
+    y: np.ndarray
+    groups: np.ndarray | None
+    train: np.ndarray
+    test: np.ndarray
+    classes: tuple = ()
+    threshold: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a job.
+
+    Parameters
+    ----------
+    status : {"ok", "failed"}
+        Whether there are predictions.
+    error : str, default=""
+        What went wrong.
+    seconds : float, default=0.0
+        Time of fitting and predicting.
+    threshold : float, default=None
+        The chosen threshold.
+    predictions : sequence, default=()
+        A row of probabilities, or a value, for each test row.
+    """
+
+    status: str
+    error: str = ""
+    seconds: float = 0.0
+    threshold: float | None = None
+    predictions: Sequence = ()
+
+
+def run_jobs(
+    jobs: Sequence[Job], keys: Sequence[str], resume: Any, n_jobs: int | None, verbose: bool
+) -> list[Outcome]:
+    """Run every job that is not done yet.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        What to do.
+    keys : sequence of str
+        Name of each job's result in the folder; not read without one.
+    resume : str, path-like or None
+        Folder of results, each written as soon as it is there.
+    n_jobs : int or None
+        How many run at the same time.
+    verbose : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of the jobs.
+    """
+    paths = result_paths(keys, resume) if resume is not None else [None] * len(jobs)
+    done = [read_outcome(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
+    todo = [place for place, outcome in enumerate(done) if outcome is None]
+    tasks = (delayed(run_and_keep)(jobs[place], paths[place]) for place in todo)
+    results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
+    fresh = behind_a_bar(results, jobs, todo, verbose)
+    for place, outcome in zip(todo, fresh, strict=True):
+        done[place] = outcome
+    return done
+
+
+def behind_a_bar(
+    results: Iterator, jobs: Sequence[Job], todo: Sequence[int], verbose: bool
+) -> Iterable:
+    """Return results behind a progress bar, which starts where the folder of results ends."""
+    names = len({job.name for job in jobs})
+    title, done = f"{names} estimators", len(jobs) - len(todo)
+    return shown(results, title, "fold", verbose, total=len(jobs), initial=done)
+
+
+def run_and_keep(job: Job, path: Path | None) -> Outcome:
+    """Run a job and keep what it yields; a failure is not kept, so that it is tried again."""
+    outcome = run_job(job)
+    if path is not None and outcome.status == "ok":
+        write_whole(path, json.dumps(vars(outcome)).encode())
+    return outcome
+
+
+def run_job(job: Job) -> Outcome:
+    """Fit and predict; what goes wrong is told, but for the user's own interruption.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+
+    Returns
+    -------
+    Outcome
+    """
+    start = time.perf_counter()
+    try:
+        threshold = chosen_threshold(job)
+        estimator = fitted(job)
+        predictions = predict(estimator, job.table.iloc[job.test], job.classes)
+    except Exception as error:  # whatever it is, the other folds go on
+        seconds = time.perf_counter() - start
+        return Outcome("failed", f"{type(error).__name__}: {error}", seconds)
+    seconds = time.perf_counter() - start
+    return Outcome("ok", "", seconds, threshold, predictions.tolist())
+
+
+def chosen_threshold(job: Job) -> float | None:
+    """Return the threshold that the training rows alone suggest."""
+    if job.threshold is None or is_regressor(job.estimator):
+        return None
+    return inner_threshold(
+        job.estimator,
+        job.table.iloc[job.train],
+        job.y[job.train],
+        groups=None if job.groups is None else job.groups[job.train],
+        rule=job.threshold,
+        positive=job.classes[1],
+        random_state=job.seed,
+    )
+
+
+def fitted(job: Job) -> Any:
+    """Return a copy of the estimator, fitted to the training rows."""
+    estimator = clone(job.estimator)
+    own = None if job.groups is None else job.groups[job.train]
+    groups = group_fit_params(estimator, own)
+    return estimator.fit(job.table.iloc[job.train], job.y[job.train], **groups)
+
+
+def predict(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
+    """Return finite probabilities in the order of all classes, or values of a regression."""
+    if not classes:
+        return require_finite(np.asarray(estimator.predict(table), dtype=float))
+    probabilities = require_finite(np.asarray(estimator.predict_proba(table), dtype=float))
+    places = [classes.index(label) for label in np.asarray(estimator.classes_).tolist()]
+    wide = np.zeros((len(table), len(classes)))
+    # A class that no training row has is given no probability.
+    wide[:, places] = probabilities
+    return wide
+
+
+def require_finite(predictions: np.ndarray) -> np.ndarray:
+    """Refuse predictions that say nothing."""
+    if not np.isfinite(predictions).all():
+        raise InputError(
+            "Predictions must be finite",
+            got=f"{np.sum(~np.isfinite(predictions))} that are not",
+            remedy="Impute missing values within the estimator",
+        )
+    return predictions
+
+
+def outcome_key(job: Job, data: str) -> str:
+    """Return the name of a job's result: equal where estimator, data and split are.
+
+    Parameters
+    ----------
+    job : Job
+        What to do.
+    data : str
+        Key of its table, labels and groups, which many jobs share.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        When the estimator has a parameter that does not pickle.
+    """
+    try:
+        settings = content_key(FORMAT, adestim.__version__, described(job.estimator), job.classes)
+    except Exception as error:
+        raise InputError(
+            "'resume' needs estimators whose parameters pickle",
+            got=f"{type(error).__name__} for {job.name!r}",
+            remedy="Write lambdas as functions of a module, or leave 'resume' out",
+        ) from error
+    inner = (job.threshold, job.seed) if job.threshold is not None else None
+    return content_key(settings, data, job.train, job.test, inner)
+
+
+def described(value: Any) -> Any:
+    """Return what an estimator is: its class and parameters, those within it alike."""
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        kind = f"{type(value).__module__}:{type(value).__qualname__}"
+        return kind, described(value.get_params(deep=False))
+    if isinstance(value, Mapping):
+        return {key: described(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(item) for item in value]
+    return value
+
+
+def result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
+    """Return the file of every result, in a folder that only its owner can read."""
+    folder = Path(resume)
+    if folder.exists() and not folder.is_dir():
+        raise InputError("'resume' is a folder of results", got="a file", remedy="Name a folder")
+    make_private(folder)
+    return [folder / f"{key}.json" for key in keys]
+
+
+def read_outcome(path: Path | None, n_test: int) -> Outcome | None:
+    """Return a result that is there and whole; one that is damaged is made again."""
+    if path is None or not path.is_file():
+        return None
+    try:
+        outcome = Outcome(**json.loads(path.read_bytes()))
+    except (ValueError, TypeError):
+        return None
+    return outcome if len(outcome.predictions) == n_test else None

@@ -1,0 +1,142 @@
+"""The rivals of anchored fusion by name, to be compared with it on the same splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+
+from adestim.exceptions import InputError
+from adestim.extraction.pool_tokens import PoolTokens
+from adestim.fusion import (
+    BlockAverageClassifier,
+    ConcatFusionClassifier,
+    CrossAttentionFusionClassifier,
+    LateFusionClassifier,
+    LinearFusionClassifier,
+    MixtureFusionClassifier,
+    SelfAttentionFusionClassifier,
+    UnimodalClassifier,
+    tuned_logistic,
+)
+
+__all__ = ["plain_rivals", "rivals"]
+
+N_TREES = 500
+
+
+def plain_rivals(random_state: int | None = 0) -> dict[str, BaseEstimator]:
+    """Return scikit-learn's own classifiers on pooled tokens, by name.
+
+    Parameters
+    ----------
+    random_state : int or None, default=0
+        Seed of those that are random.
+
+    Returns
+    -------
+    dict of str to classifier
+        A logistic regression on all columns, one for every modality probabilities averaged over
+        those observed, gradient boosting, and a random forest. The trees read missing values as
+        they are; for the logistic regressions they count as the mean.
+
+    See Also
+    --------
+    rivals : These, and the fusions.
+
+    Examples
+    --------
+    >>> from adestim.evaluation import plain_rivals
+    >>> list(plain_rivals())
+    ['logistic, all columns', 'logistic by modality', 'gradient boosting', 'random forest']
+    """
+    boosting = HistGradientBoostingClassifier(
+        max_iter=150,
+        learning_rate=0.05,
+        max_features=0.3,
+        early_stopping=False,
+        random_state=random_state,
+    )
+    forest = RandomForestClassifier(N_TREES, min_samples_leaf=3, random_state=random_state)
+    return {
+        "logistic, all columns": make_pipeline(PoolTokens(), tuned_logistic()),
+        "logistic by modality": BlockAverageClassifier(random_state=random_state),
+        "gradient boosting": make_pipeline(PoolTokens(), boosting),
+        "random forest": make_pipeline(PoolTokens(), forest),
+    }
+
+
+def rivals(modalities: Sequence[str], **params: Any) -> dict[str, BaseEstimator]:
+    """Return all rivals of anchored fusion, by name.
+
+    Parameters
+    ----------
+    modalities : sequence of str
+        Names of the modalities, each of which is also tried alone.
+    **params : dict
+        Parameters of the fusions and of the modalities alone: ``max_epochs``, ``width``,
+        ``device`` and the like; each is given to those that have it. ``random_state`` is 0 unless
+        it is given, for the plain classifiers too.
+
+    Returns
+    -------
+    dict of str to classifier
+        Those of :func:`plain_rivals`, late fusions, the fusions without an anchor, and every
+        modality alone.
+
+    Raises
+    ------
+    InputError
+        When a parameter is none of any fusion.
+
+    See Also
+    --------
+    adestim.evaluation.compare : Cross-validates several estimators on the same splits.
+
+    Examples
+    --------
+    >>> from adestim.evaluation import rivals
+    >>> models = rivals(["smri", "genetics"], max_epochs=10)
+    >>> models["concatenation"]
+    ConcatFusionClassifier(max_epochs=10, random_state=0)
+    >>> models["smri alone"]
+    UnimodalClassifier(max_epochs=10, modality='smri', random_state=0)
+    """
+    params = {"random_state": 0} | params
+    fusions = fusion_rivals() | {
+        f"{name} alone": UnimodalClassifier(modality=name) for name in modalities
+    }
+    require_known_params(params, fusions)
+    for fusion in fusions.values():
+        own = fusion.get_params(deep=False)
+        fusion.set_params(**{name: value for name, value in params.items() if name in own})
+    return plain_rivals(params["random_state"]) | fusions
+
+
+def fusion_rivals() -> dict[str, BaseEstimator]:
+    """Return the late fusions and the fusions without an anchor."""
+    return {
+        "late fusion": LateFusionClassifier(),
+        "late fusion, weighted": LateFusionClassifier(weighting="weighted"),
+        "late fusion, stacked": LateFusionClassifier(weighting="stacked"),
+        "linear fusion": LinearFusionClassifier(),
+        "concatenation": ConcatFusionClassifier(),
+        "self-attention": SelfAttentionFusionClassifier(),
+        "cross-attention": CrossAttentionFusionClassifier(),
+        "mixture of experts": MixtureFusionClassifier(),
+    }
+
+
+def require_known_params(params: dict[str, Any], fusions: dict[str, BaseEstimator]) -> None:
+    """Refuse parameters that no fusion has."""
+    known = {name for fusion in fusions.values() for name in fusion.get_params(deep=False)}
+    unknown = sorted(params.keys() - known)
+    if unknown:
+        raise InputError(
+            "Parameters of rivals must be parameters of at least one fusion",
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {sorted(known)}",
+        )

@@ -1,0 +1,1 @@
+"""Whether a model knew what it should not."""

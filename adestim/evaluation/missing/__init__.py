@@ -1,0 +1,1 @@
+"""What missing modalities do to the scores."""

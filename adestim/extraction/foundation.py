@@ -1,0 +1,324 @@
+"""What an extractor needs to run a foundation model: its weights, its preparation, its name tag."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import os
+import warnings
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from adestim._support.sklearn import Interval, StrOptions
+from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
+from adestim.backbone.weights.hub import resolve_weights
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import AdestimError, InputError
+from adestim.extraction.stored import Prepared
+
+__all__ = [
+    "FOUNDATION_CONSTRAINTS",
+    "FoundationModel",
+    "ModelPreparation",
+    "open_foundation",
+    "refuse_model_options",
+]
+
+FOUNDATION_CONSTRAINTS: dict[str, list] = {
+    "backbone": [str],
+    "weights": [None, str, os.PathLike],
+    "backbone_params": [None, dict],
+    "trust_checkpoint": ["boolean"],
+    "device": [str],
+    "precision": [StrOptions({"float32", "bfloat16"})],
+    "adapt": [None, StrOptions({"head", "lora", "full"})],
+    "adapt_params": [None, dict],
+    "cross_fit": ["boolean"],
+    "random_state": ["random_state"],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+}
+
+
+@dataclass(frozen=True)
+class ModelPreparation:
+    """One subject's data in, a model's input out; picklable, and small.
+
+    Parameters
+    ----------
+    name : str
+        Name of the backbone in the registry.
+    options : mapping
+        Options of its ``prepare``.
+    home : str, default=""
+        Importable name of its class, for a process in which nobody has registered it.
+    """
+
+    name: str
+    options: Mapping[str, Any]
+    home: str = field(default="", compare=False)
+
+    def __call__(self, raw: Any) -> Prepared:
+        """Prepare one subject."""
+        return Prepared(self.backbone_class().prepare(raw, **self.options))
+
+    def backbone_class(self) -> type[Any]:
+        """Return the class of the backbone."""
+        return class_named(self.name, self.home)
+
+
+@dataclass(frozen=True)
+class FoundationModel:
+    """A foundation model as an extractor uses it.
+
+    Parameters
+    ----------
+    prepare : ModelPreparation
+        One subject's data in, the model's input out.
+    spec : BackboneSpec
+        Name tag, from which the model is loaded.
+    """
+
+    prepare: ModelPreparation
+    spec: BackboneSpec
+
+
+def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> FoundationModel:
+    """Return the foundation model that an extractor's parameters name.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``backbone``, ``weights``, ``backbone_params`` and
+        ``trust_checkpoint``.
+    modality : str
+        Its modality.
+    raws : iterable
+        The training subjects' data, read only where the model learns from them.
+
+    Returns
+    -------
+    FoundationModel
+
+    Raises
+    ------
+    InputError
+        When no backbone of the modality bears the name, or its weights are not there.
+    """
+    card = require_card(extractor, modality)
+    model = card.backbone_class()
+    params, given = split_params(extractor.backbone_params)
+    architecture = {**card.architecture, **given}
+    require_known_options(card.name, model, params, architecture)
+    weights = resolve_weights(card, extractor.weights)
+    files = {name: str(path) for name, path in model.files(**params).items()}
+    digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
+    options = model.learn(raws, **model.input_size(**architecture), **params)
+    sources = {"weights": str(weights), **files, "home": card.home}
+    if extractor.trust_checkpoint:
+        sources["trust"] = "pickle"
+    spec = BackboneSpec(
+        card.name,
+        digest=model.digest(weights),
+        options=(
+            ("architecture", canonical(architecture)),
+            ("files", digests),
+            ("preparation", canonical(options)),
+        ),
+        sources=tuple(sources.items()),
+    )
+    return FoundationModel(ModelPreparation(card.name, options, card.home), spec)
+
+
+def require_card(extractor: Any, modality: str) -> BackboneCard:
+    """Return the card of the named backbone, or say which there are."""
+    card = find_card(extractor.backbone, modality)
+    if card is None or not card.home:
+        raise InputError(
+            f"The 'backbone' parameter of {type(extractor).__name__} must name a backbone of its "
+            "modality",
+            got=repr(extractor.backbone),
+            remedy=choices(extractor.backbone, modality),
+        )
+    return card
+
+
+def choices(name: Any, modality: str) -> str:
+    """Say which backbones there are, the one that was probably meant first."""
+    near = names_like(name, modality)
+    meant = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return (
+        f"{meant}Choose from {', '.join(map(repr, names_of(modality)))}, or register yours with "
+        "adestim.register_backbone"
+    )
+
+
+def split_params(given: Mapping[str, Any] | None) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the options of a backbone, and apart from them those of its architecture."""
+    params = dict(given or {})
+    architecture = params.pop("architecture", None)
+    architecture = {} if architecture is None else architecture
+    named = isinstance(architecture, Mapping) and all(
+        isinstance(key, str) for key in (*params, *architecture)
+    )
+    if not named:
+        raise InputError(
+            "'backbone_params' must map names of options to values, as must its 'architecture'",
+            got=repr(given),
+            remedy="Write for example backbone_params={'architecture': {'pooling': 'mean'}}",
+        )
+    return params, architecture
+
+
+def require_known_options(
+    name: str, model: Any, params: Mapping[str, Any], architecture: Mapping[str, Any]
+) -> None:
+    """Refuse options that the model does not have, before anything is read or loaded."""
+    sizes_of = (accepted(model.__init__) or set()) | set(model.load_options)
+    require_among(name, architecture, sizes_of, "'architecture' in ")
+    require_buildable(name, model, architecture)
+    sizes = model.input_size(**architecture)
+    clash = sorted(sizes.keys() & params.keys())
+    if clash:
+        raise InputError(
+            f"The 'backbone_params' of {name!r} leave to 'architecture' what decides the size "
+            "of its inputs",
+            got=", ".join(map(repr, clash)),
+            remedy="Pass backbone_params={'architecture': {...}} alone",
+        )
+    from adestim.backbone.contract import Backbone
+
+    overridden = model.learn.__func__ is not vars(Backbone)["learn"].__func__
+    known = accepted(model.learn if overridden else model.prepare)
+    require_among(name, params, None if known is None else known - sizes.keys(), "")
+
+
+def require_buildable(name: str, model: Any, architecture: Mapping[str, Any]) -> None:
+    """Refuse sizes of which no model can be made; models that are read whole are left to load."""
+    import torch
+
+    sizes = {key: architecture[key] for key in architecture if key not in model.load_options}
+    if not takes(model.__init__, sizes):
+        return
+    require_kinds(name, model.__init__, sizes)
+    try:
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            empty = [key for key, size in model(**sizes).named_parameters() if not size.numel()]
+        problem = f"sizes that leave {empty[0]} empty" if empty else None
+    except AdestimError:
+        raise
+    # Python and torch each say in their own way what is wrong with a size.
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise InputError(
+            f"'architecture' in 'backbone_params' of backbone {name!r} must have sizes of which "
+            "the model can be made",
+            got=f"{shown_sizes(architecture)}, which ended in {problem}",
+            remedy="Correct them, or leave 'architecture' out for those of the released model",
+        )
+
+
+def require_kinds(name: str, constructor: Callable[..., Any], sizes: Mapping[str, Any]) -> None:
+    """Refuse other things than numbers, or than True and False, where the default is such."""
+    for key, each in inspect.signature(constructor).parameters.items():
+        value = sizes.get(key)
+        is_switch = isinstance(each.default, bool)
+        fits = isinstance(value, bool) if is_switch else not isinstance(value, bool)
+        if value is None or not isinstance(each.default, Real):
+            continue
+        if not (fits and isinstance(value, Real)):
+            raise InputError(
+                f"{key!r} in 'architecture' of backbone {name!r} must be "
+                + ("True or False" if is_switch else "a number"),
+                got=repr(value),
+                remedy=f"Write for example {key!r}: {each.default!r}",
+            )
+
+
+def takes(constructor: Callable[..., Any], given: Mapping[str, Any]) -> bool:
+    """Tell whether a constructor needs nothing besides what is given."""
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
+    return all(
+        each.name in given
+        for each in parameters
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    )
+
+
+def shown_sizes(architecture: Mapping[str, Any]) -> str:
+    """Return an architecture as words."""
+    return ", ".join(f"{key}={value!r}" for key, value in architecture.items())
+
+
+def accepted(function: Callable[..., Any]) -> set[str] | None:
+    """Return the names of the options of a function; None where it takes any."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return None
+    return {each.name for each in parameters} - {"self", "cls", "raw", "raws"}
+
+
+def require_among(name: str, given: Any, known: set[str] | None, where: str) -> None:
+    """Refuse options that are not among the known ones."""
+    unknown = sorted(given.keys() - known) if known is not None else []
+    if unknown:
+        raise InputError(
+            f"{where}'backbone_params' of backbone {name!r} must name options that it has".strip(),
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {sorted(known)}",
+        )
+
+
+def refuse_model_options(extractor: Any, built_in: str) -> None:
+    """Refuse weights and options where the built-in backbone is chosen, which has none.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``backbone``, ``weights`` and ``backbone_params``.
+    built_in : str
+        Name of the built-in backbone.
+
+    Raises
+    ------
+    InputError
+        When it has been given some.
+    """
+    given = [
+        name for name in ("weights", "backbone_params") if getattr(extractor, name) is not None
+    ]
+    if extractor.backbone == built_in and given:
+        raise InputError(
+            f"{' and '.join(given)} of {type(extractor).__name__} must be left out: the built-in "
+            f"backbone {built_in!r} has no such thing",
+            got=", ".join(f"{name}={getattr(extractor, name)!r}" for name in given),
+            remedy="Name a foundation model with backbone=",
+        )
+
+
+def canonical(value: Any) -> Hashable:
+    """Return a value in a hashable form: equal for equal values, small for large arrays.
+
+    Paths are left out of mappings: it does not matter where a file lies, and its digest is kept.
+    """
+    if isinstance(value, Mapping):
+        keys = sorted(key for key in value if not isinstance(value[key], Path))
+        return tuple((key, canonical(value[key])) for key in keys)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return ("object", value.shape, canonical(value.ravel().tolist()))
+    if isinstance(value, np.ndarray):
+        content = hashlib.sha256(np.ascontiguousarray(value).tobytes())
+        return (str(value.dtype), value.shape, content.hexdigest())
+    if isinstance(value, (set, frozenset)):
+        return tuple(sorted(map(canonical, value), key=repr))
+    if isinstance(value, (list, tuple)):
+        return tuple(canonical(item) for item in value)
+    # NaN is not equal to itself, and a name tag must be.
+    return "nan" if isinstance(value, float) and math.isnan(value) else value

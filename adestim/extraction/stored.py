@@ -1,0 +1,261 @@
+"""Extraction through a feature store: what is there is not read, nor encoded, again.
+
+Two stages: a subject's prepared input is found by the content of the raw cells and by how they
+are prepared, its tokens by the content of that input and by the model.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from adestim._support.keys import content_key
+from adestim.encoding import BackboneSpec, Encoding, is_missing
+from adestim.store import FeatureStore
+from adestim.store.record import FORMAT, Record
+
+__all__ = [
+    "Prepared",
+    "RecalledPreparation",
+    "TokenShelf",
+    "key_of_cells",
+    "key_of_preparation",
+    "recalled",
+]
+
+# Raised when a preparation of ours gives another result for the same options.
+PREPARATION_VERSION = 2
+PAIRS = (".hdr", ".img")
+
+
+class Prepared(NamedTuple):
+    """One subject's model-ready input.
+
+    Parameters
+    ----------
+    inputs : ndarray or StoredArray
+        What the backbone reads; for a reference backbone the token table,
+        shape (n_tokens, width), float32.
+    mask : ndarray of shape (n_tokens,), dtype bool, or None
+        True where a token is real; None where all are.
+    key : str, default=""
+        Key of the content of ``inputs``, where it is known.
+    """
+
+    inputs: Any
+    mask: Any = None
+    key: str = ""
+
+    def content_key(self) -> str:
+        """Return the key of the content of the input."""
+        return self.key or content_key(np.asarray(self.inputs))
+
+
+@dataclass(frozen=True)
+class RecalledPreparation:
+    """A preparation whose results are kept; runs in worker processes, as the preparation does.
+
+    Parameters
+    ----------
+    preparation : callable
+        One subject's cells in, :class:`Prepared` or None out. Its ``also_reads``, if it has one,
+        names further files on which the result depends.
+    store : FeatureStore
+        Where results are kept.
+    key : str
+        Key of the preparation and its options.
+    modality, backbone : str
+        For :meth:`adestim.store.FeatureStore.info`.
+    """
+
+    preparation: Callable[[tuple], Prepared | None]
+    store: FeatureStore
+    key: str
+    modality: str
+    backbone: str
+
+    @classmethod
+    def of(
+        cls, preparation: Callable, store: FeatureStore, modality: str, backbone: str
+    ) -> RecalledPreparation:
+        """Return a preparation whose results are kept."""
+        key = key_of_preparation(modality, preparation)
+        return cls(preparation, store, key, modality, backbone)
+
+    def __call__(self, cells: tuple) -> Prepared | None:
+        """Return what was prepared before; prepare and keep what was not."""
+        further = getattr(self.preparation, "also_reads", None)
+        key = key_of_cells(self.key, cells, [] if further is None else further(cells), self.store)
+        record = self.store.get("inputs", key) if key else None
+        if record is not None:
+            return as_prepared(record)
+        prepared = self.preparation(cells)
+        if prepared is None or not key:
+            return prepared
+        prepared = prepared._replace(key=content_key(np.asarray(prepared.inputs)))
+        arrays = {"inputs": prepared.inputs, "mask": prepared.mask}
+        record = self.store.put(
+            "inputs",
+            key,
+            {name: value for name, value in arrays.items() if value is not None},
+            content=prepared.key,
+            modality=self.modality,
+            backbone=self.backbone,
+        )
+        return prepared if record is None else as_prepared(record)
+
+
+def key_of_preparation(modality: str, preparation: Callable) -> str:
+    """Return the key of a preparation, its options and the format of records.
+
+    Parameters
+    ----------
+    modality : str
+        What it prepares.
+    preparation : callable
+        Its content counts: a dataclass's fields, whatever else pickles.
+
+    Returns
+    -------
+    str
+    """
+    return content_key(FORMAT, PREPARATION_VERSION, modality, preparation)
+
+
+def key_of_cells(key: str, cells: tuple, files: Sequence[Path], store: FeatureStore) -> str | None:
+    """Return the key of what a preparation makes of some cells.
+
+    Parameters
+    ----------
+    key : str
+        That of the preparation.
+    cells : tuple
+        One subject's cells; of a path the file counts.
+    files : sequence of Path
+        Further files on which the result depends.
+    store : FeatureStore
+        Remembers digests of files.
+
+    Returns
+    -------
+    str or None
+        None where a cell cannot be read.
+    """
+    try:
+        return content_key(key, [cell_content(cell, store) for cell in (*cells, *files)])
+    # Whatever is wrong with a file, the preparation says it in words of its own.
+    except Exception:
+        return None
+
+
+def as_prepared(record: Record) -> Prepared:
+    """Return a record of the first stage as what it holds."""
+    arrays = record.arrays
+    return Prepared(arrays["inputs"], arrays.get("mask"), record.metadata["content"])
+
+
+def cell_content(cell: Any, store: FeatureStore) -> str:
+    """Return the key of a cell's content: of a path, that of the file."""
+    if is_missing(cell):
+        return ""
+    if not isinstance(cell, (str, os.PathLike)) or not Path(cell).expanduser().is_file():
+        return content_key(cell)
+    path = Path(cell).expanduser()
+    twins = [path.with_suffix(ending) for ending in PAIRS if path.suffix in PAIRS]
+    files = sorted({path, *(twin for twin in twins if twin.is_file())})
+    endings = "".join(path.suffixes[-2:])
+    return content_key(endings, [store.file_digest(file) for file in files])
+
+
+@dataclass(frozen=True)
+class TokenShelf:
+    """The part of a store that holds one model's tokens.
+
+    Parameters
+    ----------
+    store : FeatureStore
+        The store.
+    spec : BackboneSpec
+        The model.
+    modality : str
+        Its modality.
+    precision : str
+        Precision of the forward pass.
+    """
+
+    store: FeatureStore
+    spec: BackboneSpec
+    modality: str
+    precision: str
+
+    def find(self, prepared: Prepared) -> Encoding | None:
+        """Return a subject's encoding, unread, or None where it was not made yet."""
+        record = self.store.get("tokens", self._key(prepared))
+        return None if record is None else self._encoding(prepared, record)
+
+    def keep(self, prepared: Prepared, encoding: Encoding) -> Encoding:
+        """Write a subject's tokens; return the encoding, unread where that succeeded."""
+        arrays = {
+            "tokens": self.store.narrow(encoding.tokens),
+            "mask": encoding.mask,
+            "pooled": encoding.pooled,
+        }
+        record = self.store.put(
+            "tokens",
+            self._key(prepared),
+            {name: value for name, value in arrays.items() if value is not None},
+            modality=self.modality,
+            backbone=self.spec.name,
+        )
+        return encoding if record is None else self._encoding(prepared, record)
+
+    def _key(self, prepared: Prepared) -> str:
+        """Return the key of a subject's tokens."""
+        parts = self.spec.identity(), self.precision, self.store.dtype
+        return content_key(FORMAT, prepared.content_key(), parts)
+
+    def _encoding(self, prepared: Prepared, record: Record) -> Encoding:
+        """Return an encoding whose arrays are read when they are asked for."""
+        tokens, mask, pooled = (record.arrays.get(name) for name in ("tokens", "mask", "pooled"))
+        parts: tuple[Any, ...] = (prepared.inputs, tokens, mask, self.spec, pooled)
+        return Encoding(*parts)
+
+
+def recalled(
+    shelf: TokenShelf | None,
+    prepared: list[Prepared | None],
+    encode: Callable[[list, Callable[[int, Encoding], Encoding]], list[Encoding | None]],
+) -> list[Encoding | None]:
+    """Return encodings: those on the shelf; the others are made, and put there one by one.
+
+    Parameters
+    ----------
+    shelf : TokenShelf or None
+        Where tokens are kept; None for nowhere.
+    prepared : list of (Prepared or None)
+        One a subject.
+    encode : callable
+        Takes inputs, None where nothing is to be done, and what is to become of each encoding as
+        soon as it is made.
+
+    Returns
+    -------
+    list of (Encoding or None)
+    """
+    if shelf is None:
+        return encode(
+            [None if item is None else item.inputs for item in prepared],
+            lambda _, encoding: encoding,
+        )
+    found = [None if item is None else shelf.find(item) for item in prepared]
+    wanted = [
+        item.inputs if item is not None and known is None else None
+        for item, known in zip(prepared, found, strict=True)
+    ]
+    made = encode(wanted, lambda row, encoding: shelf.keep(prepared[row], encoding))
+    return [known or new for known, new in zip(found, made, strict=True)]

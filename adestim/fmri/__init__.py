@@ -1,5 +1,0 @@
-"""Functional MRI: runs and ROI series, their cleaning, and the connectome backbone."""
-
-from adestim.fmri.extractor import FMRIExtractor
-
-__all__ = ["FMRIExtractor"]

@@ -1,0 +1,304 @@
+"""How the predictions of several anchors become one, whoever lacks which of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from scipy.special import log_softmax, softmax, xlogy
+from sklearn.base import clone
+
+from adestim.exceptions import DataWarning
+from adestim.fusion._targets import TrainingSet
+from adestim.training.phase_one.logistic import fit_logistic
+
+__all__ = [
+    "Aggregation",
+    "ByConfidence",
+    "BySkill",
+    "Mean",
+    "Stacked",
+    "Validated",
+    "cross_fitted",
+    "judged_by_log_loss",
+]
+
+SMALLEST_PROBABILITY = 1e-12
+# Log-odds have a scale of their own, so scikit-learn's default penalty suits any number of rows.
+STACKING_PENALTY = 1.0
+
+
+class Validated(NamedTuple):
+    """What the anchors' nets say of subjects whose outcome they were not fitted to.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n_subjects, n_anchors, n_outputs)
+        The nets' outputs.
+    present : ndarray of shape (n_subjects, n_anchors), dtype bool
+        Which anchors a subject has.
+    targets : ndarray of shape (n_subjects,)
+        Classes as integers from 0, or numbers.
+    weight : ndarray of shape (n_subjects,)
+        Weights of the subjects.
+    """
+
+    outputs: np.ndarray
+    present: np.ndarray
+    targets: np.ndarray
+    weight: np.ndarray
+
+
+class Aggregation(Protocol):
+    """A rule that combines the predictions of several anchors."""
+
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return one prediction a subject.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_subjects, n_anchors, n_values)
+            Every anchor's class probabilities, or numbers.
+        present : ndarray of shape (n_subjects, n_anchors), dtype bool
+            Which anchors a subject has; who has none is judged by all of them, through their
+            stand-ins.
+
+        Returns
+        -------
+        ndarray of shape (n_subjects, n_values)
+        """
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean over the anchors that a subject has."""
+
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return means (n_subjects, n_values)."""
+        return weighted_mean(values, np.ones(present.shape), present)
+
+
+@dataclass(frozen=True)
+class ByConfidence:
+    """The mean, an anchor counting the more the surer it is of the subject.
+
+    The weight is one minus the entropy of the anchor's probabilities, as a share of the largest
+    possible one.
+    """
+
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return weighted means (n_subjects, n_classes)."""
+        entropy = -xlogy(values, values).sum(axis=2) / np.log(values.shape[2])
+        return weighted_mean(values, np.maximum(1 - entropy, 0), present)
+
+
+@dataclass(frozen=True, eq=False)
+class BySkill:
+    """The mean, an anchor counting as much as it was better than knowing nothing.
+
+    Parameters
+    ----------
+    skill : ndarray of shape (n_anchors,)
+        Weights, at least 0; who has only anchors of weight 0 gets their plain mean.
+    """
+
+    skill: np.ndarray
+
+    @classmethod
+    def learn(
+        cls, losses: np.ndarray, reference: np.ndarray, present: np.ndarray, weight: np.ndarray
+    ) -> BySkill:
+        """Weigh anchors by how far their loss lies below a reference.
+
+        Parameters
+        ----------
+        losses : ndarray of shape (n_subjects, n_anchors)
+            Losses of subjects that the anchors were not fitted to.
+        reference : ndarray of shape (n_subjects,)
+            Their losses if nothing is known of them.
+        present : ndarray of shape (n_subjects, n_anchors), dtype bool
+            Which anchors a subject has; each is judged on the subjects who have it.
+        weight : ndarray of shape (n_subjects,)
+            Weights of the subjects.
+
+        Returns
+        -------
+        BySkill
+            An anchor that no subject has counts as the others do on average.
+        """
+        having = present * weight[:, None]
+        total = having.sum(axis=0)
+        gain = (having * (reference[:, None] - losses)).sum(axis=0)
+        skill = np.maximum(gain / np.where(total > 0, total, 1), 0)
+        unknown = total == 0
+        skill[unknown] = skill[~unknown].mean() if not unknown.all() else 1.0
+        return cls(skill)
+
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return weighted means (n_subjects, n_values)."""
+        return weighted_mean(values, np.broadcast_to(self.skill, present.shape), present)
+
+
+@dataclass(frozen=True, eq=False)
+class Stacked:
+    """Logistic regression on the anchors' log-odds, those of an absent anchor being 0.
+
+    Parameters
+    ----------
+    coef : ndarray of shape (n_anchors * (n_classes - 1), n_classes - 1)
+        Weights, as log-odds against class 0.
+    intercept : ndarray of shape (n_classes - 1,)
+        Intercepts.
+
+    References
+    ----------
+    D. H. Wolpert, "Stacked generalization", Neural Networks 5, 1992.
+    """
+
+    coef: np.ndarray
+    intercept: np.ndarray
+
+    @classmethod
+    def learn(cls, probabilities, present, targets, weight) -> Stacked:
+        """Fit to anchors' probabilities of subjects that they were not trained on.
+
+        Parameters
+        ----------
+        probabilities : ndarray of shape (n_subjects, n_anchors, n_classes)
+            The anchors' probabilities.
+        present : ndarray of shape (n_subjects, n_anchors), dtype bool
+            Which anchors a subject has.
+        targets : ndarray of shape (n_subjects,)
+            Classes as integers from 0.
+        weight : ndarray of shape (n_subjects,)
+            Weights of the subjects.
+
+        Returns
+        -------
+        Stacked
+        """
+        features = stacking_features(probabilities, present)
+        n_classes = probabilities.shape[2]
+        return cls(*fit_logistic(features, targets, weight, STACKING_PENALTY, n_classes))
+
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return probabilities (n_subjects, n_classes)."""
+        odds = stacking_features(values, present) @ self.coef + self.intercept
+        return softmax(np.pad(odds, ((0, 0), (1, 0))), axis=1)
+
+
+def judged_by_log_loss(unseen: Validated, frequencies: np.ndarray) -> BySkill:
+    """Weigh anchors by their log-loss, beside that of the class frequencies.
+
+    Parameters
+    ----------
+    unseen : Validated
+        The anchors' logits of subjects that they were not fitted to.
+    frequencies : ndarray of shape (n_classes,)
+        Class frequencies of the training subjects.
+
+    Returns
+    -------
+    BySkill
+    """
+    rows = np.arange(len(unseen.targets))
+    losses = -log_softmax(unseen.outputs, axis=2)[rows, :, unseen.targets]
+    reference = -np.log(np.maximum(frequencies, SMALLEST_PROBABILITY))[unseen.targets]
+    return BySkill.learn(losses, reference, unseen.present, unseen.weight)
+
+
+def cross_fitted(
+    estimator: Any,
+    data: TrainingSet,
+    present: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    seed: int,
+) -> Aggregation:
+    """Learn stacking from copies of an estimator that are fitted without the fold they judge.
+
+    Parameters
+    ----------
+    estimator : AnchoredFusionClassifier
+        Whose ``classes_`` and ``anchors_`` are known.
+    data : TrainingSet
+        Its training subjects.
+    present : ndarray of shape (n_subjects, n_anchors), dtype bool
+        Which anchors a subject has.
+    folds : sequence of (train, test) arrays of row numbers
+        Inner folds, by group.
+    seed : int
+        The copies' ``random_state``.
+
+    Returns
+    -------
+    Stacked or Mean
+        The mean where there are no folds, which is warned of.
+    """
+    if not folds:
+        warnings.warn(
+            "A class has a single group, so there are no inner folds for aggregate='stacked': "
+            "the anchors' probabilities are averaged.",
+            DataWarning,
+            stacklevel=7,
+        )
+        return Mean()
+    copy = clone(estimator).set_callbacks()
+    # The weights of the subjects hold those of the classes already.
+    copy.set_params(
+        aggregate="mean", calibrate=None, class_weight=None, verbose=0, random_state=seed
+    )
+    probabilities = np.concatenate(
+        [held_out(copy, estimator, data, present, train, test) for train, test in folds]
+    )
+    rows = np.concatenate([test for _, test in folds])
+    return Stacked.learn(probabilities, present[rows], data.targets[rows], data.weight[rows])
+
+
+def held_out(copy, estimator, data, present, train, test) -> np.ndarray:
+    """Return probabilities (n_test, n_anchors, n_classes), even ones by anchors not trained."""
+    anchors, classes = estimator.anchors_, estimator.classes_
+    probabilities = np.full((len(test), len(anchors), len(classes)), 1 / len(classes))
+    trained = [name for place, name in enumerate(anchors) if present[train, place].any()]
+    if trained:
+        copy.set_params(anchor=trained)
+        with warnings.catch_warnings():
+            # What is wrong with the training subjects has been said of all of them.
+            warnings.simplefilter("ignore", DataWarning)
+            copy.fit(
+                data.frame.iloc[train],
+                classes[data.targets[train]],
+                groups=data.groups[train],
+                sample_weight=data.weight[train],
+            )
+        for name, found in copy.predict_proba_by_anchor(data.frame.iloc[test]).items():
+            probabilities[:, anchors.index(name)] = found
+    return probabilities
+
+
+def weighted_mean(values: np.ndarray, weight: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return means over the anchors that count, equal ones where all weights are 0."""
+    counted = counting(present)
+    shares = weight * counted
+    shares = np.where(shares.sum(axis=1, keepdims=True) > 0, shares, counted)
+    shares = shares / shares.sum(axis=1, keepdims=True)
+    return np.einsum("nak,na->nk", values, shares)
+
+
+def counting(present: np.ndarray) -> np.ndarray:
+    """Return 1.0 for anchors that judge a subject: those it has, or all where it has none."""
+    return np.where(present.any(axis=1, keepdims=True), present, True).astype(float)
+
+
+def stacking_features(probabilities: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return the anchors' log-odds side by side, 0 where an anchor does not judge."""
+    odds = log_odds(probabilities) * counting(present)[:, :, None]
+    return odds.reshape(len(odds), -1)
+
+
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return log-odds against class 0; the last axis is shorter by one."""
+    logs = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
+    return logs[..., 1:] - logs[..., :1]

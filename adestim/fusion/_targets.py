@@ -1,0 +1,154 @@
+"""Checking what a fusion is trained on: table, labels or numbers, weights, groups."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils import check_array, check_consistent_length, column_or_1d, compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight
+
+from adestim._support.groups import own_groups
+from adestim.encoding.tables import check_fusion_table
+from adestim.exceptions import InputError
+
+__all__ = ["TrainingSet", "check_classes", "check_numbers"]
+
+
+class TrainingSet(NamedTuple):
+    """A checked training set; subjects of weight 0 are left out.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n_subjects, n_columns)
+        The table.
+    targets : ndarray of shape (n_subjects,)
+        Classes as integers from 0, or numbers as floats.
+    weight : ndarray of shape (n_subjects,)
+        Weights, those of the classes included.
+    groups : ndarray of shape (n_subjects,)
+        Groups as integers.
+    """
+
+    frame: pd.DataFrame
+    targets: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray
+
+
+def check_classes(
+    estimator, X, y, groups, sample_weight, class_weight
+) -> tuple[TrainingSet, np.ndarray]:
+    """Check and encode a training set of classes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table.
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    groups, sample_weight : array-like of shape (n_subjects,) or None
+        As in ``fit``.
+    class_weight : dict, "balanced" or None
+        Weights of the classes.
+
+    Returns
+    -------
+    data : TrainingSet
+        The subjects.
+    classes : ndarray of shape (n_classes,)
+        Class labels.
+
+    Raises
+    ------
+    InputError
+        When y has a single class.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    frame = check_fusion_table(estimator, X, reset=True)
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(frame, y)
+    check_classification_targets(y)
+    weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    kept = weight > 0
+    encoder = LabelEncoder().fit(y[kept])
+    if len(encoder.classes_) < 2:
+        raise InputError(
+            f"{name} needs at least 2 classes in y",
+            got=f"{len(encoder.classes_)} class",
+            remedy="Check the labels, or the split that left one class out",
+        )
+    data = TrainingSet(
+        frame=frame[kept],
+        targets=encoder.transform(y[kept]),
+        weight=weight[kept] * compute_sample_weight(class_weight, y[kept]),
+        groups=checked_groups(groups, frame, kept),
+    )
+    return data, encoder.classes_
+
+
+def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
+    """Check a training set of numbers.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table.
+    y : array-like of shape (n_subjects,)
+        Numbers.
+    groups, sample_weight : array-like of shape (n_subjects,) or None
+        As in ``fit``.
+
+    Returns
+    -------
+    TrainingSet
+
+    Raises
+    ------
+    InputError
+        When y holds something else than numbers, or there is a single subject.
+    """
+    name = type(estimator).__name__
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    frame = check_fusion_table(estimator, X, reset=True)
+    y = as_numbers(column_or_1d(y, warn=True), name)
+    check_consistent_length(frame, y)
+    weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    kept = weight > 0
+    if kept.sum() < 2:
+        raise InputError(
+            f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
+        )
+    return TrainingSet(frame[kept], y[kept], weight[kept], checked_groups(groups, frame, kept))
+
+
+def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
+    """Return finite floats, or say what y is, but not what it holds."""
+    try:
+        y = y.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name} predicts numbers, so that y must hold numbers",
+            got=f"dtype {y.dtype}",
+            remedy="For classes, use AnchoredFusionClassifier",
+        ) from None
+    return check_array(y, ensure_2d=False, input_name="y")
+
+
+def checked_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
+    """Return the groups of the kept rows as integers, the table's own where none are given."""
+    if groups is None:
+        return own_groups(frame[kept])
+    groups = column_or_1d(groups)
+    check_consistent_length(frame, groups)
+    return np.unique(groups[kept], return_inverse=True)[1]

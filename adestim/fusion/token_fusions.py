@@ -1,0 +1,374 @@
+"""Fusions without an anchor, as rivals: the same phase 1, tokens and trainer, another module."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+from scipy.special import softmax
+
+from adestim._support.docs import fill_docs
+from adestim._support.sklearn import Interval, StrOptions
+from adestim.fusion._anchor_inputs import HEAD_WIDTH
+from adestim.fusion._base import TRAINER_CONSTRAINTS, FusionClassifier
+from adestim.training.nets.rivals import (
+    ConcatFusion,
+    CrossAttentionFusion,
+    LinearFusion,
+    SelfAttentionFusion,
+)
+
+__all__ = [
+    "ConcatFusionClassifier",
+    "CrossAttentionFusionClassifier",
+    "LinearFusionClassifier",
+    "SelfAttentionFusionClassifier",
+    "TokenFusionClassifier",
+]
+
+NET = "fusion"
+
+
+class TokenFusionClassifier(FusionClassifier):
+    """Base of the fusions that read all modalities alike: one net, no anchor."""
+
+    dropout: float
+
+    _parameter_constraints: ClassVar[dict] = {
+        "start": [StrOptions({"late", "average", "stacked"})],
+        "n_trees": [Interval(Integral, 0, None, closed="left")],
+        "width": [Interval(Integral, 8, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        **TRAINER_CONSTRAINTS,
+    }
+
+    def _net_names(self, modalities):
+        return [NET]
+
+    def _start_of(self, name):
+        return self.start, None
+
+    def _combined(self, outputs, present):
+        return softmax(outputs[:, 0], axis=1)
+
+    def _sizes(self) -> dict[str, Any]:
+        """Return what every fusion's module is built from."""
+        return {
+            "shapes": self._inputs.shapes(),
+            "width": self.width,
+            "n_outputs": self._inputs.n_outputs,
+            "dropout": self.dropout,
+        }
+
+
+class PooledFusionClassifier(TokenFusionClassifier):
+    """Base of the fusions of mean tokens."""
+
+    def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
+        self,
+        *,
+        start="late",
+        n_trees=200,
+        width=32,
+        dropout=0.1,
+        modality_dropout=0.1,
+        max_epochs=40,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        patience=15,
+        validation_fraction=0.2,
+        class_weight=None,
+        device="auto",
+        precision="float32",
+        random_state=None,
+        verbose=0,
+    ):
+        self.start = start
+        self.n_trees = n_trees
+        self.width = width
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+
+class AttentionFusionClassifier(TokenFusionClassifier):
+    """Base of the fusions by transformer blocks."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        **TokenFusionClassifier._parameter_constraints,
+        "depth": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
+        self,
+        *,
+        start="late",
+        n_trees=200,
+        width=32,
+        depth=2,
+        dropout=0.1,
+        modality_dropout=0.1,
+        max_epochs=40,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        patience=15,
+        validation_fraction=0.2,
+        class_weight=None,
+        device="auto",
+        precision="float32",
+        random_state=None,
+        verbose=0,
+    ):
+        self.start = start
+        self.n_trees = n_trees
+        self.width = width
+        self.depth = depth
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _sizes(self):
+        return super()._sizes() | {"depth": self.depth, "n_heads": self.width // HEAD_WIDTH}
+
+
+@fill_docs
+class ConcatFusionClassifier(PooledFusionClassifier):
+    """Classify from the modalities' mean tokens, side by side.
+
+    A missing modality's part is zero. One hidden layer reads all parts.
+
+    Parameters
+    ----------
+    %(rival_start)s
+    %(n_trees)s
+    width : int, default=32
+        Width that all tokens are brought to; a multiple of 8.
+    %(trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s
+
+    Attributes
+    ----------
+    %(classes_attributes)s
+    %(rival_attributes)s
+
+    See Also
+    --------
+    adestim.AnchoredFusionClassifier : The method that this is a rival of.
+    adestim.evaluation.rivals : All rivals by name.
+
+    Notes
+    -----
+    %(rival_notes)s
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import ConcatFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
+    >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
+    >>> X.loc[::5, "csf__tau"] = np.nan
+    >>> model = ConcatFusionClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (80, 2)
+    """
+
+    def _module(self, name):
+        return ConcatFusion(**self._sizes())
+
+
+@fill_docs
+class LinearFusionClassifier(PooledFusionClassifier):
+    """Classify from one linear map of every modality's mean token.
+
+    What the maps give is averaged over the modalities that a subject has, so nothing joint can be
+    learned beyond a weighting: the least that a fusion does.
+
+    Parameters
+    ----------
+    %(rival_start)s
+    %(n_trees)s
+    width : int, default=32
+        Width that all tokens are brought to; a multiple of 8.
+    %(trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s
+
+    Attributes
+    ----------
+    %(classes_attributes)s
+    %(rival_attributes)s
+
+    See Also
+    --------
+    adestim.AnchoredFusionClassifier : The method that this is a rival of.
+    adestim.evaluation.rivals : All rivals by name.
+
+    Notes
+    -----
+    %(rival_notes)s
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import LinearFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
+    >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
+    >>> X.loc[::5, "csf__tau"] = np.nan
+    >>> model = LinearFusionClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (80, 2)
+    """
+
+    def _module(self, name):
+        return LinearFusion(**self._sizes())
+
+
+@fill_docs
+class SelfAttentionFusionClassifier(AttentionFusionClassifier):
+    """Classify by one transformer over the tokens of all modalities.
+
+    Every token carries a learned embedding of its modality; a class token is pooled. What is
+    missing is masked as a key.
+
+    Parameters
+    ----------
+    %(rival_start)s
+    %(n_trees)s
+    width : int, default=32
+        Width that all tokens are brought to; a multiple of 8.
+    depth : int, default=2
+        Number of blocks.
+    %(trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s
+
+    Attributes
+    ----------
+    %(classes_attributes)s
+    %(rival_attributes)s
+
+    See Also
+    --------
+    adestim.AnchoredFusionClassifier : The method that this is a rival of.
+    adestim.evaluation.rivals : All rivals by name.
+
+    Notes
+    -----
+    %(rival_notes)s
+
+    References
+    ----------
+    A. Vaswani et al., "Attention is all you need", NeurIPS 2017; the class token is that of
+    J. Devlin et al., "BERT", NAACL 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import SelfAttentionFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
+    >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
+    >>> X.loc[::5, "csf__tau"] = np.nan
+    >>> model = SelfAttentionFusionClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (80, 2)
+    """
+
+    def _module(self, name):
+        return SelfAttentionFusion(**self._sizes())
+
+
+@fill_docs
+class CrossAttentionFusionClassifier(AttentionFusionClassifier):
+    """Classify from modalities each of which reads the others by cross-attention.
+
+    Every modality's mean token reads the other modalities' tokens in blocks of its own; the
+    results are averaged over the modalities that a subject has.
+
+    Parameters
+    ----------
+    %(rival_start)s
+    %(n_trees)s
+    width : int, default=32
+        Width that all tokens are brought to; a multiple of 8.
+    depth : int, default=2
+        Number of blocks.
+    %(trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s
+
+    Attributes
+    ----------
+    %(classes_attributes)s
+    %(rival_attributes)s
+
+    See Also
+    --------
+    adestim.AnchoredFusionClassifier : The method that this is a rival of.
+    adestim.evaluation.rivals : All rivals by name.
+
+    Notes
+    -----
+    %(rival_notes)s
+
+    References
+    ----------
+    Y.-H. H. Tsai et al., "Multimodal transformer for unaligned multimodal language sequences", ACL
+    2019: pairwise cross-attention; here one modality reads all others at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import CrossAttentionFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
+    >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
+    >>> X.loc[::5, "csf__tau"] = np.nan
+    >>> model = CrossAttentionFusionClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape
+    (80, 2)
+    """
+
+    def _module(self, name):
+        return CrossAttentionFusion(**self._sizes())

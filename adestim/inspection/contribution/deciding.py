@@ -1,0 +1,280 @@
+"""Which anchor decides for whom, and whether anchors agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import xlogy
+from sklearn.base import is_classifier
+
+from adestim.encoding.tables import check_fusion_table, modality_columns, patterns_of
+from adestim.exceptions import InputError
+from adestim.fusion._aggregation import (
+    Aggregation,
+    ByConfidence,
+    BySkill,
+    Mean,
+    Stacked,
+    counting,
+    stacking_features,
+)
+from adestim.inspection.contribution.hiding import split_estimator
+
+__all__ = ["AnchorDecisions", "deciding_anchor"]
+
+FEWEST_FOR_CORRELATION = 3
+
+
+@dataclass(frozen=True, eq=False)
+class AnchorDecisions:
+    """What every anchor says of every subject, and how much it counts.
+
+    Parameters
+    ----------
+    weights : DataFrame of shape (n_subjects, n_anchors)
+        How much an anchor counts where the anchors are combined; a subject's sum to 1, and an
+        anchor that does not judge the subject has 0.
+    confidences : DataFrame of shape (n_subjects, n_anchors)
+        One minus the normalised entropy of an anchor's probabilities; of a regressor the distance
+        of its prediction from the training mean, in standard deviations of the training subjects'
+        numbers. NaN where an anchor does not judge.
+    decisions : DataFrame of shape (n_subjects, n_anchors)
+        Most probable class, or number; missing where an anchor does not judge.
+    table : DataFrame of shape (n_subjects, 6)
+        ``anchor``, the one of the largest weight times confidence; its ``weight``, ``confidence``
+        and ``decision``; the decision of all ``combined``; and whether the two ``agree``, for
+        numbers whether they lie on one side of the training mean.
+    agreement : DataFrame of shape (n_anchors, n_anchors)
+        Share of subjects judged by both of whom two anchors say the same class; of a regressor
+        the correlation of their predictions. NaN where there are no such subjects.
+
+    See Also
+    --------
+    adestim.inspection.AnchorsDisplay : Draws the agreement.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.inspection import AnchorDecisions
+    >>> shares = pd.DataFrame({"mri": [0.5, 0.5], "csf": [0.5, 0.5]})
+    >>> sure = pd.DataFrame({"mri": [0.9, 0.1], "csf": [0.2, 0.3]})
+    >>> said = pd.DataFrame({"mri": ["AD", "CN"], "csf": ["CN", "CN"]})
+    >>> table = pd.DataFrame({"anchor": ["mri", "csf"], "agree": [True, True]})
+    >>> AnchorDecisions(shares, sure, said, table, shares).summary()["n_decides"].to_dict()
+    {'mri': 1, 'csf': 1}
+    """
+
+    weights: pd.DataFrame
+    confidences: pd.DataFrame
+    decisions: pd.DataFrame
+    table: pd.DataFrame
+    agreement: pd.DataFrame
+
+    def summary(self) -> pd.DataFrame:
+        """Return how often every anchor judges and decides.
+
+        Returns
+        -------
+        DataFrame
+            A row an anchor: ``n_judged``, ``n_decides`` and ``share`` of all subjects;
+            ``mean_weight`` and ``mean_confidence`` over those that it judges, and
+            ``agrees_with_combined`` where it decides.
+        """
+        judged = self.confidences.notna()
+        decides = self.table["anchor"].value_counts().reindex(self.weights.columns, fill_value=0)
+        return pd.DataFrame(
+            {
+                "n_judged": judged.sum(),
+                "n_decides": decides,
+                "share": decides / max(len(self.table), 1),
+                "mean_weight": self.weights.where(judged).mean(),
+                "mean_confidence": self.confidences.mean(),
+                "agrees_with_combined": self.table.groupby("anchor")["agree"].mean(),
+            },
+            index=pd.Index(self.weights.columns, name="anchor"),
+        )
+
+
+def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
+    """Say which anchor decides for whom.
+
+    An anchor's say is its weight, where the anchors are combined, times how sure it is of the
+    subject. Anchors that a subject lacks do not judge it; who lacks all anchors is judged by all,
+    through the stand-ins that they learned.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted :class:`adestim.AnchoredFusionClassifier` or
+        :class:`adestim.AnchoredFusionRegressor`, or a pipeline that ends in one.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table as ``estimator.predict`` takes it.
+
+    Returns
+    -------
+    AnchorDecisions
+
+    Raises
+    ------
+    InputError
+        When the estimator has no anchors, or the table lacks a modality.
+    NotFittedError
+        When the estimator is not fitted.
+    NoModalityError
+        When a subject has no modality at all.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import AnchoredFusionClassifier
+    >>> from adestim.inspection import deciding_anchor
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["mri__a", "csf__tau"])
+    >>> y = np.where(X["mri__a"] > 0, "AD", "CN")
+    >>> X.loc[0, "mri__a"] = np.nan
+    >>> model = AnchoredFusionClassifier(start="average", max_epochs=2).fit(X, y)
+    >>> decided = deciding_anchor(model, X)
+    >>> decided.table.loc[0, "anchor"]
+    'csf'
+    >>> decided.agreement.shape
+    (2, 2)
+    """
+    model, table = split_estimator(estimator, X)
+    require_anchors(model)
+    values = by_anchor(model, table)
+    counted = judging(model, table)
+    index, anchors = pd.DataFrame(table).index, list(model.anchors_)
+    weights = weights_of(model.aggregation_, values, counted)
+    confidence = np.where(counted, confidence_of(model, values), np.nan)
+    said = decisions_of(model, values, counted)
+    decided = np.where(counted, weights * confidence, -1).argmax(axis=1)
+    decisions = pd.DataFrame(said, index, anchors)
+    combined = model.predict(table)
+    rows = np.arange(len(decided))
+    outcome = pd.DataFrame(
+        {
+            "anchor": np.array(anchors, dtype=object)[decided],
+            "weight": weights[rows, decided],
+            "confidence": confidence[rows, decided],
+            "decision": said[rows, decided],
+            "combined": combined,
+            "agree": same_side(model, said[rows, decided], combined),
+        },
+        index=index,
+    )
+    return AnchorDecisions(
+        weights=pd.DataFrame(weights, index, anchors),
+        confidences=pd.DataFrame(confidence, index, anchors),
+        decisions=decisions,
+        table=outcome,
+        agreement=agreement_of(model, decisions),
+    )
+
+
+def require_anchors(model: Any) -> None:
+    """Refuse a model that has no anchors."""
+    if not hasattr(model, "anchors_"):
+        raise InputError(
+            "deciding_anchor takes a fusion that has anchors",
+            got=type(model).__name__,
+            remedy="Pass a fitted AnchoredFusionClassifier or AnchoredFusionRegressor",
+        )
+
+
+def by_anchor(model: Any, table: Any) -> np.ndarray:
+    """Return every anchor's probabilities or number, (n_subjects, n_anchors, n_values)."""
+    ask = model.predict_proba_by_anchor if is_classifier(model) else model.predict_by_anchor
+    answers = ask(table)
+    values = np.stack([answers[name] for name in model.anchors_], axis=1)
+    return values.reshape(len(values), len(model.anchors_), -1)
+
+
+def judging(model: Any, table: Any) -> np.ndarray:
+    """Return which anchors judge whom, (n_subjects, n_anchors)."""
+    frame = check_fusion_table(model, table, reset=False)
+    present = patterns_of(frame, modality_columns(frame, model.modalities_))
+    return counting(present[model.anchors_].to_numpy()).astype(bool)
+
+
+def weights_of(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return how much every anchor counts, rows summing to 1; alike where nothing tells."""
+    raw = say_of(rule, values, counted) * counted
+    raw = np.where(raw.sum(axis=1, keepdims=True) > 0, raw, counted)
+    return raw / raw.sum(axis=1, keepdims=True)
+
+
+@singledispatch
+def say_of(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return what anchors count where a rule combines them, not yet shares of 1."""
+    raise InputError(
+        "The rule that combines the anchors must tell what each counts",
+        got=type(rule).__name__,
+    )
+
+
+@say_of.register
+def _(rule: Mean, values, counted):
+    return np.ones(counted.shape)
+
+
+@say_of.register
+def _(rule: BySkill, values, counted):
+    return np.broadcast_to(rule.skill, counted.shape)
+
+
+@say_of.register
+def _(rule: ByConfidence, values, counted):
+    return certainty(values)
+
+
+@say_of.register
+def _(rule: Stacked, values, counted):
+    # What an anchor moves the log-odds by, whichever way.
+    n_anchors, n_odds = values.shape[1], rule.coef.shape[1]
+    features = stacking_features(values, counted).reshape(len(values), n_anchors, n_odds)
+    parts = np.einsum("nak,akj->naj", features, rule.coef.reshape(n_anchors, n_odds, n_odds))
+    return np.abs(parts).sum(axis=2)
+
+
+def certainty(probabilities: np.ndarray) -> np.ndarray:
+    """Return one minus the entropy of the last axis, as a share of the largest possible one."""
+    entropy = -xlogy(probabilities, probabilities).sum(axis=-1)
+    return np.maximum(1 - entropy / np.log(probabilities.shape[-1]), 0)
+
+
+def confidence_of(model: Any, values: np.ndarray) -> np.ndarray:
+    """Return how sure every anchor is, (n_subjects, n_anchors)."""
+    if is_classifier(model):
+        return certainty(values)
+    return np.abs(values[:, :, 0] - model.target_mean_) / model.target_scale_
+
+
+def decisions_of(model: Any, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Return every anchor's class or number, missing where it does not judge."""
+    if is_classifier(model):
+        return np.where(counted, model.classes_.astype(object)[values.argmax(axis=2)], None)
+    return np.where(counted, values[:, :, 0], np.nan)
+
+
+def same_side(model: Any, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return where two decisions are one, or two numbers on one side of the training mean."""
+    if is_classifier(model):
+        return np.asarray(one == other, dtype=bool)
+    return (one > model.target_mean_) == (other > model.target_mean_)
+
+
+def agreement_of(model: Any, decisions: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of equal decisions, or the correlation, of every pair of anchors."""
+    if not is_classifier(model):
+        return decisions.corr(min_periods=FEWEST_FOR_CORRELATION)
+    values, judged = decisions.to_numpy(), decisions.notna().to_numpy()
+    both = judged[:, :, None] & judged[:, None, :]
+    equal = (values[:, :, None] == values[:, None, :]) & both
+    count = both.sum(axis=0)
+    share = np.divide(equal.sum(axis=0), count, out=np.full(count.shape, np.nan), where=count > 0)
+    return pd.DataFrame(share, index=decisions.columns, columns=decisions.columns)

@@ -1,0 +1,275 @@
+"""Asking a fitted model about subjects some of whose modalities are hidden.
+
+What is hidden becomes a missing cell of the table that the model reads, as those of its training
+subjects who lacked the modality. Nothing is replaced by means or by other subjects' data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier, is_regressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from adestim._support.positive_class import positive_of
+from adestim.encoding.tables import check_fusion_table, modality_columns, patterns_of
+from adestim.exceptions import InputError
+
+__all__ = ["HidingReader", "output_column", "split_estimator"]
+
+
+def split_estimator(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return the model that an estimator ends in, and the table that this model reads.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A fitted model, or a fitted pipeline that ends in one.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table as ``estimator.predict`` takes it.
+
+    Returns
+    -------
+    model : estimator
+        The last step.
+    table : {DataFrame, ndarray} of shape (n_subjects, n_modalities or n_features)
+        The table after all earlier steps.
+
+    Raises
+    ------
+    NotFittedError
+        When the estimator is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from adestim.inspection.contribution.hiding import split_estimator
+    >>> pipeline = make_pipeline(StandardScaler(), LogisticRegression())
+    >>> model, table = split_estimator(pipeline.fit([[1.0], [3.0]], [0, 1]), [[5.0]])
+    >>> model, table.item()
+    (LogisticRegression(), 3.0)
+    """
+    check_is_fitted(estimator)
+    if not isinstance(estimator, Pipeline):
+        return estimator, X
+    table = estimator[:-1].transform(X) if len(estimator.steps) > 1 else X
+    return split_estimator(estimator.steps[-1][1], table)
+
+
+@dataclass(frozen=True, eq=False)
+class HidingReader:
+    """A fitted model and a table, to be asked about any part of its modalities.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted classifier or regressor that reads missing modalities.
+    frame : DataFrame of shape (n_subjects, n_modalities or n_features)
+        The table that it reads.
+    columns : mapping of str to sequence of int
+        Positions of every modality's columns.
+    present : DataFrame of bool of shape (n_subjects, n_modalities)
+        Who has what.
+    baseline : ndarray of shape (n_classes,) or (1,)
+        What is said of a subject of whom nothing is known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sklearn.ensemble import HistGradientBoostingClassifier
+    >>> from adestim.inspection.contribution.hiding import HidingReader
+    >>> X = pd.DataFrame({"mri__a": np.arange(60.0), "csf__tau": np.arange(60.0) % 7})
+    >>> model = HistGradientBoostingClassifier().fit(X, X["mri__a"] > 29)
+    >>> reader = HidingReader.of(model, X, baseline=[0.5, 0.5])
+    >>> reader.answers(np.array([False, False]))[0]
+    array([0.5, 0.5])
+    >>> reader.answers(np.array([True, False])).argmax(axis=1)[[0, 59]]
+    array([0, 1])
+    """
+
+    model: Any
+    frame: pd.DataFrame
+    columns: Mapping[str, Sequence[int]]
+    present: pd.DataFrame
+    baseline: np.ndarray
+
+    @classmethod
+    def of(cls, estimator: Any, X: Any, baseline: Any = None) -> HidingReader:
+        """Prepare to ask an estimator.
+
+        Parameters
+        ----------
+        estimator : estimator
+            A fitted model, or a pipeline that ends in one.
+        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+            Table as ``estimator.predict`` takes it.
+        baseline : array-like of shape (n_classes,) or float, default=None
+            What is said of a subject of whom nothing is known; None takes the model's training
+            prevalence, weights of subjects and classes included, or the training mean of a number.
+
+        Returns
+        -------
+        HidingReader
+
+        Raises
+        ------
+        InputError
+            When the estimator neither classifies nor predicts a number, the table lacks a
+            modality, or ``baseline`` does not fit the classes or is needed.
+        NotFittedError
+            When the estimator is not fitted.
+        """
+        if not (is_classifier(estimator) or is_regressor(estimator)):
+            raise InputError(
+                "The estimator must be a classifier or a regressor",
+                got=type(estimator).__name__,
+            )
+        model, table = split_estimator(estimator, X)
+        frame = check_fusion_table(model, table, reset=False)
+        columns = columns_of(model, frame)
+        start = training_baseline(model) if baseline is None else baseline
+        return cls(model, frame, columns, patterns_of(frame, columns), checked(start, model))
+
+    def answers(self, kept: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Return what the model says when it is shown a part of the modalities.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (n_modalities,), dtype bool
+            Which modalities are shown.
+        rows : ndarray of int, default=None
+            Positions of the subjects to ask about; None for all.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes) or (n_rows, 1)
+            Probabilities, or numbers; the baseline for who has nothing left.
+
+        Raises
+        ------
+        NoModalityError
+            When a subject has nothing before anything is hidden.
+        """
+        rows = np.arange(len(self.frame)) if rows is None else rows
+        asked = (self.present.to_numpy()[rows] & kept).any(axis=1) | kept.all()
+        answers = np.tile(self.baseline, (len(rows), 1))
+        if asked.any():
+            answers[asked] = self._ask(rows[asked], kept)
+        return answers
+
+    def _ask(self, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+        """Return the model's probabilities or numbers, a column each."""
+        hidden = [
+            places for places, keep in zip(self.columns.values(), kept, strict=True) if not keep
+        ]
+        table = without_columns(self.frame.iloc[rows], [p for places in hidden for p in places])
+        shown = table if hasattr(self.model, "feature_names_in_") else table.to_numpy()
+        if is_classifier(self.model):
+            return self.model.predict_proba(shown)
+        return np.asarray(self.model.predict(shown), dtype=float).reshape(-1, 1)
+
+
+def columns_of(model: Any, frame: pd.DataFrame) -> dict[str, list[int]]:
+    """Return the positions of the columns of every modality that a model knows."""
+    known = getattr(model, "modalities_", None)
+    columns = modality_columns(frame, known)
+    absent = [name for name in known or () if name not in columns]
+    if absent:
+        raise InputError(
+            f"Modalities {', '.join(map(repr, absent))} were seen in fit, so the table needs them",
+            got=", ".join(map(repr, columns)),
+            remedy="Pass the columns of fit, None or NaN in those of a missing modality",
+        )
+    return {name: columns[name] for name in known or columns}
+
+
+def without_columns(frame: pd.DataFrame, places: Sequence[int]) -> pd.DataFrame:
+    """Return a copy of a table in which some columns hold nothing: None, or NaN for numbers."""
+    frame = frame.copy()
+    for place in places:
+        if pd.api.types.is_object_dtype(frame.dtypes.iloc[place]):
+            nothing = pd.Series(None, index=frame.index, dtype=object)
+        else:
+            nothing = pd.Series(np.nan, index=frame.index)
+        frame.isetitem(place, nothing)
+    return frame
+
+
+def training_baseline(model: Any) -> np.ndarray:
+    """Return class frequencies of the training subjects, or the mean of their numbers."""
+    if hasattr(model, "target_mean_"):
+        return np.array([model.target_mean_])
+    discriminant = getattr(getattr(model, "phase_one_", None), "discriminant", None)
+    if discriminant is None:
+        raise InputError(
+            f"{type(model).__name__} does not tell how frequent the classes were in training, "
+            "which is what is said of a subject without any modality",
+            remedy="Pass baseline=, the training frequencies of the classes or the mean",
+        )
+    return np.exp(discriminant.log_prior)
+
+
+def checked(baseline: Any, model: Any) -> np.ndarray:
+    """Return a baseline as an array, of one number a class, or of one."""
+    values = np.atleast_1d(np.asarray(baseline, dtype=float))
+    n_values = len(model.classes_) if is_classifier(model) else 1
+    if values.shape != (n_values,) or not np.isfinite(values).all():
+        raise InputError(
+            f"'baseline' must hold {n_values} finite number(s), one a class or one in all",
+            got=f"an array of shape {values.shape}",
+        )
+    if is_classifier(model) and not (np.isclose(values.sum(), 1) and (values >= 0).all()):
+        raise InputError("The probabilities of 'baseline' must sum to 1", got=f"{values.sum():g}")
+    return values
+
+
+def output_column(model: Any, target: Any) -> int:
+    """Return which column of a model's answers is explained.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted classifier or regressor.
+    target : class label or None
+        The class whose probability is explained. None takes the positive one of two classes.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        When there is no such class, or none is named though there are more than two.
+
+    Examples
+    --------
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from adestim.inspection.contribution.hiding import output_column
+    >>> output_column(DummyClassifier().fit([[0], [1]], ["AD", "CN"]), "AD")
+    0
+    """
+    if not is_classifier(model):
+        if target is not None:
+            raise InputError("'target' names a class, which a regressor has not", got=repr(target))
+        return 0
+    classes = list(model.classes_)
+    if target is None and len(classes) == 2:
+        return classes.index(positive_of(classes))
+    if target not in classes:
+        raise InputError(
+            "'target' must name the class to explain"
+            if target is not None
+            else "With more than two classes 'target' must name the class to explain",
+            got=repr(target),
+            remedy=f"Choose from {[str(label) for label in classes]}",
+        )
+    return classes.index(target)

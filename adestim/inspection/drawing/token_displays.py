@@ -1,0 +1,311 @@
+"""Displays of attention and attribution as bars by token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim._support.axes import axes_or_new
+from adestim.exceptions import CheckpointError
+from adestim.inspection.drawing.drawing import OKABE_ITO, plain
+from adestim.inspection.tokens.attention import OWN, QueryAttention, query_attention
+from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
+from adestim.inspection.tokens.view import SCORE_TOKEN
+
+__all__ = [
+    "AttributionDisplay",
+    "QueryAttentionDisplay",
+    "draw_bars",
+    "shortened",
+    "unit_of",
+    "with_columns",
+]
+
+N_TOP = 15
+LONGEST_NAME = 32
+
+
+class QueryAttentionDisplay:
+    """Draw the tokens that queries attend to most.
+
+    Parameters
+    ----------
+    attention : QueryAttention
+        What is drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the last plot.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    See Also
+    --------
+    query_attention : The numbers.
+    """
+
+    def __init__(self, attention: QueryAttention):
+        self.attention = attention
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        anchor: str | None = None,
+        n_top: int = N_TOP,
+        ax: Any = None,
+    ) -> QueryAttentionDisplay:
+        """Draw what the queries of one anchor attend to.
+
+        Parameters
+        ----------
+        estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
+            Fitted fusion, or a fitted pipeline that ends in one.
+        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+            Table as in ``fit``.
+        anchor : str, default=None
+            One of the estimator's anchors; None for the first.
+        n_top : int, default=15
+            Number of tokens.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None for a new figure.
+
+        Returns
+        -------
+        QueryAttentionDisplay
+        """
+        return cls(query_attention(estimator, X, anchor=anchor)).plot(ax, n_top=n_top)
+
+    def plot(self, ax: Any = None, *, n_top: int = N_TOP) -> QueryAttentionDisplay:
+        """Draw a bar a token, or a column of a record; those of the cross-modal path beside.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None for a new figure.
+        n_top : int, default=15
+            Number of tokens.
+
+        Returns
+        -------
+        QueryAttentionDisplay
+            The display itself.
+        """
+        self.ax_ = axes_or_new(ax)
+        self.figure_ = self.ax_.figure
+        table = with_columns(self.attention, self.attention.frame())
+        table["name"] = table["modality"] + ": " + table["token"]
+        wide = table.pivot_table(index="name", columns="path", values="weight", sort=False)
+        wide = wide.loc[wide.max(axis=1).nlargest(n_top).index[::-1]]
+        draw_pairs(
+            self.ax_, wide.reindex(columns=sorted(wide.columns, key=lambda path: path != OWN))
+        )
+        self.ax_.set_xlabel("mean attention")
+        self.ax_.set_title(f"Anchor {self.attention.anchor}: what its queries read", fontsize=10)
+        return self
+
+
+class AttributionDisplay:
+    """Draw the tokens that add most to the output.
+
+    Parameters
+    ----------
+    attribution : TokenAttribution
+        What is drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Axes of the last plot.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    See Also
+    --------
+    token_attribution : The numbers.
+    TokenMapDisplay : The same on the brain and along the genome.
+    """
+
+    def __init__(self, attribution: TokenAttribution):
+        self.attribution = attribution
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, *, n_top: int = N_TOP, ax: Any = None, **settings: Any
+    ) -> AttributionDisplay:
+        """Draw the mean absolute attribution of every token.
+
+        Parameters
+        ----------
+        estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
+            Fitted fusion, or a fitted pipeline that ends in one.
+        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+            Table as in ``fit``.
+        n_top : int, default=15
+            Number of tokens.
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None for a new figure.
+        **settings : dict
+            Further parameters of :func:`token_attribution`.
+
+        Returns
+        -------
+        AttributionDisplay
+        """
+        return cls(token_attribution(estimator, X, **settings)).plot(ax, n_top=n_top)
+
+    def plot(
+        self, ax: Any = None, *, n_top: int = N_TOP, subject: Any = None
+    ) -> AttributionDisplay:
+        """Draw a bar a token, or a column of a record that a language model reads.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Axes to draw on; None for a new figure.
+        n_top : int, default=15
+            Number of tokens.
+        subject : label, default=None
+            One subject, whose signed attributions are drawn; None for means of absolute ones.
+
+        Returns
+        -------
+        AttributionDisplay
+            The display itself.
+        """
+        self.ax_ = axes_or_new(ax)
+        self.figure_ = self.ax_.figure
+        found = self.attribution
+        if subject is None:
+            table, column = with_columns(found, found.frame()), "mean_absolute"
+        else:
+            table = with_columns(found, found.frame("subject"), "subject")
+            table, column = table[table["subject"] == subject], "attribution"
+        names = table["modality"] + ": " + table["token"]
+        draw_bars(self.ax_, pd.Series(table[column].to_numpy(), list(names)), n_top)
+        kind = "mean absolute attribution" if subject is None else "attribution"
+        self.ax_.set_xlabel(f"{kind}, {unit_of(found)}")
+        who = "" if subject is None else f", {subject}"
+        self.ax_.set_title(f"Anchor {found.anchor}{who}", fontsize=10)
+        return self
+
+
+def unit_of(found: TokenAttribution) -> str:
+    """Return what attributions are in.
+
+    Parameters
+    ----------
+    found : TokenAttribution
+        Attributions.
+
+    Returns
+    -------
+    str
+    """
+    return "units of the target" if found.target is None else f"log-odds of {found.target}"
+
+
+def with_columns(
+    found: QueryAttention | TokenAttribution, table: pd.DataFrame, level: str = "column"
+) -> pd.DataFrame:
+    """Return a tidy table of tokens in which records stand by column.
+
+    Parameters
+    ----------
+    found : QueryAttention or TokenAttribution
+        Where the table is from.
+    table : DataFrame
+        With ``modality`` and ``token``; a row a subject too for ``level="subject"``.
+    level : {"column", "subject"}, default="column"
+        Means of all subjects, or a row a subject and column.
+
+    Returns
+    -------
+    DataFrame
+        As it was where no record is in it, or where its tokenizer is not there: tokens then keep
+        their numbers.
+    """
+    read = [name for name in found.texts if name in set(table["modality"])]
+    if not read:
+        return table
+    try:
+        words = found.words(level).rename(columns={"column": "token"})
+    except CheckpointError:
+        return table
+    keys = [name for name in ("path", "subject", "modality", "token") if name in words]
+    if level == "subject":
+        words = words.groupby(keys, sort=False, as_index=False)["attribution"].sum()
+    words["token"] = words["token"].replace("", "opening")
+    numbered = table["modality"].isin(read) & (table["token"] != SCORE_TOKEN)
+    return pd.concat([table[~numbered], words[[*keys, *table.columns.difference(keys)]]])
+
+
+def draw_bars(ax: Any, values: pd.Series, n_top: int) -> None:
+    """Draw the largest values by name; negative ones are hatched.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    values : Series
+        Values by name.
+    n_top : int
+        Number of bars.
+    """
+    order = np.argsort(-values.abs().fillna(-1).to_numpy(), kind="stable")[:n_top][::-1]
+    shown = values.iloc[order].fillna(0)
+    positive = shown.to_numpy() >= 0
+    heights = np.arange(len(shown))
+    for sign, colour, hatch in (
+        (positive, OKABE_ITO["blue"], ""),
+        (~positive, OKABE_ITO["orange"], "///"),
+    ):
+        ax.barh(heights[sign], shown[sign], color=colour, hatch=hatch, edgecolor="white", lw=0)
+    ax.set_yticks(heights, [shortened(name) for name in shown.index])
+    ax.axvline(0, color="0.4", lw=0.8)
+    ax.locator_params(axis="x", nbins=6)
+    plain(ax)
+
+
+def draw_pairs(ax: Any, table: pd.DataFrame) -> None:
+    """Draw bars side by side, one kind a column."""
+    heights = np.arange(len(table))
+    thickness = 0.8 / table.shape[1]
+    looks = ((OKABE_ITO["blue"], ""), (OKABE_ITO["orange"], "///"))
+    for number, (name, (colour, hatch)) in enumerate(zip(table, looks, strict=False)):
+        ax.barh(
+            heights + 0.4 - thickness * (number + 0.5),
+            table[name],
+            height=thickness,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            lw=0,
+            label=name,
+        )
+    ax.set_yticks(heights, [shortened(name) for name in table.index])
+    ax.legend(frameon=False, fontsize=8)
+    plain(ax)
+
+
+def shortened(name: Any, longest: int = LONGEST_NAME) -> str:
+    """Return a name that fits beside a plot.
+
+    Parameters
+    ----------
+    name : object
+        The name.
+    longest : int, default=32
+        Number of characters.
+
+    Returns
+    -------
+    str
+    """
+    text = str(name)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

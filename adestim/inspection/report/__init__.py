@@ -1,0 +1,1 @@
+"""The report and the card of a fitted fusion."""

@@ -1,0 +1,280 @@
+"""A model card: a page of Markdown that goes with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+
+from adestim.backbone.pretraining_cohorts import cohort_name
+from adestim.inspection.report.outcomes import require_comparison
+from adestim.inspection.report.provenance import (
+    backbones_used,
+    limits_of_use,
+    seeds_of,
+    split_digest,
+    versions,
+    weights_digest,
+)
+from adestim.inspection.report.sections_performance import (
+    flow_frame,
+    pattern_scores,
+    with_intervals,
+)
+from adestim.inspection.tokens.view import fusion_of
+
+__all__ = ["model_card"]
+
+NOT_TOLD = "Not told."
+MASK_ONLY = "mask only"
+INTENDED = (
+    "Research on predictions from several kinds of data of a person, some of which may be missing. "
+    "Not for diagnosis, treatment or triage."
+)
+
+
+def model_card(
+    estimator: Any,
+    *,
+    comparison: Any = None,
+    cohort: Any = None,
+    splits: Iterable[tuple[Any, Any]] | None = None,
+    groups: Any = None,
+    licence: str | None = None,
+    intended_use: str = INTENDED,
+    title: str = "Model card",
+    n_resamples: int = 1000,
+) -> str:
+    """Return what whoever is handed a fitted fusion must know, as Markdown.
+
+    Parameters
+    ----------
+    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
+        Fitted fusion, or a fitted pipeline that ends in one.
+    comparison : adestim.evaluation.Comparison, default=None
+        Where scores come from; its reference is taken as this model.
+    cohort : str or Bunch, default=None
+        Name of the cohort, or what a loader returned; it is looked for among those of pre-training.
+    splits : iterable of (array-like, array-like), default=None
+        Positions of training and test rows; None takes the folds of the comparison.
+    groups : array-like of shape (n_rows,), default=None
+        Group of every row that the splits speak of, its subject for instance.
+    licence : str, default=None
+        Licence under which the trained weights are handed out.
+    intended_use : str, default="Research on predictions ..."
+        What the model is for.
+    title : str, default="Model card"
+        Heading.
+    n_resamples : int, default=1000
+        Resamples of the bootstrap; 0 leaves the intervals of scores out.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        When the estimator is no anchored fusion, the comparison is none or of other classes, or the
+        cohort has no name.
+    sklearn.exceptions.NotFittedError
+        When the estimator is not fitted.
+
+    See Also
+    --------
+    FusionReport : The same facts with figures and explanations.
+
+    References
+    ----------
+    Mitchell et al., "Model cards for model reporting", FAT* 2019.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import AnchoredFusionClassifier
+    >>> from adestim.inspection import model_card
+    >>> X = pd.DataFrame({"csf__tau": np.arange(20.0), "csf__abeta": np.arange(20.0) % 3})
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
+    >>> card = model_card(fusion.fit(X, X["csf__tau"] > 9), cohort="ADNI", licence="CC-BY-4.0")
+    >>> print(card[: card.index("* Trained")].rstrip())
+    # Model card
+    <BLANKLINE>
+    ## Model
+    <BLANKLINE>
+    * AnchoredFusionClassifier of adestim ...
+    * Modalities: csf
+    * Anchors: csf
+    * Classes: False, True
+    * Licence: CC-BY-4.0
+    """
+    fusion = fusion_of(estimator)
+    if comparison is not None:
+        require_comparison(comparison, fusion)
+    name = None if cohort is None else cohort_name(cohort)
+    backbones = backbones_used(estimator, name)
+    pairs = None if splits is None else list(splits)
+    parts = {
+        "Model": model_lines(estimator, fusion, licence),
+        "Intended use": [intended_use],
+        "Data": data_lines(comparison, name),
+        "Backbones": [markdown_table(backbones)],
+        "Splits and leak checks": leak_lines(comparison, pairs, groups, backbones),
+        "Scores": score_lines(comparison, n_resamples),
+        "Scores by pattern of modalities": pattern_lines(comparison, n_resamples),
+        "Limits": [f"* {line}" for line in limits_of_use(backbones, comparison is not None)],
+        "Versions and seeds": origin_lines(estimator),
+    }
+    sections = [f"## {heading}\n\n{joined(lines)}" for heading, lines in parts.items()]
+    return "\n\n".join([f"# {title}", *sections]) + "\n"
+
+
+def joined(lines: list[str]) -> str:
+    """Return lines of one list below each other, and paragraphs apart."""
+    return ("\n" if all(line.startswith("* ") for line in lines) else "\n\n").join(lines)
+
+
+def model_lines(estimator: Any, fusion: Any, licence: str | None) -> list[str]:
+    """Return what the model is."""
+    classes = [f"* Classes: {listed(fusion.classes_)}"] if is_classifier(fusion) else []
+    return [
+        f"* {type(fusion).__name__} of adestim {versions()['adestim']}",
+        f"* Modalities: {listed(fusion.modalities_)}",
+        f"* Anchors: {listed(fusion.anchors_)}",
+        *classes,
+        f"* Licence: {licence or 'not told'}",
+        f"* Trained weights, SHA-256: {weights_digest(estimator)}",
+    ]
+
+
+def data_lines(comparison: Any, cohort: str | None) -> list[str]:
+    """Return whose data they are."""
+    lines = [f"Cohort: {cohort}." if cohort else f"Cohort: {NOT_TOLD.lower()}"]
+    if comparison is not None:
+        flow = comparison.flow
+        lines += [
+            markdown_table(flow_frame(flow).to_frame()),
+            markdown_table(flow.by_modality.rename_axis("modality")),
+        ]
+    return lines
+
+
+def leak_lines(
+    comparison: Any, splits: list | None, groups: Any, backbones: pd.DataFrame
+) -> list[str]:
+    """Return what the splits were, and whether anything leaks across them."""
+    tested = comparison_folds(comparison) if splits is None and comparison is not None else []
+    lines = []
+    if splits is not None or tested:
+        pairs = splits if splits is not None else [((), rows) for rows in tested]
+        lines += [f"* Folds: {len(pairs)}", f"* Test rows, SHA-256: {split_digest(pairs)}"]
+    else:
+        lines += [f"* Splits: {NOT_TOLD.lower()}"]
+    if splits is not None:
+        lines += list(overlap_lines(splits, groups))
+    elif comparison is not None:
+        lines += list(comparison_overlap(comparison))
+    if comparison is not None and MASK_ONLY in comparison.estimators:
+        lines.append(f"* Who has which modalities tells alone: {mask_only_scores(comparison)}")
+    return [*lines, pretraining_line(backbones)]
+
+
+def comparison_folds(comparison: Any) -> list[np.ndarray]:
+    """Return the test rows of every fold of a comparison's reference."""
+    table = own_predictions(comparison)
+    return [part["row"].to_numpy() for _, part in table.groupby(["repeat", "fold"])]
+
+
+def own_predictions(comparison: Any) -> pd.DataFrame:
+    """Return the predictions of a comparison's reference."""
+    table = comparison.predictions
+    return table[table["estimator"] == comparison.reference]
+
+
+def overlap_lines(splits: list, groups: Any) -> Iterator[str]:
+    """Yield how many splits have a row, or a group, on both sides."""
+    n_rows = sum(bool(np.intersect1d(train, test).size) for train, test in splits)
+    yield f"* Folds with a row on both sides: {n_rows} of {len(splits)}"
+    if groups is None:
+        yield "* Folds with a subject on both sides: not checked, no groups were given"
+        return
+    codes = pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
+    n_groups = sum(bool(np.intersect1d(codes[a], codes[b]).size) for a, b in splits)
+    yield f"* Folds with a group on both sides: {n_groups} of {len(splits)}"
+
+
+def comparison_overlap(comparison: Any) -> Iterator[str]:
+    """Yield whether rows and groups of a comparison are tested in one fold of a repeat."""
+    table = own_predictions(comparison)
+    twice = int(table.duplicated(["repeat", "row"]).sum())
+    yield f"* Rows tested twice in a repeat: {twice}"
+    if "group" in table and table["group"].notna().any():
+        n_folds = table.groupby(["repeat", "group"])["fold"].nunique()
+        yield f"* Groups in several folds of a repeat: {int((n_folds > 1).sum())}"
+
+
+def mask_only_scores(comparison: Any) -> str:
+    """Return the scores of the control that sees only who has what."""
+    row = comparison.summary(n_resamples=0).loc[MASK_ONLY]
+    return ", ".join(f"{name} {row[name, 'estimate']:.3f}" for name in comparison.scores[:3])
+
+
+def pretraining_line(backbones: pd.DataFrame) -> str:
+    """Return whether the cohort is among those of pre-training."""
+    if "cohort seen" not in backbones:
+        return "* Cohort among those of pre-training: not checked, no cohort was named"
+    words = [f"{name} {word}" for name, word in backbones["cohort seen"].items()]
+    return f"* Cohort among those of pre-training: {', '.join(words)}"
+
+
+def score_lines(comparison: Any, n_resamples: int) -> list[str]:
+    """Return scores of unseen subjects."""
+    if comparison is None:
+        return ["None of unseen subjects were given."]
+    summary = comparison.summary(n_resamples=n_resamples)
+    row = {name: summary.loc[comparison.reference, name] for name in comparison.scores}
+    ends = pd.DataFrame(row).T
+    texts = with_intervals(ends["estimate"], ends["low"], ends["high"])
+    positive = (
+        f" The positive class is {comparison.classes[-1]}." if len(comparison.classes) == 2 else ""
+    )
+    return [
+        f"Of out-of-fold predictions, with 95 % bootstrap intervals over subjects.{positive}",
+        markdown_table(texts.rename(comparison.reference).rename_axis("score").to_frame()),
+    ]
+
+
+def pattern_lines(comparison: Any, n_resamples: int) -> list[str]:
+    """Return scores by pattern of modalities."""
+    if comparison is None:
+        return ["None of unseen subjects were given."]
+    return [markdown_table(pattern_scores(comparison, n_resamples))]
+
+
+def origin_lines(estimator: Any) -> list[str]:
+    """Return versions and seeds."""
+    found = versions()
+    return [
+        "* " + ", ".join(f"{name} {version}" for name, version in found.items()),
+        "* Seeds: " + ", ".join(f"{name}={seed}" for name, seed in seeds_of(estimator).items()),
+    ]
+
+
+def listed(values: Iterable[Any]) -> str:
+    """Return values in one line."""
+    return ", ".join(map(str, values))
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """Return a table in Markdown, its index first."""
+    head = [str(table.index.name or ""), *map(str, table.columns)]
+    rows = [
+        [str(label), *("–" if pd.isna(value) else str(value) for value in values)]
+        for label, values in zip(table.index, table.astype(object).to_numpy(), strict=True)
+    ]
+    lines = [head, ["---"] * len(head), *rows]
+    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)

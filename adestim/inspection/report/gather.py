@@ -1,0 +1,259 @@
+"""What a report is made of: a checked model, its table, the truth, and who is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import is_classifier
+from sklearn.utils import _safe_indexing
+
+from adestim._support.positive_class import positive_of
+from adestim._support.sklearn import draw_seeds
+from adestim.exceptions import InputError
+from adestim.inspection.contribution.hiding import HidingReader, split_estimator
+from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
+from adestim.inspection.tokens.free_text import free_texts
+from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
+
+__all__ = ["Material", "gather"]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """What all sections of a report read.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted fusion or pipeline.
+    fusion : estimator
+        The fitted fusion itself.
+    anchor : str
+        The anchor through which tokens are explained.
+    raw : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        What the estimator reads, a row a subject.
+    table : DataFrame
+        What the fusion reads, a row a subject.
+    y : ndarray of shape (n_subjects,)
+        Labels or numbers.
+    present : DataFrame of bool of shape (n_subjects, n_modalities)
+        Who has what.
+    outcomes : Outcomes
+        Predictions beside the truth.
+    comparison : Comparison or None
+        Where these predictions are from.
+    flow : CohortFlow or None
+        Who is in the study.
+    target : class label or None
+        The explained class.
+    rows : ndarray of int
+        Positions of those who are explained.
+    groups : ndarray or None
+        Groups of the subjects.
+    asked : ndarray of int
+        Positions of those who have a part of their own.
+    show_ids : bool
+        Whether these are named.
+    n_resamples : int
+        Resamples of the bootstrap.
+    seed : int
+        Seed of the bootstrap.
+    """
+
+    estimator: Any
+    fusion: Any
+    anchor: str
+    raw: Any
+    table: pd.DataFrame
+    y: np.ndarray
+    present: pd.DataFrame
+    outcomes: Outcomes
+    comparison: Any
+    flow: Any
+    target: Any
+    rows: np.ndarray
+    groups: np.ndarray | None
+    asked: np.ndarray
+    show_ids: bool
+    n_resamples: int
+    seed: int
+
+    @property
+    def explained(self) -> Any:
+        """Table of those who are explained."""
+        return self.part(self.rows)
+
+    @property
+    def explained_groups(self) -> np.ndarray | None:
+        """Groups of those who are explained."""
+        return None if self.groups is None else self.groups[self.rows]
+
+    @property
+    def whom(self) -> str:
+        """Say how many are explained."""
+        n_rows, n_subjects = len(self.rows), len(self.table)
+        if n_rows == n_subjects:
+            return f"all {n_subjects} subjects of the table"
+        return f"{n_rows} of {n_subjects} subjects, drawn at random"
+
+    def part(self, rows: np.ndarray) -> Any:
+        """Return rows of the table as the fusion was fitted on them."""
+        part = self.table.iloc[rows]
+        return part if hasattr(self.fusion, "feature_names_in_") else part.to_numpy()
+
+    def view(self, rows: np.ndarray) -> SubjectsView:
+        """Return subjects as the anchor's net reads them, with the free text of their records."""
+        view = view_of(self.fusion, self.part(rows), self.anchor)
+        return replace(view, notes=free_texts(self.estimator, _safe_indexing(self.raw, rows)))
+
+
+def gather(  # noqa: PLR0913 - the parameters of the report
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    comparison: Any = None,
+    groups: Any = None,
+    flow: Any = None,
+    target: Any = None,
+    anchor: str | None = None,
+    subjects: Sequence[Any] = (),
+    show_ids: bool = False,
+    max_subjects: int | None = 200,
+    n_resamples: int = 1000,
+    random_state: Any = 0,
+) -> Material:
+    """Check and gather what a report is made of; parameters are those of the report.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted fusion, or a pipeline that ends in one.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table as ``estimator.predict`` takes it.
+    y : array-like of shape (n_subjects,)
+        Labels or numbers.
+    comparison, groups, flow, target, anchor, subjects, show_ids, max_subjects, n_resamples, \
+random_state : object
+        As in :class:`adestim.inspection.FusionReport`.
+
+    Returns
+    -------
+    Material
+
+    Raises
+    ------
+    InputError
+        As in :class:`adestim.inspection.FusionReport`.
+    """
+    fusion = fusion_of(estimator)
+    _, table = split_estimator(estimator, X)
+    reader = HidingReader.of(fusion, table)
+    truth = checked_truth(y, fusion, len(reader.frame))
+    groups = checked_groups(groups, len(truth))
+    target = chosen_target(target, fusion, comparison)
+    draw_seed, seed = draw_seeds(random_state, 2)
+    if comparison is None:
+        shown = reader.frame if hasattr(fusion, "feature_names_in_") else table
+        outcomes = apparent_outcomes(fusion, shown, truth, target)
+    else:
+        outcomes = outcomes_of(comparison, fusion)
+        flow = comparison.flow if flow is None else flow
+    return Material(
+        estimator=estimator,
+        fusion=fusion,
+        anchor=chosen_anchor(fusion, anchor),
+        raw=X,
+        table=reader.frame,
+        y=truth,
+        present=reader.present,
+        outcomes=outcomes,
+        comparison=comparison,
+        flow=flow,
+        target=target,
+        rows=drawn_rows(len(truth), max_subjects, draw_seed),
+        groups=groups,
+        asked=asked_rows(subjects, reader.frame.index),
+        show_ids=show_ids,
+        n_resamples=n_resamples,
+        seed=seed,
+    )
+
+
+def checked_truth(y: Any, fusion: Any, n_subjects: int) -> np.ndarray:
+    """Return labels or numbers of everybody."""
+    truth = pd.Series(np.asarray(y).reshape(-1))
+    if len(truth) != n_subjects:
+        raise InputError(
+            "'y' must have a value for every subject of the table",
+            got=f"{len(truth)} values and {n_subjects} subjects",
+        )
+    if is_classifier(fusion):
+        n_strange = int((~truth.isin(fusion.classes_)).sum())
+        rule = f"Labels must be of the fitted classes {[str(label) for label in fusion.classes_]}"
+    else:
+        truth = pd.to_numeric(truth, errors="coerce")
+        n_strange = int((~np.isfinite(truth)).sum())
+        rule = "The truth of a regression must be finite numbers"
+    if n_strange:
+        raise InputError(rule, got=f"{n_strange} that are not", remedy="Leave out who has no label")
+    return truth.to_numpy()
+
+
+def checked_groups(groups: Any, n_subjects: int) -> np.ndarray | None:
+    """Return groups of everybody, or None."""
+    if groups is None:
+        return None
+    found = np.asarray(groups)
+    if found.shape != (n_subjects,):
+        raise InputError(
+            "'groups' must have a value for every subject of the table",
+            got=f"an array of shape {found.shape} and {n_subjects} subjects",
+        )
+    return found
+
+
+def chosen_target(target: Any, fusion: Any, comparison: Any) -> Any:
+    """Return the explained class: the one asked for, the positive one, or the last."""
+    if not is_classifier(fusion):
+        if target is not None:
+            raise InputError("'target' names a class, which a regressor has not", got=repr(target))
+        return None
+    classes = list(fusion.classes_)
+    if target is None:
+        # Classes of a comparison have the positive one last.
+        compared = getattr(comparison, "classes", ())
+        return compared[-1] if compared else positive_of(classes)
+    if target not in classes:
+        raise InputError(
+            "'target' must name the class to explain",
+            got=repr(target),
+            remedy=f"Choose from {[str(label) for label in classes]}",
+        )
+    return target
+
+
+def drawn_rows(n_subjects: int, max_subjects: int | None, seed: int) -> np.ndarray:
+    """Return positions of no more subjects than allowed, drawn at random."""
+    if max_subjects is not None and max_subjects < 1:
+        raise InputError("'max_subjects' must be at least 1, or None", got=repr(max_subjects))
+    if max_subjects is None or n_subjects <= max_subjects:
+        return np.arange(n_subjects)
+    generator = np.random.default_rng(seed)
+    return np.sort(generator.choice(n_subjects, max_subjects, replace=False))
+
+
+def asked_rows(subjects: Sequence[Any], index: pd.Index) -> np.ndarray:
+    """Return positions of the subjects who are asked for by label."""
+    unknown = [label for label in subjects if label not in index]
+    if unknown:
+        raise InputError(
+            "'subjects' must be labels of the table's index",
+            got=", ".join(map(repr, unknown[:3])),
+        )
+    found = [np.flatnonzero(index == label) for label in dict.fromkeys(subjects)]
+    return np.concatenate(found) if found else np.array([], dtype=int)

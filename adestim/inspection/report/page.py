@@ -1,0 +1,281 @@
+"""One page of HTML that needs nothing but itself: tables, figures, sections."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.exceptions import AdestimError, MissingDependencyError
+
+__all__ = [
+    "Section",
+    "attempt",
+    "bullets",
+    "figure_html",
+    "figures_html",
+    "fill_page",
+    "folded",
+    "new_axes",
+    "note",
+    "paragraph",
+    "table_html",
+    "warning",
+]
+
+HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
+INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Parameters
+    ----------
+    name : str
+        What links to it are called, letters alone.
+    title : str
+        Its heading.
+    body : str
+        Its HTML.
+    """
+
+    name: str
+    title: str
+    body: str
+
+    def html(self) -> str:
+        """Return the section with its heading."""
+        heading = f'<h2 id="{self.name}-title">{escape(self.title)}</h2>'
+        opening = f'<section id="{self.name}" aria-labelledby="{self.name}-title">'
+        return f"{opening}\n{heading}\n{self.body}\n</section>"
+
+
+def fill_page(title: str, summary: str, sections: Iterable[Section], version: str) -> str:
+    """Return a whole page.
+
+    Parameters
+    ----------
+    title, summary : str
+        Heading and first sentence, as text.
+    sections : iterable of Section
+        Its parts.
+    version : str
+        Version of the library.
+
+    Returns
+    -------
+    str
+    """
+    parts = list(sections)
+    links = [f'<li><a href="#{part.name}">{escape(part.title)}</a></li>' for part in parts]
+    return Template(read_part("page.html")).substitute(
+        title=escape(title),
+        summary=escape(summary),
+        style=read_part("page.css"),
+        navigation="\n".join(links),
+        sections="\n".join(part.html() for part in parts),
+        version=escape(version),
+    )
+
+
+def read_part(name: str) -> str:
+    """Return a file of the template."""
+    return (resources.files("adestim.inspection.report") / "_page" / name).read_text(
+        encoding="utf-8"
+    )
+
+
+def paragraph(text: str) -> str:
+    """Return a paragraph of text."""
+    return f"<p>{escape(text)}</p>"
+
+
+def note(text: str) -> str:
+    """Return a paragraph that explains."""
+    return f'<p class="quiet">{escape(text)}</p>'
+
+
+def warning(text: str) -> str:
+    """Return a paragraph that must not be overlooked."""
+    return f'<p class="warning" role="note"><strong>Mind:</strong> {escape(text)}</p>'
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Return a list."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
+def folded(title: str, body: str) -> str:
+    """Return a part that opens on request, without a script."""
+    return f"<details><summary>{escape(title)}</summary>\n{body}\n</details>"
+
+
+def table_html(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -> str:
+    """Return a table, which scrolls where it is wider than the page.
+
+    Parameters
+    ----------
+    table : DataFrame or Series
+        Its index are the headings of rows.
+    caption : str
+        What it shows.
+    digits : int, default=3
+        Decimals of numbers.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.inspection.report.page import table_html
+    >>> "<td>0.50</td>" in table_html(pd.DataFrame({"p": [0.5]}), "Probabilities", digits=2)
+    True
+    """
+    frame = table.to_frame() if isinstance(table, pd.Series) else table
+    corner = escape(str(frame.index.name or ""))
+    names = [heading_html(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
+    first = f'<th scope="col">{corner}</th>' if corner else "<td></td>"
+    rows = [
+        f'<tr><th scope="row">{escape(str(label))}</th>'
+        + "".join(cell_html(value, digits) for value in values)
+        + "</tr>"
+        for label, values in zip(frame.index, frame.astype(object).to_numpy(), strict=True)
+    ]
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{first}{''.join(names)}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def heading_html(name: Any, cells: pd.Series) -> str:
+    """Return the heading of a column, to the left above words."""
+    words = cells.map(lambda cell: isinstance(cell, str | bool | np.bool_)).any()
+    kind = ' class="text"' if words else ""
+    return f'<th scope="col"{kind}>{escape(str(name))}</th>'
+
+
+def cell_html(value: Any, digits: int) -> str:
+    """Return a cell of a table; numbers to the right, words to the left."""
+    if isinstance(value, bool | np.bool_):
+        return f'<td class="text">{"yes" if value else "no"}</td>'
+    if value is None or pd.isna(value):
+        return f"<td>{NOTHING}</td>"
+    if isinstance(value, float | np.floating):
+        text = f"{value:.{digits}f}"
+        if value != 0 and float(text) == 0:
+            text = f"{value:.1e}"
+        return f"<td>{text.replace('-', '−')}</td>"
+    if isinstance(value, int | np.integer):
+        return f"<td>{value}</td>"
+    text = str(value)
+    kind = "code" if HEXADECIMAL.search(text) else "text"
+    kind = "text interval" if INTERVAL.fullmatch(text) else kind
+    return f'<td class="{kind}">{escape(text)}</td>'
+
+
+def new_axes(size: tuple[float, float], constrained: bool = True) -> Any:
+    """Return axes of a figure that no window and no notebook knows of.
+
+    Parameters
+    ----------
+    size : tuple of float
+        Width and height in inches.
+    constrained : bool, default=True
+        Whether what is drawn is kept within the figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    MissingDependencyError
+        When matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Reports need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
+        ) from error
+    return Figure(figsize=size, layout="constrained" if constrained else None).subplots()
+
+
+def figure_html(ax: Any, alt: str, caption: str = "", form: str = "svg") -> str:
+    """Return a figure, its image within the page.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        Axes of the figure.
+    alt : str
+        What is seen, for those who do not see it.
+    caption : str, default=""
+        What stands below it.
+    form : {"svg", "png"}, default="svg"
+        Kind of image.
+
+    Returns
+    -------
+    str
+    """
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    # Nothing of the moment in it, so that one seed yields one page.
+    metadata = {"Date": None} if form == "svg" else {"Software": None}
+    with rc_context({"svg.hashsalt": "adestim"}):
+        ax.figure.savefig(buffer, format=form, metadata=metadata, dpi=144)
+    kind = "svg+xml" if form == "svg" else form
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    image = f'<img alt="{escape(alt)}" src="data:image/{kind};base64,{data}">'
+    below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f"<figure>{image}{below}</figure>"
+
+
+def figures_html(figures: Iterable[str], wide: bool = False) -> str:
+    """Return figures side by side where there is room; two in a row where they are wide."""
+    kind = "figures wide" if wide else "figures"
+    return f'<div class="{kind}">{"".join(figures)}</div>'
+
+
+def attempt(part: Callable[..., str], *arguments: Any) -> str:
+    """Return a part of a page, or why it cannot be shown.
+
+    Parameters
+    ----------
+    part : callable
+        Returns HTML.
+    *arguments : object
+        What it is called with.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    AdestimError
+        When it is about one subject: whose name has no place on the page.
+    """
+    try:
+        return part(*arguments)
+    except AdestimError as error:
+        if error.subject is not None:
+            raise
+        return note(f"Not shown. {error}")

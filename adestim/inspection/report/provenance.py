@@ -1,0 +1,216 @@
+"""Where a fitted fusion comes from: backbones, weights, versions, seeds, splits."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.backbone.pretraining_cohorts import names_cohort
+from adestim.backbone.registry import BackboneCard, known_card
+from adestim.inspection.tokens.view import fusion_of
+
+__all__ = [
+    "backbones_used",
+    "limits_of_use",
+    "seeds_of",
+    "split_digest",
+    "versions",
+    "weights_digest",
+]
+
+PACKAGES = ("adestim", "numpy", "pandas", "scikit-learn", "skorch", "torch", "nibabel", "nilearn")
+NOT_KNOWN = "not known"
+BUILT_IN = "built in"
+NOBODY = "nobody"
+
+
+def backbones_used(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
+    """Return what is known of the backbones that a fitted fusion reads.
+
+    Parameters
+    ----------
+    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
+        Fitted fusion, or a fitted pipeline that ends in one.
+    cohort : str, default=None
+        Name of the cohort that it is judged on.
+
+    Returns
+    -------
+    DataFrame
+        A row a modality: ``backbone``, ``weights`` (SHA-256), ``licence``, ``commercial`` (whether
+        the licence allows commercial use), ``pre-trained on`` and ``source``; with a cohort also
+        ``cohort seen``: whether it is named among those of pre-training.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import AnchoredFusionClassifier
+    >>> from adestim.inspection.report.provenance import backbones_used
+    >>> X = pd.DataFrame({"csf__tau": np.arange(20.0), "csf__abeta": np.arange(20.0) % 3})
+    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
+    >>> backbones_used(fusion.fit(X, X["csf__tau"] > 9)).loc["csf", "pre-trained on"]
+    'nobody'
+    """
+    likes = fusion_of(estimator)._inputs.likes
+    rows = {name: row_of(like.backbone, cohort) for name, like in likes.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
+
+
+def row_of(spec: Any, cohort: str | None) -> dict[str, str]:
+    """Return what is known of one backbone."""
+    card = known_card(spec.name)
+    learned = is_foundation(spec, card)
+    seen = ", ".join(card.cohorts) if card is not None and card.cohorts else NOT_KNOWN
+    row = {
+        "backbone": spec.name,
+        "weights": spec.digest or ("none" if not learned else NOT_KNOWN),
+        "licence": (card.licence if card is not None else "") or unsaid(learned),
+        "commercial": commercial(card, learned),
+        "pre-trained on": seen if learned else NOBODY,
+        "source": (card.hub or card.url if card is not None else "") or unsaid(learned),
+    }
+    if cohort is not None:
+        row["cohort seen"] = "no" if not learned else cohort_seen(seen, cohort)
+    return row
+
+
+def is_foundation(spec: Any, card: BackboneCard | None) -> bool:
+    """Tell whether a backbone has weights that were trained elsewhere."""
+    return spec.is_foundation or (card is not None and card.family != "reference")
+
+
+def unsaid(learned: bool) -> str:
+    """Return what stands for an unknown fact of a model, and for one of a plain table."""
+    return NOT_KNOWN if learned else BUILT_IN
+
+
+def commercial(card: BackboneCard | None, learned: bool) -> str:
+    """Tell in a word whether commercial use is allowed."""
+    if card is None or card.commercial is None:
+        return NOT_KNOWN if learned else "yes"
+    return "yes" if card.commercial else "no"
+
+
+def cohort_seen(seen: str, cohort: str) -> str:
+    """Tell in words whether a cohort is named among those of pre-training."""
+    if seen == NOT_KNOWN:
+        return NOT_KNOWN
+    return "named" if names_cohort(seen, cohort) else "not named"
+
+
+def versions() -> pd.Series:
+    """Return versions of Python and of the packages that a prediction depends on."""
+    found = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return pd.Series(found, name="version")
+
+
+def seeds_of(estimator: Any) -> pd.Series:
+    """Return every parameter of an estimator, at any depth, that is a seed."""
+    found = {
+        name: repr(value)
+        for name, value in estimator.get_params(deep=True).items()
+        if name.split("__")[-1] == "random_state"
+    }
+    return pd.Series(found, name="seed", dtype=object)
+
+
+def weights_digest(estimator: Any) -> str:
+    """Return the SHA-256 of what training has learned, frozen backbones left out.
+
+    Parameters
+    ----------
+    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
+        Fitted fusion, or a fitted pipeline that ends in one.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for anchor, net in fusion_of(estimator).nets_.items():
+        for name, weights in net.module_.named_parameters():
+            if weights.requires_grad:
+                digest.update(f"{anchor}/{name}/{tuple(weights.shape)}".encode())
+                digest.update(weights.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def split_digest(splits: Iterable[tuple[Any, Any]]) -> str:
+    """Return the SHA-256 of the test rows of splits.
+
+    Parameters
+    ----------
+    splits : iterable of (array-like, array-like)
+        Positions of training and test rows, as a splitter yields them.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits; the order of rows within a fold does not matter.
+
+    Examples
+    --------
+    >>> from adestim.inspection.report.provenance import split_digest
+    >>> split_digest([([0, 1], [2, 3])]) == split_digest([([1, 0], [3, 2])])
+    True
+    """
+    digest = hashlib.sha256()
+    for _, test in splits:
+        rows = np.sort(np.asarray(test)).astype("<i8")
+        digest.update(len(rows).to_bytes(8, "little") + rows.tobytes())
+    return digest.hexdigest()
+
+
+def limits_of_use(backbones: pd.DataFrame, judged: bool) -> list[str]:
+    """Return what a reader must know before anything is done with the model.
+
+    Parameters
+    ----------
+    backbones : DataFrame
+        What :func:`backbones_used` returned.
+    judged : bool
+        Whether scores are of subjects that the models did not see.
+
+    Returns
+    -------
+    list of str
+    """
+    limits = [
+        "For research. It is no medical device, and no decision about a person may rest on it.",
+        "Scores hold for subjects recruited, examined and diagnosed as these were. Judge the model "
+        "on another cohort before it is used there.",
+        "Contributions and attributions say what the model does, not what causes the disease.",
+        "Who lacks a modality is judged by the others, which is less certain: see the scores by "
+        "pattern of modalities.",
+    ]
+    if not judged:
+        limits.append("No scores of unseen subjects were given: how good it is is not known.")
+    restricted = backbones.index[backbones["commercial"] == "no"]
+    if len(restricted):
+        limits.append(f"No commercial use: the licence of the backbone of {', '.join(restricted)}.")
+    unknown = backbones.index[backbones["pre-trained on"] == NOT_KNOWN]
+    if len(unknown):
+        limits.append(
+            "Whether test subjects were seen in pre-training is not known for "
+            f"{', '.join(unknown)}."
+        )
+    seen = backbones.get("cohort seen", pd.Series(dtype=str))
+    if (seen == "named").any():
+        limits.append(
+            "Subjects of this cohort may have been seen in pre-training by the backbone of "
+            f"{', '.join(seen.index[seen == 'named'])}."
+        )
+    return limits

@@ -1,0 +1,281 @@
+"""Sections of a report about who is in the study and how good the predictions are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.inspection.drawing.drawing import OKABE_ITO, plain
+from adestim.inspection.report import curves
+from adestim.inspection.report.gather import Material
+from adestim.inspection.report.outcomes import apparent_scores
+from adestim.inspection.report.page import (
+    attempt,
+    figure_html,
+    figures_html,
+    new_axes,
+    note,
+    paragraph,
+    table_html,
+    warning,
+)
+
+__all__ = ["cohort_body", "flow_frame", "pattern_scores", "performance_body", "with_intervals"]
+
+MOST_PATTERNS = 16
+ALL = "all"
+
+
+def cohort_body(material: Material) -> str:
+    """Return who is in the study, by class, modality and pattern."""
+    figure = attempt(missing_figure, material)
+    if material.flow is None:
+        return paragraph(f"{len(material.table)} subjects.") + figure + own_tables(material)
+    flow = material.flow
+    tables = [
+        table_html(flow_frame(flow), "Who is analysed"),
+        table_html(flow.by_modality.rename_axis("modality"), "Subjects who have a modality"),
+        patterns_table(flow.by_pattern),
+    ]
+    return attempt(flow_figure, flow) + "".join(tables) + figure
+
+
+def flow_frame(flow: Any) -> pd.Series:
+    """Return the steps from the table to those who are analysed.
+
+    Parameters
+    ----------
+    flow : CohortFlow
+        Who is in the study.
+
+    Returns
+    -------
+    Series
+        Number of rows by step.
+    """
+    steps = {"in the table": flow.n_rows}
+    steps |= {f"left out: {reason}": n for reason, n in flow.left_out}
+    steps |= {"analysed": flow.n_analysed}
+    steps |= {str(label): n for label, n in flow.by_class.items()}
+    if flow.n_groups is not None:
+        steps["groups"] = flow.n_groups
+    return pd.Series(steps, name="rows", dtype=int).rename_axis("step")
+
+
+def flow_figure(flow: Any) -> str:
+    """Return the diagram of the way into the study."""
+    ax = new_axes((8, 7))
+    flow.plot(ax)
+    alt = "Flow of the cohort. " + "; ".join(f"{step}: {n}" for step, n in flow_frame(flow).items())
+    return figure_html(ax, f"{alt}.", "From the table to those who are analysed.")
+
+
+def own_tables(material: Material) -> str:
+    """Return counts of a table of which no flow is known."""
+    labels = material.y if material.outcomes.classes else None
+    by_modality = counts(material.present, labels)
+    names = np.array([str(name) for name in material.present], dtype=object)
+    patterns = pd.Series(["+".join(names[row]) for row in material.present.to_numpy(dtype=bool)])
+    by_pattern = counts(pd.get_dummies(patterns), labels).sort_values(ALL, ascending=False)
+    return (
+        table_html(by_modality.rename_axis("modality"), "Subjects who have a modality")
+        + patterns_table(by_pattern)
+        + note("How the subjects were chosen was not told: pass flow= or comparison=.")
+    )
+
+
+def patterns_table(by_pattern: pd.DataFrame) -> str:
+    """Return how many subjects have which modalities together."""
+    shown = by_pattern.head(MOST_PATTERNS).rename_axis("pattern")
+    rest = len(by_pattern) - len(shown)
+    more = note(f"And {rest} more patterns of fewer subjects.") if rest else ""
+    return table_html(shown, "Subjects of every pattern of modalities") + more
+
+
+def counts(flags: pd.DataFrame, labels: np.ndarray | None) -> pd.DataFrame:
+    """Return how many have what, of every class and of all."""
+    total = pd.DataFrame({ALL: flags.sum()})
+    if labels is not None:
+        total = pd.concat([flags.groupby(labels).sum().T, total], axis=1)
+    return total.astype(int)
+
+
+def missing_figure(material: Material) -> str:
+    """Return how many subjects of the table lack a modality."""
+    share = 1 - material.present.mean()
+    ax = new_axes((6, 1 + 0.4 * len(share)))
+    ax.barh(range(len(share)), share, height=0.6, color=OKABE_ITO["sky"], edgecolor="0.2")
+    for place, value in enumerate(share):
+        ax.annotate(f"{value:.0%}", (value, place), (4, 0), textcoords="offset points", va="center")
+    ax.set_yticks(range(len(share)), [str(name) for name in share.index])
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1), xlabel="share of subjects who lack it")
+    plain(ax)
+    words = ", ".join(f"{name} {value:.0%}" for name, value in share.items())
+    return figure_html(ax, f"Share of subjects who lack a modality: {words}.", "Missing modalities")
+
+
+def performance_body(material: Material) -> str:
+    """Return scores and curves."""
+    part = apparent_part if material.comparison is None else compared_part
+    return part(material) + attempt(curves_part, material)
+
+
+def apparent_part(material: Material) -> str:
+    """Return scores of the very table of the report, marked as such."""
+    mark = warning(
+        "these are apparent scores, of the very table this report was given. Unless its subjects "
+        "were kept out of training, they say nothing of how good the model is. Pass comparison=, "
+        "what adestim.evaluation.compare returned, for scores of unseen subjects."
+    )
+    scores = apparent_scores(material.outcomes).rename("apparent").rename_axis("score")
+    return mark + table_html(scores, "Apparent scores, without intervals")
+
+
+def compared_part(material: Material) -> str:
+    """Return scores of unseen subjects, differences and scores by pattern."""
+    comparison, n_resamples = material.comparison, material.n_resamples
+    text = paragraph(
+        f"Scores of out-of-fold predictions with 95 % bootstrap intervals over subjects. The model "
+        f"of this report is {comparison.reference!r}."
+    )
+    if len(comparison.classes) == 2:
+        text += paragraph(f"The positive class is {comparison.classes[-1]}.")
+    parts = [
+        text,
+        table_html(scores_with_intervals(comparison, n_resamples), "Scores [95 % interval]"),
+        attempt(differences_part, comparison) if len(comparison.estimators) > 1 else "",
+        attempt(patterns_part, comparison, n_resamples, material.seed),
+    ]
+    return "".join(parts)
+
+
+def scores_with_intervals(comparison: Any, n_resamples: int) -> pd.DataFrame:
+    """Return a row a score, a column an estimator."""
+    summary = comparison.summary(n_resamples=n_resamples)
+    names = {
+        name: with_intervals(*(summary[name, end] for end in ("estimate", "low", "high")))
+        for name in comparison.scores
+    }
+    failed = summary["folds", "failed"]
+    rows = names | ({"failed folds": failed} if failed.any() else {})
+    return pd.DataFrame(rows).T.rename_axis("score")
+
+
+def with_intervals(values: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
+    """Return numbers with their intervals as texts.
+
+    Parameters
+    ----------
+    values, low, high : Series
+        Numbers, and both ends of their intervals.
+
+    Returns
+    -------
+    Series of str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.inspection.report.sections_performance import with_intervals
+    >>> with_intervals(pd.Series([0.5]), pd.Series([0.4]), pd.Series([0.625])).item()
+    '0.500 [0.400, 0.625]'
+    """
+    texts = [
+        "–" if pd.isna(value) else f"{value:.3f}" + ("" if pd.isna(a) else f" [{a:.3f}, {b:.3f}]")
+        for value, a, b in zip(values, low, high, strict=True)
+    ]
+    return pd.Series(texts, index=values.index, dtype=object)
+
+
+def differences_part(comparison: Any) -> str:
+    """Return how much better the model is than each of the others."""
+    table = comparison.differences()
+    name = table["score"].iloc[0]
+    shown = pd.DataFrame(
+        {
+            "difference [95 % interval]": with_intervals(
+                table["mean"], table["low"], table["high"]
+            ),
+            "p": table["p"],
+            "p, Holm": table["p_holm"],
+        }
+    )
+    caption = f"{name} of {comparison.reference} minus that of the others, corrected t-test"
+    return "<h3>Against the others</h3>" + table_html(shown, caption)
+
+
+def patterns_part(comparison: Any, n_resamples: int, seed: int) -> str:
+    """Return scores by pattern of modalities."""
+    table = pattern_scores(comparison, n_resamples, seed)
+    caption = f"Scores of {comparison.reference} [95 % interval]"
+    return "<h3>By pattern of modalities</h3>" + table_html(table, caption)
+
+
+def pattern_scores(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Return the reference's scores for every pattern of modalities, as texts.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What ``adestim.evaluation.compare`` returned.
+    n_resamples : int, default=1000
+        Resamples of the bootstrap; 0 leaves intervals out.
+    seed : int, default=0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A row a pattern: ``n`` and every score with its interval.
+    """
+    table = comparison.by_pattern(n_resamples=n_resamples, random_state=seed)
+    table = table.reset_index() if "pattern" not in table else table
+    table = table[table["estimator"] == comparison.reference].set_index("pattern")
+    scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]
+    columns = {
+        name: with_intervals(*(table[name + end] for end in ("", "_low", "_high")))
+        for name in scores
+    }
+    return pd.DataFrame({"n": table["n"]} | columns)
+
+
+def curves_part(material: Material) -> str:
+    """Return curves of classes, or the plot of numbers."""
+    outcomes = material.outcomes
+    origin = "apparent" if outcomes.apparent else "out of fold"
+    if not outcomes.classes:
+        return drawn(curves.draw_observed, material, f"Observed and predicted, {origin}")
+    if not outcomes.has_all_classes:
+        return note("Curves need subjects of every class.")
+    kinds: list[tuple[Callable[..., str], str]] = [
+        (curves.draw_roc, "ROC curve"),
+        (curves.draw_precision_recall, "Precision and recall"),
+        (curves.draw_calibration, "Calibration"),
+        (curves.draw_confusion, confusion_title(material)),
+    ]
+    if len(outcomes.classes) == 2:
+        kinds.append((curves.draw_decision_curve, "Decision curve (Vickers and Elkin 2006)"))
+    figures = [drawn(draw, material, f"{title}, {origin}.") for draw, title in kinds]
+    repeats = "" if outcomes.apparent else note("Curves show the first repeat of the folds.")
+    return "<h3>Curves</h3>" + figures_html(figures) + repeats
+
+
+def confusion_title(material: Material) -> str:
+    """Say from which probability the positive class is predicted."""
+    cuts = material.outcomes.cuts
+    known = cuts[np.isfinite(cuts)]
+    if not len(known):
+        return "Confusion; predicted is the likeliest class"
+    ends = sorted({f"{known.min():.2f}", f"{known.max():.2f}"})
+    return f"Confusion; threshold chosen on training rows, {' to '.join(ends)}"
+
+
+def drawn(draw: Callable[..., str], material: Material, caption: str) -> str:
+    """Return a figure with what it says in words."""
+    ax = new_axes((4.4, 4.0))
+    alt = draw(ax, material.outcomes)
+    return figure_html(ax, alt, caption)

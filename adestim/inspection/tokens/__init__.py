@@ -1,0 +1,1 @@
+"""What each token counts for, and where it is."""

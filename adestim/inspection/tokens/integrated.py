@@ -1,0 +1,356 @@
+"""One anchor's output as a differentiable function of its tokens and phase-1 features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import is_regressor
+from torch import Tensor
+
+from adestim._support.positive_class import positive_of
+from adestim._support.torch import autocast
+from adestim.exceptions import InputError, MissingDependencyError
+from adestim.fusion._anchor_inputs import LARGEST_SCORE
+from adestim.inspection.tokens.forest_path import ForestSteps, forest_steps
+from adestim.inspection.tokens.view import SubjectsView
+from adestim.training.batches import ShownInputs
+from adestim.training.phase_one.penalised import Heads, standardise
+
+__all__ = ["ExplainedOutput", "PhaseOneOutputs", "features_of", "integrate"]
+
+STEP = 1e-2
+ROWS_AT_ONCE, NUMBERS_AT_ONCE = 256, 2**24
+
+
+@dataclass(frozen=True, eq=False)
+class ExplainedOutput:
+    """The log-odds of a class, or the predicted number, of one anchor.
+
+    Its inputs are, in this order: the standardised tokens of every modality in ``read``; the
+    standardised phase-1 features of every modality, (B, n_features, 2) for the separate and the
+    joint head; one factor a modality of the heads' intercepts, (B, n_modalities); the forest's
+    log-odds (B, n_scores), where there is a forest; and the anchor's embedded tokens, where it is a
+    foundation model.
+
+    Parameters
+    ----------
+    module : AnchoredFusion
+        The anchor's module.
+    heads : Heads
+        The phase-1 heads.
+    base : PhaseOneOutputs
+        What phase 1 makes of the heads' scores and the forest's log-odds.
+    forest : ForestSteps or None
+        What the forest says of the view's subjects, None where there is none.
+    score_scale : ndarray of shape (n_modalities, n_scores)
+        What the net's scores are divided by.
+    read : tuple of str
+        Modalities whose tokens the net reads.
+    target : int
+        Place of the output.
+    unit : tuple of float or None
+        Mean and scale of a regression's target; None for classes.
+    device, precision : str
+        Of the net.
+    """
+
+    module: Any
+    heads: Heads
+    base: PhaseOneOutputs
+    forest: ForestSteps | None
+    score_scale: np.ndarray
+    read: tuple[str, ...]
+    target: int
+    unit: tuple[float, float] | None
+    device: str
+    precision: str
+
+    @classmethod
+    def of(cls, view: SubjectsView, target: int) -> ExplainedOutput:
+        """Return the output of a view's anchor."""
+        task = view.fusion._task()
+        inputs = view.fusion._inputs
+        return cls(
+            module=view.net.module_.eval(),
+            heads=view.fusion.phase_one_,
+            base=PhaseOneOutputs.of(view),
+            forest=forest_of(view),
+            score_scale=inputs.score_scale,
+            read=tuple(view.data.gather(np.arange(1)).tokens),
+            target=target,
+            unit=(task.mean, task.scale) if is_regressor(view.fusion) else None,
+            device=view.net.device,
+            precision=view.net.precision,
+        )
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        """Return outputs (B,) of the inputs, then present, rows and masks, and own mask."""
+        n_read, n_modalities = len(self.read), len(self.heads.modalities)
+        tokens, values = values[:n_read], values[n_read:]
+        features, (factor, *others) = values[:n_modalities], values[n_modalities:]
+        scores = self.scores(features, factor)
+        odds = others.pop(0) if self.forest is not None else factor[:, :0]
+        own = others.pop(0) if self.reads_inputs else None
+        present, rows, *masks = others
+        base = OfPhaseOne.apply(scores, odds, present, rows, self.base)
+        batch = {
+            "tokens": dict(zip(self.read, tokens, strict=True)),
+            "masks": dict(zip(self.read, masks[:n_read], strict=True)),
+            "scores": self.net_scores(scores),
+            "present": present,
+            "base": base,
+        }
+        with autocast(torch.device(self.device), self.precision):
+            logits = self.logits(batch, own, masks[n_read:])
+        return self.output(logits.float())
+
+    @property
+    def reads_inputs(self) -> bool:
+        """Whether the anchor is a foundation model."""
+        return self.module.anchor not in self.read
+
+    def scores(self, features: tuple[Tensor, ...], factor: Tensor) -> Tensor:
+        """Return the heads' scores (B, n_modalities, 2, n_scores)."""
+        parts = []
+        for place, values in enumerate(features):
+            pair = (self.heads.separate[place], self.heads.joint[place])
+            coef = [torch.from_numpy(head.coef).to(values) for head in pair]
+            intercept = torch.from_numpy(self.heads.intercepts[place]).to(values)
+            separate = values[..., 0] @ coef[0] + factor[:, place, None] * intercept
+            parts.append(torch.stack([separate, values[..., 1] @ coef[1]], dim=1))
+        return torch.stack(parts, dim=1)
+
+    def net_scores(self, scores: Tensor) -> Tensor:
+        """Return scores as the nets read them, (B, n_modalities, 2 n_scores)."""
+        scale = torch.from_numpy(self.score_scale).to(scores)
+        return (scores.flatten(2) / scale).clamp(-LARGEST_SCORE, LARGEST_SCORE)
+
+    def logits(self, batch: dict, own: Tensor | None, own_mask: list[Tensor]) -> Tensor:
+        """Return the module's outputs, its own tokens given where it is a foundation model."""
+        backbone = self.module.backbone
+        if own is not None:
+            shown = batch["present"][:, self.module.modalities.index(self.module.anchor)]
+            values = (own[shown], own_mask[0][shown]) if shown.any() else None
+            batch["inputs"] = ShownInputs(values, len(own))
+            backbone = Embedded(own.shape[1])
+        tokens, log_mask, mask = self.module.join(batch, backbone)
+        encoded = self.module.backbone.encode(tokens, log_mask, mask.shape[1])
+        pooled = self.module.backbone.pool(encoded, mask)
+        return self.module.classify(batch, pooled.to(self.module.pooled_mean.dtype))
+
+    def output(self, logits: Tensor) -> Tensor:
+        """Return log-odds of the class against all others, or the number in the user's units."""
+        if self.unit is not None:
+            return logits[:, 0] * self.unit[1] + self.unit[0]
+        others = torch.arange(logits.shape[1], device=logits.device) != self.target
+        return logits[:, self.target] - logits[:, others].logsumexp(dim=1)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Answers for a foundation model whose tokens are embedded already."""
+
+    n_stand_in: int
+
+    @staticmethod
+    def embed(values: tuple[Tensor, Tensor]) -> Tensor:
+        """Return the tokens."""
+        return values[0]
+
+    @staticmethod
+    def own_mask(values: tuple[Tensor, Tensor]) -> Tensor:
+        """Return which are real."""
+        return values[1]
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseOneOutputs:
+    """What phase 1 makes of its heads' scores and its forest's log-odds.
+
+    Parameters
+    ----------
+    logits : callable
+        Takes scores (n, n_modalities, 2, n_scores), log-odds (n, n_scores), of no columns where
+        there is no forest, a presence table and row numbers, all arrays; returns outputs.
+    """
+
+    logits: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+    @classmethod
+    def of(cls, view: SubjectsView) -> PhaseOneOutputs:
+        """Return the outputs from which a view's net starts."""
+        base: Any = view.data.base
+
+        def logits(values, odds, present, rows):
+            trees = (lambda rows, present: odds) if odds.shape[1] else None
+            shown = base.scores._replace(values=values, rows=rows, trees=trees)
+            return base.phase_one.logits(shown, present, base.start, base.anchor)
+
+        return cls(logits)
+
+
+class OfPhaseOne(torch.autograd.Function):
+    """Phase 1's combination, which is numpy, with a gradient by central differences."""
+
+    @staticmethod
+    def forward(ctx, scores, odds, present, rows, outputs):
+        """Return outputs (B, n_outputs)."""
+        ctx.outputs = outputs
+        ctx.save_for_backward(scores, odds, present, rows)
+        return evaluate(outputs, scores, odds, present, rows)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        """Return the gradients of scores and log-odds."""
+        scores, odds, present, rows = ctx.saved_tensors
+        both = torch.cat([scores.flatten(1), odds], dim=1)
+        found = torch.zeros_like(both)
+        for place in range(both.shape[1]):
+            step = torch.zeros_like(both)
+            step[:, place] = STEP
+            up, down = (
+                evaluate(ctx.outputs, *parted(moved, scores), present, rows)
+                for moved in (both + step, both - step)
+            )
+            found[:, place] = ((up - down) / (2 * STEP) * gradient).sum(dim=1)
+        return *parted(found, scores), None, None, None
+
+
+def parted(both: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Return scores, of their shape, and log-odds from one table of both."""
+    n_scores = scores[0].numel()
+    return both[:, :n_scores].view_as(scores), both[:, n_scores:]
+
+
+def evaluate(
+    outputs: PhaseOneOutputs, scores: Tensor, odds: Tensor, present: Tensor, rows: Tensor
+) -> Tensor:
+    """Return phase 1's outputs as a tensor."""
+    values = (scores.double(), odds.double(), present, rows)
+    arrays = (value.detach().cpu().numpy() for value in values)
+    return torch.from_numpy(outputs.logits(*arrays)).to(scores)
+
+
+def forest_of(view: SubjectsView) -> ForestSteps | None:
+    """Return what the forest of phase 1 says, from subjects of training means to the view's."""
+    forest = getattr(view.fusion.phase_one_, "forest", None)
+    if forest is None:
+        return None
+    means = [head.mean[None] for head in view.fusion.phase_one_.separate]
+    columns = forest.select([table.pooled() for table in view.tables.values()])
+    columns[~view.present[:, forest.places]] = np.nan
+    start = np.where(np.isnan(columns), columns, forest.select(means))
+    return forest_steps(forest, start, columns)
+
+
+def features_of(table: Any, heads: Heads, place: int) -> np.ndarray:
+    """Return phase-1 features as the separate and the joint head read them.
+
+    Parameters
+    ----------
+    table : TokenTable
+        One modality's tokens.
+    heads : Heads
+        The phase-1 heads.
+    place : int
+        The modality's place among them.
+
+    Returns
+    -------
+    ndarray of shape (n_subjects, n_features, 2), dtype float32
+    """
+    pair = (heads.separate[place], heads.joint[place])
+    pooled = table.pooled()
+    parts = [standardise(pooled, head.mean, head.scale) for head in pair]
+    return np.stack(parts, axis=2).astype(np.float32)
+
+
+def integrate(
+    output: Callable[..., Tensor],
+    inputs: tuple[Tensor, ...],
+    baselines: tuple[Tensor, ...],
+    others: tuple[Tensor, ...],
+    n_steps: int,
+) -> tuple[Tensor, ...]:
+    """Integrate gradients along the straight line from baselines to inputs.
+
+    Parameters
+    ----------
+    output : callable
+        Takes inputs and others, returns (B,).
+    inputs, baselines : tuple of Tensor of shape (B, ...)
+        Ends of the line.
+    others : tuple of Tensor of shape (B, ...)
+        What else the output needs.
+    n_steps : int
+        Nodes of the Gauss-Legendre rule.
+
+    Returns
+    -------
+    tuple of Tensor
+        Attributions, shaped as the inputs.
+
+    Raises
+    ------
+    MissingDependencyError
+        When captum is not installed.
+    """
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Integrated gradients need the package captum",
+            remedy="Run: pip install 'adestim[explain]'",
+        ) from error
+    method = IntegratedGradients(output)
+    return method.attribute(
+        inputs,
+        baselines,
+        additional_forward_args=others,
+        n_steps=n_steps,
+        internal_batch_size=rows_at_once(inputs),
+    )
+
+
+def rows_at_once(inputs: tuple[Tensor, ...]) -> int:
+    """Return how many points of the lines are computed at once: what memory holds, one a line."""
+    a_row = sum(value[0].numel() for value in inputs)
+    return max(len(inputs[0]), min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // a_row))
+
+
+def target_place(fusion: Any, target: Any) -> int:
+    """Return the place of the output that is explained.
+
+    Parameters
+    ----------
+    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
+        The fitted fusion.
+    target : object
+        A class label; None for the positive one of two, or the last.
+
+    Returns
+    -------
+    int
+    """
+    if is_regressor(fusion):
+        if target is not None:
+            raise InputError(
+                "'target' names a class, and a regressor has none",
+                got=repr(target),
+                remedy="Leave target out",
+            )
+        return 0
+    labels: Mapping = {label: place for place, label in enumerate(fusion.classes_.tolist())}
+    if target is None:
+        return labels[positive_of([*labels])]
+    if target not in labels:
+        raise InputError(
+            "'target' must be one of the classes",
+            got=repr(target),
+            remedy=f"Choose from {[*labels]}",
+        )
+    return labels[target]

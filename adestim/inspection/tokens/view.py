@@ -1,0 +1,232 @@
+"""A table of subjects as one anchor's net reads it, from a fitted fusion or a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from adestim.encoding import BackboneSpec
+from adestim.encoding.tables import check_fusion_table, read_modalities
+from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens
+from adestim.exceptions import InputError
+from adestim.fusion import AnchoredFusionClassifier, AnchoredFusionRegressor
+from adestim.inspection.tokens.free_text import FreeText, free_texts
+from adestim.inspection.tokens.words import RecordTexts, texts_of
+from adestim.training.batches import FusionData, to_device
+from adestim.training.net import FusionNet
+
+__all__ = [
+    "SCORE_TOKEN",
+    "SubjectsView",
+    "chosen_anchor",
+    "extractor_of",
+    "fusion_of",
+    "names_of_tokens",
+    "view_of",
+]
+
+SCORE_TOKEN = "phase-1 scores"
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectsView:
+    """Subjects as one anchor's net reads them.
+
+    Parameters
+    ----------
+    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
+        The fitted fusion.
+    anchor : str
+        The anchor.
+    index : pandas.Index
+        The subjects.
+    tables : dict of str to TokenTable
+        Their tokens by modality.
+    data : FusionData
+        Their tensors.
+    texts : dict of str to RecordTexts
+        Their records, of modalities that a language model reads.
+    notes : dict of str to list of FreeText
+        Their free text, of modalities that the built-in clinical model reads.
+    """
+
+    fusion: Any
+    anchor: str
+    index: pd.Index
+    tables: dict[str, TokenTable]
+    data: FusionData
+    texts: dict[str, RecordTexts]
+    notes: dict[str, list[FreeText]]
+
+    @property
+    def net(self) -> FusionNet:
+        """The anchor's net."""
+        return self.fusion.nets_[self.anchor]
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which modalities every subject has, (n_subjects, n_modalities)."""
+        return self.data.present.numpy()
+
+    def batches(self, size: int) -> Iterator[tuple[np.ndarray, dict]]:
+        """Yield row numbers and batches on the net's device."""
+        for start in range(0, len(self.data), size):
+            rows = np.arange(start, min(start + size, len(self.data)))
+            batch, _ = self.data.batch(rows)
+            yield rows, to_device(batch, self.net.device)
+
+
+def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
+    """Return a table of subjects as one anchor's net reads it.
+
+    Parameters
+    ----------
+    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
+        Fitted fusion, or a fitted pipeline that ends in one.
+    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
+        Table as in ``fit``.
+    anchor : str, default=None
+        One of the estimator's anchors; None for the first.
+
+    Returns
+    -------
+    SubjectsView
+
+    Raises
+    ------
+    InputError
+        When the estimator is no anchored fusion, has no such anchor, or the table is another's.
+    sklearn.exceptions.NotFittedError
+        When it is not fitted.
+    """
+    fusion = fusion_of(estimator)
+    anchor = chosen_anchor(fusion, anchor)
+    notes = free_texts(estimator, X)
+    if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
+        X = estimator[:-1].transform(X)
+    inputs = fusion._inputs
+    frame = check_fusion_table(fusion, X, reset=False)
+    cells = read_modalities(frame, known=inputs.likes)
+    tables = {name: stack_tokens(cells[name], name, like) for name, like in inputs.likes.items()}
+    require_a_modality(tables, frame.index)
+    scores = fusion.phase_one_.scores([table.pooled() for table in tables.values()])
+    data = dict(fusion._data_by_net(cells, tables, scores))[anchor]
+    texts = texts_of(cells, inputs.likes)
+    return SubjectsView(fusion, anchor, frame.index, tables, data, texts, notes)
+
+
+def fusion_of(estimator: Any) -> Any:
+    """Return the fitted fusion that an estimator is or ends in.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fusion, or a pipeline that ends in one.
+
+    Returns
+    -------
+    AnchoredFusionClassifier or AnchoredFusionRegressor
+
+    Raises
+    ------
+    InputError
+        When it is another estimator.
+    sklearn.exceptions.NotFittedError
+        When it is not fitted.
+    """
+    fusion = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    if not isinstance(fusion, AnchoredFusionClassifier | AnchoredFusionRegressor):
+        raise InputError(
+            "An anchored fusion, or a pipeline that ends in one, can be looked into",
+            got=type(fusion).__name__,
+            remedy="Pass a fitted AnchoredFusionClassifier or AnchoredFusionRegressor",
+        )
+    check_is_fitted(fusion, "nets_")
+    return fusion
+
+
+def chosen_anchor(fusion: Any, anchor: str | None) -> str:
+    """Return the anchor that is named, the first for None.
+
+    Parameters
+    ----------
+    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
+        The fitted fusion.
+    anchor : str or None
+        Its name.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InputError
+        When the fusion has no such anchor.
+    """
+    if anchor is None:
+        return fusion.anchors_[0]
+    if anchor not in fusion.anchors_:
+        raise InputError(
+            "'anchor' must be one of the fusion's anchors",
+            got=repr(anchor),
+            remedy=f"Choose from {fusion.anchors_}",
+        )
+    return anchor
+
+
+def extractor_of(estimator: Any, modality: str) -> Any:
+    """Return the fitted extractor of a modality within a pipeline, None where there is none.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fusion, or a pipeline that ends in one.
+    modality : str
+        Name of the modality.
+
+    Returns
+    -------
+    estimator or None
+    """
+    steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else []
+    for _, step in steps:
+        for name, transformer, _ in getattr(step, "transformers_", ()):
+            if name == modality:
+                return (
+                    transformer.steps[-1][1] if isinstance(transformer, Pipeline) else transformer
+                )
+    return None
+
+
+def names_of_tokens(spec: BackboneSpec, n_tokens: int) -> tuple[str, ...]:
+    """Return the names of a modality's tokens; numbers where they have none.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        The model that made them.
+    n_tokens : int
+        Number of tokens.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from adestim.encoding import BackboneSpec
+    >>> from adestim.inspection.tokens.view import names_of_tokens
+    >>> names_of_tokens(BackboneSpec("words"), 2)
+    ('token 1', 'token 2')
+    """
+    names = spec.option("token_names") or spec.option("snp_names") or ()
+    if len(names) == n_tokens:
+        return tuple(names)
+    return tuple(f"token {number}" for number in range(1, n_tokens + 1))

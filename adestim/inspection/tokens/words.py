@@ -1,0 +1,265 @@
+"""Values of a language model's tokens by word, and by the column that words speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.encoding import BackboneSpec, Encoding, read_array
+from adestim.exceptions import InputError
+from adestim.inspection.tokens.long_tables import MAX_ROWS, require_level, require_rows
+from adestim.modalities.clinical.models.language_words import Word, reads_records, record_reader
+
+__all__ = [
+    "WORDS",
+    "RecordTexts",
+    "Spelled",
+    "by_column",
+    "by_word",
+    "of_subjects",
+    "texts_of",
+    "word_means",
+    "word_values",
+    "words_table",
+]
+
+LEVELS = ("word", "column", "subject")
+WORDS = ("row", "modality", "place", "column", "word", "value")
+# Items as WORDS names them.
+Spelled = tuple[int, str, int, str, str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class RecordTexts:
+    """The records of some subjects as a language model read them; written out when asked for.
+
+    Parameters
+    ----------
+    spec : BackboneSpec
+        The language model.
+    inputs : tuple of (ndarray, StoredArray or None)
+        Every subject's token numbers; None for those without a record.
+
+    Examples
+    --------
+    >>> from adestim.encoding import BackboneSpec
+    >>> from adestim.inspection import RecordTexts
+    >>> RecordTexts(BackboneSpec("language-model"), (None, None)).words
+    ((), ())
+    """
+
+    spec: BackboneSpec
+    inputs: tuple[Any, ...]
+
+    @cached_property
+    def words(self) -> tuple[tuple[Word, ...], ...]:
+        """Words of every subject's record; none of those without one."""
+        if all(numbers is None for numbers in self.inputs):
+            return ((),) * len(self.inputs)
+        reader = record_reader(self.spec)
+        return tuple(
+            () if numbers is None else reader.read(read_array(numbers)) for numbers in self.inputs
+        )
+
+
+def texts_of(
+    cells: Mapping[str, Sequence[Encoding | None]], likes: Mapping[str, Any]
+) -> dict[str, RecordTexts]:
+    """Return the texts of those modalities that a language model reads.
+
+    Parameters
+    ----------
+    cells : mapping of str to sequence of (Encoding or None)
+        Encodings by modality.
+    likes : mapping of str to TokenTable
+        What a modality's tokens are like, by modality.
+
+    Returns
+    -------
+    dict of str to RecordTexts
+    """
+    return {
+        name: RecordTexts(
+            likes[name].backbone,
+            tuple(None if cell is None else cell.unread("inputs") for cell in column),
+        )
+        for name, column in cells.items()
+        if reads_records(likes[name].backbone)
+    }
+
+
+def word_values(
+    texts: Mapping[str, RecordTexts], values: Mapping[str, np.ndarray]
+) -> Iterator[Spelled]:
+    """Yield values word by word, those of a word's tokens summed.
+
+    Parameters
+    ----------
+    texts : mapping of str to RecordTexts
+        Records by modality.
+    values : mapping of str to ndarray of shape (n_subjects, n_tokens)
+        Values by modality; others than those of ``texts`` are not read.
+
+    Yields
+    ------
+    tuple
+        As :data:`WORDS` names its items.
+    """
+    for name in (name for name in texts if name in values):
+        for row, words in enumerate(texts[name].words):
+            for place, word in enumerate(words, start=1):
+                value = values[name][row, list(word.tokens)].sum()
+                yield row, name, place, word.column, word.text, value
+
+
+def words_table(spelled: Iterable[Spelled], level: str) -> pd.DataFrame:
+    """Return words and their values as a table.
+
+    Parameters
+    ----------
+    spelled : iterable of tuple
+        As :func:`word_values` yields them.
+    level : {"word", "column", "subject"}
+        Checked, and else not read.
+
+    Returns
+    -------
+    DataFrame
+        ``row`` (position of the subject), ``modality``, ``place`` (of the word in the record, from
+        1), ``column``, ``word`` and ``value``.
+
+    Raises
+    ------
+    InputError
+        When there is not a single word, there is no such level, or there are millions of words.
+    """
+    require_level(level, LEVELS)
+    rows = list(islice(spelled, MAX_ROWS + 1))
+    if not rows:
+        raise InputError(
+            "Words need records that a language model reads, or a pipeline whose "
+            "ClinicalExtractor reads free text",
+            got="tokens that are no text",
+            remedy="Pass the whole pipeline; or encode the records by "
+            "ClinicalExtractor(backbone='all-minilm-l6-v2'), or by another language model",
+        )
+    require_rows(len(rows), ("subject", "word"), "Pass fewer subjects")
+    return pd.DataFrame(rows, columns=list(WORDS))
+
+
+def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
+    """Return values with the subjects' labels.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`words_table` returns it.
+    subjects : pandas.Index
+        The subjects.
+    name : str
+        What the values are.
+
+    Returns
+    -------
+    DataFrame
+    """
+    labelled = table.assign(row=subjects[table["row"]])
+    return labelled.rename(columns={"row": "subject", "value": name})
+
+
+def word_means(
+    table: pd.DataFrame, level: str, values: Mapping[str, np.ndarray], min_subjects: int
+) -> pd.DataFrame:
+    """Return means by word or by column, of the subjects who have the modality.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`words_table` returns it.
+    level : {"word", "column"}
+        What there is a row for.
+    values : mapping of str to ndarray of shape (n_subjects, ...)
+        By modality, NaN throughout where a subject lacks it.
+    min_subjects : int
+        Words of fewer subjects' records are left out.
+
+    Returns
+    -------
+    DataFrame
+    """
+    n_subjects = {
+        name: int((~np.isnan(array).reshape(len(array), -1).all(axis=1)).sum())
+        for name, array in values.items()
+    }
+    if level == "column":
+        return by_column(table, n_subjects)
+    return by_word(table, n_subjects, min_subjects)
+
+
+def by_word(
+    table: pd.DataFrame, n_subjects: Mapping[str, int], min_subjects: int = 1
+) -> pd.DataFrame:
+    """Return the mean of every word of every column over subjects.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`words_table` returns it.
+    n_subjects : mapping of str to int
+        How many subjects have each modality.
+    min_subjects : int, default=1
+        Words of fewer subjects' records are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``modality``, ``column``, ``word``, ``mean``, ``mean_absolute``, ``spread`` (standard
+        deviation) and ``n_subjects``: of all who have the modality, 0 of those in whose record
+        the word does not stand; and in how many it does.
+    """
+    found = summed_means(table, ["modality", "column", "word"], n_subjects)
+    return found[found["n_subjects"] >= min_subjects].reset_index(drop=True)
+
+
+def by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFrame:
+    """Return the mean of every column's words together.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`words_table` returns it.
+    n_subjects : mapping of str to int
+        How many subjects have each modality.
+
+    Returns
+    -------
+    DataFrame
+        As of :func:`by_word`, without ``word``.
+    """
+    return summed_means(table, ["modality", "column"], n_subjects)
+
+
+def summed_means(
+    table: pd.DataFrame, keys: list[str], n_subjects: Mapping[str, int]
+) -> pd.DataFrame:
+    """Sum within subjects, then average over those who have the modality."""
+    sums = table.groupby(["row", *keys], sort=False)["value"].sum().reset_index()
+    sums = sums.assign(absolute=sums["value"].abs(), square=sums["value"] ** 2)
+    groups = sums.groupby(keys, sort=False)
+    found = groups.agg(
+        mean=("value", "sum"),
+        mean_absolute=("absolute", "sum"),
+        spread=("square", "sum"),
+        n_subjects=("row", "size"),
+    ).reset_index()
+    everybody = found["modality"].map(n_subjects)
+    sizes = ["mean", "mean_absolute", "spread"]
+    found[sizes] = found[sizes].div(everybody, axis=0)
+    found["spread"] = np.sqrt(np.maximum(found["spread"] - found["mean"] ** 2, 0))
+    return found

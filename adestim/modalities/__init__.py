@@ -1,0 +1,1 @@
+"""One folder a modality: its readers, its built-in model, its extractor and its models."""

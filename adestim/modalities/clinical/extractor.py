@@ -1,0 +1,337 @@
+"""From columns of a clinical table to one encoding a subject."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from numbers import Integral
+from typing import ClassVar
+
+import pandas as pd
+
+from adestim._support.docs import fill_docs
+from adestim._support.sklearn import Interval, StrOptions, draw_seeds
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import AdestimError, DataWarning
+from adestim.extraction import BaseExtractor
+from adestim.extraction.foundation import (
+    FOUNDATION_CONSTRAINTS,
+    open_foundation,
+    refuse_model_options,
+)
+from adestim.extraction.stored import Prepared
+from adestim.extraction.subjects import settle_failures
+from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
+from adestim.modalities.clinical.leakage import guard_columns
+from adestim.modalities.clinical.record_rows import (
+    RecordPreparation,
+    records,
+    with_word_of_cuts,
+    written_columns,
+)
+from adestim.modalities.clinical.table import (
+    Declarations,
+    column_names,
+    learn_column,
+    odd_columns,
+)
+from adestim.modalities.clinical.tabular import CodedTable, TabularBackbone
+
+__all__ = ["ClinicalExtractor"]
+
+BUILT_IN = "tabular"
+
+
+@fill_docs
+class ClinicalExtractor(BaseExtractor):
+    """Encode a clinical table, as numbers or as sentences read by a language model.
+
+    By default every column becomes a token, and missing values stay missing. With a language
+    model every row is written as sentences, in a wording that is the same for all patients (see
+    :class:`~adestim.modalities.clinical.RecordTemplate`), and the model's tokens are the encoding.
+
+    What a column holds is inferred from its dtype and, where that says nothing, from its cells:
+
+    - numeric: numbers, or strings half of which or more are numbers. Values are kept as they
+      are. ``"27"`` counts as 27; a limit of detection such as ``">1700"`` counts as its
+      limit, with a warning; any other word is an error which names the subject, though a language
+      model reads it as it stands;
+    - ordinal: an ordered :class:`pandas.Categorical`. Levels become ranks from 0 to 1;
+    - categorical: truth values, categories and words. Levels are one-hot;
+    - text: strings of four words or more, mostly different. They are projected by a latent
+      semantic analysis of the training texts.
+
+    Missing cells (None, NaN, blank, ``n/a``) are masked tokens, or said to be missing, never
+    imputed. Codes such as
+    -4 or 999 which stand for missing in some cohorts are numbers here: the loaders of
+    :mod:`adestim.datasets` turn them into NaN.
+
+    Parameters
+    ----------
+    backbone : str, default="tabular"
+        Model that makes the tokens. ``"tabular"`` is built in: one token a column. Or a language
+        model: ``"llama-2-7b"``, ``"llama-2-13b"``, ``"medgemma-4b"``, ``"medgemma-27b"``,
+        ``"clinicalbert"``, ``"all-minilm-l6-v2"``; any other of a supported type on the Hugging
+        Face hub, ``"organisation/name"``; or the path of its folder. Or one registered by
+        :func:`adestim.register_backbone`, which reads every row as a mapping from columns to
+        values.
+    numeric : list of str, default=None
+        Columns to read as numbers, whatever their dtype.
+    categorical : list of str, default=None
+        Columns to read as categories, integer codes for instance.
+    ordinal : dict of str to list, default=None
+        Columns to read as ordered levels: their levels, lowest first.
+    text : list of str, default=None
+        Columns to read as free text. Language models read those alone that are named here.
+    diagnostic : {"warn", "allow", "exclude"}, default="warn"
+        What to do about columns that make the diagnosis or follow from it, as their names
+        tell (:func:`adestim.modalities.clinical.diagnostic_columns`): warn of them in ``fit``, use
+        them silently, or drop them.
+    max_levels : int, default=20
+        Largest number of one-hot features of a categorical column; where there are more
+        categories, the rarest share the last one.
+    text_width : int, default=16
+        Number of features of a text.
+    %(memory)s
+    %(per_subject)s
+    %(foundation)s
+    %(adapt)s
+    random_state : int, RandomState instance or None, default=0
+        Seed of the text projection and of phase 1. None draws a fresh one; the global generator
+        is never touched.
+
+    Attributes
+    ----------
+    columns_ : tuple of Column
+        What each column used holds: its ``name``, ``kind`` and ``levels``.
+    diagnostic_columns_ : dict of str to str
+        Columns that make the diagnosis or follow from it, with the reason.
+    tabular_ : TabularBackbone
+        The fitted coding, of ``backbone="tabular"``.
+    backbone_ : BackboneSpec
+        Name tag of the backbone; option ``"columns"`` says what each token means.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.
+
+    Warns
+    -----
+    LeakageWarning
+        In ``fit``, when columns make the diagnosis and ``diagnostic="warn"``.
+    DataWarning
+        In ``fit``, when a column is missing for every subject, so that its token is always
+        masked, looks like an identifier, or is free text that a language model does not read.
+        In ``transform``, when a level was not seen in
+        ``fit``: its token is masked; and when limits of detection are used as values.
+
+    See Also
+    --------
+    adestim.modalities.clinical.diagnostic_columns : Names the columns that make the diagnosis.
+    adestim.PoolTokens : Lays the tokens side by side as numbers.
+
+    Notes
+    -----
+    Tokens have as many features as the table needs: ``value``, then ``level_0`` ... as many
+    as the column with most categories has, then ``text_0`` ... where a column holds text. A
+    table of numbers alone has one feature a token.
+
+    The tabular backbone codes rows column by column, not in parallel: 3000 subjects with 30
+    columns take a fraction of a second.
+
+    **Language models** need the packages of ``pip install 'adestim[foundation]'``. Supported are
+    Llama, Mistral, Qwen 2 and 3, Gemma 3 (MedGemma's text tower included), BERT, RoBERTa,
+    XLM-RoBERTa and ModernBERT. A frozen one mainly sees the wording, and numbers only dimly: where
+    the table is all there is, compare it with ``"tabular"``. ``backbone_params`` may hold
+
+    - ``"template"``: a :class:`~adestim.modalities.clinical.RecordTemplate`, or a mapping from
+      columns to sentences such as ``{"age": "The patient is {value} years old."}``;
+    - ``"pooling"``: ``"last"`` (causal models), ``"mean"``, or ``"cls"`` (encoders): what the
+      pooled vector is, where the model is the anchor or is adapted. None: ``"last"`` for a causal
+      model, ``"mean"`` for an encoder. ``"normalize": True`` scales it to length 1;
+    - ``"reserve"``: how many of the model's positions are kept free for the tokens of other
+      modalities, 64 by default;
+    - ``"too_long"``: ``"raise"`` (default) or ``"truncate"``, with a warning, a text that does not
+      fit into the rest;
+    - ``"revision"``: branch, tag or commit of the repository on the hub;
+    - ``"quantization"``: ``"8bit"`` or ``"4bit"``, on a CUDA GPU, with what ``pip install
+      'adestim[quantization]'`` brings; not with ``adapt="lora"`` or ``"full"``;
+    - ``"trust_remote_code": True`` runs code that a model brings along. Never by default.
+
+    Models on the hub are downloaded once. With ``HF_HUB_OFFLINE=1`` only those are used that were
+    downloaded before. Llama 2 and MedGemma are given to those who accepted their licences there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.modalities.clinical import ClinicalExtractor
+    >>> table = pd.DataFrame(
+    ...     {"age": [71.5, 68.0, None], "sex": ["F", "M", "F"]}, index=["s1", "s2", "s3"]
+    ... )
+    >>> encodings = ClinicalExtractor().fit_transform(table)
+    >>> encodings.loc["s1", "clinical"]
+    <Encoding tabular 2x3>
+    >>> encodings.loc["s1", "clinical"].tokens
+    array([[71.5,  0. ,  0. ],
+           [ 0. ,  1. ,  0. ]], dtype=float32)
+    >>> encodings.loc["s3", "clinical"].mask
+    array([False,  True])
+    """
+
+    _modality: ClassVar[str] = "clinical"
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseExtractor._parameter_constraints,
+        **FOUNDATION_CONSTRAINTS,
+        "numeric": [list, tuple, None],
+        "categorical": [list, tuple, None],
+        "ordinal": [dict, None],
+        "text": [list, tuple, None],
+        "diagnostic": [StrOptions({"warn", "allow", "exclude"})],
+        "max_levels": [Interval(Integral, 2, None, closed="left")],
+        "text_width": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(  # noqa: PLR0913 - parameters of a table, and of a model
+        self,
+        *,
+        backbone="tabular",
+        numeric=None,
+        categorical=None,
+        ordinal=None,
+        text=None,
+        diagnostic="warn",
+        max_levels=20,
+        text_width=16,
+        memory=None,
+        errors="raise",
+        n_jobs=None,
+        verbose=False,
+        weights=None,
+        backbone_params=None,
+        trust_checkpoint=False,
+        device="auto",
+        precision="float32",
+        batch_size=4,
+        adapt=None,
+        adapt_params=None,
+        cross_fit=False,
+        random_state=0,
+    ):
+        self.backbone = backbone
+        self.numeric = numeric
+        self.categorical = categorical
+        self.ordinal = ordinal
+        self.text = text
+        self.diagnostic = diagnostic
+        self.max_levels = max_levels
+        self.text_width = text_width
+        self.memory = memory
+        self.errors = errors
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.weights = weights
+        self.backbone_params = backbone_params
+        self.trust_checkpoint = trust_checkpoint
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
+        self.adapt = adapt
+        self.adapt_params = adapt_params
+        self.cross_fit = cross_fit
+        self.random_state = random_state
+
+    def _learn(self, frame):
+        """Learn what the columns hold; refuse cells that cannot be used."""
+        refuse_model_options(self, BUILT_IN)
+        names = column_names(frame.columns)
+        self.diagnostic_columns_ = guard_columns(names, self.diagnostic, type(self).__name__)
+        self.columns_ = tuple(self._learned_columns(frame, names))
+        if self._is_built_in():
+            self._learn_coding(frame)
+        else:
+            self._open_model(frame)
+
+    def _learn_coding(self, frame):
+        """Learn how every column is coded, and try it on the training rows."""
+        warn_of(odd_columns(frame, self.columns_))
+        self.tabular_ = TabularBackbone(self.columns_, self._learned_semantics(frame))
+        if self.errors == "raise":
+            settle_failures(rows_of(self.tabular_.code(frame), frame.index), self.errors)
+
+    def _open_model(self, frame):
+        """Find the model, and settle how it reads records; free text is left out."""
+        from adestim.modalities.clinical.models.language_request import language_request
+
+        self.columns_, remarks = written_columns(self.columns_, self.text or ())
+        warn_of([*remarks, *odd_columns(frame, [c for c in self.columns_ if c.kind != "empty"])])
+        request = language_request(self, [column.name for column in self.columns_])
+        self._model = open_foundation(request, self._modality, records(frame, self.columns_))
+
+    def _is_built_in(self) -> bool:
+        """Tell the tabular backbone from models."""
+        return self.backbone == BUILT_IN
+
+    def _learned_columns(self, frame, names):
+        """Yield what each column that is kept holds."""
+        declarations = Declarations.of(
+            names,
+            numeric=self.numeric,
+            categorical=self.categorical,
+            ordinal=self.ordinal,
+            text=self.text,
+        )
+        dropped = self.diagnostic_columns_ if self.diagnostic == "exclude" else {}
+        for position, name in enumerate(names):
+            if name not in dropped:
+                cells = frame.iloc[:, position]
+                yield learn_column(cells, name, position, declarations, self.max_levels)
+
+    def _learned_semantics(self, frame):
+        """Return the projections of the text columns, by name."""
+        columns = [column for column in self.columns_ if column.kind == "text"]
+        return {
+            column.name: learn_latent_semantics(
+                known_texts(frame.iloc[:, column.position]), self.text_width, seed
+            )
+            for column, seed in zip(
+                columns, draw_seeds(self.random_state, len(columns)), strict=True
+            )
+        }
+
+    def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
+        """Code the table column by column, or write every row for itself."""
+        if not self._is_built_in():
+            return with_word_of_cuts(super()._prepare_all(frame), frame, self._preparation())
+        coded = self.tabular_.code(frame)
+        warn_of(coded.remarks)
+        return rows_of(coded, frame.index)
+
+    def _spec(self) -> BackboneSpec:
+        """Return the name tag of the fitted coding, or of the model."""
+        return self.tabular_.spec() if self._is_built_in() else self._model.spec
+
+    def _preparation(self) -> RecordPreparation:
+        """Return what writes one row and turns it into a model's input."""
+        return RecordPreparation(self.columns_, self._model.prepare)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        return tags
+
+
+def warn_of(remarks: Iterable[str]) -> None:
+    """Raise a warning for each remark."""
+    for remark in remarks:
+        warnings.warn(remark, DataWarning, stacklevel=5)
+
+
+def rows_of(coded: CodedTable, index: pd.Index) -> list[Prepared | AdestimError | None]:
+    """Return a table row by row: None where all is unknown, the error where something is wrong."""
+    rows: list[Prepared | AdestimError | None] = [
+        Prepared(tokens, mask) if mask.any() else None
+        for tokens, mask in zip(coded.tokens, coded.mask, strict=True)
+    ]
+    for row, error in coded.problems.items():
+        rows[row] = error.about(index[row])
+    return rows

@@ -1,0 +1,52 @@
+"""What a clinical table does about columns that make the diagnosis, or follow from it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+from adestim._support.diagnostic_columns import diagnostic_columns
+from adestim.exceptions import LeakageWarning, TableError
+
+__all__ = ["guard_columns"]
+
+
+def guard_columns(names: Sequence[str], diagnostic: str, owner: str) -> dict[str, str]:
+    """Return the diagnostic columns of a table, warning of them or making sure others are left.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the table's columns.
+    diagnostic : {"warn", "allow", "exclude"}
+        What to do about them.
+    owner : str
+        Name of the estimator, for messages.
+
+    Returns
+    -------
+    dict of str to str
+        Reason by name of column.
+
+    Raises
+    ------
+    TableError
+        When ``diagnostic="exclude"`` leaves no column.
+    """
+    found = diagnostic_columns(names)
+    listed = "; ".join(f"{name!r} ({reason})" for name, reason in found.items())
+    if found and diagnostic == "warn":
+        warnings.warn(
+            f"{owner} reads {len(found)} column(s) that make the diagnosis or follow from it: "
+            f"{listed}. Pass diagnostic='exclude' to drop them, or diagnostic='allow' if that "
+            "is meant.",
+            LeakageWarning,
+            stacklevel=5,
+        )
+    if len(found) == len(names) and diagnostic == "exclude":
+        raise TableError(
+            f"{owner}(diagnostic='exclude') must leave at least one column",
+            got=f"only diagnostic ones: {listed}",
+            remedy="Add other columns, or pass diagnostic='allow'",
+        )
+    return found

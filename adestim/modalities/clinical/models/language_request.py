@@ -1,0 +1,248 @@
+"""From a name to a language model: cards, folders, options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adestim.backbone.registry import (
+    BackboneCard,
+    find_card,
+    names_like,
+    names_of,
+    register_backbone,
+)
+from adestim.backbone.weights.hub import resolve_weights
+from adestim.exceptions import CheckpointError, InputError
+from adestim.modalities.clinical.models.language_files import described, read_config
+from adestim.modalities.clinical.models.language_model import family_of, settled_pooling
+from adestim.modalities.clinical.models.language_weights import QUANTIZATIONS
+
+__all__ = ["LANGUAGE_MODEL", "ModelRequest", "language_request"]
+
+LANGUAGE_MODEL = "language-model"
+HOME = "adestim.modalities.clinical.models.language_model:LanguageModel"
+REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+# What backbone_params may hold, with the values that may be chosen, the default last;
+# None where many may be.
+TEXT_PARAMS: Mapping[str, tuple | None] = {
+    "template": None,
+    "reserve": None,
+    "too_long": ("truncate", "raise"),
+    "trust_remote_code": (True, False),
+}
+MODEL_PARAMS: Mapping[str, tuple | None] = {
+    "normalize": (True, False),
+    "quantization": QUANTIZATIONS,
+    "trust_remote_code": (True, False),
+}
+
+
+TYPE_OF = {
+    "llama-2-7b": "llama",
+    "llama-2-13b": "llama",
+    "medgemma-4b": "gemma3_text",
+    "medgemma-27b": "gemma3_text",
+    "clinicalbert": "bert",
+    "all-minilm-l6-v2": "bert",
+}
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What opens a language model, in the words of an extractor.
+
+    Parameters
+    ----------
+    backbone : str
+        Name of a card.
+    weights : Path
+        Folder of the model.
+    backbone_params : dict
+        Options of the model, under ``"architecture"``, and of its texts.
+    trust_checkpoint : bool
+        Whether a weights file may hold other objects than tensors.
+    """
+
+    backbone: str
+    weights: Path
+    backbone_params: dict[str, Any]
+    trust_checkpoint: bool
+
+
+def language_request(extractor: Any, columns: Sequence[str]) -> Any:
+    """Return what an extractor asks for, its model's folder found or fetched.
+
+    Parameters
+    ----------
+    extractor : ClinicalExtractor
+        With a card's name, a repository or a folder as ``backbone``.
+    columns : sequence of str
+        Columns of the records, in order.
+
+    Returns
+    -------
+    ModelRequest
+        The extractor itself, where its backbone is no language model.
+
+    Raises
+    ------
+    InputError
+        When the name or the options mean nothing.
+    CheckpointError
+        When the model is not there, or not supported.
+    """
+    card = find_card(extractor.backbone, "clinical")
+    if card is not None and card.home != HOME:
+        return extractor
+    given = dict(extractor.backbone_params or {})
+    revision = given.pop("revision", None)
+    require_params(given)
+    require_trainable(given, extractor.adapt)
+    chosen, weights = card, extractor.weights
+    if chosen is None:
+        chosen, weights = card_of(extractor.backbone, weights)
+    if revision is not None:
+        # The digest is that of the released revision.
+        chosen = replace(chosen, revision=revision, sha256="")
+    folder = resolve_weights(chosen, weights)
+    require_own_code(folder, given)
+    require_type(chosen.name, folder)
+    config = read_config(folder, given.get("trust_remote_code", False))
+    causal = family_of(config.model_type).reads_backwards_only(config)
+    architecture = {key: given.get(key, choices[-1]) for key, choices in MODEL_PARAMS.items()}
+    architecture["pooling"] = settled_pooling(given.get("pooling"), causal)
+    texts = {key: given[key] for key in TEXT_PARAMS if key in given}
+    return ModelRequest(
+        LANGUAGE_MODEL if card is None else card.name,
+        folder,
+        {"architecture": architecture, "folder": folder, "columns": list(columns), **texts},
+        extractor.trust_checkpoint,
+    )
+
+
+def require_params(given: Mapping[str, Any]) -> None:
+    """Refuse options that a language model does not have."""
+    known = {**TEXT_PARAMS, **MODEL_PARAMS, "pooling": None}
+    for key, value in given.items():
+        if key not in known:
+            raise InputError(
+                "backbone_params of a language model must hold its options alone",
+                got=repr(key),
+                remedy=f"Choose from {sorted({*known, 'revision'})}",
+            )
+        if known[key] is not None and value not in known[key]:
+            raise InputError(
+                f"{key}= in backbone_params of a language model must be one of "
+                f"{', '.join(map(repr, known[key]))}",
+                got=repr(value),
+                remedy=f"Leave it out for {known[key][-1]!r}",
+            )
+
+
+def require_trainable(given: Mapping[str, Any], adapt: str | None) -> None:
+    """Refuse to train what is kept in few bits: what was learned could not be added to it."""
+    if given.get("quantization") is not None and adapt in ("lora", "full"):
+        raise InputError(
+            f"adapt={adapt!r} of ClinicalExtractor changes weights, and quantised ones stay as "
+            "they are",
+            got=f"quantization={given['quantization']!r} in backbone_params",
+            remedy="Pass adapt='head' or None; the fusion puts adapters beside quantised weights "
+            "(lora_rank=). Or leave quantization out and pass precision='bfloat16'",
+        )
+
+
+def card_of(name: str, weights: str | Path | None) -> tuple[BackboneCard, str | Path | None]:
+    """Return a card for a folder or a repository that has none, and where its weights are."""
+    is_folder = bool(name) and Path(name).expanduser().is_dir()
+    if not (is_folder or REPOSITORY.fullmatch(name)):
+        near = names_like(name, "clinical")
+        raise InputError(
+            "The 'backbone' parameter of ClinicalExtractor must name a backbone, a model of the "
+            "Hugging Face hub or a folder",
+            got=repr(name),
+            remedy=(f"Did you mean {' or '.join(map(repr, near))}? " if near else "")
+            + f"Choose from {', '.join(map(repr, names_of('clinical')))}, write "
+            "'organisation/name', or pass the path of a folder",
+        )
+    if is_folder:
+        return find_card(LANGUAGE_MODEL, "clinical"), name if weights is None else weights
+    return BackboneCard(name.lower(), "clinical", HOME, hub=name), weights
+
+
+def require_own_code(folder: Path, given: Mapping[str, Any]) -> None:
+    """Refuse a model that brings code of its own, unless the user has decided about it."""
+    config = described(folder)
+    family_of(config["model_type"])
+    if "auto_map" in config and "trust_remote_code" not in given:
+        raise CheckpointError(
+            "This model brings code of its own (auto_map in its config.json), which the built-in "
+            "class of its type may not reproduce",
+            got=repr(str(folder)),
+            remedy="Read the code and pass backbone_params={'trust_remote_code': True} to run it, "
+            "or False to use the built-in class",
+        )
+
+
+def require_type(name: str, folder: Path) -> None:
+    """Refuse the folder of a model of another type than the one that is named."""
+    found = described(folder)["model_type"]
+    if TYPE_OF.get(name, found) != found:
+        raise CheckpointError(
+            f"weights= of backbone {name!r} must be a model of type {TYPE_OF[name]!r}",
+            got=f"{found!r} in {str(folder)!r}",
+            remedy=f"Pass the folder of {name!r}, or backbone= with the path of this one",
+        )
+
+
+LLAMA = "Llama 2 Community License; to be accepted on the hub"
+MEDGEMMA = "Health AI Developer Foundations terms of use; to be accepted on the hub"
+WEB_TEXT = ("public web text, not published in detail",)
+MEDICAL = ("web and medical text, not published in detail",)
+PAIRS = ("1.17 billion pairs of public sentences: Reddit, S2ORC, WikiAnswers and others",)
+TOUVRON = "H. Touvron et al., Llama 2: Open foundation and fine-tuned chat models, 2023"
+SELLERGREN = "A. Sellergren et al., MedGemma technical report, 2025"
+
+
+def register(name: str, hub: str, n_parameters: int, **facts: Any) -> None:
+    """Make a model of the hub selectable by a short name."""
+    url = f"https://huggingface.co/{hub}" if hub else ""
+    register_backbone(
+        BackboneCard(name, "clinical", HOME, hub=hub, n_parameters=n_parameters, url=url, **facts)
+    )
+
+
+register(
+    LANGUAGE_MODEL, "", 0,
+    family="Llama, Mistral, Qwen, Gemma 3, BERT, RoBERTa or ModernBERT", licence="the model's own",
+)  # fmt: skip
+register(
+    "llama-2-7b", "meta-llama/Llama-2-7b-hf", 6_607_343_616,
+    family="Llama", licence=LLAMA, commercial=True, cohorts=WEB_TEXT, reference=TOUVRON,
+)  # fmt: skip
+register(
+    "llama-2-13b", "meta-llama/Llama-2-13b-hf", 12_852_024_320,
+    family="Llama", licence=LLAMA, commercial=True, cohorts=WEB_TEXT, reference=TOUVRON,
+)  # fmt: skip
+register(
+    "medgemma-4b", "google/medgemma-4b-it", 3_880_263_168,
+    family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
+)  # fmt: skip
+register(
+    "medgemma-27b", "google/medgemma-27b-text-it", 27_009_346_304,
+    family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
+)  # fmt: skip
+register(
+    "clinicalbert", "emilyalsentzer/Bio_ClinicalBERT", 107_719_680,
+    family="BERT", licence="MIT", commercial=True, cohorts=("MIMIC-III",),
+    reference="E. Alsentzer et al., Publicly available clinical BERT embeddings, ClinicalNLP 2019",
+)  # fmt: skip
+register(
+    "all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2", 22_565_376,
+    family="BERT", licence="Apache-2.0", commercial=True, cohorts=PAIRS,
+    sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    reference="N. Reimers and I. Gurevych, Sentence-BERT, EMNLP 2019",
+)  # fmt: skip

@@ -1,0 +1,268 @@
+"""What the columns of a clinical table hold, learned once from the training rows."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+
+from adestim.exceptions import TableError
+from adestim.modalities.clinical.cells import is_plain, known_cells, parse_numbers, plain_cells
+
+__all__ = ["Column", "Declarations", "column_names", "infer_kind", "learn_column", "odd_columns"]
+
+DATE_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\b.*|\d{1,2}/(\d{1,2}/)?\d{4}|\d{1,2}/\d{1,2}/\d{2}")
+DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
+SENTENCE_WORDS = 4
+MOSTLY = 0.5
+
+
+@dataclass(frozen=True)
+class Column:
+    """What one column holds.
+
+    Parameters
+    ----------
+    name : str
+        Its name, which becomes the token's.
+    position : int
+        Its place in the table.
+    kind : {"numeric", "ordinal", "categorical", "text", "empty"}
+        How it is coded; a column without a single training value is empty, and its token
+        always masked.
+    levels : tuple
+        Levels of an ordinal or categorical column, in their order.
+    has_other : bool
+        Whether rarer categories share one more slot, the last.
+    """
+
+    name: str
+    position: int
+    kind: str
+    levels: tuple[Hashable, ...] = ()
+    has_other: bool = False
+
+    @property
+    def n_slots(self) -> int:
+        """Number of one-hot features; none unless categorical."""
+        return len(self.levels) + self.has_other if self.kind == "categorical" else 0
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """What the user says about columns, instead of leaving it to their dtypes.
+
+    Parameters
+    ----------
+    kinds : mapping of str to str
+        Kind by name of column.
+    levels : mapping of str to sequence
+        Levels of ordinal columns, lowest first, by name of column.
+    """
+
+    kinds: Mapping[str, str]
+    levels: Mapping[str, Sequence[Hashable]]
+
+    @classmethod
+    def of(
+        cls,
+        names: Collection[str],
+        *,
+        numeric: Iterable[Hashable] | None,
+        categorical: Iterable[Hashable] | None,
+        ordinal: Mapping[Hashable, Sequence[Hashable]] | None,
+        text: Iterable[Hashable] | None,
+    ) -> Declarations:
+        """Collect the declarations, making sure each is about one column of the table.
+
+        Raises
+        ------
+        TableError
+            When a declared column is not in the table, or is declared twice.
+        """
+        lists = {"numeric": numeric, "categorical": categorical, "ordinal": ordinal, "text": text}
+        pairs = [(label_name(item), kind) for kind, items in lists.items() for item in items or ()]
+        declared = [name for name, _ in pairs]
+        absent = sorted(set(declared) - set(names))
+        if absent:
+            raise TableError(
+                f"Columns declared in {', '.join(f'{kind}=' for kind in lists)} must be in the "
+                "table",
+                got=f"{', '.join(map(repr, absent))}, absent from it",
+                remedy="Correct the names, or pass these columns too",
+            )
+        require_unique(declared, "Every column may be declared once")
+        levels = {label_name(item): values for item, values in (ordinal or {}).items()}
+        return cls(dict(pairs), levels)
+
+
+def label_name(label: Hashable) -> str:
+    """Return a column's label as a name, a number as ``x0``, ``x1`` ..."""
+    return f"x{label}" if isinstance(label, (int, np.integer)) else str(label)
+
+
+def column_names(columns: Iterable[Hashable]) -> list[str]:
+    """Return the columns' names, making sure that none is there twice.
+
+    Raises
+    ------
+    TableError
+        When two columns bear the same name.
+    """
+    names = [label_name(label) for label in columns]
+    require_unique(names, "Every column of a clinical table needs a name of its own")
+    return names
+
+
+def require_unique(names: Sequence[str], rule: str) -> None:
+    """Refuse names that are there more than once."""
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise TableError(
+            rule,
+            got=f"{', '.join(map(repr, repeated))} more than once",
+            remedy="Rename or drop columns",
+        )
+
+
+def learn_column(
+    column: pd.Series, name: str, position: int, declarations: Declarations, max_levels: int
+) -> Column:
+    """Learn what a column holds from the training rows.
+
+    Parameters
+    ----------
+    column : Series of shape (n_subjects,)
+        Its cells.
+    name : str
+        Its name.
+    position : int
+        Its place in the table.
+    declarations : Declarations
+        What the user says about columns.
+    max_levels : int
+        Largest number of one-hot slots.
+
+    Returns
+    -------
+    Column
+    """
+    cells = plain_cells(column)
+    present = cells[known_cells(cells)]
+    kind = declarations.kinds.get(name) or infer_kind(column, present, name)
+    if len(present) == 0:
+        return Column(name, position, "empty")
+    if kind == "ordinal":
+        levels = declarations.levels.get(name)
+        return Column(name, position, kind, ordinal_levels(column, name, levels))
+    if kind == "categorical":
+        return Column(name, position, kind, *frequent_levels(present, max_levels))
+    return Column(name, position, kind)
+
+
+def infer_kind(column: pd.Series, present: np.ndarray, name: str) -> str:
+    """Infer what a column holds from its dtype, and from its cells where they are objects.
+
+    Raises
+    ------
+    TableError
+        When it holds dates.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return "ordinal" if column.dtype.ordered else "categorical"
+    if pd.api.types.is_bool_dtype(column.dtype):
+        return "categorical"
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return "numeric"
+    if column.dtype.kind in "mM" or holds_dates(present):
+        raise TableError(
+            f"Column {name!r} holds dates, which mean nothing to a model by themselves",
+            got=f"dtype {column.dtype}",
+            remedy="Convert it into an age or a duration in years, or leave it out",
+        )
+    return infer_kind_of_cells(present)
+
+
+def holds_dates(present: np.ndarray) -> bool:
+    """Tell whether any cell is a date, or most are dates in writing."""
+    if any(isinstance(cell, DATES) for cell in present):
+        return True
+    texts = [cell for cell in present if isinstance(cell, str)]
+    n_written = sum(DATE_TEXT.fullmatch(text) is not None for text in texts)
+    return n_written > 0 and n_written >= MOSTLY * len(present)
+
+
+def infer_kind_of_cells(present: np.ndarray) -> str:
+    """Infer a kind from cells: numbers where half or more are, sentences, else categories."""
+    if len(present) == 0:
+        return "empty"
+    if all(isinstance(cell, (bool, np.bool_)) for cell in present):
+        return "categorical"
+    if np.isfinite(parse_numbers(present).values).mean() >= MOSTLY:
+        return "numeric"
+    words = np.median([len(str(cell).split()) for cell in present])
+    distinct = len({str(cell) for cell in present})
+    return "text" if words >= SENTENCE_WORDS and distinct > MOSTLY * len(present) else "categorical"
+
+
+def ordinal_levels(
+    column: pd.Series, name: str, levels: Sequence[Hashable] | None
+) -> tuple[Hashable, ...]:
+    """Return the levels of an ordinal column, declared or from its dtype."""
+    if levels is None:
+        levels = column.dtype.categories.tolist()
+    cells = plain_cells(pd.Series(list(levels), dtype=object))
+    in_order = isinstance(levels, (list, tuple)) and all(is_plain(cell) for cell in cells)
+    if not in_order or len(set(cells)) != len(cells) or len(cells) == 0:
+        raise TableError(
+            f"The levels of ordinal column {name!r} must be a list of strings or numbers without "
+            "repetition, from lowest to highest",
+            remedy=f"Write ordinal={{{name!r}: [lowest, ..., highest]}}",
+        )
+    return tuple(cells)
+
+
+def frequent_levels(
+    present: Iterable[Hashable], max_levels: int
+) -> tuple[tuple[Hashable, ...], bool]:
+    """Return the categories that get a slot each, sorted, and whether rarer ones share a slot."""
+    counts = Counter(cell for cell in present if is_plain(cell))
+    levels = sorted(counts, key=level_order)
+    if len(levels) <= max_levels:
+        return tuple(levels), False
+    by_count = sorted(levels, key=lambda level: -counts[level])
+    return tuple(sorted(by_count[: max_levels - 1], key=level_order)), True
+
+
+def level_order(level: Hashable) -> tuple:
+    """Return a sorting key that copes with numbers and strings side by side."""
+    return (0, float(level), "") if isinstance(level, Real) else (1, 0.0, str(level))
+
+
+def odd_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
+    """Return remarks on columns that cannot help, as far as the training rows tell."""
+    remarks = [
+        f"Column {column.name!r} is missing for every training subject; its token is masked for "
+        "everybody."
+        for column in columns
+        if column.kind == "empty"
+    ]
+    identifiers = [
+        f"Column {column.name!r} has another category for every training subject, as an "
+        "identifier has; leave it out."
+        for column in columns
+        if column.has_other and is_identifier(plain_cells(frame.iloc[:, column.position]))
+    ]
+    return remarks + identifiers
+
+
+def is_identifier(cells: np.ndarray) -> bool:
+    """Tell whether no two subjects share a cell."""
+    present = [str(cell) for cell in cells[known_cells(cells)]]
+    return len(set(present)) == len(present)

@@ -1,0 +1,228 @@
+"""Tables of numbers over time: ROI series and confounds, with or without a header."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim.exceptions import TimeSeriesError
+
+__all__ = ["NumericTable", "read_table"]
+
+MISSING_WORDS = frozenset({"", "n/a", "na", "nan", "NaN", "NA", "N/A", "null", "None"})
+TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
+INDEX_NAMES = frozenset(
+    {"", "unnamed: 0", "index", "frame", "volume", "vol", "timepoint", "tr", "scan"}
+)
+EVEN_STEP = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class NumericTable:
+    """Numbers over time.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_volumes, n_columns), dtype float64
+        NaN where the table says ``n/a``.
+    names : tuple of str or None
+        Names of the columns; None without a header.
+    step : float or None
+        Time between rows in s, from a column named ``time``; None without one.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...] | None
+    step: float | None
+
+
+def read_table(source: Any, what: str) -> NumericTable:
+    """Read a table of numbers over time.
+
+    A header is recognised by its words, or by being a plain enumeration of the columns. A column
+    that only counts the rows (an index) is dropped; one named ``time`` gives the step in s and
+    is dropped.
+
+    Parameters
+    ----------
+    source : str, path-like or DataFrame
+        Path of a text table (tab, comma, semicolon or blank between columns), or a table.
+    what : str
+        What the table holds, for messages.
+
+    Returns
+    -------
+    NumericTable
+
+    Raises
+    ------
+    TimeSeriesError
+        When it cannot be read, is empty, holds text, or names a column twice.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from adestim.modalities.fmri._tables import read_table
+    >>> frame = pd.DataFrame({"time": [0.0, 3.0, 6.0], "PCC": [1.0, 2.0, 0.5]})
+    >>> table = read_table(frame, what="ROI series")
+    >>> table.names, table.step
+    (('PCC',), 3.0)
+    """
+    if isinstance(source, pd.DataFrame):
+        names, values = frame_columns(source, what)
+    else:
+        names, values = file_columns(Path(os.fspath(source)).expanduser(), what)
+    require_unique(names, what)
+    return without_clock(names, values, what)
+
+
+def frame_columns(frame: pd.DataFrame, what: str) -> tuple[list[str] | None, np.ndarray]:
+    """Return the names and numbers of a frame; names that are numbers are no names."""
+    named = all(isinstance(name, str) for name in frame.columns)
+    names = [name.strip() for name in frame.columns] if named else None
+    labels = names or [f"number {place}" for place in range(frame.shape[1])]
+    return names, columns_of_numbers(frame, labels, what)
+
+
+def file_columns(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
+    """Return the names and numbers of a text file."""
+    cells = read_cells(path, what)
+    first = ["" if pd.isna(cell) else str(cell).strip() for cell in cells.iloc[0]]
+    if not is_header(first):
+        return None, columns_of_numbers(cells, [f"number {i}" for i in cells.columns], what)
+    names = None if is_enumeration(first) else first
+    body = columns_of_numbers(cells.iloc[1:], first, what)
+    if names is None and first[0] == "":
+        return None, body[:, 1:]
+    return names, body
+
+
+def read_cells(path: Path, what: str) -> pd.DataFrame:
+    """Read all cells of a text file as text."""
+    try:
+        return pd.read_csv(
+            path,
+            sep=separator_of(path),
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            skipinitialspace=True,
+            comment=None,
+        )
+    except (OSError, ValueError) as failure:
+        raise TimeSeriesError(
+            f"A table of {what} must be readable",
+            got=f"{path}: {failure}",
+            remedy="Check the path (a dangling link needs 'datalad get'), and that every row has "
+            "the same number of columns",
+        ) from failure
+
+
+def separator_of(path: Path) -> str:
+    r"""Return what stands between the columns: tab, semicolon, comma or blanks."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, mode="rt", encoding="utf-8") as stream:
+        first = stream.readline()
+    return next((mark for mark in "\t;," if mark in first), r"\s+")
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a cell is a number or stands for a missing one."""
+    try:
+        float(text)
+    except ValueError:
+        return text in MISSING_WORDS
+    return True
+
+
+def is_header(first: Sequence[str]) -> bool:
+    """Tell whether the first row names the columns."""
+    return not all(is_number(text) for text in first) or is_enumeration(first)
+
+
+def is_enumeration(first: Sequence[str]) -> bool:
+    """Tell whether a row only counts the columns, as pandas writes unnamed ones."""
+    labels = list(first[1:] if first and first[0] == "" else first)
+    return len(labels) > 1 and any(
+        labels == [str(place + start) for place in range(len(labels))] for start in (0, 1)
+    )
+
+
+def columns_of_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) -> np.ndarray:
+    """Return the cells as floats, or say which column holds text."""
+    if min(cells.shape) == 0:
+        raise TimeSeriesError(
+            f"A table of {what} must have at least one row and one column",
+            got=f"shape {cells.shape}",
+            remedy="Write the table again, or leave the cell empty",
+        )
+    values = np.empty(cells.shape)
+    for place, label in enumerate(labels):
+        column = cells.iloc[:, place]
+        if column.dtype == object or pd.api.types.is_string_dtype(column):
+            column = column.where(~column.isin(MISSING_WORDS), np.nan)
+        try:
+            values[:, place] = column.to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError) as failure:
+            raise TimeSeriesError(
+                f"A table of {what} must hold numbers, or 'n/a'",
+                got=f"text in column {label!r}",
+                remedy="Leave that column out of the table",
+            ) from failure
+    return values
+
+
+def require_unique(names: Sequence[str] | None, what: str) -> None:
+    """Refuse a header that gives a name twice."""
+    if names is not None and len(set(names)) != len(names):
+        twice = next(name for name in names if list(names).count(name) > 1)
+        raise TimeSeriesError(
+            f"A table of {what} must name every column once",
+            got=f"{twice!r} {list(names).count(twice)} times",
+            remedy="Rename the columns",
+        )
+
+
+def without_clock(names: list[str] | None, values: np.ndarray, what: str) -> NumericTable:
+    """Drop the columns that count or time the rows."""
+    lowered = [""] * values.shape[1] if names is None else [name.lower() for name in names]
+    dropped = [
+        place
+        for place in range(values.shape[1])
+        if lowered[place] in TIME_NAMES
+        or (lowered[place] in INDEX_NAMES and counts_rows(values[:, place]))
+    ]
+    times = [values[:, place] for place in dropped if lowered[place] in TIME_NAMES]
+    kept = [place for place in range(values.shape[1]) if place not in dropped]
+    if not kept:
+        raise TimeSeriesError(
+            f"A table of {what} must have a column beside its time or index",
+            got=f"columns {names}",
+        )
+    return NumericTable(
+        values[:, kept],
+        None if names is None else tuple(names[place] for place in kept),
+        even_step(times[0]) if times else None,
+    )
+
+
+def counts_rows(column: np.ndarray) -> bool:
+    """Tell whether a column is 0, 1, 2 ... or 1, 2, 3 ..."""
+    rows = np.arange(len(column))
+    return len(column) > 1 and any(np.array_equal(column, rows + start) for start in (0, 1))
+
+
+def even_step(times: np.ndarray) -> float | None:
+    """Return the step of evenly spaced times, None where they are not even."""
+    steps = np.diff(times)
+    if not len(steps) or not np.isfinite(steps).all():
+        return None
+    middle = float(np.median(steps))
+    return middle if np.ptp(steps) <= EVEN_STEP * abs(middle) else None

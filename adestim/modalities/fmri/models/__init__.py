@@ -1,0 +1,1 @@
+"""Foundation models of functional MRI, one a file."""

@@ -1,0 +1,209 @@
+"""Whether the regions of ROI series come in the order a foundation model was trained on.
+
+No model can tell one column from another: in a wrong order every region gets another's
+place, and nothing fails.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import groupby
+
+from adestim.exceptions import TimeSeriesError
+from adestim.modalities.fmri.timeseries import RoiLayout
+
+__all__ = ["require_counted_regions", "require_tian_schaefer_regions"]
+
+TIAN_REGIONS = (
+    "HIP-head-m", "HIP-head-l", "HIP-body", "HIP-tail", "THA-MPm", "THA-MPl", "THA-VAi",
+    "THA-VAs", "THA-DAm", "THA-DAl", "PUT-VA", "PUT-DA", "PUT-VP", "PUT-DP", "CAU-VA", "CAU-DA",
+    "CAU-body", "CAU-tail", "lAMY", "mAMY", "THA-LP", "NAc-shell", "NAc-core", "pGP", "aGP",
+)  # fmt: skip
+N_TIAN = 2 * len(TIAN_REGIONS)
+# Schaefer2018_400Parcels_17Networks_order.txt of ThomasYeoLab/CBIG; some releases tell LimbicB
+# (5 and 6 regions) from LimbicA (7 and 6), others do not.
+NETWORKS = (
+    "VisCent", "VisPeri", "SomMotA", "SomMotB", "DorsAttnA", "DorsAttnB", "SalVentAttnA",
+    "SalVentAttnB", "Limbic", "ContA", "ContB", "ContC", "DefaultA", "DefaultB", "DefaultC",
+    "TempPar",
+)  # fmt: skip
+RUN_LENGTHS = {
+    "LH": (12, 12, 19, 16, 13, 13, 15, 8, 12, 13, 10, 5, 18, 21, 7, 6),
+    "RH": (12, 11, 20, 15, 14, 12, 19, 9, 12, 11, 15, 7, 16, 11, 6, 10),
+}
+SEVEN_NETWORKS = frozenset({"Vis", "SomMot", "DorsAttn", "SalVentAttn", "Cont", "Default"})
+SCHAEFER_NAME = re.compile(r"^(?:(?P<n>7|17)networks[_-])?(?P<side>[LR]H)[_-](?P<rest>.+)$", re.I)
+MADE_UP_NAME = re.compile(r"^(label|roi)\d+$")
+ORDER = (
+    "the 50 regions of Tian's scale III (25 of the right hemisphere, then 25 of the left), then "
+    "the 400 of Schaefer's 17-network atlas (left, then right)"
+)
+
+
+def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
+    """Refuse regions that are not Tian's 50 and Schaefer's 400 of 17 networks, in their order.
+
+    Parameters
+    ----------
+    layout : RoiLayout
+        The regions, under the user's names where there are any.
+    model : str
+        Name of the model, for messages.
+
+    Raises
+    ------
+    TimeSeriesError
+        When there are not 450, their names are unknown, or their order is another.
+
+    References
+    ----------
+    Tian et al. (2020). Topographic organization of the human subcortex unveiled with
+    functional connectivity gradients. Nature Neuroscience 23, 1421-1432.
+    Schaefer et al. (2018). Local-global parcellation of the human cerebral cortex from intrinsic
+    functional connectivity MRI. Cerebral Cortex 28, 3095-3114.
+    """
+    require_count(layout, N_TIAN + 400, model, ORDER)
+    if not names_are_known(layout):
+        raise TimeSeriesError(
+            f"{model} must know the regions by name, since it reads them in a fixed order: {ORDER}",
+            got=f"{layout.n_rois} regions without names",
+            remedy="Pass labels=, the atlas's names in the order of your columns or labels",
+        )
+    require_tian_order(layout.names[:N_TIAN], model)
+    require_schaefer_order(layout.names[N_TIAN:], model)
+
+
+def require_counted_regions(layout: RoiLayout, n_rois: int, model: str) -> None:
+    """Refuse regions that are not those of an atlas without names, in ascending order of label.
+
+    Parameters
+    ----------
+    layout : RoiLayout
+        The regions; where they have names, each must end in its label, 1 to ``n_rois``.
+    n_rois : int
+        Number of regions of the atlas.
+    model : str
+        Name of the model, for messages.
+
+    Raises
+    ------
+    TimeSeriesError
+        When there are more or fewer, or their order is another.
+
+    Examples
+    --------
+    >>> from adestim.modalities.fmri.models.roi_order import require_counted_regions
+    >>> from adestim.modalities.fmri.timeseries import RoiLayout
+    >>> require_counted_regions(RoiLayout(("A424_1", "A424_2")), 2, "brainlm-111m")
+    """
+    order = f"regions 1 to {n_rois} of its atlas, in ascending order of label"
+    require_count(layout, n_rois, model, order)
+    if not layout.named:
+        return
+    ends = [re.search(r"(\d+)$", name) for name in layout.names]
+    numbers = [int(end.group()) if end else None for end in ends]
+    if numbers not in (list(range(1, n_rois + 1)), list(range(n_rois))):
+        raise TimeSeriesError(
+            f"{model} reads {order}, and a column's name must end in its label",
+            got=first_strange(layout.names, numbers),
+            remedy="Sort the columns by label, or pass labels= that end in the label of each",
+        )
+
+
+def first_strange(names: Sequence[str], numbers: Sequence[int | None]) -> str:
+    """Say which column is the first that is not where it belongs."""
+    start = numbers[0] if numbers[0] in (0, 1) else 1
+    for place, (name, number) in enumerate(zip(names, numbers, strict=True)):
+        if number != place + start:
+            return f"{name!r} where label {place + start} belongs"
+    return "other labels"
+
+
+def require_count(layout: RoiLayout, n_rois: int, model: str, order: str) -> None:
+    """Refuse more or fewer regions than the model reads."""
+    if layout.n_rois != n_rois:
+        raise TimeSeriesError(
+            f"{model} reads {n_rois} regions: {order}",
+            got=f"{layout.n_rois} regions of {layout.origin}",
+            remedy="Average the runs over that atlas (parcellation=), or pass series that were",
+        )
+
+
+def names_are_known(layout: RoiLayout) -> bool:
+    """Tell whether the names are an atlas's and not made up from labels."""
+    return layout.named and not all(MADE_UP_NAME.match(name) for name in layout.names)
+
+
+def require_tian_order(names: Sequence[str], model: str) -> None:
+    """Refuse other regions than Tian's, or another order."""
+    wanted = [f"{region}-{side}" for side in ("rh", "lh") for region in TIAN_REGIONS]
+    for place, (name, expected) in enumerate(zip(names, wanted, strict=True), 1):
+        if plain_tian_name(name) != expected.lower():
+            raise wrong_order(model, f"{name!r} where {expected!r} belongs (region {place})")
+
+
+def plain_tian_name(name: str) -> str:
+    """Return a name in one spelling: small, hyphens, the hemisphere last."""
+    plain = re.sub(r"[\s_]+", "-", name.strip().lower())
+    plain = re.sub(r"^tian-|^s3-", "", plain)
+    return re.sub(r"^([lr]h)-(.+)$", r"\2-\1", plain)
+
+
+def require_schaefer_order(names: Sequence[str], model: str) -> None:
+    """Refuse other regions than Schaefer's of 17 networks, or another order."""
+    parsed = [parsed_schaefer_name(name, model) for name in names]
+    runs = [
+        (side, network, len(list(members)))
+        for (side, network), members in groupby(parsed, key=lambda region: region[:2])
+    ]
+    wanted = [
+        (side, network, length)
+        for side, lengths in RUN_LENGTHS.items()
+        for network, length in zip(NETWORKS, lengths, strict=True)
+    ]
+    for found, expected in zip(runs, wanted, strict=False):
+        if found != expected:
+            raise wrong_order(
+                model,
+                "{2} regions of {0}_{1}".format(*found)
+                + " where {2} of {0}_{1} belong".format(*expected),
+            )
+    require_counting_up(names, model)
+
+
+def parsed_schaefer_name(name: str, model: str) -> tuple[str, str]:
+    """Return the hemisphere and network of a name of the 17-network atlas."""
+    found = SCHAEFER_NAME.match(name.strip())
+    if found is None:
+        raise wrong_order(model, f"{name!r} among the names of Schaefer's atlas")
+    network = found["rest"].replace("-", "_").split("_")[0]
+    if found["n"] == "7" or network in SEVEN_NETWORKS:
+        raise TimeSeriesError(
+            f"{model} reads Schaefer's 400 regions in the order of the 17-network atlas",
+            got=f"{name!r}, a name of the 7-network atlas, whose order is another",
+            remedy="Parcellate with the 17-network version (yeo_networks=17 of nilearn's "
+            "fetch_atlas_schaefer_2018), or bring the columns to its order",
+        )
+    return found["side"].upper(), re.sub(r"^Limbic[AB]$", "Limbic", network)
+
+
+def require_counting_up(names: Sequence[str], model: str) -> None:
+    """Refuse an order by spelling, in which ``_10`` comes before ``_2``."""
+    counted: dict[str, int] = {}
+    for name in names:
+        stem, _, number = name.strip().rpartition("_")
+        if not number.isdigit():
+            continue
+        if int(number) <= counted.get(stem, 0):
+            raise wrong_order(model, f"{name!r} after {stem}_{counted[stem]}")
+        counted[stem] = int(number)
+
+
+def wrong_order(model: str, got: str) -> TimeSeriesError:
+    """Return the error about regions out of order."""
+    return TimeSeriesError(
+        f"{model} reads its regions in a fixed order: {ORDER}",
+        got=got,
+        remedy="Bring the columns to that order, or correct labels=",
+    )

@@ -1,0 +1,126 @@
+"""Robust scales of regions, fitted to training rows, since none were released with the models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from adestim.exceptions import InputError, TimeSeriesError
+from adestim.modalities.fmri.models.resampling import require_usable
+from adestim.modalities.fmri.models.training_series import usable_series
+from adestim.modalities.fmri.timeseries import RoiSeries
+
+__all__ = ["learn_baselines", "quartiles", "require_fitted", "usable_spread"]
+
+SMALLEST_BASELINE = 1e-3
+
+
+def learn_baselines(
+    raws: Iterable[RoiSeries], n_rois: int, model: str
+) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+    """Return median and interquartile range, over subjects, of every region's mean over time.
+
+    Parameters
+    ----------
+    raws : iterable of RoiSeries
+        The training rows' series.
+    n_rois : int
+        Number of regions.
+    model : str
+        Name of the model, for messages.
+
+    Returns
+    -------
+    centre, spread : ndarray of shape (n_rois,)
+        0 and the others' median where a region has no signal in any row. None where there
+        are no rows.
+
+    Raises
+    ------
+    InputError
+        When the series have lost their means, or all rows have the same.
+    """
+
+    def check(series: RoiSeries) -> None:
+        """Refuse a row by which nothing can be scaled."""
+        require_usable(series, n_rois, model)
+        known = series.values[:, series.present]
+        require_baseline(known.mean(axis=0), known)
+
+    means = [
+        np.where(series.present, series.values.mean(axis=0), np.nan)
+        for series in usable_series(raws, check)
+    ]
+    if not means:
+        return None, None
+    low, middle, high = np.transpose([quartiles(column) for column in np.transpose(means)])
+    return middle, usable_spread(high - low)
+
+
+def quartiles(values: np.ndarray) -> np.ndarray:
+    """Return lower quartile, median and upper quartile of the finite values; 0 where none is."""
+    values = values[np.isfinite(values)]
+    return np.quantile(values, [0.25, 0.5, 0.75]) if len(values) else np.zeros(3)
+
+
+def require_baseline(mean: np.ndarray, values: np.ndarray) -> None:
+    """Refuse series whose mean was taken away, by which nothing can be scaled."""
+    if np.median(np.abs(mean)) <= SMALLEST_BASELINE * np.median(values.std(axis=0)):
+        raise TimeSeriesError(
+            "normalization='robust' scales by every region's mean over time, which the series "
+            "must have kept",
+            got="series whose means are 0",
+            remedy="Pass series that were neither standardised nor filtered, or "
+            "normalization='scan'",
+        )
+
+
+def usable_spread(spread: np.ndarray) -> np.ndarray:
+    """Return a spread in which 0, of which nothing is known, is replaced by the others' median.
+
+    Parameters
+    ----------
+    spread : ndarray of shape (n_rois,)
+        Interquartile ranges.
+
+    Returns
+    -------
+    ndarray of shape (n_rois,)
+
+    Raises
+    ------
+    InputError
+        When all are 0.
+    """
+    usable = spread > 0
+    if not usable.any():
+        raise InputError(
+            "A robust scale needs training rows that differ",
+            got="the same value in every training row, or a single row",
+            remedy="Fit on more rows, or pass another 'normalization' where the model has one",
+        )
+    return np.where(usable, spread, np.median(spread[usable]))
+
+
+def require_fitted(centre: np.ndarray | None, model: str) -> None:
+    """Refuse to scale where no training row had the modality.
+
+    Parameters
+    ----------
+    centre : ndarray or None
+        Fitted medians.
+    model : str
+        Name of the model, for messages.
+
+    Raises
+    ------
+    TimeSeriesError
+        When there are none.
+    """
+    if centre is None:
+        raise TimeSeriesError(
+            f"The robust scale of {model} must have been fitted to training rows with fMRI",
+            got="none",
+            remedy="Fit on rows that have it",
+        )

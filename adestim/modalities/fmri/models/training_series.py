@@ -1,0 +1,109 @@
+"""The training rows' ROI series, read when a model learns from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+from joblib import Parallel, delayed
+
+from adestim.exceptions import AdestimError
+from adestim.extraction.subjects import prepare_subject, settle_failures
+from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries
+
+__all__ = ["TrainingSeries", "usable_series"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSeries:
+    """The training rows' ROI series, one at a time; nothing is read before it is asked for.
+
+    Parameters
+    ----------
+    read : callable
+        One subject's cells in, a :class:`RoiSeries` out; picklable.
+    frame : DataFrame
+        The training rows' cells, the run first.
+    layout : RoiLayout or None
+        Their regions, under the user's names where there are any; None where no row has a run and
+        no parcellation was named.
+    errors : {"raise", "missing"}, default="raise"
+        Whether subjects that cannot be read raise, after all others were read, or are left out.
+    n_jobs : int, default=None
+        Number of subjects read at the same time.
+    """
+
+    read: Callable[[tuple], RoiSeries | None]
+    frame: pd.DataFrame
+    layout: RoiLayout | None
+    errors: str = "raise"
+    n_jobs: int | None = None
+
+    def __iter__(self) -> Iterator[RoiSeries]:
+        """Yield the series of every row that has some."""
+        return self.checked(lambda series: None)
+
+    def checked(self, check: Callable[[RoiSeries], None]) -> Iterator[RoiSeries]:
+        """Yield the series of every row that has some and passes a check.
+
+        Parameters
+        ----------
+        check : callable
+            Raises an error of the library where a series cannot be used, which then names the
+            subject.
+
+        Yields
+        ------
+        RoiSeries
+        """
+        rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
+        tasks = (delayed(prepare_subject)(self.read, cells, subject) for subject, cells in rows)
+        failures = []
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(tasks)
+        for subject, result in zip(self.frame.index, results, strict=True):
+            problem = problem_with(result, check, subject)
+            if problem is not None:
+                failures.append(problem)
+            elif result is not None:
+                yield result
+        if self.errors == "raise":
+            settle_failures(failures, "raise")
+
+
+def problem_with(
+    result: RoiSeries | AdestimError | None, check: Callable[[RoiSeries], None], subject: object
+) -> AdestimError | None:
+    """Return why a subject's series cannot be used, or None."""
+    if not isinstance(result, RoiSeries):
+        return result
+    try:
+        check(result)
+    except AdestimError as error:
+        return error.about(subject)
+    return None
+
+
+def usable_series(
+    raws: Iterable[RoiSeries], check: Callable[[RoiSeries], None]
+) -> Iterator[RoiSeries]:
+    """Yield the series that can be used.
+
+    Parameters
+    ----------
+    raws : iterable of RoiSeries
+        Of :class:`TrainingSeries`, a row whose series cannot be used is told by its subject, or
+        left out where such rows count as missing.
+    check : callable
+        Raises an error of the library where a series cannot be used.
+
+    Yields
+    ------
+    RoiSeries
+    """
+    if isinstance(raws, TrainingSeries):
+        yield from raws.checked(check)
+        return
+    for series in raws:
+        check(series)
+        yield series

@@ -1,0 +1,138 @@
+"""Foundation models of genetics as the extractor uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from adestim.backbone.registry import find_card
+from adestim.backbone.weights.hub import resolve_weights
+from adestim.encoding import BackboneSpec, Encoding
+from adestim.exceptions import GenotypeError
+from adestim.extraction.foundation import FoundationModel, open_foundation
+from adestim.modalities.genetics.apoe import apoe_sites
+from adestim.modalities.genetics.columns import ColumnRoles
+from adestim.modalities.genetics.models.mixing import PreparedGenotypes, mixed_encoding
+
+__all__ = [
+    "encode_alleles",
+    "open_dna_model",
+    "reads_dna",
+    "require_places",
+    "with_names",
+]
+
+MODALITY = "genetics"
+
+
+def reads_dna(backbone: str) -> bool:
+    """Tell whether a backbone reads DNA; another may read dosages."""
+    card = find_card(backbone, MODALITY)
+    if card is None or not card.home:
+        return False
+    from adestim.modalities.genetics.models.dna_model import DNABackbone
+
+    return issubclass(card.backbone_class(), DNABackbone)
+
+
+def require_places(columns: ColumnRoles, backbone: str) -> None:
+    """Refuse to read DNA around columns of dosages, which say nothing about where they are."""
+    if columns.dosages:
+        raise GenotypeError(
+            f"The DNA model {backbone!r} needs to know where SNPs are and which alleles they have, "
+            "so genotypes must come from files",
+            got=f"{len(columns.dosages)} columns of dosages",
+            remedy="Pass genotypes='cohort.bed' or a VCF file, and a column of sample ids",
+        )
+
+
+def open_dna_model(
+    extractor: Any,
+    variants: pd.DataFrame,
+    apoe_places: Sequence[int] | None,
+    build: str | None,
+) -> tuple[FoundationModel, pd.DataFrame]:
+    """Open the DNA model that an extractor names, and cut the DNA around its SNPs.
+
+    Parameters
+    ----------
+    extractor : GeneticsExtractor
+        With the parameters of foundation models.
+    variants : DataFrame
+        The chosen SNPs.
+    apoe_places : (int, int) or None
+        Positions of rs429358 and rs7412, 0 where not known; None where there is no APOE.
+    build : str or None
+        Genome build of the genotypes.
+
+    Returns
+    -------
+    model : FoundationModel
+    variants : DataFrame
+        The SNPs that have a window of DNA.
+
+    Raises
+    ------
+    GenotypeError
+        When the reference genome is another, a SNP or APOE has no window, or there are too many.
+    """
+    from adestim.modalities.genetics.models.dna_model import DNASites
+
+    apoe = [] if apoe_places is None else [apoe_sites(apoe_places)]
+    sites = pd.concat([variants, *apoe], ignore_index=True)
+    card = find_card(extractor.backbone, MODALITY)
+    weights = resolve_weights(card, extractor.weights)
+    model = open_foundation(extractor, MODALITY, [DNASites(sites, build, weights)])
+    kept = model.prepare.options["kept"]
+    if not kept[len(variants) :].all():
+        raise GenotypeError(
+            "The reference genome must have a window around both SNPs that make APOE",
+            remedy="Pass a whole reference genome, or leave APOE out",
+        )
+    return model, variants[kept[: len(variants)]].reset_index(drop=True)
+
+
+def with_names(spec: BackboneSpec, names: Sequence[str], counted: Sequence[str]) -> BackboneSpec:
+    """Return a model's name tag with what its tokens stand for.
+
+    They are no ``token_names``: with these, phase 1 would lay all tokens side by side, thousands
+    of columns that hold no more than the dosages.
+    """
+    meaning = (("snp_names", tuple(names)), ("counted_alleles", tuple(counted)))
+    return replace(spec, options=(*spec.options, *meaning))
+
+
+def encode_alleles(
+    extractor: Any, model: FoundationModel, prepared: Sequence[PreparedGenotypes | None]
+) -> list[Encoding | None]:
+    """Read each allele once, and mix the tokens of every subject.
+
+    Parameters
+    ----------
+    extractor : GeneticsExtractor
+        Fitted, with the parameters of foundation models.
+    model : FoundationModel
+        From :func:`open_dna_model`; the extractor's ``backbone_`` may have been adapted since.
+    prepared : sequence of (PreparedGenotypes or None)
+        The subjects.
+
+    Returns
+    -------
+    list of (Encoding or None)
+    """
+    if all(item is None for item in prepared):
+        return [None] * len(prepared)
+    from adestim.modalities.genetics.models.allele_tokens import allele_tokens
+
+    spec = extractor.backbone_
+    alleles = allele_tokens(
+        spec,
+        model.prepare.options,
+        device=extractor.device,
+        precision=extractor.precision,
+        batch_size=extractor.batch_size,
+    )
+    return [None if item is None else mixed_encoding(item, alleles, spec) for item in prepared]

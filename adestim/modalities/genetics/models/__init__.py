@@ -1,0 +1,1 @@
+"""Foundation models of genetics, one a file."""

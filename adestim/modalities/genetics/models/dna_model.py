@@ -1,0 +1,326 @@
+"""What the DNA models share: how genotypes become their token ids, padding and pooling."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from adestim.backbone.contract import Backbone
+from adestim.backbone.weights.checkpoint import load_strict, read_state
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import GenotypeError
+from adestim.modalities.genetics.apoe import placed_apoe
+from adestim.modalities.genetics.models.reference import reference_build
+from adestim.modalities.genetics.models.sequence import (
+    AlleleWindows,
+    WindowSettings,
+    allele_windows,
+)
+
+__all__ = [
+    "NEEDS_OF_DNA",
+    "POOLINGS",
+    "DNABackbone",
+    "DNAOptions",
+    "DNASites",
+    "DNATokenizer",
+    "require_choice",
+]
+
+READINGS = ("variant", "window", "difference")
+POOLINGS = ("mean", "cls")
+# For the cards of the models.
+NEEDS_OF_DNA = (
+    'genotypes="cohort.bed"',
+    'backbone_params={"reference": "GRCh38.fa"}',
+)
+
+
+class DNASites(NamedTuple):
+    """What a DNA model learns from: the variants, instead of the training subjects.
+
+    Parameters
+    ----------
+    variants : DataFrame
+        The chosen variants, see :func:`adestim.modalities.genetics.models.sequence.allele_windows`.
+    build : str or None
+        Genome build that they are on.
+    weights : Path or None
+        The model's weights, beside which its tokenizer may lie.
+    """
+
+    variants: pd.DataFrame
+    build: str | None = None
+    weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class DNAOptions:
+    """What ``backbone_params`` of a DNA model may hold.
+
+    Parameters
+    ----------
+    reference : str, path-like or None, default=None
+        FASTA file of the reference genome, without which nothing can be read.
+    window : int, default=72
+        Length of a window in base pairs, a multiple of 6.
+    read : {"variant", "window", "difference"}, default="variant"
+        What the token of a SNP is, see ``allele_tokens``.
+    strand : {"forward", "either"}, default="forward"
+        Strand of the alleles, see ``WindowSettings``.
+    unusable : {"raise", "drop"}, default="raise"
+        What becomes of variants without a window.
+    build : {"hg18", "hg19", "hg38"} or None, default=None
+        Genome build of genotypes and reference genome; None: what the genotypes tell, or else
+        the lengths of the chromosomes.
+    tokenizer : str, path-like or None, default=None
+        Path of the tokenizer, for models that have a file of it.
+    max_tokens : int or None, default=None
+        How many tokens a sequence may have, special ones included; the architecture tells.
+    """
+
+    reference: str | Path | None = None
+    window: int = 72
+    read: str = "variant"
+    strand: str = "forward"
+    unusable: str = "raise"
+    build: str | None = None
+    tokenizer: str | Path | None = None
+    max_tokens: int | None = None
+
+
+class DNATokenizer:
+    """Base of the tokenizers of DNA windows.
+
+    Attributes
+    ----------
+    pad : int
+        Id of padding.
+    starts, ends : tuple of int
+        Ids that come before and behind the windows.
+    """
+
+    pad: int
+    starts: tuple[int, ...]
+    ends: tuple[int, ...] = ()
+
+    def window(self, sequence: str, offset: int) -> tuple[np.ndarray, int]:
+        """Return a window's ids without special tokens, and which one covers a letter.
+
+        Parameters
+        ----------
+        sequence : str
+            Letters A, C, G and T.
+        offset : int
+            Place of a letter, from 0.
+
+        Returns
+        -------
+        ids : ndarray of shape (n_tokens,), dtype int64
+        place : int
+        """
+        raise NotImplementedError
+
+
+class DNABackbone(Backbone):
+    """Base of the models that read DNA as token ids.
+
+    A subject's inputs are the windows of all SNPs in a row, behind one class token. Genotypes are
+    not phased and one sequence stands for both chromosomes: a window carries the counted allele
+    where at least half a copy is expected (so a heterozygote's does), and the other allele
+    otherwise. A missing genotype leaves padding in its place, which is masked.
+
+    Attributes
+    ----------
+    computed : tuple of str
+        Ends of the names of tables that files may hold and the model computes.
+    pad : int
+        Id of padding.
+    pooling : {"mean", "cls"}
+        How tokens are pooled.
+    """
+
+    n_stand_in: int = 2
+    computed: ClassVar[tuple[str, ...]] = ()
+    pad: int
+    pooling: str
+
+    @classmethod
+    @abstractmethod
+    def tokenizer(cls, weights: Path | None, path: str | Path | None) -> DNATokenizer:
+        """Return the tokenizer, from a path of its own or from beside the weights."""
+
+    @classmethod
+    def learn(cls, raws: Iterable[DNASites], **params: Any) -> dict[str, Any]:
+        """Cut the windows around the variants and tokenise them, once with each allele.
+
+        Parameters
+        ----------
+        raws : iterable of DNASites
+            One item, the variants.
+        **params : dict
+            See :class:`DNAOptions`.
+
+        Returns
+        -------
+        dict
+            ``kept`` (n_variants,) tells which variants have windows; ``counted`` and ``other``
+            are all windows' ids in a row with either allele, ``lengths`` (n_kept,) of each;
+            ``places`` (2, n_kept) the token that the variant is in; ``read``, and the special
+            tokens.
+        """
+        options = dna_options(params)
+        sites = next(iter(raws))
+        build = options.build or sites.build or reference_build(options.reference)
+        settings = WindowSettings(
+            options.reference, options.window, options.strand, options.unusable, build
+        )
+        windows = allele_windows(placed_apoe(sites.variants, build), settings)
+        words = cls.tokenizer(sites.weights, options.tokenizer)
+        ids = window_ids(windows, words)
+        require_room(ids["lengths"], len(words.starts) + len(words.ends), options)
+        return {
+            "kept": windows.kept,
+            **ids,
+            "read": options.read,
+            "pad": words.pad,
+            "starts": words.starts,
+            "ends": words.ends,
+        }
+
+    @staticmethod
+    def prepare(raw: np.ndarray, **options: Any) -> np.ndarray:
+        """Return one subject's token ids.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_kept,)
+            Dosages of the kept variants' counted alleles, NaN where there is no call.
+        **options : dict
+            What :meth:`learn` settled.
+
+        Returns
+        -------
+        ndarray of shape (n_tokens,), dtype int64
+        """
+        lengths = options["lengths"]
+        carried = np.repeat(raw >= 0.5, lengths)
+        known = np.repeat(~np.isnan(raw), lengths)
+        ids = np.where(carried, options["counted"], options["other"])
+        ids = np.where(known, ids, options["pad"])
+        return np.concatenate([options["starts"], ids, options["ends"]]).astype(np.int64)
+
+    @classmethod
+    def load(cls, spec: BackboneSpec) -> DNABackbone:
+        """Build the model and fill it with its weights, but for tables that it computes."""
+        with torch.device("meta"):
+            module = cls(**dict(spec.option("architecture", ())))
+        state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")
+        ends = cls.computed or ("\0",)
+        state = {name: value for name, value in state.items() if not name.endswith(ends)}
+        load_strict(module, state, spec)
+        return module.eval()
+
+    def collate(self, inputs: Sequence[np.ndarray]) -> Tensor:
+        """Pad the subjects' ids at the end, (B, T)."""
+        ids = torch.full((len(inputs), max(map(len, inputs))), self.pad)
+        for row, item in enumerate(inputs):
+            ids[row, : len(item)] = torch.from_numpy(np.asarray(item, dtype=np.int64))
+        return ids
+
+    def own_mask(self, inputs: Tensor) -> Tensor:
+        """Return where there is no padding, (B, T)."""
+        return inputs != self.pad
+
+    def readable(self, own: Tensor) -> Tensor:
+        """Return the tokens of DNA: all but the class token, unless there is no other."""
+        rest = own.clone()
+        rest[:, 0] = False
+        return torch.where(rest.any(1, keepdim=True), rest, own)
+
+    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+        """Return the mean of the tokens of DNA, or the class token, (B, width_out)."""
+        if self.pooling == "mean":
+            return super().pool(tokens, own)
+        # The first that is there: where there is no DNA, a stand-in at any place.
+        return tokens[torch.arange(len(tokens), device=tokens.device), own.int().argmax(1)]
+
+
+def dna_options(params: Mapping[str, Any]) -> DNAOptions:
+    """Return the options of a DNA model, or say which there are."""
+    known = [field.name for field in fields(DNAOptions) if field.name != "max_tokens"]
+    unknown = sorted(params.keys() - set(known) - {"max_tokens"})
+    if unknown:
+        raise GenotypeError(
+            "backbone_params of a DNA model must be among its options",
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {', '.join(map(repr, [*known, 'architecture']))}",
+        )
+    options = DNAOptions(**params)
+    if options.reference is None:
+        raise GenotypeError(
+            "A DNA model needs the reference genome that the genotypes are on",
+            got="backbone_params without 'reference'",
+            remedy="Pass backbone_params={'reference': 'hg38.fa'}, the path of a FASTA file",
+        )
+    require_choice("read", options.read, READINGS)
+    return options
+
+
+def require_choice(name: str, value: str, choices: Sequence[str]) -> str:
+    """Return an option, or say which values it may have."""
+    if value not in choices:
+        raise GenotypeError(
+            f"{name!r} of a DNA model must be one of {', '.join(map(repr, choices))}",
+            got=repr(value),
+            remedy=f"Leave it out for {choices[0]!r}",
+        )
+    return value
+
+
+def require_room(lengths: np.ndarray, n_special: int, options: DNAOptions) -> None:
+    """Refuse more windows than the model's context holds, and say how many it does hold."""
+    n_tokens, limit = int(lengths.sum()) + n_special, options.max_tokens
+    if limit is None or n_tokens <= limit:
+        return
+    n_fitting = (limit - n_special) // int(lengths.max())
+    raise GenotypeError(
+        f"The windows of all SNPs and of APOE must fit into the model's {limit} tokens",
+        got=f"{n_tokens} tokens for {len(lengths)} windows of {options.window} base pairs",
+        remedy=f"Use at most {n_fitting} of that length (max_snps=, snps=), or shorter ones "
+        "(backbone_params={'window': 36})",
+    )
+
+
+def window_ids(windows: AlleleWindows, words: DNATokenizer) -> dict[str, np.ndarray]:
+    """Tokenise all windows; the two of a variant are padded to one length."""
+    pairs = [
+        [words.window(text, windows.offset) if text else (np.zeros(0, int), 0) for text in pair]
+        for pair in zip(windows.counted, windows.other, strict=True)
+    ]
+    lengths = np.array([max(len(ids) for ids, _ in pair) for pair in pairs], dtype=np.int64)
+    rows = [
+        np.concatenate(
+            [
+                np.pad(pair[which][0], (0, length - len(pair[which][0])), constant_values=words.pad)
+                for pair, length in zip(pairs, lengths, strict=True)
+            ]
+            or [np.zeros(0, int)]
+        )
+        for which in (0, 1)
+    ]
+    places = np.array([[place for _, place in pair] for pair in pairs], dtype=np.int64)
+    return {
+        "counted": rows[0],
+        "other": rows[1],
+        "lengths": lengths,
+        "places": places.reshape(-1, 2).T,
+    }

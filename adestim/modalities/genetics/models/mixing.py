@@ -1,0 +1,78 @@
+"""What subjects are to a DNA model: the sequence they carry, and the dosages that mix tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from adestim.encoding import BackboneSpec, Encoding
+from adestim.extraction.stored import Prepared
+
+__all__ = ["PreparedGenotypes", "mixed_encoding", "prepared_genotypes"]
+
+
+class PreparedGenotypes(NamedTuple):
+    """One subject's genotypes as a DNA model reads them.
+
+    Parameters
+    ----------
+    inputs : ndarray of shape (n_tokens,), dtype int64
+        Token ids of the carried alleles' windows, which an anchor reads.
+    dosages : ndarray of shape (n_snps,), dtype float32
+        Copies of the counted alleles, NaN where there is no call.
+    """
+
+    inputs: np.ndarray
+    dosages: np.ndarray
+
+
+def prepared_genotypes(
+    dosages: np.ndarray, prepare: Callable[[np.ndarray], Prepared]
+) -> list[PreparedGenotypes | None]:
+    """Return every subject's input and dosages; None without a single call.
+
+    Parameters
+    ----------
+    dosages : ndarray of shape (n_subjects, n_snps)
+        NaN where there is no call.
+    prepare : callable
+        The model's preparation of one subject.
+
+    Returns
+    -------
+    list of (PreparedGenotypes or None)
+    """
+    return [
+        None if np.isnan(row).all() else PreparedGenotypes(prepare(row).inputs, row)
+        for row in dosages
+    ]
+
+
+def mixed_encoding(
+    item: PreparedGenotypes, alleles: Sequence[np.ndarray], spec: BackboneSpec
+) -> Encoding:
+    """Return one subject's tokens: the two alleles' of each SNP, weighed by its dosage.
+
+    At a dosage d this is ``(1 - d / 2) * other + d / 2 * counted``: two chromosomes, averaged.
+
+    Parameters
+    ----------
+    item : PreparedGenotypes
+        The subject.
+    alleles : pair of ndarray of shape (n_snps, width)
+        Tokens of the counted and of the other alleles.
+    spec : BackboneSpec
+        The model.
+
+    Returns
+    -------
+    Encoding
+        With one token a SNP, masked and zero where there is no call.
+    """
+    counted, other = alleles
+    known = ~np.isnan(item.dosages)
+    share = np.where(known, item.dosages, 0)[:, None] / 2
+    tokens = (known[:, None] * ((1 - share) * other + share * counted)).astype(np.float32)
+    return Encoding(item.inputs, tokens, None if known.all() else known, spec)

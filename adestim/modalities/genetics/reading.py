@@ -1,0 +1,204 @@
+"""What the extractor reads of its cells and files, and what it says where that cannot be used."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from adestim.exceptions import AdestimError, DataWarning, GenotypeError, NoModalityError
+from adestim.extraction.stored import Prepared
+from adestim.modalities.genetics.apoe import apoe_from_snps
+from adestim.modalities.genetics.columns import Cells, ColumnRoles, column_label
+from adestim.modalities.genetics.dosage import dosage_tokens
+from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
+from adestim.modalities.genetics.harmonise import align, warn_of_masked
+from adestim.modalities.genetics.models.mixing import PreparedGenotypes
+from adestim.modalities.genetics.pooled import locate, pooled_dosages, sample_error
+from adestim.modalities.genetics.selection import Rule
+
+__all__ = [
+    "Read",
+    "prepared_dosages",
+    "read_columns",
+    "read_files",
+    "require_samples",
+    "require_tokens",
+    "sample_errors",
+    "with_errors",
+]
+
+
+class Read(NamedTuple):
+    """What was read of all subjects.
+
+    Parameters
+    ----------
+    dosages : ndarray of shape (n_subjects, n_snps), dtype float32
+        NaN where there is no call.
+    apoe : ndarray of shape (n_subjects, 2), dtype float32
+        Copies of e2 and e4 by the two SNPs, NaN where not known.
+    errors : dict of int to GenotypeError
+        What is wrong with a row.
+    """
+
+    dosages: np.ndarray
+    apoe: np.ndarray
+    errors: dict[int, GenotypeError]
+
+
+def sample_errors(
+    sets: Sequence[GenotypeSet], rows: np.ndarray, names: Sequence[str | None]
+) -> dict[int, GenotypeError]:
+    """Return what is wrong with the sample ids, by row."""
+    errors = {
+        number: sample_error(sets, rows[:, number], name)
+        for number, name in enumerate(names)
+        if name is not None
+    }
+    return {number: error for number, error in errors.items() if error is not None}
+
+
+def read_columns(
+    frame: pd.DataFrame,
+    cells: Cells,
+    columns: ColumnRoles,
+    variants: pd.DataFrame,
+    apoe_snps: tuple[list[str], np.ndarray] | None,
+) -> Read:
+    """Read the chosen SNPs from columns of dosages.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Raw cells, of which only the columns' names are used.
+    cells : Cells
+        What they say.
+    columns : ColumnRoles
+        What each column holds.
+    variants : DataFrame
+        The chosen SNPs.
+    apoe_snps : (list of str, ndarray of bool) or None
+        From :func:`~adestim.modalities.genetics.columns.apoe_column_snps`.
+
+    Returns
+    -------
+    Read
+    """
+    labels = [column_label(frame.columns[place]) for place in columns.dosages]
+    chosen = dosages_of_columns(cells.dosages, labels, variants["id"])
+    apoe = np.full((len(frame), 2), np.nan, dtype=np.float32)
+    if apoe_snps is not None:
+        names, swapped = apoe_snps
+        snps = dosages_of_columns(cells.dosages, labels, names)
+        apoe = apoe_from_snps(np.where(swapped, 2 - snps, snps))
+    return Read(chosen, apoe, cells.errors)
+
+
+def read_files(
+    sets: Sequence[GenotypeSet],
+    cells: Cells,
+    variants: pd.DataFrame,
+    apoe_snps: pd.DataFrame | None,
+    n_jobs: int | None = None,
+    verbose: bool = False,
+) -> Read:
+    """Read the chosen SNPs from genotype files.
+
+    Parameters
+    ----------
+    sets : sequence of GenotypeSet
+        The files.
+    cells : Cells
+        What the cells say, sample ids among them.
+    variants : DataFrame
+        The chosen SNPs.
+    apoe_snps : DataFrame or None
+        From :func:`~adestim.modalities.genetics.apoe.apoe_reference`; None where APOE is not read.
+    n_jobs : int or None, default=None
+        Files read at the same time.
+    verbose : bool, default=False
+        Whether to show the progress over the files.
+
+    Returns
+    -------
+    Read
+
+    Warns
+    -----
+    DataWarning
+        When SNPs are masked because of their alleles, or are in none of the files.
+    """
+    rows = locate(sets, cells.names)
+    alignments = [align(variants, item) for item in sets]
+    paths = [str(item.path) for item in sets]
+    warn_of_masked(dict(zip(paths, alignments, strict=True)))
+    warn_of_absent(variants, np.any([item.present for item in alignments], axis=0))
+    dosages = pooled_dosages(sets, rows, alignments, n_jobs=n_jobs, verbose=verbose)
+    apoe = np.full((rows.shape[1], 2), np.nan, dtype=np.float32)
+    if apoe_snps is not None:
+        aligned = [align(apoe_snps, item) for item in sets]
+        apoe = apoe_from_snps(pooled_dosages(sets, rows, aligned))
+    return Read(dosages, apoe, cells.errors | sample_errors(sets, rows, cells.names))
+
+
+def prepared_dosages(dosages: np.ndarray) -> list[Prepared | None]:
+    """Return every subject's dosages as tokens, None without a call."""
+    return [
+        Prepared(table, mask) if mask.any() else None
+        for table, mask in zip(*dosage_tokens(dosages), strict=True)
+    ]
+
+
+def with_errors(
+    prepared: Sequence[Prepared | PreparedGenotypes | None],
+    errors: dict[int, GenotypeError],
+    index: pd.Index,
+) -> list[Prepared | PreparedGenotypes | AdestimError | None]:
+    """Return every subject's input, None without a call, or what is wrong with the cells."""
+    results: list = list(prepared)
+    for row, error in errors.items():
+        results[row] = error.about(index[row])
+    return results
+
+
+def dosages_of_columns(dosages: np.ndarray, labels: list[str], wanted) -> np.ndarray:
+    """Return the wanted columns of dosages, NaN for one that the table does not have."""
+    found = pd.Index(labels, dtype=str).get_indexer(pd.Index(wanted, dtype=str))
+    chosen = dosages[:, np.maximum(found, 0)] if labels else np.empty((len(dosages), len(found)))
+    return np.where(found >= 0, chosen, np.float32(np.nan))
+
+
+def require_samples(any_sample: bool) -> None:
+    """Refuse to learn SNPs from training rows without genotypes."""
+    if not any_sample:
+        raise NoModalityError(
+            "Modality 'genetics' needs a training subject whose sample id is in the genotype files",
+            remedy="Drop its column, or train on a fold in which somebody has genotypes",
+        )
+
+
+def require_tokens(variants: pd.DataFrame, has_apoe: bool, rule: Rule) -> None:
+    """Refuse to go on without a single token."""
+    if variants.empty and not has_apoe:
+        raise GenotypeError(
+            f"No SNP of the training rows has a minor allele frequency of at least {rule.min_maf} "
+            f"and a call rate of at least {rule.min_call_rate}",
+            remedy="Lower min_maf= or min_call_rate=, or name the SNPs with snps=",
+        )
+
+
+def warn_of_absent(variants: pd.DataFrame, present: np.ndarray) -> None:
+    """Say how many SNPs of the training set none of the files can give."""
+    learned = (variants["counted"] != UNKNOWN_ALLELE) | (variants["other"] != UNKNOWN_ALLELE)
+    n_absent = int((learned & ~present).sum())
+    if n_absent:
+        warnings.warn(
+            f"{n_absent} of {len(variants)} SNPs learned from the training set are in none of the "
+            "genotype files, or not with its alleles. They are masked.",
+            DataWarning,
+            stacklevel=2,
+        )

@@ -1,0 +1,228 @@
+"""Which variants become tokens: those asked for, or those that the training rows support."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from adestim.exceptions import GenotypeError
+from adestim.modalities.genetics.apoe import APOE_SNPS
+from adestim.modalities.genetics.genotypes import AUTOSOMES, UNKNOWN_ALLELE, GenotypeSet
+from adestim.modalities.genetics.harmonise import (
+    NOT_ALIGNED,
+    Alignment,
+    align,
+    allele_frequency,
+    pieces,
+)
+from adestim.modalities.genetics.pooled import pooled_dosages, reference_variants
+
+__all__ = [
+    "Rule",
+    "candidates",
+    "select",
+    "token_names",
+    "training_counts",
+    "with_requested",
+]
+
+N_SHOWN = 5
+CHR_PREFIX = re.compile(r"^chr(?=[0-9XYM])")
+
+
+class Rule(NamedTuple):
+    """What a variant must meet to be chosen without being asked for."""
+
+    min_maf: float
+    min_call_rate: float
+    max_snps: int | None
+
+
+def candidates(sets: Sequence[GenotypeSet], requested: Sequence[str] | None) -> pd.DataFrame:
+    """Return the variants that may be chosen, with the training set's alleles.
+
+    Without a request these are the autosomal variants with two known alleles, each once, and
+    not the two that make APOE, which has tokens of its own.
+    """
+    reference = reference_variants(sets)
+    reference = reference.assign(alias=place_names(reference))
+    if requested is not None:
+        names = {spelling for name in requested for spelling in spellings(name)}
+        return reference[reference["id"].isin(names) | reference["alias"].isin(names)]
+    known = (reference["counted"] != UNKNOWN_ALLELE) & (reference["other"] != UNKNOWN_ALLELE)
+    usable = known & reference["chromosome"].isin(AUTOSOMES) & ~reference["id"].isin(APOE_SNPS)
+    usable &= reference["counted"] != reference["other"]
+    reference = reference[usable]
+    alleles = np.sort(reference[["counted", "other"]].to_numpy(dtype=object), axis=1)
+    keys = reference[["chromosome", "position"]].assign(first=alleles[:, 0], second=alleles[:, 1])
+    keys["id"] = reference["id"].where(reference["position"] == 0, "")
+    return reference[~keys.duplicated()]
+
+
+def training_counts(
+    reference: pd.DataFrame, sets: Sequence[GenotypeSet], rows: np.ndarray
+) -> pd.DataFrame:
+    """Return the variants with their allele frequency and calls over the training rows.
+
+    Parameters
+    ----------
+    reference : DataFrame
+        Variants, from :func:`candidates`.
+    sets : sequence of GenotypeSet
+        The files.
+    rows : ndarray of shape (n_sets, n_subjects), dtype int
+        The training subjects' rows in every file.
+
+    Returns
+    -------
+    DataFrame
+        With the columns ``frequency`` and ``n_called``.
+    """
+    counted = reference.reset_index(drop=True).assign(frequency=np.nan, n_called=0)
+    if len(sets) > 1:
+        # The frequency where an allele pair was first seen settles its strand elsewhere.
+        counted = with_counts(counted, sets, rows, [own_alignment(counted, item) for item in sets])
+    return with_counts(counted, sets, rows, [align(counted, item) for item in sets])
+
+
+def own_alignment(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
+    """Find those reference variants in a file whose alleles were taken from it."""
+    own = np.flatnonzero(reference["origin"] == genotypes.fingerprint)
+    found = align(reference.iloc[own], genotypes)
+    columns = np.full(len(reference), NOT_ALIGNED, dtype=np.int64)
+    columns[own] = found.columns
+    return Alignment(columns, np.zeros(len(reference), dtype=bool))
+
+
+def with_counts(
+    reference: pd.DataFrame,
+    sets: Sequence[GenotypeSet],
+    rows: np.ndarray,
+    alignments: Sequence[Alignment],
+) -> pd.DataFrame:
+    """Count alleles and calls in all files together, a piece of the variants at a time."""
+    counts = [
+        allele_frequency(pooled_dosages(sets, rows, [item.part(places) for item in alignments]))
+        for places in pieces(len(reference), rows.shape[1])
+    ]
+    frequency, n_called = (np.concatenate(values) for values in zip(*counts, strict=True))
+    return reference.assign(frequency=frequency, n_called=n_called)
+
+
+def select(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> pd.DataFrame:
+    """Choose variants by allele frequency and call rate, at most ``max_snps`` of them.
+
+    Too many are thinned along the genome: in order of position they are cut into
+    ``max_snps`` runs of equal length, and from each run the one with the highest call rate
+    is kept (among equals the most common minor allele, then the first).
+
+    Parameters
+    ----------
+    counted : DataFrame
+        Variants with ``frequency`` and ``n_called``.
+    n_subjects : int
+        Training subjects with genotypes, the whole of the call rate.
+    rule : Rule
+        The thresholds.
+
+    Returns
+    -------
+    DataFrame
+        The chosen variants, in order of position.
+    """
+    frequency = counted["frequency"]
+    minor = np.minimum(frequency, 1 - frequency)
+    call_rate = counted["n_called"] / max(1, n_subjects)
+    passing = (minor >= rule.min_maf) & (call_rate >= rule.min_call_rate)
+    ranked = counted.assign(minor=minor, call_rate=call_rate)[passing.to_numpy()]
+    return in_order(thinned(in_order(ranked), rule.max_snps))[counted.columns]
+
+
+def in_order(variants: pd.DataFrame) -> pd.DataFrame:
+    """Sort by chromosome and position; variants without a position keep their order."""
+    chromosome = pd.to_numeric(variants["chromosome"], errors="coerce").fillna(0)
+    order = np.lexsort((variants["position"], chromosome))
+    return variants.iloc[order].reset_index(drop=True)
+
+
+def thinned(variants: pd.DataFrame, max_snps: int | None) -> pd.DataFrame:
+    """Keep the best variant of each of ``max_snps`` runs."""
+    if max_snps is None or len(variants) <= max_snps:
+        return variants
+    run = np.arange(len(variants)) * max_snps // len(variants)
+    best_first = variants.assign(run=run).sort_values(
+        ["run", "call_rate", "minor"], ascending=[True, False, False], kind="stable"
+    )
+    return best_first.drop_duplicates("run")
+
+
+def with_requested(counted: pd.DataFrame, requested: Sequence[str], absent: str) -> pd.DataFrame:
+    """Return the asked variants in the order asked for.
+
+    Parameters
+    ----------
+    counted : DataFrame
+        Variants with ``frequency``, ``n_called`` and ``alias``, a further name.
+    requested : sequence of str
+        Names or further names. All alternate alleles of a place are meant.
+    absent : {"raise", "mask"}
+        Whether a variant that is not there is an error or a token that is always masked.
+
+    Returns
+    -------
+    DataFrame
+    """
+    names = list(dict.fromkeys(str(name) for name in requested))
+    found = {
+        name: counted[counted["id"].isin(spellings(name)) | counted["alias"].isin(spellings(name))]
+        for name in names
+    }
+    lacking = [name for name in names if found[name].empty]
+    if lacking and absent == "raise":
+        raise GenotypeError(
+            "Every SNP asked for in snps= must be in the genotypes of the training rows",
+            got=f"{len(lacking)} that are not: {', '.join(lacking[:N_SHOWN])}"
+            + (", ..." if len(lacking) > N_SHOWN else ""),
+            remedy="Leave them out of snps=, or pass absent='mask'",
+        )
+    tables = [found[name] if name not in lacking else placeholder(name) for name in names]
+    chosen = pd.concat([counted.iloc[:0], *tables], ignore_index=True)
+    return chosen[~chosen.duplicated(["id", "chromosome", "position", "counted", "other"])]
+
+
+def placeholder(name: str) -> pd.DataFrame:
+    """Return the row of a variant that the training set does not have."""
+    return pd.DataFrame(
+        {
+            "id": [name],
+            "chromosome": [""],
+            "position": [0],
+            "counted": [UNKNOWN_ALLELE],
+            "other": [UNKNOWN_ALLELE],
+            "origin": [""],
+            "frequency": [np.nan],
+            "n_called": [0],
+            "alias": [""],
+        }
+    )
+
+
+def spellings(name: str) -> list[str]:
+    """Return a requested name with and without the chr that some put before a chromosome."""
+    return list(dict.fromkeys([str(name).strip(), CHR_PREFIX.sub("", str(name).strip())]))
+
+
+def place_names(variants: pd.DataFrame) -> pd.Series:
+    """Return ``chromosome:position`` of every variant, empty where unknown."""
+    names = variants["chromosome"] + ":" + variants["position"].astype(str)
+    return names.where(variants["position"] > 0, "")
+
+
+def token_names(variants: pd.DataFrame) -> list[str]:
+    """Return one name a variant; alleles of one site are told apart by the counted allele."""
+    shared = variants["id"].duplicated(keep=False)
+    return variants["id"].where(~shared, variants["id"] + "_" + variants["counted"]).tolist()

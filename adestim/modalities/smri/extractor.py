@@ -1,0 +1,347 @@
+"""The estimator: a column of T1-weighted volumes in, a column of encodings out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from adestim._support.docs import fill_docs
+from adestim._support.sklearn import HasMethods, Interval, StrOptions
+from adestim.encoding import BackboneSpec, is_missing
+from adestim.exceptions import AdestimError, InputError
+from adestim.extraction import BaseExtractor
+from adestim.extraction.foundation import FOUNDATION_CONSTRAINTS, FoundationModel, open_foundation
+from adestim.extraction.stored import Prepared
+from adestim.extraction.subjects import Preparation
+from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
+from adestim.modalities.smri.parcellation import Parcellation, label_parcellation
+from adestim.modalities.smri.registration import register_affine
+from adestim.modalities.smri.template import load_template, mni_grid, require_mni
+from adestim.modalities.smri.volume import read_volume, resample_to_grid
+
+__all__ = ["SMRIExtractor"]
+
+BUILT_IN = "morphometry"
+OF_MORPHOMETRY = {"resolution": 3.0, "parcellation": None, "labels": None}
+OF_FOUNDATION_MODELS = {"weights": None, "backbone_params": None}
+REGISTRATION_CHECK_MM = 6.0
+
+
+@fill_docs
+class SMRIExtractor(BaseExtractor):
+    """Encode T1-weighted structural MRI: one token a brain region, or those of a foundation model.
+
+    A cell is the path of a NIfTI file, a nibabel image, or a 3-D array, of any orientation,
+    resolution and intensity scale. The built-in backbone reads volumes in MNI152 space, with the
+    skull or without, or brings them there with ``registration="affine"``; foundation models
+    read them in any space.
+
+    Parameters
+    ----------
+    backbone : str, default="morphometry"
+        Model that makes the tokens. ``"morphometry"``: volume, asymmetry and intensities of
+        every region, from a tissue segmentation guided by the bundled MNI152 maps; built in, no
+        download. ``"brainmvp"``, ``"sam-med3d"``, ``"brainiac"``: foundation models, see Notes;
+        or one that :func:`adestim.register_backbone` has made known.
+    %(foundation)s
+    resolution : float, default=3.0
+        Edge of the voxels that tissues are measured on, in mm, between 1 and 12. Of the built-in
+        backbone only, as are ``parcellation`` and ``labels``.
+    parcellation : str, path-like, nibabel image or None, default=None
+        3-D label image in MNI152 space. None: 108 built-in regions, see Notes.
+    labels : sequence of str, str, path-like or None, default=None
+        Names of the regions of ``parcellation``, in ascending order of value, or the path of its
+        BIDS table (``_dseg.tsv``). None: ``label<value>``.
+    registration : {"affine"} or None, default=None
+        How volumes are brought to MNI152 space. None: they stay where they are, and the built-in
+        backbone refuses one that is not there already. ``"affine"``: twelve parameters, by DIPY,
+        which needs ``pip install 'adestim[registration]'`` and some ten seconds a subject.
+    affine : array-like of shape (4, 4) or None, default=None
+        Voxel indices to mm (RAS), for cells that are arrays. Images have their own.
+    %(adapt)s
+    %(random_state)s
+    %(memory)s
+    %(per_subject)s
+
+    Attributes
+    ----------
+    backbone_ : BackboneSpec
+        Name tag of the model, with the names of tokens and features.
+    n_features_in_ : int
+        Number of columns seen in ``fit``.
+    feature_names_in_ : ndarray of str
+        Their names, where all are strings.
+
+    See Also
+    --------
+    adestim.FMRIExtractor : The same for functional MRI.
+    adestim.ModalityUnion : Encodes several modalities side by side.
+    adestim.PoolTokens : Turns encodings into numbers for any scikit-learn model.
+
+    Notes
+    -----
+    The built-in regions are made from data that nilearn bundles: the MNI152 grey-matter map, each
+    voxel of it given to the nearest of the coordinates of Seitzman et al. (2020), neighbouring
+    ones of a functional network merged; hippocampus, amygdala, basal ganglia and thalamus by
+    themselves; lateral ventricles, other CSF and white matter besides. All are in left-right pairs.
+
+    The built-in backbone learns nothing from the training rows. Whether a volume is in MNI152
+    space is told by how much of the template's brain it shows (60 % at least) and by its
+    correlation with the template inside it (.4 at least), which a shift of some 15 mm breaks;
+    smaller errors pass, and a flip of left and right is not seen. Registration removes the size
+    of the head, so that all volumes are relative to the template's brain of 1.9 L.
+
+    Foundation models read volumes of any orientation and resolution, in native space or after
+    ``registration="affine"``; unless ``adapt`` says otherwise, nothing is learned from the
+    training rows. What ``backbone_params`` may hold:
+
+    ``"brainmvp"`` (216 tokens of width 512)
+        A skull-stripped volume whose background is zero; another is refused. ``"resolution"``:
+        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain.
+        ``"architecture": {"volume_shape": (160, 192, 160)}``: other multiples of 16; these hold
+        a brain at 1.0 mm, the resolution of pre-training, with six times the tokens. The
+        5th and 95th percentile of the brain's bounding box become 0 and 1. Auxiliary tokens join
+        at the first attention stage, among 1728 tokens of width 320.
+    ``"sam-med3d"`` (512 tokens of width 768)
+        A volume with the skull or without, of which a cube of 192 mm around the brain is read at
+        1.5 mm. ``"architecture": {"output": "neck"}``: the neck's 512 tokens of width 384.
+    ``"brainiac"`` (216 tokens of width 768)
+        A skull-stripped volume whose background is zero. Its whole field of view becomes 96
+        voxels along each axis, as in pre-training, so that all volumes should have the same:
+        register and crop them as the authors do. ``"architecture": {"pooling": "first"}``: the
+        authors' pooled vector, which is the token of a corner.
+
+    What they were pre-trained on, and what their licences allow, is in
+    :func:`adestim.list_backbones`.
+
+    References
+    ----------
+    Ashburner and Friston (2005). Unified segmentation. NeuroImage 26(3), 839-851.
+    Seitzman et al. (2020). A set of functionally-defined brain regions with improved
+    representation of the subcortex and cerebellum. NeuroImage 206, 116290.
+    Garyfallidis et al. (2014). Dipy, a library for the analysis of diffusion MRI data.
+    Frontiers in Neuroinformatics 8, 8.
+    Rui et al. (2025). Multi-modal vision pre-training for medical image analysis. CVPR.
+    Wang et al. (2023). SAM-Med3D: towards general-purpose segmentation models for volumetric
+    medical images. arXiv:2310.15161.
+    Tak et al. (2026). A generalizable foundation model for analysis of human brain MRI. Nature
+    Neuroscience.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from nilearn.datasets import load_mni152_template
+    >>> from adestim import SMRIExtractor
+    >>> template = load_mni152_template(resolution=4)
+    >>> frame = pd.DataFrame({"t1w": [template, None]}, index=["s1", "s2"])
+    >>> SMRIExtractor(resolution=6.0).fit_transform(frame)
+                                  smri
+    s1  <Encoding morphometry 108x7>
+    s2                          None
+    """
+
+    _modality: ClassVar[str] = "smri"
+    _parameter_constraints: ClassVar[dict] = {
+        **BaseExtractor._parameter_constraints,
+        **FOUNDATION_CONSTRAINTS,
+        "resolution": [Interval(Real, 1, 12, closed="both")],
+        "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
+        "labels": [None, str, os.PathLike, "array-like"],
+        "registration": [None, StrOptions({"affine"})],
+        "affine": [None, "array-like"],
+    }
+
+    def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
+        self,
+        *,
+        backbone=BUILT_IN,
+        weights=None,
+        backbone_params=None,
+        trust_checkpoint=False,
+        device="auto",
+        precision="float32",
+        batch_size=4,
+        resolution=3.0,
+        parcellation=None,
+        labels=None,
+        registration=None,
+        affine=None,
+        adapt=None,
+        adapt_params=None,
+        cross_fit=False,
+        random_state=None,
+        memory=None,
+        errors="raise",
+        n_jobs=None,
+        verbose=False,
+    ):
+        self.backbone = backbone
+        self.weights = weights
+        self.backbone_params = backbone_params
+        self.trust_checkpoint = trust_checkpoint
+        self.device = device
+        self.precision = precision
+        self.batch_size = batch_size
+        self.resolution = resolution
+        self.parcellation = parcellation
+        self.labels = labels
+        self.registration = registration
+        self.affine = affine
+        self.adapt = adapt
+        self.adapt_params = adapt_params
+        self.cross_fit = cross_fit
+        self.random_state = random_state
+        self.memory = memory
+        self.errors = errors
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def _learn(self, frame: pd.DataFrame) -> None:
+        """Settle the model and its options; the built-in one learns nothing from the rows."""
+        require_one_column(frame)
+        built_in = self.backbone == BUILT_IN
+        refuse_idle_parameters(self, OF_FOUNDATION_MODELS if built_in else OF_MORPHOMETRY)
+        self._measure = self._morphometry() if built_in else self._foundation_model(frame)
+
+    def _morphometry(self) -> Morphometry:
+        """Return the built-in model."""
+        return Morphometry(
+            grid=mni_grid(self.resolution),
+            parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
+            registration=self.registration,
+            affine=hashable_affine(self.affine),
+        )
+
+    def _foundation_model(self, frame: pd.DataFrame) -> FoundationVolumes:
+        """Return the foundation model that is named, and how volumes are read for it."""
+        read = VolumeReader(self.registration, hashable_affine(self.affine))
+        return FoundationVolumes(
+            read, open_foundation(self, self._modality, readable_volumes(frame, read))
+        )
+
+    def _preparation(self) -> Preparation:
+        """Return reading and measuring as one picklable callable."""
+        return SubjectPreparation(self._measure)
+
+    def _spec(self) -> BackboneSpec:
+        """Return the name tag of the model."""
+        return self._measure.spec()
+
+
+@dataclass(frozen=True)
+class SubjectPreparation:
+    """One subject's cell in, model-ready input out."""
+
+    measure: Callable[[Any], tuple]
+
+    def __call__(self, cells: tuple) -> Prepared:
+        """Read and prepare the volume in the only cell."""
+        return Prepared(*self.measure(cells[0]))
+
+
+@dataclass(frozen=True)
+class VolumeReader:
+    """One cell in, a volume whose axes run to the right, the front and the top out."""
+
+    registration: str | None
+    affine: tuple[tuple[float, ...], ...] | None
+
+    def __call__(self, source: Any) -> Any:
+        """Read one volume, and bring it to MNI152 space where asked for."""
+        image = read_volume(source, affine=self.affine)
+        if self.registration is None:
+            return image
+        image = register_affine(image)
+        template = load_template(mni_grid(REGISTRATION_CHECK_MM))
+        volume = resample_to_grid(image, template.grid)
+        require_mni(volume, template, remedy=WHEN_REGISTRATION_FAILED)
+        return image
+
+
+@dataclass(frozen=True)
+class FoundationVolumes:
+    """One cell in, a foundation model's input out. Picklable."""
+
+    read: VolumeReader
+    model: FoundationModel
+
+    def __call__(self, source: Any) -> Prepared:
+        """Read and prepare one volume."""
+        return self.model.prepare(self.read(source))
+
+    def spec(self) -> BackboneSpec:
+        """Return the name tag of the model, and of how volumes are read for it."""
+        spec = self.model.spec
+        reading = (("registration", self.read.registration), ("affine", self.read.affine))
+        return replace(spec, options=(*spec.options, *reading))
+
+
+def readable_volumes(frame: pd.DataFrame, read: VolumeReader) -> Iterator[Any]:
+    """Yield the volumes of the training rows; those that cannot be read are told later."""
+    for (cell,) in frame.itertuples(index=False, name=None):
+        try:
+            volume = None if is_missing(cell) else read(cell)
+        except AdestimError:
+            continue
+        if volume is not None:
+            yield volume
+
+
+def refuse_idle_parameters(extractor: SMRIExtractor, defaults: Mapping[str, Any]) -> None:
+    """Refuse parameters that the chosen backbone does not have, unless left at their defaults."""
+    idle = [name for name in defaults if differs(getattr(extractor, name), defaults[name])]
+    if idle:
+        raise InputError(
+            f"{' and '.join(idle)} of SMRIExtractor must be left out: backbone "
+            f"{extractor.backbone!r} has no such thing",
+            remedy="Foundation models are told by backbone, weights and backbone_params, the "
+            f"built-in {BUILT_IN!r} by {', '.join(OF_MORPHOMETRY)}",
+        )
+
+
+def differs(value: Any, default: Any) -> bool:
+    """Tell whether a parameter was given; images and arrays are never compared by value."""
+    return value is not default and not (isinstance(value, Real) and value == default)
+
+
+def require_one_column(frame: pd.DataFrame) -> None:
+    """Refuse more columns than the volume's."""
+    if frame.shape[1] != 1:
+        raise InputError(
+            "SMRIExtractor reads one column, the T1w volume",
+            got=f"{frame.shape[1]} columns: {list(frame.columns)[:6]}",
+            remedy="Name its column in ModalityUnion([('smri', SMRIExtractor(), 't1w')])",
+        )
+
+
+def chosen_parcellation(source: Any, labels: Any, resolution: float) -> Parcellation | None:
+    """Return the user's regions on the grid, or None for the built-in ones."""
+    if source is not None:
+        return label_parcellation(source, mni_grid(resolution), labels)
+    if labels is not None:
+        raise InputError(
+            "labels of SMRIExtractor name the regions of a parcellation",
+            got="labels without parcellation",
+            remedy="Pass the label image as parcellation=, or leave labels out",
+        )
+    return None
+
+
+def hashable_affine(affine: Any) -> tuple[tuple[float, ...], ...] | None:
+    """Return an affine as nested tuples."""
+    if affine is None:
+        return None
+    matrix = np.asarray(affine, dtype=float)
+    if matrix.shape != (4, 4):
+        raise InputError(
+            "affine of SMRIExtractor must have the shape (4, 4)",
+            got=f"shape {matrix.shape}",
+            remedy="Pass the matrix that takes voxel indices to mm, as nibabel's image.affine",
+        )
+    return tuple(tuple(row) for row in matrix.tolist())

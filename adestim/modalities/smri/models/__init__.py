@@ -1,0 +1,1 @@
+"""Foundation models of structural MRI, one a file."""

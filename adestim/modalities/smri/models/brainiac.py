@@ -1,0 +1,246 @@
+"""BrainIAC: a vision transformer, pre-trained on brain MRI by contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from adestim.backbone.attention import heads_of, masked_attention
+from adestim.backbone.contract import Backbone
+from adestim.backbone.registry import BackboneCard, register_backbone
+from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.exceptions import InputError, VolumeError
+from adestim.modalities._nifti import image_values
+from adestim.modalities.smri.models.intensity import (
+    clean_background,
+    require_skull_stripped,
+    standardise,
+)
+from adestim.modalities.smri.models.layers import require_volumes_of, tokens_of, whole_patches
+from adestim.modalities.smri.models.preparation import chosen_options
+
+__all__ = ["BrainIAC"]
+
+POOLINGS = ("mean", "first")
+
+
+class BrainIAC(Backbone):
+    """The vision transformer of BrainIAC, version 2.
+
+    Auxiliary tokens join the patches' before the first block.
+
+    Parameters
+    ----------
+    img_size : sequence of int, default=(96, 96, 96)
+        Voxels along x, y and z.
+    patch_size : int, default=16
+        Voxels along each edge of a token.
+    hidden_size : int, default=768
+        Width of the tokens.
+    mlp_dim : int, default=3072
+        Hidden width of the multi-layer perceptrons.
+    num_layers : int, default=12
+        Number of blocks.
+    num_heads : int, default=12
+        Heads of the attention.
+    pooling : {"mean", "first"}, default="mean"
+        One vector a subject: the mean of the tokens, or the first, which its authors take for a
+        class token; it is a corner of the volume.
+
+    References
+    ----------
+    Tak et al. (2026). A generalizable foundation model for analysis of human brain MRI. Nature
+    Neuroscience.
+    https://github.com/AIM-KannLab/BrainIAC
+    """
+
+    checkpoint: ClassVar[CheckpointLayout] = CheckpointLayout(
+        wrappers=("state_dict",),
+        prefixes=("backbone.",),
+        ignored=("projection_head.", "projection.", "projector.", "head."),
+        fingerprint=("patch_embedding.position_embeddings", "blocks.0.attn.out_proj.weight"),
+    )
+    block_list: str = "blocks"
+    lora_targets: ClassVar[tuple[str, ...]] = (
+        "attn.qkv",
+        "attn.out_proj",
+        "mlp.linear1",
+        "mlp.linear2",
+    )
+
+    def __init__(
+        self,
+        img_size: Sequence[int] = (96, 96, 96),
+        patch_size: int = 16,
+        hidden_size: int = 768,
+        mlp_dim: int = 3072,
+        num_layers: int = 12,
+        num_heads: int = 12,
+        pooling: str = "mean",
+    ):
+        super().__init__()
+        require_pooling(pooling)
+        self.img_size, self.pooling = tuple(img_size), pooling
+        self.width = self.width_out = hidden_size
+        x, y, z = self.img_size
+        self.n_stand_in = prod(whole_patches(length, patch_size) for length in (x, y, z))
+        self.patch_embedding = PatchEmbedding(self.n_stand_in, patch_size, hidden_size)
+        self.blocks = nn.ModuleList(
+            Block(hidden_size, mlp_dim, num_heads) for _ in range(num_layers)
+        )
+        self.norm = nn.LayerNorm(hidden_size, eps=1e-5)
+
+    @classmethod
+    def input_size(cls, **architecture: Any) -> dict[str, Any]:
+        """Return the shape of the volumes that the network of an architecture reads."""
+        require_pooling(architecture["pooling"])
+        return {"shape": tuple(architecture["img_size"])}
+
+    @classmethod
+    def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
+        """Return the shape; all else is the model's."""
+        return chosen_options("brainiac", {"shape": None}, params)
+
+    @staticmethod
+    def prepare(raw: Any, **options: Any) -> np.ndarray:
+        """Bring the field of view to a shape and standardise the brain's intensities.
+
+        Parameters
+        ----------
+        raw : nibabel image of 3 dimensions
+            Skull-stripped volume whose axes run to the right, the front and the top.
+        **options : dict
+            ``shape``, the voxels of the result along x, y and z, whatever their
+            edges in mm become.
+
+        Returns
+        -------
+        ndarray of shape (1, n_x, n_y, n_z), dtype float32
+            Mean and standard deviation of the voxels that are not zero are 0 and 1; zeros stay.
+
+        Raises
+        ------
+        VolumeError
+            When the volume is empty or not skull-stripped.
+        """
+        image = clean_background(raw)
+        require_skull_stripped(image, "BrainIAC")
+        values = torch.from_numpy(image_values(image, VolumeError).astype(np.float32))
+        resized = F.interpolate(values[None, None], options["shape"], mode="trilinear")[
+            0, 0
+        ].numpy()
+        inside = resized != 0
+        return np.where(inside, standardise(resized, inside), np.float32(0))[None]
+
+    def embed(self, inputs: Tensor) -> Tensor:
+        """Return tokens with their positions (B, N, width) of volumes (B, 1, n_x, n_y, n_z)."""
+        require_volumes_of(inputs, self.img_size, "BrainIAC")
+        return self.patch_embedding(inputs)
+
+    def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
+        """Return normalised tokens, auxiliary ones too."""
+        return self.norm(self.run_blocks(tokens, log_mask, n_own))
+
+    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+        """Return the mean of the own tokens, or the first."""
+        return tokens[:, 0] if self.pooling == "first" else super().pool(tokens, own)
+
+
+class PatchEmbedding(nn.Module):
+    """A token a cube of voxels, with a learned position."""
+
+    def __init__(self, n_tokens: int, patch_size: int, width: int):
+        super().__init__()
+        self.patch_embeddings = nn.Conv3d(1, width, kernel_size=patch_size, stride=patch_size)
+        self.position_embeddings = nn.Parameter(torch.zeros(1, n_tokens, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens (B, N, width)."""
+        return tokens_of(self.patch_embeddings(x)) + self.position_embeddings
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block."""
+
+    def __init__(self, width: int, hidden: int, n_heads: int):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=1e-5)
+        self.attn = SelfAttention(width, n_heads)
+        self.norm2 = nn.LayerNorm(width, eps=1e-5)
+        self.mlp = MLP(width, hidden)
+
+    def forward(self, x: Tensor, log_mask: Tensor | None) -> Tensor:
+        """Return tokens of the same shape."""
+        x = x + self.attn(self.norm1(x), log_mask)
+        return x + self.mlp(self.norm2(x))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention under a log-mask."""
+
+    def __init__(self, width: int, n_heads: int):
+        super().__init__()
+        self.n_heads = heads_of(width, n_heads)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out_proj = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, log_mask: Tensor | None) -> Tensor:
+        """Return mixed tokens (B, T, C)."""
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        return self.out_proj(masked_attention(q, k, v, log_mask).transpose(1, 2).flatten(2))
+
+
+class MLP(nn.Module):
+    """A two-layer perceptron of every token."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.linear1 = nn.Linear(width, hidden)
+        self.linear2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens of the same shape."""
+        return self.linear2(F.gelu(self.linear1(x)))
+
+
+def require_pooling(pooling: Any) -> None:
+    """Refuse a pooling that there is not."""
+    if pooling not in POOLINGS:
+        raise InputError(
+            "pooling of BrainIAC must be 'mean' or 'first'",
+            got=repr(pooling),
+            remedy="Pass backbone_params={'architecture': {'pooling': 'mean'}}",
+        )
+
+
+register_backbone(
+    BackboneCard(
+        name="brainiac",
+        modality="smri",
+        home="adestim.modalities.smri.models.brainiac:BrainIAC",
+        family="ViT",
+        architecture={
+            "img_size": (96, 96, 96),
+            "patch_size": 16,
+            "hidden_size": 768,
+            "mlp_dim": 3072,
+            "num_layers": 12,
+            "num_heads": 12,
+            "pooling": "mean",
+        },
+        n_parameters=88_340_736,
+        filename="BrainIAC.ckpt",
+        url="https://github.com/AIM-KannLab/BrainIAC",
+        licence="Mass General Brigham, non-commercial research",
+        commercial=False,
+        cohorts=("32,015 scans of 16 data sets; ADNI and OASIS are not ruled out",),
+        reference="Tak et al. (2026). A generalizable foundation model for analysis of human brain "
+        "MRI. Nature Neuroscience.",
+    )
+)

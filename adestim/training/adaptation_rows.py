@@ -1,0 +1,196 @@
+"""Phase 1 on the training rows of an extractor: who takes part, with which labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from adestim._support.sklearn import draw_seeds
+from adestim.encoding import BackboneSpec
+from adestim.exceptions import InputError
+from adestim.training.adaptation import Adaptation, AdaptationSettings, adapt_backbone
+from adestim.training.phase_one.logistic import inner_folds
+
+__all__ = ["adapt_to_rows", "adaptation_folds"]
+
+
+SMALLEST = 1e-12
+# Kind, smallest and largest value of each option, and the same in words.
+RULES: dict[str, tuple[type, float, float, str]] = {
+    "max_epochs": (Integral, 1, np.inf, "at least 1"),
+    "batch_size": (Integral, 1, np.inf, "at least 1"),
+    "patience": (Integral, 1, np.inf, "at least 1"),
+    "n_folds": (Integral, 2, np.inf, "at least 2"),
+    "lora_rank": (Integral, 1, np.inf, "at least 1"),
+    "validation_fraction": (Real, SMALLEST, 0.5, "above 0 and at most 0.5"),
+    "learning_rate": (Real, SMALLEST, np.inf, "above 0"),
+    "body_learning_rate": (Real, SMALLEST, np.inf, "above 0"),
+    "weight_decay": (Real, 0, np.inf, "at least 0"),
+    "dropout": (Real, 0, 1 - SMALLEST, "from 0, below 1"),
+}
+
+
+def adapt_to_rows(
+    extractor: Any,
+    spec: BackboneSpec,
+    inputs: Sequence[np.ndarray | None],
+    y: Any,
+    groups: np.ndarray,
+) -> Adaptation:
+    """Fit the model of an extractor to the training rows that have its modality.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``adapt``, ``adapt_params``, ``device``, ``precision`` and
+        ``random_state``.
+    spec : BackboneSpec
+        The frozen model.
+    inputs : sequence of (ndarray or None)
+        Inputs of the training subjects.
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    groups : ndarray of shape (n_subjects,)
+        Subjects of one group stay on one side of the inner split.
+
+    Returns
+    -------
+    Adaptation
+
+    Raises
+    ------
+    InputError
+        When there are no labels, or those who have the modality are all of one class.
+    """
+    having = rows_having(inputs)
+    labels = require_labels(extractor, y, len(inputs))[having]
+    if len(np.unique(labels)) < 2:
+        raise InputError(
+            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs subjects of at least "
+            "2 classes who have the modality",
+            got=f"{len(np.unique(labels))} among {len(labels)} subjects",
+            remedy="Pass adapt=None, or train on a fold in which more of them have it",
+        )
+    return adapt_backbone(
+        spec,
+        [inputs[row] for row in having],
+        labels,
+        groups[having],
+        kind=extractor.adapt,
+        settings=settings_of(extractor),
+        device=extractor.device,
+        precision=extractor.precision,
+        seed=draw_seeds(extractor.random_state, 1)[0],
+    )
+
+
+def adaptation_folds(
+    extractor: Any, inputs: Sequence[np.ndarray | None], y: Any, groups: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return folds of the training rows that have the modality, groups kept whole.
+
+    Parameters
+    ----------
+    extractor : BaseExtractor
+        With the parameters ``adapt_params`` and ``random_state``.
+    inputs : sequence of (ndarray or None)
+        Inputs of the training subjects.
+    y : array-like of shape (n_subjects,)
+        Class labels.
+    groups : ndarray of shape (n_subjects,)
+        Subjects of one group are encoded by the same fold's model.
+
+    Returns
+    -------
+    list of (train, test) arrays of row numbers
+
+    Raises
+    ------
+    InputError
+        When a class is too small to be split.
+    """
+    having = rows_having(inputs)
+    codes = np.unique(require_labels(extractor, y, len(inputs))[having], return_inverse=True)[1]
+    seed = draw_seeds(extractor.random_state, 1)[0]
+    folds = inner_folds(codes, groups[having], seed, settings_of(extractor).n_folds)
+    if sum(len(test) for _, test in folds) < len(having):
+        raise InputError(
+            f"cross_fit=True of {type(extractor).__name__} needs folds with every class in each "
+            "training part",
+            got="a class of too few groups",
+            remedy="Pass cross_fit=False",
+        )
+    return [(having[train], having[test]) for train, test in folds]
+
+
+def rows_having(inputs: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Return the numbers of the rows that have the modality."""
+    return np.flatnonzero([item is not None for item in inputs])
+
+
+def require_labels(extractor: Any, y: Any, n_subjects: int) -> np.ndarray:
+    """Return the class labels, or say what is wrong with them."""
+    if y is None:
+        raise InputError(
+            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs the class labels",
+            got="y=None",
+            remedy="Pass y to fit, as a pipeline does, or adapt=None",
+        )
+    labels = column_or_1d(y)
+    n_unknown = int(pd.isna(labels).sum())
+    if n_unknown:
+        raise InputError(
+            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs a label of every "
+            "subject",
+            got=f"{n_unknown} missing",
+            remedy="Drop the rows without a label, or pass adapt=None",
+        )
+    check_classification_targets(labels)
+    if len(labels) != n_subjects:
+        raise InputError(
+            "X and y must have as many rows as each other",
+            got=f"{n_subjects} and {len(labels)}",
+            remedy="Pass one label a subject",
+        )
+    return labels
+
+
+def settings_of(extractor: Any) -> AdaptationSettings:
+    """Return the options of phase 1, or say which there are."""
+    given = dict(extractor.adapt_params or {})
+    known = [field.name for field in fields(AdaptationSettings)]
+    unknown = sorted(given.keys() - set(known))
+    if unknown:
+        raise InputError(
+            f"The 'adapt_params' parameter of {type(extractor).__name__} must name options of "
+            "phase 1",
+            got=", ".join(map(repr, unknown)),
+            remedy=f"Choose from {known}",
+        )
+    settings = AdaptationSettings(**given)
+    require_sizes(extractor, settings)
+    return settings
+
+
+def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
+    """Refuse options of phase 1 that no training can have."""
+    for name, (kind, low, high, rule) in RULES.items():
+        value: Any = getattr(settings, name)
+        if name == "body_learning_rate" and value is None:
+            continue
+        is_number = isinstance(value, kind) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high:
+            raise InputError(
+                f"{name!r} in the 'adapt_params' parameter of {type(extractor).__name__} must be "
+                f"{rule}",
+                got=repr(value),
+                remedy=f"Leave it out for {getattr(AdaptationSettings, name)!r}",
+            )
+    settings.lora(extractor.adapt)

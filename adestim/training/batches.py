@@ -1,0 +1,391 @@
+"""Subjects as batches of tensors, gathered by row number."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from adestim.encoding import read_array
+from adestim.encoding.tokens import TokenScaler, TokenTable
+
+__all__ = [
+    "AnchorBatches",
+    "BatchIterator",
+    "FusionData",
+    "GatheredTokens",
+    "ShownInputs",
+    "to_device",
+]
+
+Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+N_AHEAD = 2
+
+
+class Gathered(NamedTuple):
+    """What a batch needs that may lie in files; nothing random is in it.
+
+    Parameters
+    ----------
+    tokens : dict of str to Tensor of shape (n_rows, n_tokens, width)
+        Standardised tokens of the modalities that are read.
+    inputs : list of (ndarray or None)
+        The anchor's inputs, hidden or not; empty where nobody reads them.
+    """
+
+    tokens: dict[str, Tensor]
+    inputs: list[np.ndarray | None]
+
+
+class FusionData(Dataset):
+    """Subjects as tensors, from which batches are gathered by row number.
+
+    Parameters
+    ----------
+    tokens : mapping of str to Tensor or GatheredTokens of shape (n_subjects, n_tokens, width)
+        Standardised tokens by modality.
+    masks : mapping of str to Tensor of shape (n_subjects, n_tokens), dtype bool
+        True where a token is real.
+    scores : Tensor of shape (n_subjects, n_modalities, n_scores)
+        Phase-1 scores as the module reads them.
+    present : Tensor of shape (n_subjects, n_modalities), dtype bool
+        Which modalities a subject has.
+    base : callable
+        Takes row numbers and a presence table, returns phase-1 logits (n_rows, n_classes).
+    y : Tensor of shape (n_subjects,), dtype int64
+        Classes.
+    weight : Tensor of shape (n_subjects,)
+        Weights of the subjects in the loss.
+    rows : ndarray of int, default=None
+        The rows this view holds; None for all.
+    inputs : AnchorBatches, default=None
+        Inputs of the anchor's foundation model; None for a reference backbone, which reads its
+        tokens.
+    """
+
+    def __init__(
+        self,
+        tokens: Mapping[str, Tensor | GatheredTokens],
+        masks: Mapping[str, Tensor],
+        scores: Tensor,
+        present: Tensor,
+        base: Base,
+        y: Tensor,
+        weight: Tensor,
+        rows: np.ndarray | None = None,
+        inputs: AnchorBatches | None = None,
+    ):
+        self.tokens = tokens
+        self.masks = masks
+        self.scores = scores
+        self.present = present
+        self.base = base
+        self.y = y
+        self.weight = weight
+        self.rows = np.arange(len(y)) if rows is None else np.asarray(rows)
+        self.inputs = inputs
+        self.base_logits = torch.from_numpy(base(np.arange(len(y)), present.numpy()))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def view(self, rows: np.ndarray) -> FusionData:
+        """Return the same subjects' data, restricted to some rows."""
+        other = copy.copy(self)
+        other.rows = np.asarray(rows)
+        return other
+
+    def rebased(self, base: Base, inputs: AnchorBatches | None = None) -> FusionData:
+        """Return the same subjects upon other phase-1 logits, with another anchor's inputs."""
+        other = copy.copy(self)
+        other.base = base
+        other.inputs = inputs
+        other.base_logits = torch.from_numpy(base(np.arange(len(self.y)), self.present.numpy()))
+        return other
+
+    @property
+    def in_files(self) -> bool:
+        """Whether some of what batches need is read from files."""
+        if self.inputs is not None and any(map(is_in_file, self.inputs.inputs)):
+            return True
+        return any(getattr(self.tokens[name], "in_files", False) for name in self._read())
+
+    def gather(self, rows: np.ndarray) -> Gathered:
+        """Read what a batch of some rows needs; this draws no random numbers."""
+        index = torch.from_numpy(rows)
+        inputs = () if self.inputs is None else [self.inputs.inputs[row] for row in rows]
+        return Gathered(
+            {name: self.tokens[name][index] for name in self._read()},
+            [read_array(item) for item in inputs],
+        )
+
+    def batch(
+        self, rows: np.ndarray, dropout: float = 0.0, gathered: Gathered | None = None
+    ) -> tuple[dict, Tensor]:
+        """Return a batch of some rows, each modality dropped with probability ``dropout``.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            The rows.
+        dropout : float, default=0.0
+            Probability with which a modality of a subject is hidden.
+        gathered : Gathered, default=None
+            What :meth:`gather` has read of them; None reads it now.
+
+        Returns
+        -------
+        batch : dict
+            What :class:`~adestim.training.nets.AnchoredFusion` reads, and ``weight``.
+        y : Tensor of shape (n_rows,)
+        """
+        gathered = self.gather(rows) if gathered is None else gathered
+        index = torch.from_numpy(rows)
+        present, base = self._shown(rows, dropout)
+        places = {name: place for place, name in enumerate(self.masks)}
+        batch = {
+            "tokens": gathered.tokens,
+            "masks": {
+                name: self.masks[name][index] & present[:, places[name], None]
+                for name in gathered.tokens
+            },
+            "scores": self.scores[index],
+            "present": present,
+            "base": base,
+            "weight": self.weight[index],
+        }
+        if self.inputs is not None:
+            batch["inputs"] = self.inputs.shown(rows, gathered.inputs, present.numpy())
+        return batch, self.y[index]
+
+    def _shown(self, rows: np.ndarray, dropout: float) -> tuple[Tensor, Tensor]:
+        """Return which modalities are shown of some rows, and the phase-1 logits upon these."""
+        index = torch.from_numpy(rows)
+        present, base = self.present[index], self.base_logits[index]
+        if dropout == 0 or present.shape[1] == 1:
+            return present, base
+        kept = drop_modalities(present, dropout)
+        touched = (kept != present).any(dim=1)
+        base = base.clone()
+        base[touched] = torch.from_numpy(self.base(rows[touched.numpy()], kept[touched].numpy()))
+        return kept, base
+
+    def _read(self) -> list[str]:
+        """Return the modalities whose tokens are read: a foundation model reads its inputs."""
+        return [name for name in self.tokens if self.inputs is None or name != self.inputs.anchor]
+
+
+def is_in_file(item: Any) -> bool:
+    """Tell whether what stands for an array reads it from a file."""
+    return hasattr(item, "read")
+
+
+@dataclass(frozen=True, eq=False)
+class GatheredTokens:
+    """Standardised tokens that are gathered, and may be read from files, batch by batch.
+
+    Parameters
+    ----------
+    table : TokenTable
+        The subjects' tokens.
+    scaler : TokenScaler
+        Their standardisation.
+    """
+
+    table: TokenTable
+    scaler: TokenScaler
+
+    def __getitem__(self, index: Tensor) -> Tensor:
+        """Return the tokens of some subjects, (n_rows, n_tokens, width)."""
+        rows = index.numpy()
+        part = replace(self.table, tokens=self.table.tokens[rows], mask=self.table.mask[rows])
+        return torch.from_numpy(self.scaler.transform(part))
+
+    @property
+    def in_files(self) -> bool:
+        """Whether some of them are read from files."""
+        cells = getattr(self.table.tokens, "cells", ())
+        return any(is_in_file(cell.unread("tokens")) for cell in cells if cell is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class AnchorBatches:
+    """The inputs of an anchor's foundation model.
+
+    Parameters
+    ----------
+    anchor : str
+        Name of the anchor.
+    place : int
+        Its place among the modalities.
+    inputs : sequence of (ndarray, StoredArray or None)
+        One a subject; those in a file are read when a batch asks for them.
+    collate : callable
+        Makes one tensor of the inputs of several subjects.
+    """
+
+    anchor: str
+    place: int
+    inputs: Sequence[np.ndarray | None]
+    collate: Callable[[Sequence[np.ndarray]], Tensor]
+
+    def shown(
+        self, rows: np.ndarray, arrays: Sequence[np.ndarray | None], present: np.ndarray
+    ) -> ShownInputs:
+        """Return the inputs of those of some rows whose anchor is shown.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            The rows.
+        arrays : sequence of (ndarray or None)
+            Their inputs, read.
+        present : ndarray of shape (n_rows, n_modalities), dtype bool
+            Which modalities are shown.
+
+        Returns
+        -------
+        ShownInputs
+        """
+        places = np.flatnonzero(present[:, self.place]).tolist()
+        if not places:
+            return ShownInputs(None, len(rows))
+        values = self.collate([arrays[place] for place in places])
+        return ShownInputs(values, len(rows), tuple(self.inputs[row] for row in rows[places]))
+
+
+@dataclass(frozen=True, eq=False)
+class ShownInputs:
+    """The inputs of those subjects of a batch whose anchor is shown.
+
+    Parameters
+    ----------
+    values : Tensor of shape (n_shown, ...) or None
+        Collated inputs; None where nobody's anchor is shown.
+    n_subjects : int
+        Subjects in the batch.
+    sources : tuple of (ndarray or StoredArray), default=()
+        What each of the values was made of, by which a frozen body knows a subject again. Whoever
+        changes values leaves it empty.
+    """
+
+    values: Tensor | None
+    n_subjects: int
+    sources: tuple[Any, ...] = ()
+
+    def __len__(self) -> int:
+        return self.n_subjects
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> ShownInputs:
+        """Move the inputs to a device."""
+        if self.values is None:
+            return self
+        return replace(self, values=self.values.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> ShownInputs:
+        """Put the inputs where a GPU can fetch them while it computes."""
+        return self if self.values is None else replace(self, values=self.values.pin_memory())
+
+
+def drop_modalities(present: Tensor, dropout: float) -> Tensor:
+    """Drop modalities at random; who would be left with none keeps all."""
+    kept = present & (torch.rand(present.shape) >= dropout)
+    return torch.where(kept.any(dim=1, keepdim=True), kept, present)
+
+
+class BatchIterator:
+    """Batches of a :class:`FusionData`, in random order where asked.
+
+    Parameters
+    ----------
+    dataset : FusionData
+        The subjects.
+    batch_size : int
+        Subjects a batch.
+    shuffle : bool, default=False
+        Whether to permute the rows before every epoch.
+    modality_dropout : float, default=0.0
+        Probability with which each modality of each subject is hidden.
+    ahead : bool or None, default=None
+        Whether a thread reads the next batches while one is worked on; None where something is
+        read from files. Batches and random numbers are the same either way.
+    pin_memory : bool, default=False
+        Whether batches are put where a GPU can fetch them while it computes.
+    """
+
+    def __init__(
+        self,
+        dataset: FusionData,
+        batch_size: int,
+        shuffle: bool = False,
+        modality_dropout: float = 0.0,
+        ahead: bool | None = None,
+        pin_memory: bool = False,
+    ):
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.modality_dropout = modality_dropout
+        self.ahead = ahead
+        self.pin_memory = pin_memory
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.dataset) / self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[dict, Tensor]]:
+        rows = self.dataset.rows
+        if self.shuffle:
+            rows = rows[torch.randperm(len(rows)).numpy()]
+        starts = range(0, len(rows), self.batch_size)
+        parts = [rows[start : start + self.batch_size] for start in starts]
+        ahead = self.dataset.in_files if self.ahead is None else self.ahead
+        gather = read_ahead if ahead else map
+        for part, gathered in zip(parts, gather(self._gather, parts), strict=True):
+            batch, y = self.dataset.batch(part, self.modality_dropout, gathered)
+            yield (pinned(batch), y.pin_memory()) if self.pin_memory else (batch, y)
+
+    def _gather(self, rows: np.ndarray) -> Gathered:
+        """Read what a batch needs; tokens, which are the most of it, are pinned by the reader."""
+        gathered = self.dataset.gather(rows)
+        if not self.pin_memory:
+            return gathered
+        return gathered._replace(tokens=pinned(gathered.tokens))
+
+
+def read_ahead(read: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
+    """Yield what is read of every part, in order; a thread reads the next few meanwhile."""
+    thread = ThreadPoolExecutor(1)
+    coming: deque = deque()
+    try:
+        for part in parts:
+            coming.append(thread.submit(read, part))
+            if len(coming) > N_AHEAD:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        thread.shutdown(cancel_futures=True)
+
+
+def pinned(value: Any) -> Any:
+    """Put a nested batch where a GPU can fetch it while it computes."""
+    if isinstance(value, Mapping):
+        return {key: pinned(item) for key, item in value.items()}
+    return value.pin_memory()
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """Move a nested batch to a device."""
+    if isinstance(value, Mapping):
+        return {key: to_device(item, device) for key, item in value.items()}
+    return value.to(device, non_blocking=True)

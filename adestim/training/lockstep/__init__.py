@@ -1,0 +1,1 @@
+"""Several nets trained through one pass of a frozen body."""

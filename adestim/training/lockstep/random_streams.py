@@ -1,0 +1,75 @@
+"""Streams of random numbers, each of which is left and taken up again where it was left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+__all__ = ["RandomStream"]
+
+State = tuple[Tensor, Tensor | None]
+
+
+class RandomStream:
+    """A place in torch's random numbers, at first the present one.
+
+    Dropout layers draw from torch's global generators; several trainings that take turns each get
+    the numbers that they would get alone.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device whose generator belongs to the stream, beside that of the CPU.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from adestim.training.lockstep.random_streams import RandomStream
+    >>> stream = RandomStream(torch.device("cpu"))
+    >>> with stream.taken_up():
+    ...     first = torch.rand(1)
+    >>> _ = torch.rand(5)
+    >>> with stream.taken_up():
+    ...     second = torch.rand(1)
+    >>> bool(first == second)
+    False
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.state = read_state(device)
+
+    @contextmanager
+    def taken_up(self, state: State | None = None) -> Iterator[None]:
+        """Draw from the stream inside the block; leave the global generators as found.
+
+        Parameters
+        ----------
+        state : tuple, default=None
+            A state of the past to repeat, after which the stream is where it was.
+        """
+        outside = read_state(self.device)
+        write_state(self.device, self.state if state is None else state)
+        try:
+            yield
+        finally:
+            if state is None:
+                self.state = read_state(self.device)
+            write_state(self.device, outside)
+
+
+def read_state(device: torch.device) -> State:
+    """Return the state of the generators that a device's computations draw from."""
+    on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+    return torch.get_rng_state(), on_gpu
+
+
+def write_state(device: torch.device, state: State) -> None:
+    """Put the generators into a state."""
+    on_cpu, on_gpu = state
+    torch.set_rng_state(on_cpu)
+    if on_gpu is not None:
+        torch.cuda.set_rng_state(on_gpu, device)

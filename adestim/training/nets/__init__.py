@@ -1,0 +1,22 @@
+"""The fusion as torch modules; it knows names and widths of modalities, not their meaning."""
+
+from adestim.training.nets.anchored import AnchoredFusion, ModalityShape
+from adestim.training.nets.mixture import MixtureFusion
+from adestim.training.nets.qformer import ModalityAwareQFormer
+from adestim.training.nets.rivals import (
+    ConcatFusion,
+    CrossAttentionFusion,
+    LinearFusion,
+    SelfAttentionFusion,
+)
+
+__all__ = [
+    "AnchoredFusion",
+    "ConcatFusion",
+    "CrossAttentionFusion",
+    "LinearFusion",
+    "MixtureFusion",
+    "ModalityAwareQFormer",
+    "ModalityShape",
+    "SelfAttentionFusion",
+]

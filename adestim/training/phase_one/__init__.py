@@ -1,0 +1,1 @@
+"""The members of phase 1: linear heads, discriminant and forest."""

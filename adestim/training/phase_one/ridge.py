@@ -1,0 +1,227 @@
+"""Phase 1 for numbers: every modality's ridge regression, and their pattern-wise combination.
+
+As for classes (``logistic.py``): one head a modality on the subjects who have it, and one over
+all modalities jointly, penalties chosen by inner cross-validation. Separate heads are combined by
+the conditional expectation of the target given their cross-validated scores, see
+:mod:`adestim.training.phase_one.joint_gaussian`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GroupKFold
+
+from adestim.encoding.tokens import TokenTable
+from adestim.training.phase_one.joint_gaussian import ConditionalGaussian, choose_conditional
+from adestim.training.phase_one.penalised import Heads, Problem, Scores, fit_all
+
+__all__ = ["RidgePhaseOne", "RidgeProblem", "fit_ridge_phase_one", "number_folds"]
+
+PENALTIES = np.logspace(-1, 5, 10)
+N_FOLDS = 5
+# The median absolute deviation of a Gaussian, in standard deviations.
+GAUSSIAN_MEDIAN = 0.6745
+SMALLEST_SCALE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class RidgePhaseOne(Heads):
+    """All phase-1 heads of one training set whose targets are numbers.
+
+    Parameters
+    ----------
+    modalities : tuple of str
+        Names, in the order of every array here.
+    separate, joint : tuple of LinearHead
+        One head a modality: fitted alone, and as part of the joint fit.
+    intercepts : ndarray of shape (n_modalities, 1)
+        Intercepts of the separate heads.
+    joint_intercept : ndarray of shape (1,)
+        Intercept of the joint fit.
+    conditional : ConditionalGaussian
+        Combination of the separate heads.
+    residual_scale : float
+        Robust standard deviation of the errors of ``start="stacked"`` on subjects not seen.
+    """
+
+    conditional: ConditionalGaussian
+    residual_scale: float
+
+    def logits(
+        self, scores: Scores, present: np.ndarray, start: str, anchor: str | None = None
+    ) -> np.ndarray:
+        """Return phase-1 predictions; the name is that of the classes' twin.
+
+        Parameters
+        ----------
+        scores : Scores
+            As :meth:`scores` returns them.
+        present : ndarray of shape (n_subjects, n_modalities), dtype bool
+            Which modalities a subject has.
+        start : {"stacked", "average", "anchor"}
+            How the heads are combined, see :class:`adestim.AnchoredFusionRegressor`.
+        anchor : str, default=None
+            The anchor, where ``start="anchor"``.
+
+        Returns
+        -------
+        ndarray of shape (n_subjects, 1), dtype float32
+        """
+        if start == "anchor":
+            predicted = self._average(scores, self.only(anchor, present))
+        elif start == "average":
+            complete = present.all(axis=1, keepdims=True)
+            joint = self.joint_scores(scores, present)
+            predicted = np.where(complete, joint, self._average(scores, present))
+        else:
+            expected = self.conditional.expectation(scores.values[:, :, 0], present)
+            predicted = (self.joint_scores(scores, present) + expected[:, None]) / 2
+        return predicted.astype(np.float32)
+
+    def _average(self, scores, present):
+        """Average the separate heads over the modalities a subject has; the mean for none."""
+        weight = present[:, :, None].astype(float)
+        count = weight.sum(axis=1)
+        mean = (scores.values[:, :, 0] * weight).sum(axis=1) / np.maximum(count, 1)
+        return np.where(count > 0, mean, self.conditional.mean[0])
+
+
+def fit_ridge_phase_one(
+    tables: Mapping[str, TokenTable],
+    targets: np.ndarray,
+    weight: np.ndarray,
+    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> tuple[RidgePhaseOne, Scores]:
+    """Fit all heads of phase 1 to numbers.
+
+    Parameters
+    ----------
+    tables : mapping of str to TokenTable
+        Training subjects' tokens.
+    targets : ndarray of shape (n_subjects,)
+        Numbers, best on a scale near 1.
+    weight : ndarray of shape (n_subjects,)
+        Weights of the subjects.
+    folds : sequence of (train, validation) arrays of row numbers
+        Inner folds, by group, for the penalties and the cross-validated scores.
+
+    Returns
+    -------
+    phase_one : RidgePhaseOne
+        The heads, fitted on all training subjects.
+    scores : Scores
+        Scores of the training subjects by heads that have not seen them; phase 2 trains on
+        these, since it will meet unseen subjects.
+    """
+    fits = fit_all(tables, RidgeProblem([], targets, weight), folds)
+    unseen, present = Scores.of_all(fits.unseen), fits.present
+    conditional = choose_conditional(fits.unseen[:, :, 0], present, targets, weight, folds)
+    phase_one = RidgePhaseOne(**vars(fits.heads), conditional=conditional, residual_scale=1.0)
+    residuals = targets - phase_one.logits(unseen, present, "stacked")[:, 0]
+    return replace(phase_one, residual_scale=robust_scale(residuals, weight)), unseen
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeProblem(Problem):
+    """Ridge regression.
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray of shape (n_subjects, n_features)
+        Standardised columns, one array a modality.
+    y : ndarray of shape (n_subjects,)
+        Numbers.
+    weight : ndarray of shape (n_subjects,)
+        Weights of the subjects.
+    """
+
+    @property
+    def n_scores(self) -> int:
+        """Number of scores: the prediction."""
+        return 1
+
+    def penalties(self) -> np.ndarray:
+        """Return the penalties that are tried."""
+        return PENALTIES
+
+    def solution(self, features, rows, penalty) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights and intercept for one penalty."""
+        y, weight = self.y[rows], self.weight[rows]
+        if not features.shape[1]:
+            return np.zeros((0, 1)), np.array([np.average(y, weights=weight)])
+        model = Ridge(alpha=penalty).fit(features, y, sample_weight=weight)
+        return model.coef_[:, None], np.array([model.intercept_])
+
+    def strengths(self, features, rows) -> np.ndarray:
+        """Return how strongly each column alone goes with the target."""
+        return linear_association(features, self.y[rows], self.weight[rows])
+
+    def losses(self, scores, rows) -> np.ndarray:
+        """Return squared errors (..., n_rows) of scores (..., n_rows, 1)."""
+        return (scores[..., 0] - self.y[rows]) ** 2
+
+
+def linear_association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the root of every column's F statistic in a regression on it alone."""
+    centred = features - np.average(features, axis=0, weights=weight)
+    residual = y - np.average(y, weights=weight)
+    covariance = (weight * residual) @ centred
+    spread = (weight @ centred**2) * (weight @ residual**2)
+    explained = covariance**2 / np.maximum(spread, 1e-12)
+    ratio = explained / np.maximum(1 - explained, 1e-12)
+    return np.sqrt(np.maximum(ratio * len(y), 1e-6))
+
+
+def robust_scale(residuals: np.ndarray, weight: np.ndarray) -> float:
+    """Return the standard deviation that a Gaussian of the same median absolute residual has.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (n_subjects,)
+        Residuals about 0.
+    weight : ndarray of shape (n_subjects,)
+        Weights of the subjects.
+
+    Returns
+    -------
+    float
+        At least 0.001.
+
+    References
+    ----------
+    P. J. Huber, "Robust Statistics", Wiley 1981, section 5.1.
+    """
+    median = np.quantile(np.abs(residuals), 0.5, weights=weight, method="inverted_cdf")
+    return max(float(median) / GAUSSIAN_MEDIAN, SMALLEST_SCALE)
+
+
+def number_folds(
+    targets: np.ndarray, groups: np.ndarray, seed: int, n_folds: int = N_FOLDS
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return folds of subjects whose targets are numbers, groups kept whole.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_subjects,)
+        Numbers; only how many matters.
+    groups : ndarray of shape (n_subjects,)
+        Subjects that belong together carry the same value.
+    seed : int
+        Seed of the shuffling.
+    n_folds : int, default=5
+        Number of folds, fewer where there are fewer groups.
+
+    Returns
+    -------
+    list of (train, validation) arrays of row numbers
+        Empty where there is a single group.
+    """
+    n_folds = min(n_folds, len(np.unique(groups)))
+    if n_folds < 2:
+        return []
+    splitter = GroupKFold(n_folds, shuffle=True, random_state=seed)
+    return list(splitter.split(np.zeros(len(targets)), targets, groups))

@@ -1,0 +1,127 @@
+import json
+
+import pandas as pd
+import pytest
+
+from adestim.datasets.loaders.participants import (
+    at_visit,
+    genotypes,
+    read_levels,
+    read_participants,
+    read_visits,
+    sexes,
+    tidy,
+)
+from adestim.exceptions import DataWarning, TableError
+
+
+def text(*cells):
+    """A column of cells."""
+    return pd.Series(cells, dtype="str")
+
+
+def table(root, content):
+    """Write participants.tsv and read it."""
+    (root / "participants.tsv").write_text(content)
+    return read_participants(root)
+
+
+def test_cells_are_text_by_subject_and_na_is_missing(tmp_path):
+    cells = table(tmp_path, "participant_id\tage\tcode\nsub-01\t70\t007\nsub-02\tn/a\t1\n")
+    assert list(cells.index) == ["sub-01", "sub-02"]
+    assert cells.loc["sub-01", "code"] == "007"
+    assert pd.isna(cells.loc["sub-02", "age"])
+
+
+def test_identifiers_get_the_prefix_that_a_table_leaves_out(tmp_path):
+    cells = table(tmp_path, "Participant_ID\tage\n01\t70\nsub-02\t71\n\t72\n")
+    assert list(cells.index) == ["sub-01", "sub-02"]
+
+
+def test_data_set_without_the_table_has_none(tmp_path):
+    assert read_participants(tmp_path) is None
+
+
+def test_table_without_identifiers_or_with_one_twice_is_refused(tmp_path):
+    with pytest.raises(TableError, match=r"has a column 'participant_id'\. Got none among 1"):
+        table(tmp_path, "age\n70\n")
+    with pytest.raises(TableError, match=r"one row a participant\. Got several for 'sub-01'"):
+        table(tmp_path, "participant_id\nsub-01\n01\n")
+
+
+def test_visit_goes_before_person_and_person_fills_its_gaps():
+    people = pd.DataFrame({"Age": ["70"], "sex": ["F"]}, index=["sub-01"], dtype="str")
+    visits = pd.DataFrame(
+        {"subject": "sub-01", "session": ["ses-M000", "ses-M012"], "age": ["70", "71"],
+         "mmse": ["29", None]}, dtype="str",
+    )  # fmt: skip
+    sessions = pd.Series({"sub-01": "ses-M012"}, dtype="str")
+    found = at_visit(people, visits, sessions).loc["sub-01"]
+    assert list(found.index) == ["Age", "sex", "mmse"]
+    assert (found["Age"], found["sex"]) == ("71", "F")
+    assert pd.isna(found["mmse"])
+
+
+def test_visits_are_read_under_either_spelling_of_the_session(tmp_path):
+    (tmp_path / "sub-01").mkdir()
+    (tmp_path / "sub-01" / "sub-01_sessions.tsv").write_text("session_id\tage\nses-M06\t70\n")
+    visits = read_visits(tmp_path, pd.Index(["sub-01", "sub-02"]))
+    assert visits.to_dict("records") == [{"subject": "sub-01", "session": "ses-M006", "age": "70"}]
+
+
+def test_meanings_of_codes_are_texts_or_descriptions(tmp_path):
+    facts = {
+        "sex": {"Levels": {"1": "male", "2": {"Description": "female"}}},
+        "age": {"Units": "year"},
+        "odd": {"Levels": ["a", "b"]},
+        "Name": "text",
+    }
+    (tmp_path / "participants.json").write_text(json.dumps(facts))
+    assert read_levels(tmp_path) == {"sex": {"1": "male", "2": "female"}}
+    assert read_levels(tmp_path / "nowhere") == {}
+
+
+@pytest.mark.parametrize("words", [("F", "M"), ("female", "Male"), ("Woman", "man"), ("w", "m")])
+def test_sex_is_told_by_words(words):
+    assert list(sexes(text(*words), {})) == ["F", "M"]
+
+
+def test_sex_in_numbers_needs_an_explanation():
+    with pytest.raises(TableError, match=r"bare numbers for 2 participants.*sex_codes="):
+        sexes(text("0", "1.0", None), {})
+    assert list(sexes(text("0", "1"), {"0": "F", "1": "M"})) == ["F", "M"]
+
+
+def test_other_words_for_sex_count_as_missing_with_a_warning():
+    with pytest.warns(DataWarning, match=r"Sex of 1 participants is neither"):
+        assert sexes(text("F", "other"), {}).isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize("cell", ["3/4", "E3/E4", "e4e3", "34", "4/3", "ε3ε4"])
+def test_genotype_is_told_in_every_spelling(cell):
+    assert list(genotypes(text(cell))) == ["3/4"]
+
+
+def test_what_is_no_genotype_is_missing():
+    assert genotypes(text("1/4", "4", None)).isna().all()
+
+
+def test_columns_come_under_the_names_of_the_package():
+    cells = pd.DataFrame(
+        {"Age": ["70.5", "89+"], "Gender": ["F", "M"], "education_level": ["12", None],
+         "Clinic Score": ["1", "2"], "hand": ["1", "2"], "apoe_gen1": ["4", "3"],
+         "apoe_gen2": ["3", None], "centre": ["2", "2"]}, dtype="str",
+    )  # fmt: skip
+    tidied = tidy(cells, {"hand": {"1": "right", "2": "left"}}, {})
+    assert list(tidied) == ["age", "sex", "education", "clinic_score", "hand", "site", "apoe"]
+    assert list(tidied["age"]) == [70.5, 89.0]
+    assert tidied["education"].dtype == "float64"
+    assert list(tidied["hand"]) == ["right", "left"]
+    assert list(tidied["site"]) == ["2", "2"]
+    assert tidied["apoe"].tolist()[0] == "3/4"
+    assert pd.isna(tidied["apoe"].tolist()[1])
+
+
+def test_column_of_numbers_and_words_stays_text():
+    tidied = tidy(pd.DataFrame({"dose": ["1", "none"]}, dtype="str"), {}, {})
+    assert list(tidied["dose"]) == ["1", "none"]

@@ -1,0 +1,73 @@
+"""Forms of PPMI."""
+
+import pandas as pd
+import pytest
+
+from adestim.datasets.loaders.ppmi_forms import (
+    GDS_NO,
+    GDS_YES,
+    MOTOR,
+    at_baseline,
+    depression,
+    read_form,
+    read_status,
+)
+from adestim.exceptions import DataWarning, TableError
+
+
+def motor(root, *rows):
+    table = pd.DataFrame(rows, columns=["PATNO", "EVENT_ID", "PDSTATE", "NP3TOT", "NHY"])
+    table.to_csv(root / "MDS-UPDRS_Part_III_24Jul2023.csv", index=False)
+    return at_baseline(read_form(root, MOTOR), MOTOR.numeric)
+
+
+def test_baseline_comes_before_screening_and_later_visits_do_not_count(tmp_path):
+    found = motor(tmp_path, ("3000", "SC", "", 9, 1), ("3000", "BL", "", 5, ""),
+                  ("3001", "V04", "", 30, 3))  # fmt: skip
+    assert found.loc["3000"].tolist() == [5, 1]
+    assert "3001" not in found.index
+
+
+def test_examination_off_medication_comes_first(tmp_path):
+    found = motor(tmp_path, ("3000", "BL", "ON", 9, 1), ("3000", "BL", "OFF", 20, 2))
+    assert found.loc["3000", "updrs3"] == 20
+
+
+@pytest.mark.parametrize("code", ["101", "UR"])
+def test_stage_that_could_not_be_rated_is_missing(tmp_path, code):
+    assert motor(tmp_path, ("3000", "BL", "", 5, code))["hoehn_yahr"].isna().all()
+
+
+def test_baseline_entered_twice_with_differing_values_is_told(tmp_path):
+    rows = [("3000", "BL", "OFF", 20, 2), ("3000", "BL", "OFF", 25, 2), ("3001", "BL", "", 9, "")]
+    with pytest.warns(DataWarning, match=r"differing rows of one baseline visit for '3000'; the"):
+        found = motor(tmp_path, *rows, ("3001", "BL", "", "", 1), ("3001", "V04", "", 30, 3))
+    assert found["updrs3"].tolist() == [20, 9]
+
+
+def test_form_that_is_not_there_is_none(tmp_path):
+    assert read_form(tmp_path, MOTOR) is None
+    assert at_baseline(None, ["updrs3"]).empty
+
+
+def test_depression_counts_no_for_five_questions_and_yes_for_ten():
+    happy = {**dict.fromkeys(GDS_NO, 1.0), **dict.fromkeys(GDS_YES, 0.0)}
+    sad = {**dict.fromkeys(GDS_NO, 0.0), **dict.fromkeys(GDS_YES, 1.0)}
+    rows = [happy, sad, {**happy, GDS_YES[0]: None}]
+    table = pd.DataFrame(rows).assign(subject=["a", "b", "c"], event="BL", state=None)
+    table["state"] = table["state"].astype("str").where(table["state"].notna())
+    assert depression(table).fillna(-1).to_dict() == {"a": 0, "b": 15, "c": -1}
+
+
+def test_status_without_its_column_names_the_nearest(tmp_path):
+    path = tmp_path / "Participant_Status_24Jul2023.csv"
+    path.write_text("PATNO,COHORT,ENROL_STATUS\n3000,1,Enrolled\n")
+    with pytest.raises(TableError, match="nearest: 'ENROL_STATUS'"):
+        read_status(tmp_path)
+
+
+def test_last_of_differing_rows_counts(tmp_path):
+    path = tmp_path / "Participant_Status_24Jul2023.csv"
+    path.write_text("PATNO,COHORT,ENROLL_STATUS\n3000,1,Enrolled\n3000,1,Withdrew\n")
+    with pytest.warns(DataWarning, match="differing rows of the same subject"):
+        assert read_status(tmp_path)["status"].tolist() == ["Withdrew"]

@@ -1,0 +1,134 @@
+"""Genotypes and their PLINK files, read back with a decoder of the tests' own."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adestim.datasets import make_cohort
+from adestim.datasets.simulation.genotypes import bed_bytes
+from adestim.datasets.simulation.tables import draw_tables
+from adestim.datasets.simulation.variants import variant_table
+
+COARSE = {"resolution": 12, "bold": False}
+BIM = ["chromosome", "id", "morgans", "position", "first", "second"]
+COPIES_OF_FIRST = {0b00: 2, 0b10: 1, 0b11: 0, 0b01: -1}
+
+
+def read_plink(prefix):
+    """Return copies of the first allele (-1: no call), the variants, and the samples."""
+    variants = pd.read_csv(f"{prefix}.bim", sep="\t", names=BIM)
+    samples = pd.read_csv(f"{prefix}.fam", sep="\t", header=None)
+    content = Path(f"{prefix}.bed").read_bytes()
+    assert content[:3] == b"\x6c\x1b\x01"
+    row_length = -(-len(samples) // 4)
+    assert len(content) == 3 + row_length * len(variants)
+    calls = np.empty((len(samples), len(variants)), dtype=int)
+    for variant in range(len(variants)):
+        for sample in range(len(samples)):
+            byte = content[3 + variant * row_length + sample // 4]
+            calls[sample, variant] = COPIES_OF_FIRST[(byte >> 2 * (sample % 4)) & 3]
+    return calls, variants, samples
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    root = tmp_path_factory.mktemp("single") / "cohort"
+    return make_cohort(21, root=root, random_state=5, **COARSE)
+
+
+@pytest.fixture(scope="module")
+def by_phase(tmp_path_factory):
+    root = tmp_path_factory.mktemp("by_phase") / "cohort"
+    return make_cohort(21, root=root, random_state=5, builds="by_phase", **COARSE)
+
+
+@pytest.fixture(scope="module")
+def dosages():
+    """The same genotypes as columns."""
+    cohort = make_cohort(21, random_state=5, **COARSE)
+    names = [name for name in cohort.columns["genetics"] if name != "apoe"]
+    return cohort.frame[names].dropna(how="all")
+
+
+def test_bits_are_those_of_the_format():
+    # Four samples a byte, first in the lowest bits; the fifth begins a new one.
+    assert bed_bytes(np.array([[2, 1, 0, -1, 2]]))[3:] == bytes([0b01111000, 0b00000000])
+
+
+def test_files_hold_the_dosages(single, dosages):
+    calls, variants, samples = read_plink(single.genotype_files[0])
+    stored = pd.DataFrame(calls, index=samples[1], columns=variants["id"]).astype(float)
+    stored = stored.where(stored >= 0)
+    assert list(stored.index) == list(single.frame["genotypes"].dropna())
+    np.testing.assert_array_equal(stored[list(dosages.columns)].to_numpy(), dosages.to_numpy())
+
+
+def test_diagnosis_is_not_in_the_files(single):
+    _, _, samples = read_plink(single.genotype_files[0])
+    assert set(samples[5]) == {-9}
+    sexes = single.frame.loc[samples[1], "sex"].map({"M": 1, "F": 2})
+    assert list(sexes) == list(samples[4])
+
+
+def test_apoe_column_and_variants_agree(single):
+    calls, variants, samples = read_plink(single.genotype_files[0])
+    apoe = single.frame.loc[samples[1], "apoe"].reset_index(drop=True).dropna()
+    for name, allele in (("rs429358", "4"), ("rs7412", "2")):
+        copies = calls[apoe.index, variants["id"].tolist().index(name)]
+        assert list(copies) == list(apoe.str.count(allele))
+
+
+def test_variants_are_in_the_order_of_the_genome(single):
+    _, variants, _ = read_plink(single.genotype_files[0])
+    assert variants["id"].is_unique
+    order = variants.sort_values(["chromosome", "position"], kind="stable").index
+    assert list(order) == list(range(len(variants)))
+
+
+@pytest.mark.parametrize(
+    ("place", "positions"),
+    [(0, (742429, 50103781, 50103919)), (1, (752566, 45411941, 45412079))],
+)
+def test_builds_are_those_of_the_phases(by_phase, place, positions):
+    _, variants, samples = read_plink(by_phase.genotype_files[place])
+    found = variants.set_index("id").loc[["rs3094315", "rs429358", "rs7412"], "position"]
+    assert tuple(found) == positions
+    early = by_phase.frame.loc[samples[1], "phase"] == "ADNI1"
+    assert early.all() if place == 0 else not early.any()
+
+
+def test_later_array_has_alleles_swapped(by_phase, dosages):
+    calls, variants, samples = read_plink(by_phase.genotype_files[1])
+    _, reference, _ = read_plink(by_phase.genotype_files[0])
+    other = reference.set_index("id").loc[variants["id"], "first"].to_numpy()
+    swapped = variants["first"].to_numpy() != other
+    assert 0.3 < swapped.mean() < 0.36
+    copies = np.where(swapped & (calls >= 0), 2 - calls, calls).astype(float)
+    copies[calls < 0] = np.nan
+    expected = dosages.loc[samples[1], variants["id"]]
+    np.testing.assert_array_equal(copies, expected.to_numpy())
+
+
+def test_about_one_call_in_a_hundred_is_missing():
+    called = draw_tables(2000, "nc_ad", None, seed=0).genotypes.called
+    assert 1 - called[:, :-2].mean() == pytest.approx(0.01, abs=0.001)
+    assert called[:, -2:].all()
+
+
+def test_frequencies_in_controls_are_the_published_ones():
+    tables = draw_tables(4000, "nc_ad", None, seed=0)
+    controls = tables.genotypes.dosages[tables.latent.y == 0][:, :-2]
+    frequency = variant_table()["frequency"].to_numpy()
+    error = np.sqrt(frequency * (1 - frequency) / (2 * len(controls)))
+    assert (np.abs(controls.mean(axis=0) / 2 - frequency) < 4.5 * error).all()
+
+
+def test_neighbours_are_in_linkage_with_their_variant():
+    genotypes = draw_tables(2000, "nc_ad", None, seed=0).genotypes
+    names = genotypes.variants["id"].tolist()
+    tag = genotypes.variants.index[genotypes.variants["tags"] == "rs6733839"][0]
+    lead = names.index("rs6733839")
+    r = np.corrcoef(genotypes.dosages[:, tag], genotypes.dosages[:, lead])[0, 1]
+    assert r == pytest.approx(0.85, abs=0.05)

@@ -1,0 +1,50 @@
+"""PLINK file sets of a study."""
+
+import pytest
+
+from adestim.datasets.simulation.plink import BUILDS, MARKERS, file_prefixes, genome_build
+from adestim.exceptions import GenotypeError
+from adestim.modalities.genetics import build
+
+
+def write_bim(path, *variants):
+    lines = [f"{chromosome}\t{name}\t0\t{place}\tA\tG\n" for name, chromosome, place in variants]
+    path.with_suffix(".bim").write_text("".join(lines))
+    return path
+
+
+def test_markers_are_those_of_the_extractor():
+    assert BUILDS == build.BUILDS
+    assert {name: tuple(marker) for name, marker in build.MARKERS.items()} == MARKERS
+
+
+@pytest.mark.parametrize(("place", "name"), [(45412079, "hg19"), (50103919, "hg18"), (1, None)])
+def test_the_build_is_told_by_markers(tmp_path, place, name):
+    prefix = write_bim(tmp_path / "a", ("rs7412", "19", place), ("rs1", "1", 10))
+    assert genome_build(prefix) == name
+
+
+def test_markers_of_two_builds_are_refused(tmp_path):
+    prefix = write_bim(tmp_path / "a", ("rs7412", "19", 45412079), ("rs3094315", "1", 742429))
+    with pytest.raises(GenotypeError, match=r"on one genome build\. Got hg18 and hg19"):
+        genome_build(prefix)
+
+
+def test_other_files_are_refused(tmp_path):
+    (tmp_path / "a.bim").write_text("name\n")
+    with pytest.raises(GenotypeError, match="six columns and no line of names"):
+        genome_build(tmp_path / "a")
+
+
+def test_prefixes_may_be_given_by_one_file(tmp_path):
+    for end in (".bed", ".bim", ".fam"):
+        (tmp_path / f"set.v2{end}").touch()
+    assert file_prefixes(tmp_path / "set.v2.bed") == [tmp_path / "set.v2"]
+    assert file_prefixes([str(tmp_path / "set.v2")]) == [tmp_path / "set.v2"]
+    assert file_prefixes(None) == []
+
+
+def test_incomplete_sets_are_refused(tmp_path):
+    (tmp_path / "set.bed").touch()
+    with pytest.raises(GenotypeError, match=r"Got no \.bim and no \.fam at"):
+        file_prefixes(tmp_path / "set")

@@ -1,0 +1,63 @@
+"""Files of tables in a folder."""
+
+import pandas as pd
+import pytest
+
+from adestim.datasets.tables.files import SUFFIXES, list_tables, newest
+from adestim.exceptions import DataWarning, TableError
+
+
+def files_of(folder, *names, depth=2):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("RID\n")
+    return list_tables(folder, SUFFIXES, depth)
+
+
+@pytest.mark.parametrize(
+    "stem",
+    ["DXSUM_23Dec2025", "DXSUM_20251223", "DXSUM_2025-12-23", "DXSUM_23-Dec-2025",
+     "DXSUM_12_23_2025", "DXSUM_23Dec2025 (1)"],
+)  # fmt: skip
+def test_date_is_taken_from_the_name(tmp_path, stem):
+    (file,) = files_of(tmp_path, f"{stem}.csv")
+    assert (file.name, file.date) == ("DXSUM", pd.Timestamp(2025, 12, 23))
+
+
+@pytest.mark.parametrize("name", ["UCSFFSX7", "OASIS3_UDSb4_cdr", "aibl_mmse", "X_99999999"])
+def test_name_without_a_date_stays_whole(tmp_path, name):
+    (file,) = files_of(tmp_path, f"{name}.csv")
+    assert (file.name, file.date) == (name, None)
+
+
+def test_number_of_a_copy_is_no_part_of_the_name(tmp_path):
+    (file,) = files_of(tmp_path, "DXSUM (2).csv")
+    assert file.name == "DXSUM"
+
+
+def test_other_and_hidden_files_are_no_tables(tmp_path):
+    assert files_of(tmp_path, "DXSUM.pdf", ".DXSUM.csv", ".cache/DXSUM.csv") == []
+
+
+def test_search_goes_as_deep_as_asked(tmp_path):
+    names = ("a.csv", "one/b.csv", "one/two/c.csv")
+    assert [file.name for file in files_of(tmp_path, *names, depth=1)] == ["a", "b"]
+
+
+def test_newest_is_read_with_a_warning_that_names_both(tmp_path):
+    files = files_of(tmp_path, "DXSUM_01Jan2024.csv", "DXSUM_23Dec2025.csv", "DXSUM.csv")
+    with pytest.warns(DataWarning, match=r"DXSUM_23Dec2025.*DXSUM.csv.*DXSUM_01Jan2024"):
+        assert newest(files).name == "DXSUM_23Dec2025.csv"
+
+
+def test_two_copies_of_one_file_are_one(tmp_path):
+    files = files_of(tmp_path, "DXSUM_23Dec2025.csv", "copy/DXSUM_23Dec2025.csv")
+    assert newest(files).name == "DXSUM_23Dec2025.csv"
+
+
+def test_two_different_files_of_one_date_are_refused(tmp_path):
+    files = files_of(tmp_path, "DXSUM_23Dec2025.csv", "old/DXSUM_23Dec2025.csv")
+    files[0].path.write_text("RID\n31\n")
+    with pytest.raises(TableError, match=r"which differ.*Remove the one"):
+        newest(files)

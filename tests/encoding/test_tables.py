@@ -1,0 +1,286 @@
+"""Three kinds of tables are read alike: encodings, prefixed numbers, plain numbers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator
+
+from adestim.encoding import BackboneSpec, Encoding
+from adestim.encoding.tables import (
+    ANONYMOUS,
+    check_fusion_table,
+    known_cells,
+    modality_columns,
+    numeric_block,
+    pack_features,
+    patterns_of,
+    read_modalities,
+    training_tables,
+)
+from adestim.exceptions import DataWarning, InputError, NoModalityError
+
+
+def encoding(value=1.0):
+    tokens = np.full((2, 3), value, dtype=np.float32)
+    return Encoding(tokens, tokens, None, BackboneSpec("toy"))
+
+
+@pytest.fixture
+def encodings():
+    return pd.DataFrame(
+        {"smri": [encoding(), None, encoding()], "fmri": [encoding(), encoding(), None]},
+        index=["s1", "s2", "s3"],
+    )
+
+
+def values(cells):
+    """Return packed numbers as rows, NaN where masked, None where there is no encoding."""
+    return [
+        None if cell is None else np.where(cell.mask, cell.tokens[:, 0], np.nan).tolist()
+        for cell in cells
+    ]
+
+
+# Encodings
+
+
+def test_encodings_are_read_column_by_column(encodings):
+    modalities = read_modalities(encodings)
+    assert list(modalities) == ["smri", "fmri"]
+    assert modalities["smri"] == list(encodings["smri"])
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_missing_encodings_are_none(encodings, missing):
+    encodings["smri"] = pd.Series([encodings["smri"].iloc[0], missing, None], dtype=object).values
+    assert read_modalities(encodings)["smri"][1:] == [None, None]
+
+
+def test_column_of_nothing_is_a_modality_that_nobody_has(encodings):
+    assert read_modalities(encodings.assign(snp=None))["snp"] == [None] * 3
+
+
+def test_raw_cell_among_encodings_is_refused(encodings):
+    encodings.loc["s2", "smri"] = "sub-02_T1w.nii.gz"
+    with pytest.raises(InputError, match=r"'smri' holds encodings.*type str.*ModalityUnion"):
+        read_modalities(encodings)
+
+
+def test_two_columns_of_encodings_with_one_name_are_refused(encodings):
+    with pytest.raises(InputError, match="'smri' more than once"):
+        read_modalities(encodings.set_axis(["smri", "smri"], axis=1))
+
+
+# Numbers
+
+
+def test_numeric_columns_are_grouped_by_prefix():
+    frame = pd.DataFrame(
+        [[1.0, 5.0, 2.0]], columns=["mri__hippocampus__left", "csf__tau", "mri__age"]
+    )
+    modalities = read_modalities(frame)
+    assert list(modalities) == ["mri", "csf"]
+    assert values(modalities["mri"]) == [[1.0, 2.0]]
+    assert modalities["mri"][0].backbone.option("token_names") == ("hippocampus__left", "age")
+
+
+@pytest.mark.parametrize("columns", [["age", "mri__volume"], [0, 1]])
+def test_columns_that_do_not_all_bear_a_prefix_are_one_modality(columns):
+    modalities = read_modalities(pd.DataFrame([[1.0, 2.0]], columns=columns))
+    assert values(modalities.pop(ANONYMOUS)) == [[1.0, 2.0]]
+    assert not modalities
+
+
+def test_encodings_and_numbers_stand_side_by_side(encodings):
+    modalities = read_modalities(encodings.assign(csf__tau=[1, 2, 3], csf__abeta=[4.0, np.nan, 6]))
+    assert list(modalities) == ["smri", "fmri", "csf"]
+    assert values(modalities["csf"]) == [[1, 4], [2, pytest.approx(np.nan, nan_ok=True)], [3, 6]]
+
+
+def test_one_name_for_encodings_and_numbers_is_refused(encodings):
+    with pytest.raises(InputError, match=r"'smri' is both.*Rename"):
+        read_modalities(encodings.assign(smri__volume=1.0))
+
+
+def test_numbers_are_packed_one_token_a_feature():
+    cells = pack_features(np.array([[1.0, np.nan], [np.nan, np.nan]]), ["tau", "abeta"])
+    assert cells[1] is None
+    np.testing.assert_array_equal(cells[0].tokens, [[1], [0]])
+    np.testing.assert_array_equal(cells[0].mask, [True, False])
+    assert cells[0].tokens.dtype == np.float32
+    assert cells[0].backbone.option("token_names") == ("tau", "abeta")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "bool", "Int64", "Float32", "float16", object])
+def test_every_numeric_type_is_read(dtype):
+    frame = pd.DataFrame({"a": [1, 0]}).astype(dtype)
+    np.testing.assert_array_equal(numeric_block(frame), [[1.0], [0.0]])
+
+
+def test_unknown_number_of_a_nullable_type_is_nan():
+    block = numeric_block(pd.DataFrame({"a": pd.array([1, None], dtype="Int64")}))
+    np.testing.assert_array_equal(block, [[1.0], [np.nan]])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["F", "M", "F"],
+        pd.Categorical(["F", "M", "F"]),
+        np.array(["F", 1.0, None], dtype=object),
+        pd.to_datetime(["2020-01-01"] * 3),
+    ],
+    ids=["text", "category", "object", "date"],
+)
+def test_column_that_holds_no_numbers_is_named_with_the_remedy(encodings, cells):
+    with pytest.raises(InputError, match=r"Column 'sex' must hold .*Encode it with an extractor"):
+        read_modalities(encodings.assign(sex=cells))
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_number_too_large_for_a_token_is_refused(encodings, value):
+    with pytest.raises(InputError, match=r"'tau' must hold finite numbers.*Replace it by NaN"):
+        read_modalities(encodings.assign(age=1.0, tau=[1.0, np.nan, value]))
+
+
+# The modalities seen in fit
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_modality_absent_at_prediction_may_be_none_or_nan(encodings, missing):
+    modalities = read_modalities(encodings.assign(fmri=missing), known=["smri", "fmri"])
+    assert modalities["fmri"] == [None] * 3
+
+
+def test_number_absent_at_prediction_may_be_none():
+    frame = pd.DataFrame([{"tau": None, "abeta": 2.0}])
+    modalities = read_modalities(frame, known=[ANONYMOUS])
+    assert values(modalities[ANONYMOUS]) == [[pytest.approx(np.nan, nan_ok=True), 2.0]]
+
+
+def test_prefixed_column_of_nothing_is_one_of_numbers():
+    frame = pd.DataFrame({"csf__tau": [None, None], "csf__abeta": [1.0, 2.0]})
+    assert list(read_modalities(frame)) == ["csf"]
+
+
+def test_lost_modality_is_named(encodings):
+    with pytest.raises(InputError, match=r"'fmri' were seen in fit.*Got 'smri'.*None or NaN"):
+        read_modalities(encodings[["smri"]], known=["smri", "fmri"])
+
+
+# Checks of a fusion estimator
+
+
+class Reader(BaseEstimator):
+    """Has what a fusion estimator has when its table is checked."""
+
+
+def fit_reader(X):
+    reader = Reader()
+    check_fusion_table(reader, X, reset=True)
+    return reader
+
+
+def test_encodings_table_passes_with_index_and_names(encodings):
+    reader = Reader()
+    checked = check_fusion_table(reader, encodings, reset=True)
+    pd.testing.assert_frame_equal(checked, encodings)
+    assert list(reader.feature_names_in_) == ["smri", "fmri"]
+    assert reader.n_features_in_ == 2
+
+
+def test_array_of_encodings_bears_the_names_of_fit(encodings):
+    reader = fit_reader(encodings)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        checked = check_fusion_table(reader, encodings.to_numpy(dtype=object), reset=False)
+    assert list(checked.columns) == ["smri", "fmri"]
+
+
+def test_numeric_frame_keeps_its_index():
+    frame = pd.DataFrame({"mri__a": [1, 2]}, index=["s1", "s1"])
+    checked = check_fusion_table(Reader(), frame, reset=True)
+    assert list(checked.index) == ["s1", "s1"]
+    assert list(checked.columns) == ["mri__a"]
+
+
+def test_numeric_array_gets_names():
+    assert list(check_fusion_table(Reader(), [[1, 2], [3, 4]], reset=True)) == ["x0", "x1"]
+
+
+def test_frame_after_a_fit_on_an_array_is_read_by_position():
+    reader = fit_reader(np.ones((2, 2)))
+    frame = pd.DataFrame({"a": [1.0], "b": [2.0]})
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        checked = check_fusion_table(reader, frame, reset=False)
+    assert list(checked.columns) == ["x0", "x1"]
+
+
+def test_infinite_number_is_refused():
+    with pytest.raises(ValueError, match="infinity"):
+        check_fusion_table(Reader(), [[np.inf]], reset=True)
+
+
+def test_other_columns_than_in_fit_are_refused(encodings):
+    reader = fit_reader(encodings)
+    with pytest.raises(ValueError, match="seen at fit time, yet now missing:\n- fmri"):
+        check_fusion_table(reader, encodings[["smri"]], reset=False)
+
+
+# Training
+
+
+def test_training_tables_hold_every_modality(encodings):
+    tables = training_tables(encodings)
+    assert {name: table.tokens.shape for name, table in tables.items()} == {
+        "smri": (3, 2, 3), "fmri": (3, 2, 3),
+    }  # fmt: skip
+
+
+def test_modality_without_a_training_subject_is_left_out_with_a_word(encodings):
+    with pytest.warns(DataWarning, match="No training subject has 'snp'; the fit does without"):
+        tables = training_tables(encodings.assign(snp=None))
+    assert list(tables) == ["smri", "fmri"]
+
+
+def test_training_subject_without_a_modality_is_refused_by_name(encodings):
+    encodings.loc["s2", "fmri"] = None
+    with pytest.raises(NoModalityError, match="the first 's2'"):
+        training_tables(encodings)
+
+
+def test_table_without_any_modality_is_refused_without_a_warning(encodings):
+    with pytest.raises(NoModalityError, match="3 subject"):
+        training_tables(encodings.assign(smri=None, fmri=None))
+
+
+# Who has what
+
+
+def test_columns_of_a_modality_are_found_in_every_kind_of_table(encodings):
+    assert modality_columns(encodings) == {"smri": [0], "fmri": [1]}
+    numbers = pd.DataFrame(columns=["mri__a", "csf__tau", "mri__b"], dtype=float)
+    assert modality_columns(numbers) == {"mri": [0, 2], "csf": [1]}
+    assert modality_columns(np.zeros((2, 3))) == {ANONYMOUS: [0, 1, 2]}
+
+
+def test_every_column_of_raw_cells_is_a_modality():
+    raw = pd.DataFrame({"t1w": ["a.nii", None], "age": [70.0, 71.0], "mmse": [29.0, None]})
+    assert modality_columns(raw) == {"t1w": [0], "age": [1], "mmse": [2]}
+
+
+def test_a_column_without_a_value_is_encodings_where_its_name_is_known(encodings):
+    table = encodings.assign(fmri=None)
+    assert modality_columns(table, known=["smri", "fmri"]) == {"smri": [0], "fmri": [1]}
+
+
+def test_who_has_one_value_has_the_modality(encodings):
+    present = patterns_of(encodings, modality_columns(encodings))
+    assert present.to_numpy().tolist() == [[True, True], [False, True], [True, False]]
+    assert present.index.tolist() == ["s1", "s2", "s3"]
+    numbers = pd.DataFrame({"mri__a": [1.0, np.nan], "mri__b": [np.nan, np.nan]})
+    assert patterns_of(numbers, {"mri": [0, 1]})["mri"].tolist() == [True, False]
+
+
+def test_nothing_of_any_kind_is_not_known():
+    cells = pd.DataFrame({"a": [None, "x"], "b": [np.nan, 1.0], "c": [pd.NA, pd.NaT]})
+    assert known_cells(cells).tolist() == [[False, False, False], [True, True, False]]

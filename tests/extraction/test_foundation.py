@@ -1,0 +1,258 @@
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor
+from adestim.backbone import BackboneCard, load_backbone, register_backbone, registry
+from adestim.exceptions import CheckpointError, InputError
+from adestim.extraction.foundation import (
+    ModelPreparation,
+    canonical,
+    open_foundation,
+    refuse_model_options,
+)
+from tests.backbone.toys import ToyBackbone, toy
+
+
+class Learner(ToyBackbone):
+    """A model that standardises by the training rows, and reads a further file."""
+
+    @classmethod
+    def files(cls, table=None, **params):
+        return {} if table is None else {"table": table}
+
+    @classmethod
+    def input_size(cls, n_features=3, **architecture):
+        return {"n_features": n_features}
+
+    @classmethod
+    def learn(cls, raws, n_features=3, table=None, scale=1.0):
+        return {"mean": np.mean([np.mean(raw, axis=0) for raw in raws], axis=0), "scale": scale}
+
+    @staticmethod
+    def prepare(raw, mean, scale):
+        return ((np.asarray(raw) - mean) * scale).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def cards(monkeypatch):
+    """Register two models for the length of a test."""
+    registry.discover()
+    monkeypatch.setattr(
+        registry, "_CARDS", {card.name: card for card in registry.registered_cards()}
+    )
+    architecture = {"depth": 1}
+    register_backbone(BackboneCard("toy", "smri", home=ToyBackbone, architecture=architecture))
+    register_backbone(BackboneCard("learner", "smri", home=Learner, architecture=architecture))
+
+
+@pytest.fixture
+def weights(tmp_path):
+    torch.save(toy(depth=1).state_dict(), tmp_path / "model.pt")
+    return tmp_path / "model.pt"
+
+
+def parameters(weights, backbone="toy", **others):
+    """Stand in for an extractor."""
+    defaults = {"backbone_params": None, "trust_checkpoint": False}
+    return SimpleNamespace(backbone=backbone, weights=weights, **(defaults | others))
+
+
+RAWS = [np.ones((4, 3)), 3 * np.ones((2, 3))]
+
+
+def opened(weights, raws=RAWS, **params):
+    return open_foundation(parameters(weights, **params), "smri", iter(raws))
+
+
+def test_a_model_is_opened_by_its_name(weights):
+    model = opened(weights)
+    assert model.spec.name == "toy"
+    assert model.spec.digest == ToyBackbone.digest(weights)
+    assert model.spec.source("weights") == str(weights)
+    assert load_backbone(model.spec).blocks[0].fc1.in_features == 8
+
+
+def test_the_preparation_is_that_of_the_model(weights):
+    prepared = opened(weights, backbone_params={"scale": 2}).prepare(np.ones((2, 3)))
+    assert prepared.mask is None
+    np.testing.assert_array_equal(prepared.inputs, 2 * np.ones((2, 3)))
+
+
+def test_what_is_learned_on_training_rows_is_applied_to_others(weights):
+    model = opened(weights, backbone="learner")
+    np.testing.assert_array_equal(model.prepare(np.full((1, 3), 5.0)).inputs, [[3, 3, 3]])
+
+
+def test_nobody_is_read_where_nothing_is_learned(weights):
+    def nobody():
+        raise AssertionError("a subject was read")
+        yield
+
+    assert open_foundation(parameters(weights), "smri", nobody()).spec.name == "toy"
+
+
+def test_a_model_can_be_sent_to_workers(weights):
+    model = opened(weights, backbone="learner")
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.spec == model.spec
+    np.testing.assert_array_equal(copy.prepare(RAWS[0]).inputs, model.prepare(RAWS[0]).inputs)
+
+
+def test_the_architecture_can_be_changed_in_part(tmp_path):
+    torch.save(toy(depth=1, width=12).state_dict(), tmp_path / "model.pt")
+    model = opened(tmp_path / "model.pt", backbone_params={"architecture": {"width": 12}})
+    assert dict(model.spec.option("architecture")) == {"depth": 1, "width": 12}
+    assert load_backbone(model.spec).width == 12
+
+
+def test_further_files_are_sources_and_their_content_counts(weights, tmp_path):
+    specs = []
+    for folder, content in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / folder).mkdir()
+        table = tmp_path / folder / "table.csv"
+        table.write_text(content)
+        specs.append(opened(weights, backbone="learner", backbone_params={"table": table}).spec)
+    assert specs[0].source("table") == str(tmp_path / "a" / "table.csv")
+    assert specs[0] == specs[1] != specs[2]
+
+
+def test_where_the_weights_are_does_not_count(weights, tmp_path):
+    (tmp_path / "copy.pt").write_bytes(Path(weights).read_bytes())
+    assert opened(weights).spec == opened(tmp_path / "copy.pt").spec
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"backbone_params": {"scale": 2.0}},
+        {"raws": [np.zeros((2, 3))]},
+        {"backbone_params": {"architecture": {"depth": 2}}},
+    ],
+)
+def test_what_changes_the_tokens_changes_the_name_tag(weights, change):
+    before = opened(weights, backbone="learner").spec
+    assert opened(weights, backbone="learner", **change).spec != before
+
+
+def test_trust_travels_with_the_name_tag_and_does_not_count(weights):
+    trusted = opened(weights, trust_checkpoint=True).spec
+    assert trusted.source("trust") == "pickle"
+    assert trusted == opened(weights).spec
+
+
+def test_parameters_are_left_as_they_are(weights):
+    params = {"architecture": {"depth": 1}, "scale": 2}
+    opened(weights, backbone_params=params)
+    assert params == {"architecture": {"depth": 1}, "scale": 2}
+
+
+# What is refused
+
+
+def test_an_unknown_name_lists_those_there_are(weights):
+    with pytest.raises(InputError, match=r"Choose from .*'morphometry'.*'toy'.*register yours"):
+        opened(weights, backbone="quite-another")
+
+
+@pytest.mark.parametrize(("name", "near"), [("Toy", "toy"), ("lerner", "learner")])
+def test_a_near_name_is_suggested(weights, name, near):
+    with pytest.raises(InputError, match=rf"Got '{name}'\. Did you mean '{near}'\? Choose from"):
+        opened(weights, backbone=name)
+
+
+def test_a_name_of_another_modality_is_refused(weights):
+    with pytest.raises(InputError, match=r"must name a backbone of its modality\. Got 'toy'"):
+        open_foundation(parameters(weights), "fmri", iter(()))
+
+
+def test_missing_weights_are_said():
+    with pytest.raises(CheckpointError, match="Backbone 'toy' needs its weights"):
+        opened(None)
+
+
+# Canonical forms
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"b": 1, "a": 2}, {"a": 2, "b": 1}),
+        ([1, 2], (1, 2)),
+        (np.arange(6).reshape(2, 3), np.arange(6).reshape(2, 3, order="C").copy()),
+        (np.arange(6).reshape(2, 3).T, np.ascontiguousarray(np.arange(6).reshape(2, 3).T)),
+        ({"path": Path("a"), "b": 1}, {"path": Path("c"), "b": 1}),
+    ],
+)
+def test_equal_values_have_equal_forms(first, second):
+    assert canonical(first) == canonical(second)
+    assert hash(canonical(first)) == hash(canonical(second))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (np.arange(3), np.arange(3.0)),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        ({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}),
+    ],
+)
+def test_other_values_have_other_forms(first, second):
+    assert canonical(first) != canonical(second)
+
+
+def test_large_arrays_become_small():
+    assert len(pickle.dumps(canonical({"mean": np.zeros(100_000)}))) < 500
+
+
+def test_a_preparation_is_small_and_finds_its_class():
+    preparation = ModelPreparation("a toy", {"scale": 3}, "tests.backbone.toys:ToyBackbone")
+    copy = pickle.loads(pickle.dumps(preparation))
+    np.testing.assert_array_equal(copy(np.ones((1, 3))).inputs, 3 * np.ones((1, 3)))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"architecture": "big"}, {"architecture": ["depth"]}, {1: 2}, {"architecture": {1: 2}}],
+)
+def test_options_must_be_named(weights, given):
+    with pytest.raises(InputError, match="must map names of options to values"):
+        opened(weights, backbone_params=given)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"width": "8"}, r"'width' in 'architecture'.*must be a number.*Got '8'"),
+        ({"width": True}, r"must be a number.*Got True"),
+        ({"width": 7}, r"heads must divide the width.*2 heads for a width of 7"),
+        ({"depth": 1.5}, r"sizes of which the model can be made.*TypeError"),
+        ({"n_features": 0}, r"leave toy.weight empty"),
+    ],
+)
+def test_sizes_of_which_no_model_can_be_made_are_refused_before_anything_is_read(sizes, words):
+    with pytest.raises(InputError, match=words):
+        opened("nowhere.pt", backbone_params={"architecture": sizes})
+
+
+def test_what_load_hands_to_the_constructor_is_not_asked_for(weights, monkeypatch):
+    def demanding(self, body, depth=1):
+        """Need a part that the user cannot name."""
+
+    monkeypatch.setattr(ToyBackbone, "__init__", demanding)
+    assert opened(weights).spec.name == "toy"
+
+
+@pytest.mark.parametrize("given", [{"weights": "a.bin"}, {"backbone_params": {}}])
+@pytest.mark.parametrize(
+    ("extractor", "built_in"),
+    [(GeneticsExtractor, "dosage"), (FMRIExtractor, "connectome"), (ClinicalExtractor, "tabular")],
+)
+def test_options_of_foundation_models_are_refused_for_built_in_ones(extractor, built_in, given):
+    with pytest.raises(InputError, match=f"{next(iter(given))} of {extractor.__name__}"):
+        extractor(**given).fit([["x"], ["y"]])
+    assert refuse_model_options(extractor(backbone="toy", **given), built_in) is None

@@ -1,0 +1,742 @@
+import copy
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.callback import ScoringMonitor
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import (
+    check_dataframe_column_names_consistency,
+    check_inplace_ensure_writeable,
+    check_param_validation,
+    parametrize_with_checks,
+)
+
+from adestim import AnchoredFusionClassifier
+from adestim.exceptions import DataWarning, InputError, NoModalityError
+from adestim.fusion import _task
+from adestim.training.net import StopTraining
+from adestim.training.phase_one import logistic
+from tests.fusion_tables import (
+    BLOCKS,
+    encodings_table,
+    free_tokens,
+    numeric_table,
+    quick,
+    with_missing,
+)
+
+EXPECTED_FAILED_CHECKS = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "batches and inner folds are drawn at random over rows, so weights and repeated rows "
+        "differ by chance; replaced by test_rows_of_weight_zero_change_nothing_at_all, "
+        "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two and "
+        "test_a_heavier_class_becomes_more_probable"
+    )
+}
+REPLACEMENTS = (
+    "test_rows_of_weight_zero_change_nothing_at_all",
+    "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two",
+    "test_a_heavier_class_becomes_more_probable",
+)
+
+
+@pytest.fixture(scope="module")
+def incomplete():
+    X, y = numeric_table(60)
+    return with_missing(X), y
+
+
+@pytest.fixture(scope="module")
+def fitted(incomplete):
+    """Every modality as anchor in turn."""
+    return quick(anchor="all", max_epochs=3).fit(*incomplete)
+
+
+# scikit-learn's own checks
+
+
+@pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+@parametrize_with_checks(
+    [AnchoredFusionClassifier(n_trees=5)],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
+    xfail_strict=True,
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+def test_every_expected_failure_is_a_check_of_scikit_learn_and_has_its_replacement():
+    assert all(hasattr(estimator_checks, name) for name in EXPECTED_FAILED_CHECKS)
+    reasons = " ".join(EXPECTED_FAILED_CHECKS.values())
+    assert all(name in reasons and name in globals() for name in REPLACEMENTS)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        check_param_validation,
+        check_dataframe_column_names_consistency,
+        check_inplace_ensure_writeable,
+    ],
+)
+def test_further_scikit_learn_checks(check):
+    check("AnchoredFusionClassifier", quick(anchor="all", max_epochs=1))
+
+
+# Tables it reads
+
+
+def test_string_labels_come_back(fitted, incomplete):
+    X, y = incomplete
+    assert fitted.classes_.tolist() == ["AD", "CN"]
+    assert set(fitted.predict(X)) == {"AD", "CN"}
+    assert fitted.score(X, y) > 0.7
+
+
+def test_labels_may_be_any_integers():
+    X, y = numeric_table(40)
+    model = quick().fit(X, np.where(y == "AD", 5, 3))
+    assert set(model.predict(X)) <= {3, 5}
+
+
+def test_a_modality_is_a_prefix_of_numeric_columns(fitted):
+    assert fitted.modalities_ == list(BLOCKS)
+    assert fitted.n_features_in_ == 5
+
+
+def test_encodings_and_numbers_of_the_same_subjects_are_the_same(incomplete):
+    X, y = incomplete
+    numeric = quick().fit(X, y).predict_proba(X)
+    table = encodings_table(X)
+    np.testing.assert_array_equal(quick().fit(table, y).predict_proba(table), numeric)
+
+
+def test_encodings_and_numbers_may_stand_side_by_side(incomplete):
+    X, y = incomplete
+    mixed = pd.concat([encodings_table(X)[["mri"]], X[BLOCKS["csf"]]], axis=1)
+    model = quick().fit(mixed.loc[mixed.notna().any(axis=1)], y[mixed.notna().any(axis=1)])
+    assert model.modalities_ == ["mri", "csf"]
+
+
+def test_tokens_without_places_may_differ_in_number():
+    table = free_tokens()
+    y = np.array([cell.tokens.mean() > 0 for cell in table["notes"]])
+    model = quick(anchor="notes").fit(table, y)
+    assert model.predict_proba(table.iloc[:1]).shape == (1, 2)
+    np.testing.assert_allclose(
+        model.predict_proba(table.iloc[:1]), model.predict_proba(table)[:1], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_plain_array_is_one_anonymous_modality(dtype):
+    X, y = numeric_table(40)
+    model = quick(anchor="all").fit(X.to_numpy(dtype), y)
+    assert model.modalities_ == ["features"]
+    assert model.predict_proba(X.to_numpy(dtype)).shape == (40, 2)
+
+
+def test_nan_never_becomes_a_nan_probability(fitted, incomplete):
+    X, _ = incomplete
+    holes = X.copy()
+    holes.iloc[:, 0] = np.nan
+    holes.iloc[::2, 2] = np.nan
+    holes["gene__a"] = holes["gene__a"].fillna(0)
+    probability = fitted.predict_proba(holes)
+    assert np.isfinite(probability).all()
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("missing", [["mri"], ["csf", "gene"], ["mri", "csf"]])
+def test_a_modality_may_be_missing_for_everybody_at_prediction(fitted, missing):
+    X, _ = numeric_table(10)
+    X[[column for name in missing for column in BLOCKS[name]]] = np.nan
+    assert np.isfinite(fitted.predict_proba(X)).all()
+
+
+def test_a_missing_anchor_leaves_the_others_to_judge():
+    X, y = numeric_table(60)
+    model = quick().fit(with_missing(X), y)
+    X[BLOCKS["mri"]] = np.nan
+    assert model.score(X, y) > 0.6
+
+
+@pytest.mark.parametrize("nothing", [None, np.nan])
+def test_an_encodings_column_may_be_wholly_missing_at_prediction(incomplete, nothing):
+    X, y = numeric_table(40)
+    table = encodings_table(X)
+    model = quick().fit(table, y)
+    complete = model.predict_proba(table)
+    without = model.predict_proba(table.assign(csf=nothing))
+    assert np.isfinite(without).all()
+    assert not np.allclose(without, complete)
+
+
+def test_numbers_in_place_of_encodings_are_refused_by_column():
+    X, y = numeric_table(40)
+    model = quick().fit(encodings_table(X), y)
+    with pytest.raises(InputError, match="'csf' were seen in fit"):
+        model.predict(encodings_table(X).assign(csf=1.0))
+
+
+def test_columns_are_known_by_name_at_prediction(fitted, incomplete):
+    X, _ = incomplete
+    with pytest.raises(ValueError, match="feature names should match"):
+        fitted.predict(X[X.columns[::-1]])
+
+
+def test_another_number_of_columns_is_refused():
+    X, y = numeric_table(40)
+    model = quick(anchor="all").fit(X.to_numpy(), y)
+    with pytest.raises(ValueError, match="X has 4 features, but AnchoredFusionClassifier is"):
+        model.predict(X.to_numpy()[:, :4])
+
+
+def test_encodings_of_another_width_are_refused():
+    model = quick(anchor="notes").fit(free_tokens(width=3), np.arange(40) % 2)
+    with pytest.raises(InputError, match=r"width 3.*Got 'words', width 4"):
+        model.predict(free_tokens(width=4))
+
+
+def test_text_is_refused_by_column():
+    X, y = numeric_table(40)
+    with pytest.raises(InputError, match=r"'mri__a' must hold encodings or numbers"):
+        quick().fit(X.assign(mri__a="a scan"), y)
+
+
+# Subjects and modalities that are not there
+
+
+def test_a_subject_with_nothing_is_refused_by_name_in_fit():
+    X, y = numeric_table(40)
+    X.loc["sub-007"] = np.nan
+    with pytest.raises(NoModalityError, match=r"'sub-007'.*Leave these subjects out"):
+        quick().fit(X, y)
+
+
+def test_a_subject_with_nothing_is_refused_by_name_in_predict(fitted):
+    X, _ = numeric_table(10)
+    X.loc["sub-004"] = np.nan
+    with pytest.raises(NoModalityError, match="'sub-004'"):
+        fitted.predict_proba(X)
+
+
+@pytest.mark.parametrize("as_encodings", [True, False])
+def test_a_modality_absent_in_training_is_left_out_with_a_warning(as_encodings):
+    X, y = numeric_table(40)
+    X["gene__a"] = np.nan
+    table = encodings_table(X) if as_encodings else X
+    with pytest.warns(DataWarning, match="No training subject has 'gene'"):
+        model = quick(anchor="all").fit(table, y)
+    assert model.modalities_ == ["mri", "csf"]
+    assert np.isfinite(model.predict_proba(table)).all()
+
+
+def test_a_modality_absent_in_training_is_not_read_at_prediction():
+    X, y = numeric_table(40)
+    with pytest.warns(DataWarning, match="gene"):
+        model = quick().fit(X.assign(gene__a=np.nan), y)
+    np.testing.assert_array_equal(
+        model.predict_proba(X), model.predict_proba(X.assign(gene__a=np.nan))
+    )
+
+
+def test_an_anchor_absent_in_training_is_refused():
+    X, y = numeric_table(40)
+    with (
+        pytest.warns(DataWarning, match="gene"),
+        pytest.raises(InputError, match=r"anchor.*Choose from \['mri', 'csf'\]"),
+    ):
+        quick(anchor="gene").fit(X.assign(gene__a=np.nan), y)
+
+
+# Targets
+
+
+def test_one_class_is_refused():
+    X, _ = numeric_table(20)
+    with pytest.raises(InputError, match=r"at least 2 classes.*Got 1 class"):
+        quick().fit(X, ["CN"] * 20)
+
+
+def test_three_classes(incomplete):
+    X, y = numeric_table(90, n_classes=3)
+    model = quick(anchor=["mri", "csf"]).fit(with_missing(X), y)
+    probability = model.predict_proba(X)
+    assert model.classes_.tolist() == ["AD", "CN", "MCI"]
+    assert probability.shape == (90, 3)
+    np.testing.assert_allclose(probability.sum(axis=1), 1)
+    assert model.score(X, y) > 0.45
+
+
+def test_a_class_with_a_single_subject_stops_after_phase_one():
+    X, _ = numeric_table(40)
+    with pytest.warns(DataWarning, match="nothing is trained by gradient"):
+        model = quick().fit(X, np.where(np.arange(40) == 3, "rare", "common"))
+    assert model.history_ == []
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_a_width_that_does_not_divide_into_heads_is_refused():
+    with pytest.raises(InputError, match=r"'width'.*multiple of 8.*Got 12"):
+        quick(width=12).fit(*numeric_table(20))
+
+
+# Anchors
+
+
+def test_one_anchor_has_one_net(incomplete):
+    model = quick(anchor="csf").fit(*incomplete)
+    assert model.anchors_ == ["csf"]
+    assert model.nets_ == {"csf": model.net_}
+
+
+def test_several_anchors_have_a_net_each(fitted):
+    assert fitted.anchors_ == list(fitted.nets_) == list(BLOCKS)
+    assert not hasattr(fitted, "net_")
+
+
+def test_probabilities_are_averaged_over_the_anchors_a_subject_has(fitted, incomplete):
+    X, _ = incomplete
+    by_anchor = fitted.predict_proba_by_anchor(X)
+    has = {name: X[columns].notna().any(axis=1) for name, columns in BLOCKS.items()}
+    for row in range(0, 60, 7):
+        own = [by_anchor[name][row] for name in BLOCKS if has[name].iloc[row]]
+        np.testing.assert_allclose(fitted.predict_proba(X)[row], np.mean(own, axis=0), rtol=1e-6)
+
+
+def test_who_has_none_of_the_anchors_is_judged_by_all_of_them():
+    X, y = numeric_table(40)
+    model = quick(anchor=["mri", "csf"]).fit(with_missing(X), y)
+    X[BLOCKS["mri"] + BLOCKS["csf"]] = np.nan
+    by_anchor = model.predict_proba_by_anchor(X)
+    expected = (by_anchor["mri"] + by_anchor["csf"]) / 2
+    np.testing.assert_allclose(model.predict_proba(X), expected, rtol=1e-6)
+
+
+def test_no_epochs_leave_the_phase_one_prediction(incomplete):
+    X, y = incomplete
+    model = quick(max_epochs=0, start="average").fit(X, y)
+    features = [X[columns].to_numpy(np.float32) for columns in BLOCKS.values()]
+    present = np.stack([~np.isnan(block).all(axis=1) for block in features], axis=1)
+    logits = model.phase_one_.logits(model.phase_one_.scores(features), present, "average")
+    expected = 1 / (1 + np.exp(-logits[:, 1]))
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], expected, rtol=1e-5)
+    assert model.history_ == []
+
+
+def test_the_starts_differ(incomplete):
+    X, y = incomplete
+    stacked, average, anchor = (
+        quick(max_epochs=0, start=start).fit(X, y).predict_proba(X)
+        for start in ("stacked", "average", "anchor")
+    )
+    assert not np.allclose(stacked, average, atol=1e-3)
+    assert not np.allclose(average, anchor, atol=1e-3)
+
+
+def test_training_changes_the_phase_one_prediction():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(400, 2)), columns=["mri__a", "csf__a"])
+    y = np.cos(2 * X["mri__a"]) > 0
+    start = quick(max_epochs=0).fit(X, y)
+    trained = quick(max_epochs=20, learning_rate=0.02).fit(X, y)
+    assert log_loss(y, trained.predict_proba(X)) < log_loss(y, start.predict_proba(X)) - 0.1
+
+
+def test_history_has_one_record_an_epoch_and_anchor(fitted):
+    assert [(row["anchor"], row["epoch"]) for row in fitted.history_] == [
+        (anchor, epoch) for anchor, net in fitted.nets_.items() for epoch in net.history[:, "epoch"]
+    ]
+    assert set(fitted.history_[0]) == {"anchor", "epoch", "train_loss", "valid_loss"}
+
+
+def test_history_holds_the_epoch_at_which_patience_ends():
+    X, _ = numeric_table(40)
+    noise = np.random.default_rng(0).permutation(np.arange(40) % 2)
+    model = quick(max_epochs=30, patience=1, learning_rate=0.3).fit(X, noise)
+    assert len(model.history_) < 30
+    assert [row["valid_loss"] for row in model.history_] == model.net_.history[:, "valid_loss"]
+
+
+# Weights and groups
+
+
+def test_rows_of_weight_zero_change_nothing_at_all(incomplete):
+    X, y = incomplete
+    weight = np.ones(60)
+    weight[::7] = 0
+    labels = np.where(weight == 0, "dropped", y)
+    with_rows = quick().fit(X, labels, sample_weight=weight)
+    without = quick().fit(X[weight > 0], y[weight > 0])
+    assert with_rows.classes_.tolist() == ["AD", "CN"]
+    np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
+
+
+def test_a_row_of_weight_zero_does_not_even_tie_others_into_a_group(incomplete):
+    X, y = incomplete
+    bridge = X.iloc[[50]].rename(index={"sub-050": "sub-010"})
+    longer, labels = pd.concat([bridge, X]), np.append("AD", y)
+    weight = np.append(0.0, np.ones(60))
+    with_row = quick().fit(longer, labels, sample_weight=weight)
+    np.testing.assert_array_equal(with_row.predict_proba(X), quick().fit(X, y).predict_proba(X))
+
+
+def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplete, monkeypatch):
+    X, y = incomplete
+    phase_one = _task.fit_phase_one
+
+    def unweighted(tables, codes, weight, folds, *others):
+        return phase_one(tables, codes, np.ones(len(codes)), folds, *others)
+
+    monkeypatch.setattr(_task, "fit_phase_one", unweighted)
+    once = quick().fit(X, y, sample_weight=np.ones(60))
+    twice = quick().fit(X, y, sample_weight=np.full(60, 2.0))
+    for key in ("train_loss", "valid_loss"):
+        assert [row[key] for row in twice.history_] == pytest.approx(
+            [row[key] for row in once.history_]
+        )
+
+
+@pytest.mark.parametrize("max_epochs", [0, 3])
+def test_a_heavier_class_becomes_more_probable(incomplete, max_epochs):
+    X, y = incomplete
+    plain = quick(max_epochs=max_epochs).fit(X, y)
+    heavy = quick(max_epochs=max_epochs).fit(X, y, sample_weight=np.where(y == "AD", 5.0, 1.0))
+    gain = heavy.predict_proba(X)[:, 0].mean() - plain.predict_proba(X)[:, 0].mean()
+    assert gain > 0.02
+
+
+def test_class_weights_are_sample_weights(incomplete):
+    X, y = incomplete
+    by_class = quick(class_weight={"AD": 3.0, "CN": 1.0}).fit(X, y)
+    by_sample = quick().fit(X, y, sample_weight=np.where(y == "AD", 3.0, 1.0))
+    np.testing.assert_array_equal(by_class.predict_proba(X), by_sample.predict_proba(X))
+
+
+def test_balanced_class_weights_help_the_rare_class():
+    X, y = numeric_table(80)
+    kept = (y == "CN") | (np.arange(80) % 5 == 0)
+    plain = quick().fit(X[kept], y[kept])
+    balanced = quick(class_weight="balanced").fit(X[kept], y[kept])
+    assert balanced.predict_proba(X)[:, 0].mean() > plain.predict_proba(X)[:, 0].mean() + 0.05
+
+
+@pytest.fixture
+def captured_folds(monkeypatch):
+    """All inner splits that a fit makes, those of phase 1 and that of phase 2."""
+    captured = []
+
+    def capture(*args, **kwargs):
+        captured.extend(logistic.inner_folds(*args, **kwargs))
+        return logistic.inner_folds(*args, **kwargs)
+
+    monkeypatch.setattr(_task.Classification, "folds", staticmethod(capture))
+    return captured
+
+
+def straddling(folds, groups):
+    """Groups that stand on both sides of some split."""
+    return {group for a, b in folds for group in set(groups[a]) & set(groups[b])}
+
+
+def test_groups_are_kept_whole_by_the_inner_splits(captured_folds):
+    X, y = numeric_table(60)
+    groups = np.array([f"family-{number // 3}" for number in range(60)])
+    quick(max_epochs=1).fit(X, y, groups=groups)
+    assert len(captured_folds) > 5
+    assert straddling(captured_folds, groups) == set()
+
+
+def test_rows_of_one_subject_are_one_group_without_being_told(captured_folds):
+    X, y = numeric_table(60)
+    visits = X.set_axis([f"sub-{number // 2}" for number in range(60)])
+    quick(max_epochs=1).fit(visits, y)
+    assert straddling(captured_folds, visits.index.to_numpy()) == set()
+
+
+@pytest.mark.parametrize("table_of", [encodings_table, pd.DataFrame])
+def test_repeated_rows_are_one_group_without_being_told(captured_folds, table_of):
+    X, y = numeric_table(40)
+    rows = np.concatenate([np.arange(40), np.arange(0, 40, 2)])
+    repeated = table_of(X).iloc[rows].reset_index(drop=True)
+    quick(max_epochs=1).fit(repeated, y[rows])
+    assert straddling(captured_folds, rows) == set()
+
+
+# Random numbers
+
+
+def test_the_same_seed_gives_the_same_predictions(incomplete):
+    X, y = incomplete
+    first, second = (quick().fit(X, y).predict_proba(X) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_another_seed_gives_other_predictions(incomplete):
+    X, y = incomplete
+    first, second = (
+        quick(random_state=seed, max_epochs=3).fit(X, y).predict_proba(X) for seed in (0, 1)
+    )
+    assert not np.array_equal(first, second)
+
+
+def test_a_random_state_instance_is_drawn_from():
+    X, y = numeric_table(40)
+    state = np.random.RandomState(0)
+    first, second = (quick(random_state=state).fit(X, y).predict_proba(X) for _ in range(2))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("random_state", [0, None])
+def test_the_global_generators_are_left_as_found(random_state):
+    X, y = numeric_table(40)
+    numpy_state, torch_state = np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+    quick(random_state=random_state).fit(X, y).predict(X)
+    for before, after in zip(numpy_state, np.random.get_state(), strict=True):  # noqa: NPY002
+        np.testing.assert_array_equal(before, after)
+    assert torch.equal(torch_state, torch.get_rng_state())
+
+
+def test_no_seed_draws_fresh_ones():
+    X, y = numeric_table(40)
+    np.random.seed(0)  # noqa: NPY002 - a fixed global state must not make two fits alike
+    first = quick(random_state=None).fit(X, y).predict_proba(X)
+    np.random.seed(0)  # noqa: NPY002
+    second = quick(random_state=None).fit(X, y).predict_proba(X)
+    assert not np.array_equal(first, second)
+
+
+def test_torch_is_left_as_found():
+    X, y = numeric_table(40)
+    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
+    quick().fit(X, y).predict(X)
+    assert (torch.get_num_threads(), torch.is_grad_enabled()) == (threads, gradients)
+
+
+# The forest of phase 1
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """A table whose class is the sign of a product, of which no linear head can tell."""
+    X, _ = numeric_table(120, seed=1)
+    return with_missing(X), np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
+
+
+def test_the_forest_is_of_the_size_asked_for(crossed):
+    model = quick(n_trees=20, max_epochs=0).fit(*crossed)
+    assert model.phase_one_.forest.model.n_estimators == 20
+    assert quick(max_epochs=0).fit(*crossed).phase_one_.forest is None
+
+
+def test_the_forest_is_as_random_as_the_estimator(crossed):
+    X, y = crossed
+    first, same, other = (
+        quick(n_trees=20, max_epochs=0, random_state=seed).fit(X, y).predict_proba(X)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("start", ["average", "anchor"])
+def test_no_other_start_grows_a_forest(crossed, start, monkeypatch):
+    monkeypatch.setattr(logistic, "grow_on_folds", None)
+    model = quick(n_trees=20, max_epochs=0, start=start).fit(*crossed)
+    assert model.phase_one_.forest is None
+
+
+def test_training_starts_from_the_forest_too(crossed):
+    X, y = crossed
+    model = quick(n_trees=20, modality_dropout=0.5, max_epochs=1, learning_rate=1e-12).fit(X, y)
+    start = quick(n_trees=20, max_epochs=0).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), start.predict_proba(X), atol=1e-6)
+
+
+def test_a_prediction_does_not_depend_on_the_other_rows_of_its_table(crossed):
+    X, y = crossed
+    model = quick(n_trees=20, max_epochs=0).fit(X, y)
+    np.testing.assert_allclose(
+        model.predict_proba(X.iloc[5:9]), model.predict_proba(X)[5:9], atol=1e-6
+    )
+
+
+def test_a_forest_survives_pickling(crossed):
+    X, y = crossed
+    model = quick(n_trees=20, max_epochs=1).fit(X, y)
+    restored = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
+
+
+# Copies
+
+
+def test_a_fitted_estimator_pickles_small_and_whole(incomplete):
+    X, y = incomplete
+    model = quick(anchor="all", width=32, n_queries=8, max_epochs=1).fit(X, y)
+    stored = pickle.dumps(model)
+    n_bytes = len(stored)
+    assert n_bytes < 2_000_000
+    np.testing.assert_array_equal(pickle.loads(stored).predict_proba(X), model.predict_proba(X))
+
+
+def test_a_pickle_holds_no_patients_data():
+    noise = np.random.default_rng(0).normal(size=(60, 400))
+    wide, y = pd.DataFrame(noise).add_prefix("mri__"), np.arange(60) % 2
+    sizes = [len(pickle.dumps(quick(max_epochs=1).fit(wide[:n], y[:n]))) for n in (30, 60)]
+    assert abs(sizes[1] - sizes[0]) < 30 * 400 * 4
+
+
+def test_a_deep_copy_predicts_the_same(fitted, incomplete):
+    X, _ = incomplete
+    np.testing.assert_array_equal(copy.deepcopy(fitted).predict_proba(X), fitted.predict_proba(X))
+
+
+def test_a_clone_is_not_fitted(fitted, incomplete):
+    unfitted = clone(fitted)
+    assert unfitted.get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        unfitted.predict_proba(incomplete[0])
+
+
+def test_a_second_fit_forgets_the_first(fitted, incomplete):
+    X, y = incomplete
+    model = quick().fit(X[["mri__a", "mri__b"]].dropna(), y[X["mri__a"].notna()])
+    model.set_params(anchor=["mri", "csf"]).fit(X, y)
+    assert model.modalities_ == list(BLOCKS)
+    assert list(model.nets_) == ["mri", "csf"]
+    assert not hasattr(model, "net_")
+
+
+# The end of training
+
+
+def test_an_interrupt_of_the_user_reaches_the_user():
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    X, y = numeric_table(40)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        quick().set_callbacks(Watching(interrupt)).fit(X, y)
+    assert not isinstance(raised.value, StopTraining)
+
+
+class Watching:
+    """A callback of scikit-learn that hands every finished task to a function."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def setup(self, estimator, context):
+        """Have nothing to set up."""
+
+    def teardown(self, estimator, context):
+        """Have nothing to take down."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Wait for the end."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        return self.function(estimator, context, fitted_estimator)
+
+
+def test_a_callback_sees_every_epoch(incomplete):
+    seen = []
+
+    def remember(estimator, context, fitted_estimator):
+        seen.append((context.task_name, len(estimator.history_)))
+
+    quick(anchor=["mri", "csf"]).set_callbacks(Watching(remember)).fit(*incomplete)
+    assert seen == [
+        ("mri epoch", 1),
+        ("mri epoch", 2),
+        ("csf epoch", 3),
+        ("csf epoch", 4),
+        ("fit", 4),
+    ]
+
+
+def test_a_callback_gets_an_estimator_that_can_predict(incomplete):
+    X, y = incomplete
+    predicted = []
+
+    def predict(estimator, context, fitted_estimator):
+        if fitted_estimator is not None:
+            predicted.append(fitted_estimator.predict_proba(X))
+
+    plain = quick(learning_rate=0.05).fit(X, y)
+    watched = quick(learning_rate=0.05).set_callbacks(Watching(predict)).fit(X, y)
+    assert len(predicted) == 2
+    assert not np.array_equal(predicted[0], predicted[1])
+    np.testing.assert_array_equal(watched.predict_proba(X), plain.predict_proba(X))
+
+
+def test_a_callback_stops_the_training_of_an_anchor(incomplete):
+    def stop(estimator, context, fitted_estimator):
+        return len(estimator.history_) == 2
+
+    model = quick(anchor=["mri", "csf"], max_epochs=4).set_callbacks(Watching(stop))
+    anchors = [row["anchor"] for row in model.fit(*incomplete).history_]
+    assert anchors == ["mri"] * 2 + ["csf"] * 4
+
+
+def test_a_scoring_monitor_scores_every_epoch(incomplete):
+    monitor = ScoringMonitor(scoring="roc_auc")
+    model = quick(max_epochs=3).set_callbacks(monitor).fit(*incomplete)
+    log = monitor.get_logs().data_as_pandas
+    epochs = log[log["task_name"] == "mri epoch"]
+    assert len(epochs) == len(model.history_) == 3
+    assert epochs["roc_auc"].between(0.5, 1).all()
+
+
+# Device, precision, words
+
+
+def test_bfloat16_predicts_nearly_the_same(incomplete):
+    X, y = incomplete
+    full, half = (
+        quick(anchor="all", precision=precision).fit(X, y).predict_proba(X)
+        for precision in ("float32", "bfloat16")
+    )
+    assert np.isfinite(half).all()
+    np.testing.assert_allclose(half, full, atol=0.1)
+
+
+def test_a_device_that_torch_does_not_know_is_refused():
+    with pytest.raises(InputError, match=r"'device'.*'gpu'.*device='cpu'"):
+        quick(device="gpu").fit(*numeric_table(20))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match=r"needs a CUDA GPU.*device='auto'"):
+        quick(device="cuda").fit(*numeric_table(20))
+
+
+def test_verbose_shows_a_bar_of_the_epochs(terminal):
+    quick(verbose=1).fit(*numeric_table(20))
+    assert "mri: 100%" in terminal.getvalue()
+    assert "2/2" in terminal.getvalue()
+    assert "valid=" in terminal.getvalue()
+
+
+def test_verbose_writes_nothing_into_a_log(capsys):
+    quick(verbose=1).fit(*numeric_table(20))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_silence_is_the_default(capsys):
+    quick().fit(*numeric_table(20))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_displaying_a_fitted_estimator_computes_nothing(fitted):
+    assert "AnchoredFusionClassifier" in fitted._repr_html_()

@@ -1,0 +1,44 @@
+"""What all fusions that train nets share."""
+
+import pytest
+
+from adestim import AnchoredFusionClassifier, ConcatFusionClassifier
+from adestim.exceptions import InputError
+from adestim.fusion._base import BaseFusion
+from tests.fusion_tables import numeric_table, with_missing
+
+SMALL = {"width": 8, "n_trees": 0, "max_epochs": 2, "random_state": 0, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def table():
+    X, y = numeric_table(40)
+    return with_missing(X), y
+
+
+@pytest.mark.parametrize("kind", [AnchoredFusionClassifier, ConcatFusionClassifier])
+def test_every_epoch_of_every_net_is_recorded(kind, table):
+    model = kind(**SMALL).fit(*table)
+    assert {row["anchor"] for row in model.history_} == set(model.nets_)
+    assert {row["epoch"] for row in model.history_} <= {1, 2}
+
+
+def test_a_single_net_has_a_name_of_its_own(table):
+    model = ConcatFusionClassifier(**SMALL).fit(*table)
+    assert [model.net_] == list(model.nets_.values())
+
+
+def test_what_failed_in_training_does_not_pass_for_fitted(table, monkeypatch):
+    def interrupted(self, *args):
+        raise KeyboardInterrupt
+
+    model = AnchoredFusionClassifier(**SMALL).fit(*table)
+    monkeypatch.setattr(BaseFusion, "_after_epoch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*table)
+    assert not hasattr(model, "nets_")
+
+
+def test_a_width_that_does_not_split_into_heads_names_the_estimator(table):
+    with pytest.raises(InputError, match=r"'width' parameter of ConcatFusionClassifier.*12"):
+        ConcatFusionClassifier(**SMALL | {"width": 12}).fit(*table)

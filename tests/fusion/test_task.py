@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+
+from adestim.encoding.tables import training_tables
+from adestim.fusion import _task
+from adestim.fusion._task import Classification, Regression
+from adestim.training.net import NumberLoss, class_losses
+from adestim.training.phase_one.forest import Grower
+from adestim.training.phase_one.logistic import PhaseOne, inner_folds
+from adestim.training.phase_one.ridge import RidgePhaseOne, number_folds
+from tests.fusion_tables import numeric_table
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return training_tables(numeric_table(30)[0])
+
+
+def test_classes_are_predicted_by_one_output_each(tables):
+    task = Classification(np.array(["AD", "CN", "MCI"]))
+    targets = np.arange(30) % 3
+    folds = task.folds(targets, np.arange(30), 0)
+    np.testing.assert_array_equal(folds[0][0], inner_folds(targets, np.arange(30), 0)[0][0])
+    phase_one, scores = task.fit_phase_one(tables, targets, np.ones(30), folds)
+    assert isinstance(phase_one, PhaseOne)
+    assert (task.n_outputs, scores.values.shape) == (3, (30, 3, 2, 2))
+    assert task.losses(phase_one) is class_losses
+    assert task.labels(np.array([2, 0])).tolist() == ["MCI", "AD"]
+
+
+def test_a_number_is_predicted_by_one_output(tables):
+    task = Regression(mean=70.0, scale=2.0, loss="huber")
+    targets = np.linspace(-1, 1, 30)
+    folds = task.folds(targets, np.arange(30), 0)
+    np.testing.assert_array_equal(folds[0][0], number_folds(targets, np.arange(30), 0)[0][0])
+    phase_one, scores = task.fit_phase_one(tables, targets, np.ones(30), folds)
+    assert isinstance(phase_one, RidgePhaseOne)
+    assert (task.n_outputs, scores.values.shape) == (1, (30, 3, 2, 1))
+    assert task.labels(np.array([-1.0, 0.5])).tolist() == [68.0, 71.0]
+
+
+def test_classes_may_have_a_forest_and_numbers_have_none(tables):
+    targets, grower = np.arange(30) % 2, Grower(5, 0)
+    task = Classification(np.array(["AD", "CN"]))
+    folds = task.folds(targets, np.arange(30), 0)
+    asked = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_task, "fit_phase_one", lambda *args: asked.append(args[-1]))
+        task.fit_phase_one(tables, targets, np.ones(30), folds, grower)
+    assert asked == [grower]
+    _, scores = Regression(0.0, 1.0, "huber").fit_phase_one(
+        tables, targets.astype(float), np.ones(30), folds, grower
+    )
+    assert scores.trees is None
+
+
+@pytest.mark.parametrize(("loss", "scale"), [("huber", 0.4), ("squared", 1.0)])
+def test_hubers_loss_alone_takes_the_scale_of_the_residuals(loss, scale):
+    class Heads:
+        residual_scale = 0.4
+
+    losses = Regression(0.0, 1.0, loss).losses(Heads())
+    assert losses == NumberLoss(loss, scale)
+    assert losses(torch.zeros(2, 1), torch.zeros(2)).shape == (2,)

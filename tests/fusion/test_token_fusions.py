@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from adestim import (
+    AnchoredFusionClassifier,
+    ConcatFusionClassifier,
+    CrossAttentionFusionClassifier,
+    LinearFusionClassifier,
+    SelfAttentionFusionClassifier,
+)
+from adestim.exceptions import InputError
+from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS, NETS
+from tests.fusion_tables import numeric_table, with_missing
+
+pytestmark = pytest.mark.usefixtures("few_penalties")
+
+SMALLEST = {"width": 8, "max_epochs": 1}
+
+
+@pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
+@parametrize_with_checks(
+    [
+        ConcatFusionClassifier(**SMALLEST),
+        CrossAttentionFusionClassifier(depth=1, **SMALLEST),
+        LinearFusionClassifier(**SMALLEST),
+        SelfAttentionFusionClassifier(depth=1, **SMALLEST),
+    ],
+    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
+    xfail_strict=True,
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def incomplete():
+    X, y = numeric_table(60)
+    return with_missing(X), y
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("start", ["late", "average", "stacked"])
+def test_without_epochs_the_start_stands(name, start, incomplete):
+    X, y = incomplete
+    model = clone(NETS[name]).set_params(start=start, n_trees=5, max_epochs=0).fit(X, y)
+    outputs, present = model._outputs_by_net(X)
+    base = model.phase_one_.logits(scores_of(model, X), present, start)
+    np.testing.assert_allclose(outputs[:, 0], base)
+    np.testing.assert_allclose(model.predict_proba(X), softmax(base.astype(float), axis=1))
+
+
+def scores_of(model, X):
+    """Phase-1 scores of a numeric frame."""
+    blocks = [X.filter(like=f"{name}__").to_numpy(np.float32) for name in model.modalities_]
+    return model.phase_one_.scores(blocks)
+
+
+def test_phase_one_is_that_of_the_anchored_fusion(incomplete):
+    X, y = incomplete
+    rival = clone(NETS["concat"]).fit(X, y)
+    ours = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(scores_of(rival, X).values, scores_of(ours, X).values)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_there_is_one_net_and_its_history(name, incomplete):
+    model = clone(NETS[name]).fit(*incomplete)
+    assert model.nets_ == {"fusion": model.net_}
+    assert [record["epoch"] for record in model.history_] == [1, 2]
+    assert {record["anchor"] for record in model.history_} == {"fusion"}
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_training_finds_what_only_both_modalities_tell(name):
+    """The class is the sign of a product, of which no modality alone, and no sum, tells."""
+    X, _ = numeric_table(400, seed=1)
+    y = np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
+    params = {"width": 16, "max_epochs": 60, "patience": 60, "learning_rate": 0.01}
+    model = clone(NETS[name]).set_params(**params).fit(X[:300], y[:300])
+    found = model.score(X[300:], y[300:])
+    assert found < 0.7 if name == "linear" else found > 0.7
+
+
+def test_a_width_that_does_not_divide_into_heads_is_refused(incomplete):
+    with pytest.raises(InputError, match=r"'width'.*SelfAttentionFusion.*multiple of 8.*Got 12"):
+        SelfAttentionFusionClassifier(width=12).fit(*incomplete)
+
+
+def test_a_start_from_an_anchor_is_refused(incomplete):
+    with pytest.raises(ValueError, match="'start' parameter of ConcatFusionClassifier"):
+        ConcatFusionClassifier(start="anchor").fit(*incomplete)

@@ -1,0 +1,128 @@
+"""Displays of words."""
+
+import matplotlib
+import pandas as pd
+import pytest
+
+from adestim.exceptions import InputError
+from adestim.inspection import (
+    AttributionDisplay,
+    FusionReport,
+    QueryAttentionDisplay,
+    TokenMapDisplay,
+    WordsDisplay,
+    query_attention,
+    token_attribution,
+)
+from adestim.inspection.drawing.words_display import N_CHARACTERS, laid_out
+from adestim.inspection.report import sections_explanation
+from tests.inspection.fitted import records_table
+
+matplotlib.use("agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def found(reader):
+    return token_attribution(*reader, target="AD", n_steps=8)
+
+
+def labels(ax):
+    return [text.get_text() for text in ax.get_yticklabels()]
+
+
+def test_words_that_differ_most_come_first(found):
+    ax = WordsDisplay(found).plot(n_top=3).ax_
+    largest = found.words().nlargest(3, "spread")
+    assert labels(ax)[::-1] == [f"{row.word} ({row.column})" for row in largest.itertuples()]
+    assert "log-odds of AD" in ax.get_xlabel()
+
+
+def test_a_record_is_written_with_its_columns(reader, found):
+    display = WordsDisplay(found).plot(subject="sub-001")
+    written = [text.get_text() for text in display.ax_.texts]
+    assert {"age", "note", "forgets", "names"} <= set(written)
+    assert display.figure_ is display.ax_.figure
+    one = WordsDisplay.from_estimator(reader[0], reader[1].iloc[:3], subject="sub-001", n_steps=2)
+    assert [text.get_text() for text in one.ax_.texts] == written
+
+
+def test_words_that_take_away_are_hatched(found):
+    words = found.words("subject")
+    least = words.loc[words["attribution"].idxmin(), "subject"]
+    ax = WordsDisplay(found).plot(subject=least).ax_
+    assert any(bar.get_hatch() for bar in ax.patches)
+
+
+@pytest.mark.parametrize("subject", ["nobody", "sub-004"])
+def test_who_has_no_record_is_told(found, subject):
+    with pytest.raises(InputError, match="has a record"):
+        WordsDisplay(found).plot(subject=subject)
+
+
+def test_another_modality_is_told(found):
+    with pytest.raises(InputError, match="clinical"):
+        WordsDisplay(found, "csf").plot()
+
+
+def test_long_records_are_broken_into_lines():
+    table = pd.DataFrame({"column": "note", "word": ["word"] * 30, "attribution": 1.0})
+    placed = list(laid_out(table))
+    assert max(word.line for word in placed) == 2
+    assert all(word.place + len(word.text) <= N_CHARACTERS + 16 for word in placed)
+
+
+def test_bars_show_records_by_column(reader, found):
+    names = labels(AttributionDisplay(found).plot().ax_)
+    assert {"clinical: age", "clinical: note", "csf: tau"} <= set(names)
+    assert not any("token" in name for name in names)
+    assert "clinical: note" in labels(AttributionDisplay(found).plot(subject="sub-001").ax_)
+
+
+def test_bars_show_attention_by_column(reader):
+    pipeline, X = reader
+    names = labels(QueryAttentionDisplay(query_attention(pipeline, X)).plot().ax_)
+    assert ("clinical: note" in names) == (pipeline[-1].anchors_ == ["csf"])
+
+
+def test_tokens_keep_numbers_where_the_tokenizer_is_gone(found, monkeypatch, tmp_path):
+    texts = found.texts["clinical"]
+    gone = type(texts.spec)(
+        texts.spec.name, options=texts.spec.options, sources=(("weights", str(tmp_path)),)
+    )
+    monkeypatch.setitem(found.texts, "clinical", type(texts)(gone, texts.inputs))
+    assert any("token" in name for name in labels(AttributionDisplay(found).plot().ax_))
+
+
+@pytest.mark.parametrize("of", ["attribution", "attention"])
+def test_maps_of_records_are_bars_by_column(reader, of):
+    pipeline, X = reader
+    if of == "attention" and pipeline[-1].anchors_ == ["clinical"]:
+        with pytest.raises(InputError, match="auxiliary modalities"):
+            TokenMapDisplay.from_estimator(pipeline, X, "clinical", of=of)
+        return
+    settings = {"n_steps": 2} if of == "attribution" else {}
+    ax = TokenMapDisplay.from_estimator(pipeline, X, "clinical", of=of, **settings).ax_
+    assert set(labels(ax)) == {"age", "note"}
+
+
+@pytest.mark.parametrize("show_ids", [False, True])
+def test_reports_tell_a_subjects_words_only_where_asked(reader, show_ids, monkeypatch):
+    monkeypatch.setattr(sections_explanation, "N_TOP", 100)
+    pipeline, X = reader
+    _, y = records_table()
+    X = X.copy()
+    X.loc["sub-003", "note"] = "systolic blood pressure"
+    page = FusionReport(
+        pipeline, X, y, subjects=["sub-003"], show_ids=show_ids, n_resamples=20
+    ).to_html()
+    assert "Words of clinical that stand in 5 records or more" in page
+    assert ("The record of clinical" in page) == show_ids
+    assert "systolic" not in page
+    assert ">forgets<" in page

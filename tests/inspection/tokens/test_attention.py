@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+import torch
+
+from adestim.backbone.attention import Attention, log_mask_of
+from adestim.exceptions import InputError
+from adestim.inspection import query_attention
+from adestim.inspection.tokens.attention import attention_weights
+from tests.fusion_tables import free_tokens, numeric_table, quick
+from tests.inspection.fitted import fitted, in_pipeline
+
+
+@pytest.fixture
+def attention():
+    return query_attention(*fitted())
+
+
+def test_weights_are_those_that_the_fused_kernel_uses():
+    torch.manual_seed(0)
+    layer = Attention(8, 2)
+    queries, keys = torch.randn(3, 2, 8), torch.randn(3, 5, 8)
+    log_mask = log_mask_of(torch.rand(3, 5) > 0.3)
+    weights = attention_weights(layer, queries, keys, log_mask)
+    values = layer.key_value(keys).chunk(2, dim=-1)[1].unflatten(-1, (2, -1)).transpose(1, 2)
+    mixed = layer.out((weights @ values).transpose(1, 2).flatten(2))
+    torch.testing.assert_close(mixed, layer(queries, keys, log_mask), atol=1e-5, rtol=1e-5)
+
+
+def test_weights_sum_to_one_where_the_modality_is_there(attention):
+    _, X = fitted()
+    total = attention.weights["csf"].sum(axis=2)
+    has = X["csf__a"].notna().to_numpy()
+    np.testing.assert_allclose(total[has], 1, atol=1e-5)
+    assert np.isnan(total[~has]).all()
+
+
+def test_cross_modal_attention_sums_to_one_over_modalities(attention):
+    _, X = fitted()
+    total = sum(attention.cross_to_tokens(name).sum(axis=2) for name in ("csf", "gene"))
+    has = X[["csf__a", "gene__a"]].notna().any(axis=1).to_numpy()
+    np.testing.assert_allclose(total[has], 1, atol=1e-5)
+
+
+def test_cross_modal_path_gives_nothing_to_missing_modalities(attention):
+    _, X = fitted()
+    missing = X["csf__a"].isna().to_numpy() & X["gene__a"].notna().to_numpy()
+    assert missing.any()
+    assert (attention.cross_to_tokens("csf")[missing] == 0).all()
+
+
+def test_tidy_tables_have_a_row_a_cell(attention):
+    n_tokens = 3 + 2
+    assert len(attention.frame()) == 2 * n_tokens
+    assert len(attention.frame("subject")) == 48 * 2 * n_tokens
+    assert len(attention.frame("query")) == 48 * 2 * 2 * n_tokens
+    assert list(attention.frame("query")) == [
+        "subject", "query", "path", "modality", "token", "weight",
+    ]  # fmt: skip
+
+
+def test_tokens_bear_their_names_and_the_scores_come_last(attention):
+    assert attention.tokens == {
+        "csf": ("a", "b", "phase-1 scores"),
+        "gene": ("a", "phase-1 scores"),
+    }
+
+
+def test_model_is_left_as_it_was():
+    fusion, X = fitted()
+    before = fusion.predict_proba(X)
+    query_attention(fusion, X)
+    layers = fusion.nets_["mri"].module_.modules()
+    assert not any(layer._forward_pre_hooks for layer in layers)
+    np.testing.assert_array_equal(fusion.predict_proba(X), before)
+
+
+def test_pipeline_reads_as_the_fusion_in_it(attention):
+    fusion, X = fitted()
+    same = query_attention(in_pipeline(fusion), X)
+    np.testing.assert_array_equal(same.weights["csf"], attention.weights["csf"])
+
+
+def test_without_cross_modal_path_there_is_one_path():
+    fusion, X = fitted(cross_modal=False)
+    assert set(query_attention(fusion, X).frame()["path"]) == {"own queries"}
+
+
+def test_free_tokens_are_numbered_and_padding_gets_nothing():
+    notes = free_tokens(40)
+    X, y = numeric_table(40)
+    table = X[["mri__a"]].set_axis(notes.index).assign(notes=notes["notes"])
+    attention = query_attention(quick(max_epochs=0).fit(table, y), table)
+    assert attention.tokens["notes"] == (
+        "token 1",
+        "token 2",
+        "token 3",
+        "token 4",
+        "phase-1 scores",
+    )
+    assert (attention.weights["notes"][0, :, 2:4] == 0).all()
+
+
+@pytest.mark.parametrize("change", [{"n_queries": 0}, {"columns": ["mri__a"]}])
+def test_fusions_without_queries_are_refused(change):
+    X, y = numeric_table(24)
+    X = X[change.pop("columns", list(X))]
+    with pytest.raises(InputError, match=r"Only a fusion with a Q-former.*n_queries="):
+        query_attention(quick(max_epochs=0, **change).fit(X, y), X)

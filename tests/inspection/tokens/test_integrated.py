@@ -1,0 +1,75 @@
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from adestim.exceptions import InputError, MissingDependencyError
+from adestim.inspection.tokens.integrated import (
+    OfPhaseOne,
+    PhaseOneOutputs,
+    forest_of,
+    integrate,
+    target_place,
+)
+from adestim.inspection.tokens.view import view_of
+from tests.inspection.fitted import fitted, fitted_regressor
+
+
+def quadratic(values, odds, present, rows):
+    """Outputs whose gradient is known."""
+    total = (values**2).sum(axis=(1, 2, 3)) + 3 * odds[:, 0]
+    return total[:, None] * np.array([[0.0, 1.0]])
+
+
+def test_gradient_of_phase_one_is_that_of_its_function():
+    scores = torch.randn(4, 3, 2, 1, dtype=torch.float64, requires_grad=True)
+    odds = torch.randn(4, 1, dtype=torch.float64, requires_grad=True)
+    present, rows = torch.ones(4, 3, dtype=torch.bool), torch.arange(4)
+    OfPhaseOne.apply(scores, odds, present, rows, PhaseOneOutputs(quadratic))[:, 1].sum().backward()
+    torch.testing.assert_close(scores.grad, 2 * scores.detach(), atol=1e-8, rtol=1e-6)
+    torch.testing.assert_close(odds.grad, torch.full_like(odds, 3), atol=1e-8, rtol=1e-6)
+
+
+def test_forest_goes_from_the_training_means_to_the_subjects():
+    view = view_of(*fitted(n_trees=10, max_epochs=0))
+    found = forest_of(view)
+    scores = view.data.base.scores
+    np.testing.assert_allclose(found.end, scores.trees(scores.rows, view.present))
+    complete = view.present.all(axis=1)
+    assert np.ptp(found.start[complete], axis=0).max() < 1e-9 < np.ptp(found.start)
+
+
+def test_without_a_forest_there_are_no_steps():
+    assert forest_of(view_of(*fitted())) is None
+    assert forest_of(view_of(*fitted_regressor())) is None
+
+
+def test_integral_of_a_product_is_split_evenly():
+    inputs = (torch.tensor([[2.0]]), torch.tensor([[3.0]]))
+    start = tuple(map(torch.zeros_like, inputs))
+    found = integrate(lambda a, b: (a * b)[:, 0], inputs, start, (), 8)
+    torch.testing.assert_close(torch.cat(found), torch.tensor([[3.0], [3.0]]))
+
+
+def test_missing_package_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(MissingDependencyError, match=r"adestim\[explain\]"):
+        integrate(lambda x: x[:, 0], (torch.ones(1, 1),), (torch.zeros(1, 1),), (), 2)
+
+
+def test_the_patients_or_the_last_class_is_explained_unless_another_is_named():
+    fusion, _ = fitted()
+    assert target_place(fusion, None) == 0
+    assert target_place(fusion, "CN") == 1
+    assert target_place(fitted(n_classes=3)[0], None) == 2
+
+
+def test_unknown_class_is_told_with_the_choice():
+    with pytest.raises(InputError, match=r"Got 'MCI'. Choose from"):
+        target_place(fitted()[0], "MCI")
+
+
+def test_regressor_has_no_target():
+    with pytest.raises(InputError, match="a regressor has none"):
+        target_place(fitted_regressor()[0], "AD")

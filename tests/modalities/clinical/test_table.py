@@ -1,0 +1,168 @@
+"""What the columns of a clinical table hold."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adestim.exceptions import TableError
+from adestim.modalities.clinical.table import (
+    Column,
+    Declarations,
+    column_names,
+    infer_kind,
+    learn_column,
+    odd_columns,
+)
+
+NOTHING = Declarations({}, {})
+
+
+def learned(cells, *, declarations=NOTHING, max_levels=20, dtype=None):
+    return learn_column(pd.Series(cells, dtype=dtype), "c", 0, declarations, max_levels)
+
+
+def declared(**kinds):
+    lists = dict.fromkeys(("numeric", "categorical", "ordinal", "text")) | kinds
+    return Declarations.of(["c", "d", "x0"], **lists)
+
+
+NOTES = [
+    "forgets the names of friends",
+    "tremor of the right hand",
+    "loses the way home",
+    "sleeps badly since last year",
+]
+
+
+@pytest.mark.parametrize(
+    ("cells", "dtype", "kind"),
+    [
+        ([1, 2, 3], "int64", "numeric"),
+        ([1.5, np.nan, 3], "float32", "numeric"),
+        ([1, None, 3], "Int64", "numeric"),
+        ([1.5, None, 3], "Float64", "numeric"),
+        ([1, 2.5, None], object, "numeric"),
+        (["27", "29", None], "str", "numeric"),
+        ([">1700", "<80", "900"], "str", "numeric"),
+        (["27", "28", "abc"], "str", "numeric"),
+        ([True, False], "bool", "categorical"),
+        ([True, None], "boolean", "categorical"),
+        ([True, None, False], object, "categorical"),
+        (["F", "M", None], "str", "categorical"),
+        (["F", "M", None], "string", "categorical"),
+        ([1, 2, 1], "category", "categorical"),
+        (["3/4", "3/3", "2/4"], object, "categorical"),
+        (NOTES, "str", "text"),
+        (["Not Hispanic or Latino"] * 4, "str", "categorical"),
+        (["low", "high"], pd.CategoricalDtype(["low", "high"], ordered=True), "ordinal"),
+        ([None, None], object, "empty"),
+        ([np.nan, np.nan], "float64", "empty"),
+        (["", "n/a"], "str", "empty"),
+    ],
+)
+def test_the_kind_follows_from_dtype_and_cells(cells, dtype, kind):
+    assert learned(cells, dtype=dtype).kind == kind
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series(pd.to_datetime(["2011-03-04", None])),
+        pd.Series(pd.to_datetime(["2011-03-04"]).tz_localize("UTC")),
+        pd.Series(pd.to_timedelta([3], unit="D")),
+        pd.Series(pd.period_range("2011-01", periods=2, freq="M")),
+        pd.Series([datetime.date(2011, 3, 4), None], dtype=object),
+        pd.Series(["2011-03-04", "2012-01-02"]),
+        pd.Series(["3/4/2011", "11/24/2012"]),
+        pd.Series(["07/2019", None]),
+    ],
+)
+def test_dates_are_refused_with_the_remedy(cells):
+    with pytest.raises(TableError, match=r"Column 'visit' holds dates.*an age or a duration in ye"):
+        infer_kind(cells, cells.dropna().astype(object).to_numpy(), "visit")
+
+
+@pytest.mark.parametrize("kind", ["numeric", "categorical", "text"])
+def test_declarations_come_before_inference(kind):
+    assert learned([1, 2, 1], declarations=declared(**{kind: ["c"]})).kind == kind
+
+
+def test_declared_levels_are_kept_in_their_order():
+    column = learned(["mild", "none"], declarations=declared(ordinal={"c": ["none", "mild", "hi"]}))
+    assert column == Column("c", 0, "ordinal", ("none", "mild", "hi"))
+
+
+def test_levels_of_an_ordered_dtype_are_kept_in_their_order():
+    dtype = pd.CategoricalDtype(["none", "mild", "severe"], ordered=True)
+    assert learned(["severe", "none"], dtype=dtype).levels == ("none", "mild", "severe")
+
+
+def test_intervals_are_levels_in_writing():
+    ages = pd.cut(pd.Series([61, 72, 85]), [60, 70, 80, 90])
+    assert learned(ages).levels == ("(60, 70]", "(70, 80]", "(80, 90]")
+
+
+@pytest.mark.parametrize("levels", [[], ["a", "a"], ["a", "a "], [["a"]], [None, "a"], "ab"])
+def test_levels_without_order_are_refused(levels):
+    with pytest.raises(TableError, match="ordinal column 'c' must be a list of strings or numbers"):
+        learned(["a"], declarations=declared(ordinal={"c": levels}))
+
+
+def test_categories_are_those_of_the_training_rows_sorted():
+    dtype = pd.CategoricalDtype(["M", "F", "X"])
+    assert learned(["M", "F", "M"], dtype=dtype).levels == ("F", "M")
+    assert learned([2, "b", 1, "a"], declarations=declared(categorical=["c"])).levels == (
+        1, 2, "a", "b",
+    )  # fmt: skip
+
+
+def test_rare_categories_share_the_last_slot():
+    column = learned(list("aaabbbccd"), max_levels=3)
+    assert column.levels == ("a", "b")
+    assert column.has_other
+    assert column.n_slots == 3
+
+
+def test_ties_among_rare_categories_do_not_depend_on_the_order_of_rows():
+    cells = list("dcbaa")
+    forth, back = learned(cells, max_levels=3), learned(cells[::-1], max_levels=3)
+    assert forth.levels == back.levels == ("a", "b")
+
+
+def test_names_of_numbered_columns_begin_with_x():
+    assert column_names(pd.RangeIndex(2)) == ["x0", "x1"]
+    assert column_names(["age", "sex"]) == ["age", "sex"]
+
+
+@pytest.mark.parametrize("labels", [["age", "sex", "age"], [0, "x0"]])
+def test_two_columns_of_one_name_are_refused(labels):
+    with pytest.raises(TableError, match=r"a name of its own.*more than once.*Rename or drop"):
+        column_names(labels)
+
+
+def test_a_declared_column_must_be_in_the_table():
+    with pytest.raises(TableError, match="'weight', absent from it"):
+        declared(numeric=["weight"])
+
+
+def test_a_column_may_be_declared_once():
+    with pytest.raises(TableError, match=r"declared once.*'c' more than once"):
+        declared(numeric=["c"], text=["c"])
+
+
+def test_numbered_columns_may_be_declared_by_number():
+    assert declared(categorical=[0]).kinds == {"x0": "categorical"}
+
+
+def test_columns_that_cannot_help_are_remarked_on():
+    frame = pd.DataFrame(
+        {"site": list("aab"), "patient": ["p1", "p2", "p3"], "gone": [None, None, None]}
+    )
+    columns = [
+        learn_column(frame[name], name, place, NOTHING, 2) for place, name in enumerate(frame)
+    ]
+    missing, identifier = odd_columns(frame, columns)
+    assert missing.startswith("Column 'gone' is missing for every training subject")
+    assert identifier.startswith("Column 'patient' has another category for every")
