@@ -10,8 +10,6 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["RULES", "DiagnosticRule", "diagnostic_columns", "normalised"]
-
 VISIT_OR_SUM = (
     r"(_(bl|sc|base(line)?|screening|visit\d*|(m|v|y|w)\d+|\d+|on|off|total|tot|sum|score|raw))*"
 )
@@ -19,29 +17,15 @@ VISIT_OR_SUM = (
 
 @dataclass(frozen=True)
 class DiagnosticRule:
-    """One instrument and the names its columns bear.
+    """One instrument and the names its columns bear."""
 
-    Parameters
-    ----------
-    pattern : str
-        Regular expression that the whole name must match, in lower case, other characters
-        than letters and digits read as ``_``. Endings which name a visit or a sum are
-        allowed after it.
-    instrument : str
-        What the column holds.
-    reason : str
-        Why it carries the diagnosis.
-    cohorts : tuple of str
-        Where the spelling is found.
-    company : str, default=""
-        Expression that another column of the table must match too, for names that are
-        ambiguous alone.
-    """
-
+    # regular expression that the whole name must match, in lower case, other characters than
+    # letters and digits read as ``_``. Endings which name a visit or a sum are allowed after it
     pattern: str
-    instrument: str
-    reason: str
-    cohorts: tuple[str, ...]
+    instrument: str  # what the column holds
+    reason: str  # why it carries the diagnosis
+    cohorts: tuple[str, ...]  # where the spelling is found
+    # expression that another column of the table must match too, for names that are ambiguous alone
     company: str = ""
 
     def holds(self, name: str, table: Sequence[str]) -> bool:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from adestim._support.files import make_private, write_whole
 
-__all__ = ["remembered_digest", "user_cache"]
-
 # A file changed this recently, in s, may change again within one tick of its disk's clock.
 FRESH = 2.0
 
@@ -20,26 +18,7 @@ _KNOWN: dict[tuple, str] = {}
 
 
 def remembered_digest(path: str | Path, folder: Path | None = None) -> str:
-    """Return the SHA-256 of a file; it is read once for a path, size and time of change.
-
-    Parameters
-    ----------
-    path : str or path-like
-        The file.
-    folder : Path or None, default=None
-        Where digests are remembered, for other processes too; None for :func:`user_cache`. Where
-        it cannot be written, this process remembers alone.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be read.
-    """
+    """Return the SHA-256 of a file; it is read once for a path, size and time of change."""
     path = Path(path).expanduser().resolve()
     state = state_of(path)
     folder = user_cache() if folder is None else folder
@@ -57,14 +36,7 @@ def remembered_digest(path: str | Path, folder: Path | None = None) -> str:
 
 
 def user_cache() -> Path | None:
-    """Return the folder in which digests of weights are remembered for this user.
-
-    Returns
-    -------
-    Path or None
-        ``adestim/files`` below ``XDG_CACHE_HOME``, or below ``~/.cache``; None where the user has
-        no home.
-    """
+    """Return the folder in which digests of weights are remembered for this user."""
     named = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     with suppress(RuntimeError):
         return Path(named).expanduser() / "adestim" / "files"

@@ -1,7 +1,5 @@
 """Parameters that several classes share, described once."""
 
-__all__ = ["fill_docs"]
-
 FRAGMENTS = {
     "foundation": """weights : str, path-like or None, default=None
         Weights of a foundation model: path of its file or folder. None: those that

@@ -12,20 +12,12 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-__all__ = ["DAY", "is_abandoned", "make_private", "write_whole"]
-
 DAY = 86400
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(?P<machine>[0-9a-f]{8})\.(?P<process>\d{1,9})\.tmp")
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it, for its owner alone; those that are there stay.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder. What is made has mode 0700, whatever the umask.
-    """
+    """Make a folder, and those above it, for its owner alone; those that are there stay."""
     if folder.is_dir():
         return
     make_private(folder.parent)
@@ -40,20 +32,6 @@ def write_whole(
     """Write a file under a temporary name and give it its own when it is whole.
 
     Nothing waits for the disk: after a loss of power a file may be damaged.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its mode is 0600, whatever the umask.
-    content : bytes
-        What it holds.
-    stays : callable
-        Tells whether a file that has the name already keeps it. By default it is replaced.
-
-    Raises
-    ------
-    OSError
-        When the disk is full or the folder cannot be written; nothing remains of the new file.
     """
     temporary = path.with_name(f".{uuid.uuid4().hex}.{this_machine()}.{os.getpid()}.tmp")
     try:
@@ -77,19 +55,7 @@ def give_name(temporary: Path, path: Path, stays: Callable[[Path], bool]) -> Non
 
 
 def is_abandoned(path: Path, now: float) -> bool:
-    """Tell whether a temporary file of ours was left by a process that is no more.
-
-    Parameters
-    ----------
-    path : Path
-        Any file.
-    now : float
-        Seconds since the epoch. A file of another machine is abandoned after a day.
-
-    Returns
-    -------
-    bool
-    """
+    """Tell whether a temporary file of ours was left by a process that is no more."""
     name = TEMPORARY.fullmatch(path.name)
     if name is None:
         return False

@@ -7,8 +7,6 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["own_groups"]
-
 # Where rows repeat more often than this, the table is too coarse for sameness to mean anything.
 REPEATS_OF_A_COARSE_TABLE = 4
 

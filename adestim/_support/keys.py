@@ -19,38 +19,9 @@ import joblib
 import numpy as np
 import pandas as pd
 
-__all__ = ["content_key"]
-
 
 def content_key(*parts: Any) -> str:
-    """Return the key of what is made from some parts: equal for equal content.
-
-    Parameters
-    ----------
-    *parts : object
-        Numbers, str, arrays, frames, images, and dataclasses, lists and mappings of them; anything
-        else that pickles. Fields by which a dataclass is not compared do not count. Files are not
-        read but for an image's values: a path is a str.
-
-    Returns
-    -------
-    str
-        40 hexadecimal digits.
-
-    Raises
-    ------
-    pickle.PicklingError
-        When a part is of no type that is known here, and does not pickle: a lambda, for instance.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim._support.keys import content_key
-    >>> content_key("smri", np.arange(3)) == content_key("smri", np.array([0, 1, 2]))
-    True
-    >>> content_key(1) == content_key(1.0)
-    False
-    """
+    """Return the key of what is made from some parts: equal for equal content."""
     digest = hashlib.sha256()
     for piece in walk(parts):
         digest.update(piece)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["positive_of"]
-
 CONTROLS = frozenset(
     ("cn", "nc", "hc", "nl", "smci", "stable", "normal", "control", "controls", "healthy")
 )
@@ -20,23 +18,6 @@ def positive_of(classes: Sequence[Any]) -> Any:
     last of the sorted two would be the controls, and sensitivity that of finding them. Functions
     that are handed a column of probabilities take the last of the sorted two nevertheless, as
     scikit-learn does, since they cannot know which column it is.
-
-    Parameters
-    ----------
-    classes : sequence of labels
-        The classes, sorted.
-
-    Returns
-    -------
-    label
-        The one beside controls (CN, NC, HC, NL, sMCI, stable, normal, healthy, control, in capitals
-        or not); the last where neither or both are, and of more than two classes.
-
-    Examples
-    --------
-    >>> from adestim._support.positive_class import positive_of
-    >>> positive_of(["AD", "CN"]), positive_of(["pMCI", "sMCI"]), positive_of([0, 1])
-    ('AD', 'pMCI', 1)
     """
     healthy = [str(label).casefold().removeprefix(HEALTHY) in CONTROLS for label in classes]
     return classes[0] if healthy == [False, True] else classes[-1]

@@ -7,34 +7,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-__all__ = ["Bar", "progress_bar", "shown"]
-
 
 def progress_bar(total: int | None, title: str, unit: str, verbose: Any) -> Bar:
-    """Return a bar that is moved by hand.
-
-    Parameters
-    ----------
-    total : int or None
-        Number of steps; None where it is not known.
-    title : str
-        What stands before the bar.
-    unit : str
-        What a step is.
-    verbose : bool or int
-        Whether to show it. Where standard error is a file or a pipe nothing is shown, but
-        notebooks have bars of their own.
-
-    Returns
-    -------
-    Bar
-
-    Examples
-    --------
-    >>> from adestim._support.progress import progress_bar
-    >>> with progress_bar(2, "mri", "epoch", verbose=0) as bar:
-    ...     bar.advance(train=0.7)
-    """
+    """Return a bar that is moved by hand."""
     return Bar(tqdm(total=total, **settings(title, unit, verbose)))
 
 
@@ -46,29 +21,7 @@ def shown(
     total: int | None = None,
     initial: int = 0,
 ) -> Iterable:
-    """Return items behind a bar that moves as they are taken.
-
-    Parameters
-    ----------
-    items : iterable
-        What is iterated over.
-    title, unit, verbose : object
-        As for :func:`progress_bar`.
-    total : int or None, default=None
-        Number of items, where they have no length.
-    initial : int, default=0
-        Where the bar starts.
-
-    Returns
-    -------
-    iterable
-
-    Examples
-    --------
-    >>> from adestim._support.progress import shown
-    >>> list(shown("ab", "letters", "letter", verbose=0))
-    ['a', 'b']
-    """
+    """Return items behind a bar that moves as they are taken."""
     return tqdm(items, total=total, initial=initial, **settings(title, unit, verbose))
 
 
@@ -79,27 +32,13 @@ def settings(title: str, unit: str, verbose: Any) -> dict[str, Any]:
 
 
 class Bar:
-    """A bar that is moved by hand; a copy that went through a pickle shows nothing.
-
-    Parameters
-    ----------
-    bar : tqdm or None
-        The bar itself.
-    """
+    """A bar that is moved by hand; a copy that went through a pickle shows nothing."""
 
     def __init__(self, bar: Any):
         self._bar = bar
 
     def advance(self, n_steps: int = 1, **numbers: float | None) -> None:
-        """Move on.
-
-        Parameters
-        ----------
-        n_steps : int, default=1
-            Number of steps.
-        **numbers : float or None
-            What stands behind the bar; those that are None are left out.
-        """
+        """Move on."""
         if self._bar is None:
             return
         known = {name: f"{value:.4f}" for name, value in numbers.items() if value is not None}

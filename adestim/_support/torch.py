@@ -9,26 +9,9 @@ import torch
 
 from adestim.exceptions import DeviceMemoryError, InputError
 
-__all__ = ["autocast", "choose_device", "memory_of", "seeded"]
-
 
 def choose_device(device: str) -> torch.device:
-    """Return the device to compute on.
-
-    Parameters
-    ----------
-    device : str
-        ``"auto"`` for a CUDA GPU where there is one, else the CPU; or any name torch knows.
-
-    Returns
-    -------
-    torch.device
-
-    Raises
-    ------
-    InputError
-        When a GPU is asked for and there is none, or torch does not know the name.
-    """
+    """Return the device to compute on."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -82,24 +65,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def memory_of(
     device: torch.device | str, doing: str, *, got: str | None = None, remedy: str
 ) -> Iterator[None]:
-    """Say, where a GPU's memory runs out inside the block, what asked for it and what helps.
-
-    Parameters
-    ----------
-    device : torch.device or str
-        The GPU.
-    doing : str
-        What is done in the block, as the subject of "needs more memory than the GPU has".
-    got : str, default=None
-        The settings it was asked to be done with.
-    remedy : str
-        What the user can do.
-
-    Raises
-    ------
-    DeviceMemoryError
-        When memory runs out.
-    """
+    """Say, where a GPU's memory runs out inside the block, what asked for it and what helps."""
     try:
         yield
     except torch.OutOfMemoryError as error:

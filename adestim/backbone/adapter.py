@@ -12,24 +12,15 @@ from adestim.backbone.quantization import require_whole_weight
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import MissingDependencyError
 
-__all__ = ["Adapter", "adapted_spec", "apply_adapter", "unadapted_spec"]
-
 KINDS = ("weight", "down", "up")
 
 
 @dataclass(frozen=True, eq=False)
 class Adapter:
-    """Weights that phase 1 trained.
+    """Weights that phase 1 trained."""
 
-    Parameters
-    ----------
-    weight : mapping of str to Tensor
-        Parameters that take the place of the model's, by name.
-    down, up : mapping of str to Tensor
-        Factors of low-rank updates by layer; the layer's weight becomes ``weight + up @ down``.
-    """
-
-    weight: Mapping[str, Tensor]
+    weight: Mapping[str, Tensor]  # parameters that take the place of the model's, by name
+    # factors of low-rank updates by layer; the layer's weight becomes ``weight + up @ down``
     down: Mapping[str, Tensor]
     up: Mapping[str, Tensor]
 
@@ -66,19 +57,7 @@ def safetensors_torch():
 
 
 def adapted_spec(spec: BackboneSpec, adapter: Adapter) -> BackboneSpec:
-    """Return the name tag of an adapted model; its digest covers weights and adapter.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        Name tag of the frozen model.
-    adapter : Adapter
-        What phase 1 changed.
-
-    Returns
-    -------
-    BackboneSpec
-    """
+    """Return the name tag of an adapted model; its digest covers weights and adapter."""
     content = adapter.to_bytes()
     return replace(
         spec,
@@ -95,20 +74,7 @@ def unadapted_spec(spec: BackboneSpec) -> BackboneSpec:
 
 
 def apply_adapter(model: nn.Module, adapter: Adapter) -> None:
-    """Give a model the weights that phase 1 trained.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A skeleton; parameters are exchanged in it, shared ones are not touched.
-    adapter : Adapter
-        What phase 1 changed.
-
-    Raises
-    ------
-    InputError
-        When a weight that it changed is quantised in the model.
-    """
+    """Give a model the weights that phase 1 trained."""
     for name, value in adapter.weight.items():
         exchange(model, name, value)
     for name, down in adapter.down.items():

@@ -10,32 +10,13 @@ from torch.nn import functional as F
 
 from adestim.exceptions import InputError
 
-__all__ = ["CLOSED", "Attention", "heads_of", "log_mask_of", "masked_attention"]
-
 # A finite stand-in for minus infinity: exp() of it is 0, and no row can become NaN.
 CLOSED = -1e4
 HEAD_PADDING = 8
 
 
 def heads_of(width: int, n_heads: int) -> int:
-    """Return a number of attention heads, which must divide a width.
-
-    Parameters
-    ----------
-    width : int
-        Width of the tokens.
-    n_heads : int
-        Number of heads.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InputError
-        When the heads would not be of equal width.
-    """
+    """Return a number of attention heads, which must divide a width."""
     if n_heads < 1 or width % n_heads:
         raise InputError(
             "The number of attention heads must divide the width of the tokens",

@@ -15,42 +15,11 @@ from torch.utils.checkpoint import checkpoint
 
 from adestim.exceptions import InputError
 
-__all__ = ["BlockRunner"]
-
 Arguments = Callable[[Tensor, Tensor | None], tuple]
 
 
 class BlockRunner(nn.Module):
-    """Runs blocks, and knows before which of them auxiliary tokens join.
-
-    Attributes
-    ----------
-    block_list : str
-        Dotted name of the list of blocks before which auxiliary tokens may join; empty where they
-        join at the input alone.
-    join_at : int
-        Number of blocks that own tokens pass alone.
-    gradient_checkpointing : bool
-        Whether activations are made again in the backward pass.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from adestim.backbone.blocks import BlockRunner
-    >>> class Adds(torch.nn.Module):
-    ...     def forward(self, tokens, log_mask):
-    ...         return tokens + 1
-    >>> class Model(BlockRunner):
-    ...     block_list = "blocks"
-    ...
-    ...     def __init__(self):
-    ...         super().__init__()
-    ...         self.blocks = torch.nn.ModuleList(Adds() for _ in range(3))
-    >>> model = Model()
-    >>> model.join_before(2)
-    >>> model.run_blocks(torch.zeros(1, 4, 1), None, n_own=3).flatten().tolist()
-    [3.0, 3.0, 3.0, 1.0]
-    """
+    """Runs blocks, and knows before which of them auxiliary tokens join."""
 
     block_list: str = ""
     join_at: int = 0

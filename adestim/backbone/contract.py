@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from adestim.backbone.blocks import BlockRunner
-from adestim.backbone.weights.checkpoint import file_digest, load_strict, read_state
+from adestim.backbone.weights.checkpoint import load_strict, read_state
+from adestim.backbone.weights.files import file_digest
 from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
-
-__all__ = ["Backbone"]
 
 LARGE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
 

@@ -21,8 +21,6 @@ from torch import Tensor
 from adestim.backbone.contract import Backbone
 from adestim.exceptions import InputError
 
-__all__ = ["EmbeddedSubjects", "embed_once", "limit_embedded"]
-
 LIMIT = 2**30
 # Subjects that are asked for by turns must not push each other out before their turn comes.
 IDLE = 10
@@ -31,21 +29,11 @@ LARGEST_NUMBER = 4
 
 @dataclass(eq=False)
 class Kept:
-    """One subject's embedded tokens.
+    """One subject's embedded tokens."""
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (T, width)
-        On the CPU.
-    source : weakref.ref or None
-        The array that they were made of; None where its name alone tells.
-    asked : int
-        When they were last asked for.
-    """
-
-    tokens: Tensor
-    source: weakref.ref | None
-    asked: int
+    tokens: Tensor  # (T, width); on the CPU
+    source: weakref.ref | None  # the array that they were made of; None where its name alone tells
+    asked: int  # when they were last asked for
 
     @property
     def size(self) -> int:
@@ -58,24 +46,6 @@ class EmbeddedSubjects:
 
     Where it is full, tokens that nobody has asked for in a long while make room; others stay, and
     new ones are not taken in.
-
-    Parameters
-    ----------
-    limit : int
-        Bytes that it may hold; 0 for nothing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import torch
-    >>> from adestim.backbone.embedded import EmbeddedSubjects
-    >>> embedded, volume = EmbeddedSubjects(limit=100), np.zeros((4, 4))
-    >>> embedded.keep("model", volume, torch.ones(2, 3))
-    >>> embedded.find("model", volume).shape
-    torch.Size([2, 3])
-    >>> del volume
-    >>> embedded.size
-    0
     """
 
     def __init__(self, limit: int):
@@ -89,16 +59,7 @@ class EmbeddedSubjects:
     def find(self, model: Hashable, source: Any) -> Tensor | None:
         """Return a subject's tokens, None where they are not kept.
 
-        Parameters
-        ----------
-        model : hashable
-            What decides the tokens, beside the subject.
-        source : ndarray or StoredArray
-            The subject's input: an array is known by its identity, one in a file by its value.
-
-        Returns
-        -------
-        Tensor of shape (T, width) or None
+        -> (T, width).
         """
         with self._lock:
             self._n_asked += 1
@@ -113,14 +74,7 @@ class EmbeddedSubjects:
     def keep(self, model: Hashable, source: Any, tokens: Tensor) -> None:
         """Keep a subject's tokens where there is room.
 
-        Parameters
-        ----------
-        model : hashable
-            As in :meth:`find`.
-        source : ndarray or StoredArray
-            As in :meth:`find`.
-        tokens : Tensor of shape (T, width)
-            On the CPU.
+        tokens (T, width).
         """
         key = model, name_of(source)
         with self._lock:
@@ -202,22 +156,7 @@ def embed_once(
 
     A subject is embedded by itself, so that its tokens do not depend on who else was known.
 
-    Parameters
-    ----------
-    model : hashable
-        What decides the tokens, beside the subject.
-    body : Backbone
-        The model.
-    embed : callable
-        Embeds inputs, (B, ...) to (B, T, width).
-    inputs : Tensor of shape (B, ...)
-        Collated inputs.
-    sources : sequence of (ndarray or StoredArray)
-        What each subject's input was made of; empty where that is not known.
-
-    Returns
-    -------
-    Tensor of shape (B, T, width)
+    inputs (B, ...) -> (B, T, width).
     """
     if len(sources) != len(inputs) or not is_worth_keeping(body, inputs):
         return embed(inputs)

@@ -16,8 +16,6 @@ from adestim.backbone.contract import Backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec, Encoding, read_array
 
-__all__ = ["encode_frozen", "pool_backbone", "run_backbone"]
-
 # Of a model for which memory ran out: the values of the subject at which it did, and how many such
 # subjects are tried at a time since.
 _ROOM: WeakKeyDictionary[Backbone, tuple[int, int]] = WeakKeyDictionary()
@@ -33,35 +31,7 @@ def encode_frozen(
     title: str | None = None,
     keep: Callable[[int, Encoding], Encoding] | None = None,
 ) -> list[Encoding | None]:
-    """Encode every subject with the frozen model that a spec names.
-
-    Parameters
-    ----------
-    inputs : sequence of (ndarray, StoredArray or None)
-        Model-ready inputs; None where the modality is missing.
-    spec : BackboneSpec
-        The model.
-    device : str, default="auto"
-        Where to compute.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the forward pass.
-    batch_size : int, default=4
-        Subjects a batch.
-    title : str or None, default=None
-        Title of a progress bar; None for none.
-    keep : callable or None, default=None
-        Takes a row and its encoding as soon as it is made, and returns what stands for it.
-
-    Returns
-    -------
-    list of (Encoding or None)
-
-    Raises
-    ------
-    DeviceMemoryError
-        When the GPU's memory does not suffice for a single subject. A batch that is too large is
-        halved, and so are, from then on, the model's batches of inputs of that size.
-    """
+    """Encode every subject with the frozen model that a spec names."""
     where = choose_device(device)
     encodings: list[Encoding | None] = [None] * len(inputs)
     model = load_backbone(spec, where, PRECISIONS[precision]) if any_input(inputs) else None
@@ -146,17 +116,7 @@ def batches_by_size(inputs: Sequence[np.ndarray | None], batch_size: int) -> Ite
 def run_backbone(model: Backbone, inputs: Tensor) -> tuple[Tensor, np.ndarray]:
     """Return encoded tokens (B, T, width_out) and which of them are readable (B, T).
 
-    Parameters
-    ----------
-    model : Backbone
-        The model.
-    inputs : Tensor of shape (B, ...)
-        Collated inputs.
-
-    Returns
-    -------
-    tokens : Tensor of shape (B, T, width_out)
-    mask : ndarray of shape (B, T), dtype bool
+    inputs (B, ...) -> tokens (B, T, width_out), mask (B, T).
     """
     tokens, own = encoded(model, inputs)
     return tokens, model.readable(own).cpu().numpy()
@@ -165,16 +125,7 @@ def run_backbone(model: Backbone, inputs: Tensor) -> tuple[Tensor, np.ndarray]:
 def pool_backbone(model: Backbone, inputs: Tensor) -> Tensor:
     """Return pooled vectors (B, width_out).
 
-    Parameters
-    ----------
-    model : Backbone
-        The model.
-    inputs : Tensor of shape (B, ...)
-        Collated inputs.
-
-    Returns
-    -------
-    Tensor of shape (B, width_out)
+    inputs (B, ...) -> (B, width_out).
     """
     return model.pool(*encoded(model, inputs))
 

@@ -13,8 +13,6 @@ from adestim.backbone.registry import (
     require_modality,
 )
 
-__all__ = ["list_backbones"]
-
 # Beside the longest name, a column of so many letters fits into a terminal of 80.
 WIDEST_COLUMN = 30
 

@@ -19,8 +19,6 @@ from adestim.backbone.registry import class_named, known_card
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError
 
-__all__ = ["PRECISIONS", "load_backbone", "skeleton"]
-
 PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 N_ADAPTED_KEPT = 2
 
@@ -171,17 +169,6 @@ def adapted(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) 
 
 
 def skeleton(model: Backbone) -> Backbone:
-    """Return a copy of the modules that shares every weight and buffer with the original.
-
-    Parameters
-    ----------
-    model : Backbone
-        The shared model.
-
-    Returns
-    -------
-    Backbone
-        Layers may be exchanged in it; never call ``to`` or ``requires_grad_`` on it.
-    """
+    """Return a copy of the modules that shares every weight and buffer with the original."""
     shared = [*model.parameters(), *model.buffers(), *packed_states(model)]
     return copy.deepcopy(model, memo={id(item): item for item in shared})

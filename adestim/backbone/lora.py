@@ -19,33 +19,19 @@ from adestim.backbone.loading import load_backbone, skeleton
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError, MissingDependencyError
 
-__all__ = ["AdaptedBackbone", "LoRASettings", "add_lora", "lora_targets", "low_rank_updates"]
-
 ADAPTER = "default"
 
 
 @dataclass(frozen=True)
 class LoRASettings:
-    """How a backbone is adapted.
+    """How a backbone is adapted."""
 
-    Parameters
-    ----------
-    rank : int, default=8
-        Rank of the update of each layer; 0 leaves the body frozen.
-    alpha : float, default=16.0
-        The update is scaled by ``alpha / rank``.
-    dropout : float, default=0.0
-        Dropout before the adapters.
-    targets : tuple of str or None, default=None
-        Ends of the names of the layers to adapt; None for the backbone's own choice.
-    full : bool, default=False
-        Whether all weights are trained, in a copy of the body, instead of adapters.
-    """
-
-    rank: int = 8
-    alpha: float = 16.0
-    dropout: float = 0.0
+    rank: int = 8  # rank of the update of each layer; 0 leaves the body frozen
+    alpha: float = 16.0  # the update is scaled by ``alpha / rank``
+    dropout: float = 0.0  # dropout before the adapters
+    # ends of the names of the layers to adapt; None for the backbone's own choice
     targets: tuple[str, ...] | None = None
+    # whether all weights are trained, in a copy of the body, instead of adapters
     full: bool = False
 
     def __post_init__(self):
@@ -62,22 +48,7 @@ class LoRASettings:
 
 
 def lora_targets(given: Any) -> tuple[str, ...] | None:
-    """Return the ends of names that are asked for; one may be given by itself.
-
-    Parameters
-    ----------
-    given : str, sequence of str or None
-        What the user asks for.
-
-    Returns
-    -------
-    tuple of str or None
-
-    Raises
-    ------
-    InputError
-        When it is something else.
-    """
+    """Return the ends of names that are asked for; one may be given by itself."""
     if given is None or isinstance(given, str):
         return None if given is None else (given,)
     if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
@@ -94,21 +65,6 @@ class AdaptedBackbone(nn.Module):
 
     Pickled or copied, it holds the adapters alone: the frozen weights are found again by the spec.
     Its body stays in evaluation mode, batch norms and dropout included, whatever mode it is put in.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The model.
-    settings : LoRASettings
-        The adapters.
-    device : torch.device
-        Where the frozen weights are.
-    dtype : torch.dtype, default=torch.float32
-        Their precision; adapters are float32.
-    gradient_checkpointing : bool, default=False
-        Whether activations are made again in the backward pass.
-    join_at : int, default=0
-        Number of blocks that own tokens pass before auxiliary ones join them.
     """
 
     def __init__(
@@ -149,16 +105,7 @@ class AdaptedBackbone(nn.Module):
     def embed_subjects(self, inputs: Tensor, sources: Sequence[Any]) -> Tensor:
         """Embed subjects; those whose tokens are known are not embedded again.
 
-        Parameters
-        ----------
-        inputs : Tensor of shape (B, ...)
-            Collated inputs.
-        sources : sequence of (ndarray or StoredArray)
-            What each subject's was made of; empty where that is not known.
-
-        Returns
-        -------
-        Tensor of shape (B, T, width)
+        inputs (B, ...) -> (B, T, width).
         """
         spec, settings, device, dtype, *_ = self.recipe
         if settings.full:
@@ -225,22 +172,7 @@ def train_all(model: Backbone) -> None:
 
 
 def add_lora(model: Backbone, settings: LoRASettings) -> None:
-    """Put adapters into a model, in place; its output does not change.
-
-    Parameters
-    ----------
-    model : Backbone
-        A skeleton: the layers are exchanged, their frozen weights are not touched.
-    settings : LoRASettings
-        The adapters. Their first factor is drawn from torch's generator, the second is zero.
-
-    Raises
-    ------
-    InputError
-        When no layer bears one of the names.
-    MissingDependencyError
-        When peft is not installed.
-    """
+    """Put adapters into a model, in place; its output does not change."""
     model.requires_grad_(False)
     targets = settings.targets or tuple(model.lora_targets)
     if settings.rank == 0 or not targets:
@@ -285,19 +217,7 @@ def linear_layers(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
 def low_rank_updates(model: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield the adapters of a model.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A model that :func:`add_lora` has changed.
-
-    Yields
-    ------
-    name : str
-        Name of the layer.
-    down : Tensor of shape (rank, n_in)
-        First factor.
-    up : Tensor of shape (n_out, rank)
-        Second factor, scale included: the layer's weight becomes ``weight + up @ down``.
+    -> down (rank, n_in), up (n_out, rank).
     """
     for name, layer in model.named_modules():
         factors = getattr(layer, "lora_A", None)

@@ -7,26 +7,9 @@ from collections.abc import Mapping
 
 from adestim.exceptions import InputError
 
-__all__ = ["cohort_name", "names_cohort"]
-
 
 def cohort_name(cohort: str | Mapping[str, object]) -> str:
-    """Return the name of a cohort.
-
-    Parameters
-    ----------
-    cohort : str or Bunch
-        Name of the cohort, or what a loader returned, which has a ``name``.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        When the cohort has no name.
-    """
+    """Return the name of a cohort."""
     name = cohort if isinstance(cohort, str) else cohort.get("name", "")
     if not re.search("[a-z]", str(name).casefold()):
         raise InputError(
@@ -38,25 +21,7 @@ def cohort_name(cohort: str | Mapping[str, object]) -> str:
 
 
 def names_cohort(text: str, name: str) -> bool:
-    """Tell whether a text names a study, whatever its phase or release.
-
-    Parameters
-    ----------
-    text : str
-        What a model was trained on, for instance.
-    name : str
-        Name of the study.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> from adestim.backbone.pretraining_cohorts import names_cohort
-    >>> names_cohort("UK Biobank, OASIS-3", "OASIS")
-    True
-    """
+    """Tell whether a text names a study, whatever its phase or release."""
     words = re.findall("[a-z0-9]+", name.casefold())
     while len(words) > 1 and words[-1].isdigit():
         words.pop()

@@ -10,39 +10,14 @@ from torch import Tensor, nn
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
 
-__all__ = ["packed_states", "quantization_of", "require_gpu", "require_whole_weight"]
-
 
 def quantization_of(spec: BackboneSpec) -> str | None:
-    """Return in how many bits a model is loaded, None for as many as its file has.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        Name tag of the model.
-
-    Returns
-    -------
-    {"8bit", "4bit"} or None
-    """
+    """Return in how many bits a model is loaded, None for as many as its file has."""
     return dict(spec.option("architecture", ())).get("quantization")
 
 
 def require_gpu(spec: BackboneSpec, device: torch.device | str) -> None:
-    """Refuse to put a quantised model elsewhere than on a CUDA GPU.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        Name tag of the model.
-    device : torch.device or str
-        Where it is to be put.
-
-    Raises
-    ------
-    InputError
-        When the model is quantised and the device is none.
-    """
+    """Refuse to put a quantised model elsewhere than on a CUDA GPU."""
     if quantization_of(spec) is None or torch.device(device).type == "cuda":
         return
     raise InputError(
@@ -54,20 +29,7 @@ def require_gpu(spec: BackboneSpec, device: torch.device | str) -> None:
 
 
 def require_whole_weight(name: str, weight: Tensor) -> None:
-    """Refuse a weight that is packed, whose numbers mean nothing by themselves.
-
-    Parameters
-    ----------
-    name : str
-        Its name in the model.
-    weight : Tensor
-        The weight.
-
-    Raises
-    ------
-    InputError
-        When it holds no floating-point numbers.
-    """
+    """Refuse a weight that is packed, whose numbers mean nothing by themselves."""
     if not weight.is_floating_point():
         raise InputError(
             "Weights that phase 1 changed take the place of floating-point weights",
@@ -82,16 +44,6 @@ def packed_states(model: nn.Module) -> list[Any]:
 
     The first forward pass of a layer takes the scales from the weight, so that a copy of the layer
     with the same weight and a state of its own would read packed numbers as plain ones.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        Any model.
-
-    Returns
-    -------
-    list
-        One state a quantised layer that has one.
     """
     layers = [layer for layer in model.modules() if hasattr(layer, "state")]
     return [

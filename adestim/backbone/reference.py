@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from adestim.backbone.attention import Attention
 from adestim.backbone.contract import Backbone
 
-__all__ = ["ReferenceBackbone"]
-
 
 class ReadingBlock(nn.Module):
     """A pre-norm block in which one token reads all others, itself included."""

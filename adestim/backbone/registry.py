@@ -13,16 +13,6 @@ from typing import Any
 
 from adestim.exceptions import InputError
 
-__all__ = [
-    "BackboneCard",
-    "class_named",
-    "find_card",
-    "known_card",
-    "names_like",
-    "register_backbone",
-    "registered_cards",
-]
-
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
 HOME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 MOST_SUGGESTIONS = 3

@@ -12,8 +12,6 @@ from adestim._support.words import first_names
 from adestim.datasets.tables.cells import text_of
 from adestim.exceptions import InputError
 
-__all__ = ["FlowTable", "as_cohort", "modality_columns"]
-
 STEP_COLUMNS = ["step", "n_before", "n_excluded", "reason"]
 EXCLUDED_COLUMNS = ["subject", "step", "reason"]
 PATH_COLUMNS = ("t1w", "bold", "roi_series", "confounds")
@@ -203,31 +201,7 @@ def chosen_subjects(subjects: Iterable[str] | pd.Series) -> list[str]:
 def modality_columns(
     frame: pd.DataFrame, clinical: Iterable[str] = (), diagnostic: Iterable[str] = ()
 ) -> dict[str, list[str]]:
-    """Sort a frame's columns by the extractor that reads them.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        One row a subject, columns named as in :func:`adestim.datasets.make_cohort`.
-    clinical : iterable of str, default=()
-        Columns that describe the patient without making the diagnosis.
-    diagnostic : iterable of str, default=()
-        Scores that make the diagnosis.
-
-    Returns
-    -------
-    dict of str to list of str
-        ``smri``, ``fmri``, ``clinical``, ``diagnostic`` and ``genetics``: those of the columns that
-        the frame has.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.datasets.cohort import modality_columns
-    >>> frame = pd.DataFrame(columns=["t1w", "roi_series", "age", "mmse", "apoe"])
-    >>> modality_columns(frame, clinical=["age"], diagnostic=["mmse"])["fmri"]
-    ['roi_series']
-    """
+    """Sort a frame's columns by the extractor that reads them."""
     # A run is read rather than its series where there are both, as in make_cohort.
     series = "bold" if "bold" in frame else "roi_series"
     wanted = {
@@ -254,54 +228,7 @@ def as_cohort(
 ) -> Bunch:
     """Check the parts of a cohort against each other and lay them out.
 
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_subjects, n_columns)
-        One row a subject (at the index visit), the subject's identifier as index. Cells of images
-        are paths, or missing.
-    target : Series of str
-        Label by subject.
-    groups : Series of str
-        Person by subject: the same for a person who was enrolled twice.
-    flow : FlowTable
-        Everybody who was looked at; those it keeps are those of ``frame``.
-    site : Series of str
-        Centre or scanner by subject; may be missing.
-    description : str
-        What was read, and how labels were made.
-    name : str
-        Name of the study, as :func:`adestim.datasets.acknowledgement` knows it.
-    columns : mapping of str to sequence of str
-        Columns of ``frame`` by extractor, of :func:`modality_columns`.
-    genotype_files : sequence of str, default=()
-        Prefixes of PLINK file sets.
-
-    Returns
-    -------
-    Bunch
-        ``frame``, ``target``, ``groups``, ``flow``, ``site``, ``description``, ``name``,
-        ``columns`` and ``genotype_files``; subjects in the order of ``frame``.
-
-    Raises
-    ------
-    InputError
-        When the index is not unique strings, a part lacks a subject, a label is missing, a column
-        is not there, or somebody is gone without a row in the flow.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
-    >>> frame = pd.DataFrame({"age": [70.0, 75.0]}, index=["s1", "s2"])
-    >>> target = pd.Series(["CN", "AD"], index=frame.index)
-    >>> groups = pd.Series(frame.index, index=frame.index)
-    >>> site = pd.Series("002", index=frame.index)
-    >>> cohort = as_cohort(
-    ...     frame, target, groups, FlowTable.start(frame.index), site, "Two people.",
-    ...     name="ADNI", columns=modality_columns(frame, clinical=["age"]),
-    ... )
-    >>> cohort.columns["clinical"]
-    ['age']
+    frame (n_subjects, n_columns).
     """
     check_index(frame)
     check_flow(frame, flow)

@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["BackboneSpec", "Encoding", "encodings_frame", "is_missing", "read_array"]
-
-
 OF_THE_WEIGHTS = ("architecture", "files", "unadapted")
 
 

@@ -20,17 +20,6 @@ from adestim.encoding import BackboneSpec, Encoding, is_missing
 from adestim.encoding.tokens import SEPARATOR, TokenTable, require_a_modality, stack_tokens
 from adestim.exceptions import DataWarning, InputError
 
-__all__ = [
-    "ANONYMOUS",
-    "check_fusion_table",
-    "known_cells",
-    "modality_columns",
-    "pack_features",
-    "patterns_of",
-    "read_modalities",
-    "training_tables",
-]
-
 ANONYMOUS = "features"
 
 
@@ -39,31 +28,7 @@ def read_modalities(
 ) -> dict[str, list[Encoding | None]]:
     """Return the encodings of every modality, in the order of the columns.
 
-    Parameters
-    ----------
-    X : DataFrame of shape (n_subjects, n_columns)
-        An encodings table, a numeric frame, or both kinds of columns side by side.
-    known : collection of str, default=None
-        Names of the modalities seen in ``fit``, which tell what a column without a single
-        value stands for.
-
-    Returns
-    -------
-    dict of str to list of (Encoding or None)
-
-    Raises
-    ------
-    InputError
-        When a column holds neither encodings nor numbers, two columns of encodings bear one
-        name, or a modality seen in ``fit`` is not there.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.encoding.tables import read_modalities
-    >>> frame = pd.DataFrame({"mri__volume": [1.0, None], "csf__tau": [2.0, 3.0]})
-    >>> read_modalities(frame)
-    {'mri': [<Encoding tabular 1x1>, None], 'csf': [<Encoding tabular 1x1>, <Encoding tabular 1x1>]}
+    X (n_subjects, n_columns).
     """
     encoded = [place for place in range(X.shape[1]) if holds_encodings(X.iloc[:, place], known)]
     require_distinct([str(X.columns[place]) for place in encoded])
@@ -178,17 +143,7 @@ def require_finite(block: np.ndarray, columns: pd.Index) -> None:
 def pack_features(block: np.ndarray, names: Sequence[str]) -> list[Encoding | None]:
     """Pack numeric features as one token each; NaN is a masked token.
 
-    Parameters
-    ----------
-    block : ndarray of shape (n_subjects, n_features)
-        Values, NaN where unknown.
-    names : sequence of str
-        Names of the features, which become the tokens'.
-
-    Returns
-    -------
-    list of (Encoding or None)
-        None for a subject without a single value.
+    block (n_subjects, n_features).
     """
     spec = BackboneSpec(
         "tabular", options=(("token_names", tuple(names)), ("feature_names", ("value",)))

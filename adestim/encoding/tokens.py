@@ -11,17 +11,6 @@ import pandas as pd
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import InputError, NoModalityError
 
-__all__ = [
-    "SEPARATOR",
-    "TokenRows",
-    "TokenScaler",
-    "TokenTable",
-    "feature_moments",
-    "require_a_modality",
-    "stack_tokens",
-    "without_rows",
-]
-
 SEPARATOR = "__"
 # Standard scores beyond this are cut, so that one outlier cannot steer the training.
 LARGEST_SCORE = 6.0
@@ -29,15 +18,7 @@ LARGEST_BLOCK = 2**22
 
 
 class TokenRows:
-    """The tokens of many subjects, gathered from their encodings when they are asked for.
-
-    Parameters
-    ----------
-    cells : sequence of (Encoding or None)
-        One a subject; their tokens may lie in files.
-    n_tokens, width : int
-        Size of every subject's table; shorter ones are padded by zeros.
-    """
+    """The tokens of many subjects, gathered from their encodings when they are asked for."""
 
     def __init__(self, cells: Sequence[Encoding | None], n_tokens: int, width: int):
         self.cells = cells
@@ -63,23 +44,13 @@ class TokenRows:
 
 @dataclass(frozen=True, eq=False)
 class TokenTable:
-    """The tokens of one modality for many subjects, stacked and padded.
+    """The tokens of one modality for many subjects, stacked and padded."""
 
-    Parameters
-    ----------
-    tokens : ndarray or TokenRows of shape (n_subjects, n_tokens, width), dtype float32
-        Zero where there is no token.
-    mask : ndarray of shape (n_subjects, n_tokens), dtype bool
-        True where a token is real.
-    backbone : BackboneSpec
-        The model that made the tokens.
-    vectors : ndarray of shape (n_subjects, width_out), dtype float32, or None, default=None
-        The model's own summaries, NaN where the modality is missing; None where it has none.
-    """
-
-    tokens: np.ndarray | TokenRows
-    mask: np.ndarray
-    backbone: BackboneSpec
+    tokens: np.ndarray | TokenRows  # (n_subjects, n_tokens, width); zero where there is no token
+    mask: np.ndarray  # (n_subjects, n_tokens); true where a token is real
+    backbone: BackboneSpec  # the model that made the tokens
+    # (n_subjects, width_out); the model's own summaries, NaN where the modality is missing; None
+    # where it has none
     vectors: np.ndarray | None = None
 
     @property
@@ -116,9 +87,7 @@ class TokenTable:
         The model's own summary, where it has one. Otherwise tokens with fixed places are laid
         side by side, and others are averaged.
 
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_features), dtype float32
+        -> (n_subjects, n_features).
         """
         if self.vectors is not None:
             return self.vectors
@@ -133,28 +102,7 @@ class TokenTable:
 def stack_tokens(
     cells: Sequence[Encoding | None], modality: str, like: TokenTable | None = None
 ) -> TokenTable:
-    """Stack the encodings of one modality.
-
-    Parameters
-    ----------
-    cells : sequence of (Encoding or None)
-        One cell a subject.
-    modality : str
-        Name of the modality, for messages.
-    like : TokenTable, default=None
-        The table seen in ``fit``, whose backbone and width must be met. Needed where no
-        subject has the modality.
-
-    Returns
-    -------
-    TokenTable
-
-    Raises
-    ------
-    InputError
-        When the encodings come from different backbones or have not the tokens that theirs
-        names, or no subject has the modality and ``like`` is None.
-    """
+    """Stack the encodings of one modality."""
     known = [cell for cell in cells if cell is not None]
     if not known and like is None:
         raise NoModalityError(
@@ -225,14 +173,9 @@ def require_named_tokens(known: Sequence[Encoding], modality: str, spec: Backbon
 
 @dataclass(frozen=True, eq=False)
 class TokenScaler:
-    """Standardisation of one modality's tokens, learned on the training subjects.
+    """Standardisation of one modality's tokens, learned on the training subjects."""
 
-    Parameters
-    ----------
-    mean, scale : ndarray of shape (n_tokens, width) or (width,)
-        By place and feature where places are fixed, by feature alone otherwise.
-    """
-
+    # (n_tokens, width); by place and feature where places are fixed, by feature alone otherwise
     mean: np.ndarray
     scale: np.ndarray
 
@@ -285,14 +228,7 @@ def feature_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     A column that is never known, or does not vary, gets an infinite deviation: its standard
     scores are zero.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n_rows, n_features)
-        Values, NaN where unknown.
-
-    Returns
-    -------
-    mean, scale : ndarray of shape (n_features,)
+    features (n_rows, n_features) -> mean, scale (n_features,).
     """
     blocks = [features[part] for part in row_blocks(features)]
     count = np.maximum(sum((~np.isnan(block)).sum(axis=0) for block in blocks), 1)

@@ -12,8 +12,6 @@ import pandas as pd
 from adestim.evaluation.scores.metrics import HIGHER_IS_BETTER
 from adestim.exceptions import InputError
 
-__all__ = ["LABELS", "best_rows", "frame_to_markdown", "scores_to_latex", "scores_to_markdown"]
-
 LABELS = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -46,34 +44,7 @@ OF_MARKDOWN = {"\\": r"\\", "|": r"\|", "*": r"\*", "_": r"\_", "`": r"\`", "<":
 def scores_to_markdown(
     summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
 ) -> str:
-    """Return scores as a table in Markdown, the best of each in bold.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        A row for each estimator; columns are pairs of a score and ``"estimate"``, ``"low"`` or
-        ``"high"``.
-    scores : sequence of str, default=None
-        Which scores; None for all that the frame has.
-    digits : int, default=3
-        Decimals.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.evaluation._tables import scores_to_markdown
-    >>> columns = pd.MultiIndex.from_product([["roc_auc"], ["estimate", "low", "high"]])
-    >>> summary = pd.DataFrame([[0.8, 0.7, 0.9], [0.6, 0.5, 0.7]], ["fusion", "mri"], columns)
-    >>> print(scores_to_markdown(summary))
-    | Estimator | ROC AUC |
-    | --- | --- |
-    | fusion | **0.800** [0.700, 0.900] |
-    | mri | 0.600 [0.500, 0.700] |
-    """
+    """Return scores as a table in Markdown, the best of each in bold."""
     scores = chosen_scores(summary, scores)
     cells = score_cells(summary, scores, digits, lambda text: f"**{text}**", "–")
     return frame_to_markdown(cells, "Estimator", escape_cells=False)
@@ -87,39 +58,7 @@ def scores_to_latex(
     caption: str | None = None,
     label: str | None = None,
 ) -> str:
-    r"""Return scores as a table in LaTeX, for the package booktabs, the best of each in bold.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        As for :func:`scores_to_markdown`.
-    scores : sequence of str, default=None
-        Which scores; None for all that the frame has.
-    digits : int, default=3
-        Decimals.
-    caption : str, default=None
-        Caption, without LaTeX's commands; with one, the table is a float.
-    label : str, default=None
-        Label of the float.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.evaluation._tables import scores_to_latex
-    >>> columns = pd.MultiIndex.from_product([["f1"], ["estimate", "low", "high"]])
-    >>> print(scores_to_latex(pd.DataFrame([[0.8, 0.7, 0.9]], ["mask_only"], columns)))
-    \begin{tabular}{ll}
-    \toprule
-    Estimator & F1 \\
-    \midrule
-    mask\_only & \textbf{0.800} [0.700, 0.900] \\
-    \bottomrule
-    \end{tabular}
-    """
+    r"""Return scores as a table in LaTeX, for the package booktabs, the best of each in bold."""
     scores = chosen_scores(summary, scores)
     cells = score_cells(summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--")
     lines = [["Estimator", *map(escape_latex, cells.columns)]]
@@ -159,30 +98,7 @@ def escape_markdown(text: Any) -> str:
 
 
 def frame_to_markdown(frame: pd.DataFrame, corner: str = "", *, escape_cells: bool = True) -> str:
-    """Return a frame as a table in Markdown.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Its index becomes the first column.
-    corner : str, default=""
-        Heading of the first column.
-    escape_cells : bool, default=True
-        Whether what Markdown would read as its own is escaped in the cells.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.evaluation._tables import frame_to_markdown
-    >>> print(frame_to_markdown(pd.DataFrame({"n": {"smri": 3}}), "Modality"))
-    | Modality | n |
-    | --- | --- |
-    | smri | 3 |
-    """
+    """Return a frame as a table in Markdown."""
     cell = escape_markdown if escape_cells else str
     head = [escape_markdown(name) for name in [corner, *frame.columns]]
     rows = [[escape_markdown(name), *map(cell, row)] for name, *row in frame.itertuples(name=None)]
@@ -250,26 +166,7 @@ def cell(value: float, bounds: np.ndarray | None, digits: int, mark: Callable, n
 def best_rows(values: pd.Series, score: str, digits: int = 3) -> np.ndarray:
     """Tell which rows are best, those that look alike when rounded included.
 
-    Parameters
-    ----------
-    values : Series of shape (n_estimators,)
-        A score of every estimator.
-    score : str
-        Its name, which tells what is better.
-    digits : int, default=3
-        Decimals that are shown.
-
-    Returns
-    -------
-    ndarray of bool of shape (n_estimators,)
-        All False where no value is known.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.evaluation._tables import best_rows
-    >>> best_rows(pd.Series([0.2, 0.1, None]), "brier").tolist()
-    [False, True, False]
+    values (n_estimators,) -> (n_estimators,).
     """
     rounded = values.to_numpy(dtype=float).round(digits)
     if HIGHER_IS_BETTER.get(score) is None:

@@ -24,8 +24,6 @@ from adestim.fusion import AnchoredFusionClassifier
 from adestim.training.lockstep.lockstep import Lane, train_lanes
 from adestim.training.lockstep.random_streams import RandomStream
 
-__all__ = ["FoldFits", "cross_val_fit"]
-
 N_FOLDS = 5
 
 

@@ -35,8 +35,6 @@ from adestim.extraction.subjects import (
 )
 from adestim.store.feature_store import FeatureStore, as_store
 
-__all__ = ["BaseExtractor", "check_cells"]
-
 N_BATCHES_AT_A_TIME = 8
 # At the end of a portion workers wait for the slowest; with more turns they do so less often.
 N_TURNS_OF_WORKERS = 8

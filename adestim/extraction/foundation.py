@@ -22,14 +22,6 @@ from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction.stored import Prepared
 
-__all__ = [
-    "FOUNDATION_CONSTRAINTS",
-    "FoundationModel",
-    "ModelPreparation",
-    "open_foundation",
-    "refuse_model_options",
-]
-
 FOUNDATION_CONSTRAINTS: dict[str, list] = {
     "backbone": [str],
     "weights": [None, str, os.PathLike],
@@ -47,20 +39,11 @@ FOUNDATION_CONSTRAINTS: dict[str, list] = {
 
 @dataclass(frozen=True)
 class ModelPreparation:
-    """One subject's data in, a model's input out; picklable, and small.
+    """One subject's data in, a model's input out; picklable, and small."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the backbone in the registry.
-    options : mapping
-        Options of its ``prepare``.
-    home : str, default=""
-        Importable name of its class, for a process in which nobody has registered it.
-    """
-
-    name: str
-    options: Mapping[str, Any]
+    name: str  # name of the backbone in the registry
+    options: Mapping[str, Any]  # options of its ``prepare``
+    # importable name of its class, for a process in which nobody has registered it
     home: str = field(default="", compare=False)
 
     def __call__(self, raw: Any) -> Prepared:
@@ -74,42 +57,14 @@ class ModelPreparation:
 
 @dataclass(frozen=True)
 class FoundationModel:
-    """A foundation model as an extractor uses it.
+    """A foundation model as an extractor uses it."""
 
-    Parameters
-    ----------
-    prepare : ModelPreparation
-        One subject's data in, the model's input out.
-    spec : BackboneSpec
-        Name tag, from which the model is loaded.
-    """
-
-    prepare: ModelPreparation
-    spec: BackboneSpec
+    prepare: ModelPreparation  # one subject's data in, the model's input out
+    spec: BackboneSpec  # name tag, from which the model is loaded
 
 
 def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> FoundationModel:
-    """Return the foundation model that an extractor's parameters name.
-
-    Parameters
-    ----------
-    extractor : BaseExtractor
-        With the parameters ``backbone``, ``weights``, ``backbone_params`` and
-        ``trust_checkpoint``.
-    modality : str
-        Its modality.
-    raws : iterable
-        The training subjects' data, read only where the model learns from them.
-
-    Returns
-    -------
-    FoundationModel
-
-    Raises
-    ------
-    InputError
-        When no backbone of the modality bears the name, or its weights are not there.
-    """
+    """Return the foundation model that an extractor's parameters name."""
     card = require_card(extractor, modality)
     model = card.backbone_class()
     params, given = split_params(extractor.backbone_params)
@@ -277,20 +232,7 @@ def require_among(name: str, given: Any, known: set[str] | None, where: str) -> 
 
 
 def refuse_model_options(extractor: Any, built_in: str) -> None:
-    """Refuse weights and options where the built-in backbone is chosen, which has none.
-
-    Parameters
-    ----------
-    extractor : BaseExtractor
-        With the parameters ``backbone``, ``weights`` and ``backbone_params``.
-    built_in : str
-        Name of the built-in backbone.
-
-    Raises
-    ------
-    InputError
-        When it has been given some.
-    """
+    """Refuse weights and options where the built-in backbone is chosen, which has none."""
     given = [
         name for name in ("weights", "backbone_params") if getattr(extractor, name) is not None
     ]

@@ -13,8 +13,6 @@ from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_con
 from adestim.encoding.tables import check_fusion_table, read_modalities
 from adestim.encoding.tokens import TokenTable, stack_tokens, without_rows
 
-__all__ = ["PoolTokens"]
-
 
 class PoolTokens(TransformerMixin, BaseEstimator):
     """Turn an encodings table into numbers, for any other scikit-learn model.

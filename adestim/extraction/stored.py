@@ -19,37 +19,19 @@ from adestim.encoding import BackboneSpec, Encoding, is_missing
 from adestim.store import FeatureStore
 from adestim.store.record import FORMAT, Record
 
-__all__ = [
-    "Prepared",
-    "RecalledPreparation",
-    "TokenShelf",
-    "key_of_cells",
-    "key_of_preparation",
-    "recalled",
-]
-
 # Raised when a preparation of ours gives another result for the same options.
 PREPARATION_VERSION = 2
 PAIRS = (".hdr", ".img")
 
 
 class Prepared(NamedTuple):
-    """One subject's model-ready input.
+    """One subject's model-ready input."""
 
-    Parameters
-    ----------
-    inputs : ndarray or StoredArray
-        What the backbone reads; for a reference backbone the token table,
-        shape (n_tokens, width), float32.
-    mask : ndarray of shape (n_tokens,), dtype bool, or None
-        True where a token is real; None where all are.
-    key : str, default=""
-        Key of the content of ``inputs``, where it is known.
-    """
-
+    # what the backbone reads; for a reference backbone the token table, shape (n_tokens, width),
+    # float32
     inputs: Any
-    mask: Any = None
-    key: str = ""
+    mask: Any = None  # (n_tokens,); true where a token is real; None where all are
+    key: str = ""  # key of the content of ``inputs``, where it is known
 
     def content_key(self) -> str:
         """Return the key of the content of the input."""
@@ -58,24 +40,13 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class RecalledPreparation:
-    """A preparation whose results are kept; runs in worker processes, as the preparation does.
+    """A preparation whose results are kept; runs in worker processes, as the preparation does."""
 
-    Parameters
-    ----------
-    preparation : callable
-        One subject's cells in, :class:`Prepared` or None out. Its ``also_reads``, if it has one,
-        names further files on which the result depends.
-    store : FeatureStore
-        Where results are kept.
-    key : str
-        Key of the preparation and its options.
-    modality, backbone : str
-        For :meth:`adestim.store.FeatureStore.info`.
-    """
-
+    # one subject's cells in, ``Prepared`` or None out. Its ``also_reads``, if it has one, names
+    # further files on which the result depends
     preparation: Callable[[tuple], Prepared | None]
-    store: FeatureStore
-    key: str
+    store: FeatureStore  # where results are kept
+    key: str  # key of the preparation and its options
     modality: str
     backbone: str
 
@@ -111,41 +82,12 @@ class RecalledPreparation:
 
 
 def key_of_preparation(modality: str, preparation: Callable) -> str:
-    """Return the key of a preparation, its options and the format of records.
-
-    Parameters
-    ----------
-    modality : str
-        What it prepares.
-    preparation : callable
-        Its content counts: a dataclass's fields, whatever else pickles.
-
-    Returns
-    -------
-    str
-    """
+    """Return the key of a preparation, its options and the format of records."""
     return content_key(FORMAT, PREPARATION_VERSION, modality, preparation)
 
 
 def key_of_cells(key: str, cells: tuple, files: Sequence[Path], store: FeatureStore) -> str | None:
-    """Return the key of what a preparation makes of some cells.
-
-    Parameters
-    ----------
-    key : str
-        That of the preparation.
-    cells : tuple
-        One subject's cells; of a path the file counts.
-    files : sequence of Path
-        Further files on which the result depends.
-    store : FeatureStore
-        Remembers digests of files.
-
-    Returns
-    -------
-    str or None
-        None where a cell cannot be read.
-    """
+    """Return the key of what a preparation makes of some cells."""
     try:
         return content_key(key, [cell_content(cell, store) for cell in (*cells, *files)])
     # Whatever is wrong with a file, the preparation says it in words of its own.
@@ -174,24 +116,12 @@ def cell_content(cell: Any, store: FeatureStore) -> str:
 
 @dataclass(frozen=True)
 class TokenShelf:
-    """The part of a store that holds one model's tokens.
-
-    Parameters
-    ----------
-    store : FeatureStore
-        The store.
-    spec : BackboneSpec
-        The model.
-    modality : str
-        Its modality.
-    precision : str
-        Precision of the forward pass.
-    """
+    """The part of a store that holds one model's tokens."""
 
     store: FeatureStore
     spec: BackboneSpec
     modality: str
-    precision: str
+    precision: str  # precision of the forward pass
 
     def find(self, prepared: Prepared) -> Encoding | None:
         """Return a subject's encoding, unread, or None where it was not made yet."""
@@ -231,22 +161,7 @@ def recalled(
     prepared: list[Prepared | None],
     encode: Callable[[list, Callable[[int, Encoding], Encoding]], list[Encoding | None]],
 ) -> list[Encoding | None]:
-    """Return encodings: those on the shelf; the others are made, and put there one by one.
-
-    Parameters
-    ----------
-    shelf : TokenShelf or None
-        Where tokens are kept; None for nowhere.
-    prepared : list of (Prepared or None)
-        One a subject.
-    encode : callable
-        Takes inputs, None where nothing is to be done, and what is to become of each encoding as
-        soon as it is made.
-
-    Returns
-    -------
-    list of (Encoding or None)
-    """
+    """Return encodings: those on the shelf; the others are made, and put there one by one."""
     if shelf is None:
         return encode(
             [None if item is None else item.inputs for item in prepared],

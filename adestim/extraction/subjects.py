@@ -21,16 +21,6 @@ from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
 from adestim.extraction.stored import Prepared
 
-__all__ = [
-    "Preparation",
-    "for_each_subject",
-    "prepare_subject",
-    "settle_failures",
-    "side_by_side",
-    "windows",
-    "without_failures",
-]
-
 N_FAILURES_SHOWN = 5
 
 Preparation = Callable[[tuple], Prepared | None]
@@ -47,26 +37,7 @@ def for_each_subject(
 ) -> Iterator[Prepared | AdestimError | None]:
     """Prepare every subject, in their order; a failure is yielded, not raised.
 
-    Parameters
-    ----------
-    preparation : callable
-        One subject's cells in, :class:`~adestim.extraction.stored.Prepared` or None out.
-    frame : DataFrame of shape (n_subjects, n_columns)
-        Raw cells.
-    n_jobs : int or None
-        Number of subjects that are prepared at the same time.
-    verbose : bool or int
-        Whether to show a progress bar.
-    title : str
-        Its title.
-    n_at_a_time : int, default=None
-        Subjects that the caller takes before it pauses to work on them. As many are prepared in
-        the meantime, and no more, so that what is prepared cannot fill the memory. None prepares
-        all without a pause.
-
-    Yields
-    ------
-    Prepared, AdestimError or None
+    frame (n_subjects, n_columns).
     """
     tasks = [
         delayed(prepare_subject)(preparation, cells, subject)
@@ -149,11 +120,6 @@ class LostTasks:
 
     Dask blames the death of a worker on every task that the worker had been sent, those included
     that only waited there. A task that runs while no other does is blamed for its own deeds.
-
-    Parameters
-    ----------
-    submit : callable
-        The backend's own.
     """
 
     def __init__(self, submit: Callable):

@@ -27,8 +27,6 @@ from adestim.extraction.base import BaseExtractor, check_cells
 from adestim.extraction.subjects import side_by_side
 from adestim.store import FeatureStore
 
-__all__ = ["ModalityUnion"]
-
 
 class ModalityUnion(TransformerMixin, BaseComposition):
     """Encode several modalities side by side.

@@ -15,41 +15,18 @@ from adestim.exceptions import DataWarning
 from adestim.fusion._targets import TrainingSet
 from adestim.training.phase_one.logistic import fit_logistic
 
-__all__ = [
-    "Aggregation",
-    "ByConfidence",
-    "BySkill",
-    "Mean",
-    "Stacked",
-    "Validated",
-    "cross_fitted",
-    "judged_by_log_loss",
-]
-
 SMALLEST_PROBABILITY = 1e-12
 # Log-odds have a scale of their own, so scikit-learn's default penalty suits any number of rows.
 STACKING_PENALTY = 1.0
 
 
 class Validated(NamedTuple):
-    """What the anchors' nets say of subjects whose outcome they were not fitted to.
+    """What the anchors' nets say of subjects whose outcome they were not fitted to."""
 
-    Parameters
-    ----------
-    outputs : ndarray of shape (n_subjects, n_anchors, n_outputs)
-        The nets' outputs.
-    present : ndarray of shape (n_subjects, n_anchors), dtype bool
-        Which anchors a subject has.
-    targets : ndarray of shape (n_subjects,)
-        Classes as integers from 0, or numbers.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    """
-
-    outputs: np.ndarray
-    present: np.ndarray
-    targets: np.ndarray
-    weight: np.ndarray
+    outputs: np.ndarray  # (n_subjects, n_anchors, n_outputs); the nets' outputs
+    present: np.ndarray  # (n_subjects, n_anchors); which anchors a subject has
+    targets: np.ndarray  # (n_subjects,); classes as integers from 0, or numbers
+    weight: np.ndarray  # (n_subjects,); weights of the subjects
 
 
 class Aggregation(Protocol):
@@ -58,17 +35,8 @@ class Aggregation(Protocol):
     def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return one prediction a subject.
 
-        Parameters
-        ----------
-        values : ndarray of shape (n_subjects, n_anchors, n_values)
-            Every anchor's class probabilities, or numbers.
-        present : ndarray of shape (n_subjects, n_anchors), dtype bool
-            Which anchors a subject has; who has none is judged by all of them, through their
-            stand-ins.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_values)
+        values (n_subjects, n_anchors, n_values), present (n_subjects, n_anchors) -> (n_subjects,
+        n_values).
         """
 
 
@@ -97,14 +65,9 @@ class ByConfidence:
 
 @dataclass(frozen=True, eq=False)
 class BySkill:
-    """The mean, an anchor counting as much as it was better than knowing nothing.
+    """The mean, an anchor counting as much as it was better than knowing nothing."""
 
-    Parameters
-    ----------
-    skill : ndarray of shape (n_anchors,)
-        Weights, at least 0; who has only anchors of weight 0 gets their plain mean.
-    """
-
+    # (n_anchors,); weights, at least 0; who has only anchors of weight 0 gets their plain mean
     skill: np.ndarray
 
     @classmethod
@@ -113,21 +76,8 @@ class BySkill:
     ) -> BySkill:
         """Weigh anchors by how far their loss lies below a reference.
 
-        Parameters
-        ----------
-        losses : ndarray of shape (n_subjects, n_anchors)
-            Losses of subjects that the anchors were not fitted to.
-        reference : ndarray of shape (n_subjects,)
-            Their losses if nothing is known of them.
-        present : ndarray of shape (n_subjects, n_anchors), dtype bool
-            Which anchors a subject has; each is judged on the subjects who have it.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects.
-
-        Returns
-        -------
-        BySkill
-            An anchor that no subject has counts as the others do on average.
+        losses (n_subjects, n_anchors), reference (n_subjects,), present (n_subjects, n_anchors),
+        weight (n_subjects,).
         """
         having = present * weight[:, None]
         total = having.sum(axis=0)
@@ -146,39 +96,19 @@ class BySkill:
 class Stacked:
     """Logistic regression on the anchors' log-odds, those of an absent anchor being 0.
 
-    Parameters
-    ----------
-    coef : ndarray of shape (n_anchors * (n_classes - 1), n_classes - 1)
-        Weights, as log-odds against class 0.
-    intercept : ndarray of shape (n_classes - 1,)
-        Intercepts.
-
-    References
-    ----------
     D. H. Wolpert, "Stacked generalization", Neural Networks 5, 1992.
     """
 
+    # (n_anchors * (n_classes - 1), n_classes - 1); weights, as log-odds against class 0
     coef: np.ndarray
-    intercept: np.ndarray
+    intercept: np.ndarray  # (n_classes - 1,)
 
     @classmethod
     def learn(cls, probabilities, present, targets, weight) -> Stacked:
         """Fit to anchors' probabilities of subjects that they were not trained on.
 
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_subjects, n_anchors, n_classes)
-            The anchors' probabilities.
-        present : ndarray of shape (n_subjects, n_anchors), dtype bool
-            Which anchors a subject has.
-        targets : ndarray of shape (n_subjects,)
-            Classes as integers from 0.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects.
-
-        Returns
-        -------
-        Stacked
+        probabilities (n_subjects, n_anchors, n_classes), present (n_subjects, n_anchors), targets
+        (n_subjects,), weight (n_subjects,).
         """
         features = stacking_features(probabilities, present)
         n_classes = probabilities.shape[2]
@@ -193,16 +123,7 @@ class Stacked:
 def judged_by_log_loss(unseen: Validated, frequencies: np.ndarray) -> BySkill:
     """Weigh anchors by their log-loss, beside that of the class frequencies.
 
-    Parameters
-    ----------
-    unseen : Validated
-        The anchors' logits of subjects that they were not fitted to.
-    frequencies : ndarray of shape (n_classes,)
-        Class frequencies of the training subjects.
-
-    Returns
-    -------
-    BySkill
+    frequencies (n_classes,).
     """
     rows = np.arange(len(unseen.targets))
     losses = -log_softmax(unseen.outputs, axis=2)[rows, :, unseen.targets]
@@ -219,23 +140,7 @@ def cross_fitted(
 ) -> Aggregation:
     """Learn stacking from copies of an estimator that are fitted without the fold they judge.
 
-    Parameters
-    ----------
-    estimator : AnchoredFusionClassifier
-        Whose ``classes_`` and ``anchors_`` are known.
-    data : TrainingSet
-        Its training subjects.
-    present : ndarray of shape (n_subjects, n_anchors), dtype bool
-        Which anchors a subject has.
-    folds : sequence of (train, test) arrays of row numbers
-        Inner folds, by group.
-    seed : int
-        The copies' ``random_state``.
-
-    Returns
-    -------
-    Stacked or Mean
-        The mean where there are no folds, which is warned of.
+    present (n_subjects, n_anchors).
     """
     if not folds:
         warnings.warn(

@@ -23,8 +23,6 @@ from adestim.training.phase_one.logistic import PhaseOne
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.phase_one.ridge import RidgePhaseOne
 
-__all__ = ["AnchorInputs", "choose_anchors"]
-
 HEAD_WIDTH = 8
 LARGEST_QFORMER = 256
 AT_OUTPUT = "output"
@@ -33,27 +31,13 @@ LARGEST_SCORE = 6.0
 
 @dataclass(frozen=True, eq=False)
 class AnchorInputs:
-    """What was learned on the training subjects about reading tables into nets.
+    """What was learned on the training subjects about reading tables into nets."""
 
-    Parameters
-    ----------
-    phase_one : PhaseOne or RidgePhaseOne
-        The fitted phase-1 heads.
-    likes : dict of str to TokenTable
-        Shape and backbone of every modality's tokens, no subject's data.
-    scalers : dict of str to TokenScaler
-        Standardisation of every modality's tokens.
-    score_scale : ndarray of shape (n_modalities, n_scores)
-        Root mean square of every phase-1 score.
-    n_outputs : int
-        Number of outputs of a net.
-    """
-
-    phase_one: PhaseOne | RidgePhaseOne
-    likes: dict[str, TokenTable]
-    scalers: dict[str, TokenScaler]
-    score_scale: np.ndarray
-    n_outputs: int
+    phase_one: PhaseOne | RidgePhaseOne  # the fitted phase-1 heads
+    likes: dict[str, TokenTable]  # shape and backbone of every modality's tokens, no subject's data
+    scalers: dict[str, TokenScaler]  # standardisation of every modality's tokens
+    score_scale: np.ndarray  # (n_modalities, n_scores); root mean square of every phase-1 score
+    n_outputs: int  # number of outputs of a net
 
     def data(
         self,
@@ -64,20 +48,7 @@ class AnchorInputs:
     ) -> FusionData:
         """Return subjects as one net reads them.
 
-        Parameters
-        ----------
-        base : BaseOutputs
-            Their phase-1 outputs, from which the net starts.
-        tables : mapping of str to TokenTable
-            Tokens of every modality.
-        targets : ndarray of shape (n_subjects,), default=None
-            Classes as integers, or numbers as floats; None where they are not known.
-        weight : ndarray of shape (n_subjects,), default=None
-            Weights in the loss; None for equal ones.
-
-        Returns
-        -------
-        FusionData
+        targets (n_subjects,), weight (n_subjects,).
         """
         scores = base.scores.values
         n_subjects = len(scores)
@@ -106,19 +77,7 @@ class AnchorInputs:
         return {name: shape_of(like, n_scores) for name, like in self.likes.items()}
 
     def module(self, anchor: str, params: Mapping[str, Any]) -> AnchoredFusion:
-        """Build one anchor's module with fresh weights.
-
-        Parameters
-        ----------
-        anchor : str
-            Name of the anchor.
-        params : mapping
-            Parameters of the fusion estimator.
-
-        Returns
-        -------
-        AnchoredFusion
-        """
+        """Build one anchor's module with fresh weights."""
         backbone = anchor_backbone(self.likes[anchor], params)
         width = qformer_width(backbone, params)
         return AnchoredFusion(
@@ -136,20 +95,7 @@ class AnchorInputs:
         )
 
     def require_depth(self, anchors: Sequence[str], params: Mapping[str, Any]) -> None:
-        """Refuse an interaction depth that one of the anchors' models does not have.
-
-        Parameters
-        ----------
-        anchors : sequence of str
-            Names of the anchors.
-        params : mapping
-            Parameters of the fusion estimator.
-
-        Raises
-        ------
-        InputError
-            When the model of an anchor has no more blocks than that.
-        """
+        """Refuse an interaction depth that one of the anchors' models does not have."""
         depth = depth_within(params)
         for anchor in anchors if depth else ():
             spec = self.likes[anchor].backbone
@@ -164,21 +110,7 @@ class AnchorInputs:
         cells: Mapping[str, Sequence[Encoding | None]],
         params: Mapping[str, Any],
     ) -> AnchorBatches | None:
-        """Return what an anchor's foundation model reads, None for a reference backbone.
-
-        Parameters
-        ----------
-        anchor : str
-            Name of the anchor.
-        cells : mapping of str to sequence of (Encoding or None)
-            The subjects' encodings by modality.
-        params : mapping
-            Parameters of the fusion estimator.
-
-        Returns
-        -------
-        AnchorBatches or None
-        """
+        """Return what an anchor's foundation model reads, None for a reference backbone."""
         spec = self.likes[anchor].backbone
         if not spec.is_foundation:
             return None
@@ -297,26 +229,7 @@ class BaseOutputs:
 def choose_anchors(
     anchor: str | Sequence[str], modalities: Sequence[str], estimator: str
 ) -> list[str]:
-    """Return the anchors' names, or say which modality is not there.
-
-    Parameters
-    ----------
-    anchor : str or sequence of str
-        One name, several, or ``"all"``.
-    modalities : sequence of str
-        Modalities that some training subject has.
-    estimator : str
-        Name of the estimator, for the message.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    InputError
-        When a name is not among the modalities.
-    """
+    """Return the anchors' names, or say which modality is not there."""
     if isinstance(anchor, str) and anchor == "all":
         return list(modalities)
     anchors = [anchor] if isinstance(anchor, str) else list(anchor)

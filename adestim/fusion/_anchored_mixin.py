@@ -13,8 +13,6 @@ from adestim.fusion._aggregation import Aggregation, Mean, Validated
 from adestim.fusion._anchor_inputs import choose_anchors
 from adestim.fusion._base import TRAINER_CONSTRAINTS, presence
 
-__all__ = ["ANCHORED_CONSTRAINTS", "AnchoredMixin"]
-
 ANCHORED_CONSTRAINTS: dict = {
     "anchor": [str, list],
     "n_queries": [Interval(Integral, 0, None, closed="left")],

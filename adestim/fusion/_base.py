@@ -40,8 +40,6 @@ from adestim.training.net import FusionNet
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.penalised import Scores
 
-__all__ = ["BaseFusion", "FusionClassifier"]
-
 TRAINER_CONSTRAINTS: dict = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "modality_dropout": [Interval(Real, 0, 1, closed="left")],

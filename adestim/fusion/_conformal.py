@@ -9,51 +9,24 @@ import numpy as np
 
 from adestim.fusion._scaling import Pattern, pattern_keys, shrinkage_share
 
-__all__ = ["PatternThresholds", "conformal_quantile", "nonconformity"]
-
 # No score is larger: at this threshold every class is in every set.
 LARGEST_SCORE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
 class PatternThresholds:
-    """Largest scores of classes in a set, by pattern of missing modalities and by class.
+    """Largest scores of classes in a set, by pattern of missing modalities and by class."""
 
-    Parameters
-    ----------
-    common : ndarray of shape (n_classes,)
-        Those of patterns that were not seen.
-    by_pattern : mapping of tuple of bool to ndarray of shape (n_classes,)
-        Those of the patterns, shrunk towards the common ones.
-    """
-
-    common: np.ndarray
+    common: np.ndarray  # (n_classes,); those of patterns that were not seen
+    # (n_classes,); those of the patterns, shrunk towards the common ones
     by_pattern: Mapping[Pattern, np.ndarray]
 
     @classmethod
     def fit(cls, scores, targets, weight, present, alpha, shrinkage, by_class) -> PatternThresholds:
         """Learn thresholds from subjects that the classifier was not trained on.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_subjects, n_classes)
-            Scores of all classes, large where a class does not fit, 1 at most.
-        targets : ndarray of shape (n_subjects,)
-            Classes as integers from 0.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-        alpha : float
-            Share of subjects whose true class may score higher.
-        shrinkage : float
-            Subjects at which a pattern's own threshold and the common one count alike.
-        by_class : bool
-            Whether every class has thresholds of its own.
-
-        Returns
-        -------
-        PatternThresholds
+        scores (n_subjects, n_classes), targets (n_subjects,), weight (n_subjects,), present
+        (n_subjects, n_modalities).
         """
         own, n_classes = scores[np.arange(len(targets)), targets], scores.shape[1]
         members = [targets == label if by_class else targets >= 0 for label in range(n_classes)]
@@ -78,17 +51,7 @@ class PatternThresholds:
 def nonconformity(probabilities: np.ndarray, kind: str) -> np.ndarray:
     """Return how little every class fits a subject.
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_subjects, n_classes)
-        Class probabilities.
-    kind : {"lac", "aps"}
-        One minus the probability, or the sum of those at least as large.
-
-    Returns
-    -------
-    ndarray of shape (n_subjects, n_classes)
-        From 0 to 1.
+    probabilities (n_subjects, n_classes) -> (n_subjects, n_classes).
     """
     if kind == "lac":
         return np.clip(1 - probabilities, 0, LARGEST_SCORE)
@@ -102,22 +65,8 @@ def conformal_quantile(scores: np.ndarray, weight: np.ndarray, alpha: float) -> 
     With weights of 1 it is the k-th smallest of n, k being (n + 1)(1 - alpha) rounded up; with
     others, a subject counts as often as its weight says, and the new one once.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_subjects,)
-        Scores of the true classes.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    alpha : float
-        Share of subjects that may exceed it.
+    scores (n_subjects,), weight (n_subjects,).
 
-    Returns
-    -------
-    float
-        1, the largest score, where there are too few subjects.
-
-    References
-    ----------
     R. J. Tibshirani, R. Foygel Barber, E. J. Candès and A. Ramdas, "Conformal Prediction Under
     Covariate Shift", NeurIPS 2019 (weights).
     """

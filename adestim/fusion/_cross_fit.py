@@ -31,8 +31,6 @@ from adestim.encoding.tables import modality_columns, patterns_of
 from adestim.exceptions import InputError, LeakageError
 from adestim.training.phase_one.logistic import inner_folds
 
-__all__ = ["CROSS_FIT_CONSTRAINTS", "CrossFittedClassifier", "Unseen"]
-
 N_FOLDS = 5
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -46,49 +44,23 @@ CROSS_FIT_CONSTRAINTS: dict = {
 
 
 class Unseen(NamedTuple):
-    """What a classifier says of subjects that it was not trained on.
+    """What a classifier says of subjects that it was not trained on."""
 
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_subjects, n_classes)
-        Class probabilities.
-    targets : ndarray of shape (n_subjects,)
-        Classes as integers from 0.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    present : ndarray of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-    """
-
-    probabilities: np.ndarray
-    targets: np.ndarray
-    weight: np.ndarray
-    present: np.ndarray
+    probabilities: np.ndarray  # (n_subjects, n_classes)
+    targets: np.ndarray  # (n_subjects,); classes as integers from 0
+    weight: np.ndarray  # (n_subjects,); weights of the subjects
+    present: np.ndarray  # (n_subjects, n_modalities); which modalities a subject has
 
 
 class Rows(NamedTuple):
-    """A checked training set for any classifier; subjects of weight 0 are left out.
+    """A checked training set for any classifier; subjects of weight 0 are left out."""
 
-    Parameters
-    ----------
-    table : DataFrame or ndarray of shape (n_subjects, n_columns)
-        What the classifier reads.
-    labels, weight : ndarray of shape (n_subjects,)
-        Class labels and weights.
-    groups : ndarray of shape (n_subjects,) or None
-        Groups, where the user gave any.
-    folds : sequence of (train, test) arrays of row numbers, or None
-        Folds, where the user gave any.
-    params : dict of str to ndarray of shape (n_subjects,)
-        What the classifier's ``fit`` is given beside.
-    """
-
-    table: Any
-    labels: np.ndarray
+    table: Any  # (n_subjects, n_columns); what the classifier reads
+    labels: np.ndarray  # (n_subjects,); class labels and weights
     weight: np.ndarray
-    groups: np.ndarray | None
-    folds: Folds | None
-    params: dict[str, np.ndarray]
+    groups: np.ndarray | None  # (n_subjects,); groups, where the user gave any
+    folds: Folds | None  # folds, where the user gave any
+    params: dict[str, np.ndarray]  # (n_subjects,); what the classifier's ``fit`` is given beside
 
 
 class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, ABC):

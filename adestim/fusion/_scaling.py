@@ -9,15 +9,6 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-__all__ = [
-    "PatternScaling",
-    "Scaling",
-    "fit_temperature",
-    "pattern_keys",
-    "shrinkage_share",
-    "tempered",
-]
-
 SMALLEST_PROBABILITY = 1e-12
 # Of the inverse temperature: beyond these, probabilities are certain or flat whatever it is.
 SHARPNESS_BOUNDS = (0.05, 20.0)
@@ -29,15 +20,6 @@ Pattern = tuple[bool, ...]
 class Scaling:
     """Logits divided by a temperature, plus a bias for every class.
 
-    Parameters
-    ----------
-    log_temperature : float
-        Log of the temperature; 0 changes nothing.
-    bias : ndarray of shape (n_classes,)
-        What is added to the logits.
-
-    References
-    ----------
     C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On Calibration of Modern Neural Networks",
     ICML 2017 (the temperature). J. C. Platt, "Probabilistic Outputs for Support Vector Machines",
     1999 (with a bias, two classes). A. Alexandari, A. Kundaje and A. Shrikumar, "Maximum
@@ -45,8 +27,8 @@ class Scaling:
     ICML 2020 (with a bias, any number of classes).
     """
 
-    log_temperature: float
-    bias: np.ndarray
+    log_temperature: float  # log of the temperature; 0 changes nothing
+    bias: np.ndarray  # (n_classes,); what is added to the logits
 
     @classmethod
     def fit(
@@ -56,20 +38,7 @@ class Scaling:
 
         Without that, subjects of a single class, or all judged rightly, have no finite answer.
 
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_subjects, n_classes)
-            Probabilities of subjects that the model was not trained on.
-        targets : ndarray of shape (n_subjects,)
-            Classes as integers from 0.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects; one of weight 2 counts as two.
-        with_bias : bool
-            Whether there is a bias.
-
-        Returns
-        -------
-        Scaling
+        probabilities (n_subjects, n_classes), targets (n_subjects,), weight (n_subjects,).
         """
         n_classes = probabilities.shape[1]
         n_biases = n_classes - 1 if with_bias else 0
@@ -94,41 +63,17 @@ class Scaling:
 
 @dataclass(frozen=True, eq=False)
 class PatternScaling:
-    """A scaling for every pattern of missing modalities, and a common one for patterns not seen.
+    """A scaling for every pattern of missing modalities, and a common one for patterns not seen."""
 
-    Parameters
-    ----------
-    common : Scaling
-        Fitted to all subjects.
-    by_pattern : mapping of tuple of bool to Scaling
-        Those of the patterns, shrunk towards the common one.
-    """
-
-    common: Scaling
-    by_pattern: Mapping[Pattern, Scaling]
+    common: Scaling  # fitted to all subjects
+    by_pattern: Mapping[Pattern, Scaling]  # those of the patterns, shrunk towards the common one
 
     @classmethod
     def fit(cls, probabilities, targets, weight, present, with_bias, shrinkage) -> PatternScaling:
         """Fit the common scaling and those of the patterns.
 
-        Parameters
-        ----------
-        probabilities : ndarray of shape (n_subjects, n_classes)
-            Probabilities of subjects that the model was not trained on.
-        targets : ndarray of shape (n_subjects,)
-            Classes as integers from 0.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-        with_bias : bool
-            Whether there is a bias.
-        shrinkage : float
-            Subjects of a pattern at which its own scaling and the common one count alike.
-
-        Returns
-        -------
-        PatternScaling
+        probabilities (n_subjects, n_classes), targets (n_subjects,), weight (n_subjects,), present
+        (n_subjects, n_modalities).
         """
         common = Scaling.fit(probabilities, targets, weight, with_bias)
         by_pattern = {}
@@ -160,14 +105,7 @@ def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
 def pattern_keys(present: np.ndarray) -> dict[Pattern, np.ndarray]:
     """Return the rows of every pattern of missing modalities.
 
-    Parameters
-    ----------
-    present : ndarray of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-
-    Returns
-    -------
-    dict of tuple of bool to ndarray of int
+    present (n_subjects, n_modalities).
     """
     patterns, pattern_of = np.unique(present, axis=0, return_inverse=True)
     return {

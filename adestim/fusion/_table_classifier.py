@@ -12,8 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from adestim.encoding.tables import check_fusion_table, read_modalities, training_tables
 from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens, without_rows
 
-__all__ = ["TableClassifier"]
-
 
 class TableClassifier(ClassifierMixin, BaseEstimator):
     """Base of classifiers that read any table of modalities.

@@ -15,28 +15,14 @@ from adestim._support.groups import own_groups
 from adestim.encoding.tables import check_fusion_table
 from adestim.exceptions import InputError
 
-__all__ = ["TrainingSet", "check_classes", "check_numbers"]
-
 
 class TrainingSet(NamedTuple):
-    """A checked training set; subjects of weight 0 are left out.
+    """A checked training set; subjects of weight 0 are left out."""
 
-    Parameters
-    ----------
-    frame : DataFrame of shape (n_subjects, n_columns)
-        The table.
-    targets : ndarray of shape (n_subjects,)
-        Classes as integers from 0, or numbers as floats.
-    weight : ndarray of shape (n_subjects,)
-        Weights, those of the classes included.
-    groups : ndarray of shape (n_subjects,)
-        Groups as integers.
-    """
-
-    frame: pd.DataFrame
-    targets: np.ndarray
-    weight: np.ndarray
-    groups: np.ndarray
+    frame: pd.DataFrame  # (n_subjects, n_columns)
+    targets: np.ndarray  # (n_subjects,); classes as integers from 0, or numbers as floats
+    weight: np.ndarray  # (n_subjects,); weights, those of the classes included
+    groups: np.ndarray  # (n_subjects,); groups as integers
 
 
 def check_classes(
@@ -44,30 +30,8 @@ def check_classes(
 ) -> tuple[TrainingSet, np.ndarray]:
     """Check and encode a training set of classes.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        Table.
-    y : array-like of shape (n_subjects,)
-        Class labels.
-    groups, sample_weight : array-like of shape (n_subjects,) or None
-        As in ``fit``.
-    class_weight : dict, "balanced" or None
-        Weights of the classes.
-
-    Returns
-    -------
-    data : TrainingSet
-        The subjects.
-    classes : ndarray of shape (n_classes,)
-        Class labels.
-
-    Raises
-    ------
-    InputError
-        When y has a single class.
+    X (n_subjects, n_columns), y (n_subjects,), groups, sample_weight (n_subjects,) -> classes
+    (n_classes,).
     """
     name = type(estimator).__name__
     if y is None:
@@ -97,25 +61,7 @@ def check_classes(
 def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
     """Check a training set of numbers.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Whose ``n_features_in_`` and ``feature_names_in_`` are set.
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        Table.
-    y : array-like of shape (n_subjects,)
-        Numbers.
-    groups, sample_weight : array-like of shape (n_subjects,) or None
-        As in ``fit``.
-
-    Returns
-    -------
-    TrainingSet
-
-    Raises
-    ------
-    InputError
-        When y holds something else than numbers, or there is a single subject.
+    X (n_subjects, n_columns), y (n_subjects,), groups, sample_weight (n_subjects,).
     """
     name = type(estimator).__name__
     if y is None:

@@ -16,8 +16,6 @@ from adestim.training.phase_one.logistic import PhaseOne, fit_phase_one, inner_f
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.phase_one.ridge import RidgePhaseOne, fit_ridge_phase_one, number_folds
 
-__all__ = ["Classification", "Regression", "Task"]
-
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 Losses = Callable[[Tensor, Tensor], Tensor]
 
@@ -51,15 +49,9 @@ class Task(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """Classes, in any number.
+    """Classes, in any number."""
 
-    Parameters
-    ----------
-    classes : ndarray of shape (n_classes,)
-        Class labels.
-    """
-
-    classes: np.ndarray
+    classes: np.ndarray  # (n_classes,)
 
     folds = staticmethod(inner_folds)
 
@@ -83,19 +75,11 @@ class Classification:
 
 @dataclass(frozen=True)
 class Regression:
-    """Numbers, standardised for the nets.
+    """Numbers, standardised for the nets."""
 
-    Parameters
-    ----------
-    mean, scale : float
-        What is taken off the numbers, and what they are then divided by.
-    loss : {"huber", "squared"}
-        Loss of the nets.
-    """
-
-    mean: float
+    mean: float  # what is taken off the numbers, and what they are then divided by
     scale: float
-    loss: str
+    loss: str  # loss of the nets
 
     folds = staticmethod(number_folds)
     n_outputs = 1

@@ -16,8 +16,6 @@ from adestim.fusion._anchored_mixin import ANCHORED_CONSTRAINTS, AnchoredMixin
 from adestim.fusion._base import FusionClassifier, presence
 from adestim.fusion._scaling import fit_temperature, tempered
 
-__all__ = ["AnchoredFusionClassifier"]
-
 
 @fill_docs
 class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):

@@ -18,8 +18,6 @@ from adestim.fusion._base import BaseFusion
 from adestim.fusion._targets import check_numbers
 from adestim.fusion._task import Regression
 
-__all__ = ["AnchoredFusionRegressor"]
-
 
 @fill_docs
 class AnchoredFusionRegressor(AnchoredMixin, RegressorMixin, BaseFusion):

@@ -22,8 +22,6 @@ from adestim.fusion._table_classifier import TableClassifier
 from adestim.fusion._targets import check_classes
 from adestim.training.phase_one.logistic import inner_folds
 
-__all__ = ["BlockAverageClassifier", "tuned_logistic"]
-
 PENALTIES = np.logspace(-4, 1.25, 8)
 
 

@@ -14,8 +14,6 @@ from adestim.fusion._conformal import PatternThresholds, nonconformity
 from adestim.fusion._cross_fit import CROSS_FIT_CONSTRAINTS, CrossFittedClassifier
 from adestim.fusion._scaling import PatternScaling
 
-__all__ = ["PatternCalibratedClassifier", "PatternConformalClassifier"]
-
 
 @fill_docs
 class PatternCalibratedClassifier(CrossFittedClassifier):

@@ -26,8 +26,6 @@ from adestim.fusion._task import Classification
 from adestim.training.phase_one.logistic import LogisticProblem
 from adestim.training.phase_one.penalised import LinearHead, standardise
 
-__all__ = ["LateFusionClassifier"]
-
 
 @fill_docs
 class LateFusionClassifier(TableClassifier):
@@ -165,18 +163,10 @@ class LateFusionClassifier(TableClassifier):
 
 @dataclass(frozen=True, eq=False)
 class CentredStack:
-    """Logistic regression on all modalities' log-odds, those of a missing one at their mean.
+    """Logistic regression on all modalities' log-odds, those of a missing one at their mean."""
 
-    Parameters
-    ----------
-    head : LinearHead
-        Standardisation and weights of the log-odds, side by side.
-    intercept : ndarray of shape (n_classes - 1,)
-        Its intercept.
-    """
-
-    head: LinearHead
-    intercept: np.ndarray
+    head: LinearHead  # standardisation and weights of the log-odds, side by side
+    intercept: np.ndarray  # (n_classes - 1,)
 
     @classmethod
     def learn(cls, values: np.ndarray, present: np.ndarray, data: TrainingSet, folds):

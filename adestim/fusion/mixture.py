@@ -14,8 +14,6 @@ from adestim.fusion._base import presence
 from adestim.fusion.token_fusions import TokenFusionClassifier
 from adestim.training.nets.mixture import MixtureFusion
 
-__all__ = ["MixtureFusionClassifier"]
-
 
 @fill_docs
 class MixtureFusionClassifier(TokenFusionClassifier):

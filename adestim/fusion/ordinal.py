@@ -24,8 +24,6 @@ from adestim.fusion._cross_fit import (
     rows_of,
 )
 
-__all__ = ["OrdinalClassifier"]
-
 
 @fill_docs
 class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -241,16 +239,7 @@ def levels_of(order: Sequence[Any] | None, classes: np.ndarray) -> np.ndarray:
 def closest_falling(values: np.ndarray) -> np.ndarray:
     """Return the closest rows, in squared distance, whose values do not rise.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_steps)
-        Any numbers.
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_steps)
-        At every step k the least, over starts i <= k, of the largest, over ends j >= k, of the mean
-        of values i to j.
+    values (n_rows, n_steps) -> (n_rows, n_steps).
     """
     steps = range(values.shape[1])
     falling = np.empty_like(values)

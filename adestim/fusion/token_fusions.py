@@ -18,14 +18,6 @@ from adestim.training.nets.rivals import (
     SelfAttentionFusion,
 )
 
-__all__ = [
-    "ConcatFusionClassifier",
-    "CrossAttentionFusionClassifier",
-    "LinearFusionClassifier",
-    "SelfAttentionFusionClassifier",
-    "TokenFusionClassifier",
-]
-
 NET = "fusion"
 
 

@@ -20,8 +20,6 @@ from adestim.fusion._table_classifier import TableClassifier
 from adestim.fusion._targets import TrainingSet, check_classes
 from adestim.fusion.anchored_classifier import AnchoredFusionClassifier
 
-__all__ = ["UnimodalClassifier"]
-
 MODEL_PARAMS = ("width", "depth", "lora_rank", "lora_params", "gradient_checkpointing")
 
 

@@ -16,8 +16,6 @@ import numpy as np
 
 from adestim.exceptions import InputError
 
-__all__ = ["MAX_BYTES", "image_values", "open_nifti"]
-
 MAX_BYTES = 16 * 2**30
 MIN_COMPRESSION = 1 / 1100
 FINITE_AFFINE_LIMIT = 1e6
@@ -26,43 +24,7 @@ FINITE_AFFINE_LIMIT = 1e6
 def open_nifti(
     source: Any, *, n_dim: int, error: type[InputError], max_bytes: int = MAX_BYTES
 ) -> Any:
-    """Return an image whose header has been checked; its voxels stay on disk.
-
-    Parameters
-    ----------
-    source : str, path-like or nibabel spatial image
-        Path of a NIfTI file (any format nibabel reads), or an image already open.
-    n_dim : int
-        Number of dimensions the caller needs: 3 a volume, 4 a run. Trailing axes of
-        length one are dropped first.
-    error : type
-        Class of the error to raise, a child of
-        :class:`~adestim.exceptions.InputError`.
-    max_bytes : int, default=16 GiB
-        Largest size, in bytes as float32, that the header may claim.
-
-    Returns
-    -------
-    nibabel spatial image
-        Image with exactly ``n_dim`` dimensions.
-
-    Raises
-    ------
-    InputError
-        Of class ``error``: no such file, a dangling link, not readable, empty, corrupt or
-        truncated, larger than ``max_bytes``, the wrong number of dimensions, or an affine
-        that cannot be inverted.
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities._nifti import open_nifti
-    >>> from adestim.exceptions import VolumeError
-    >>> image = nibabel.Nifti1Image(np.zeros((4, 4, 4, 1), dtype=np.float32), np.eye(4))
-    >>> open_nifti(image, n_dim=3, error=VolumeError).shape
-    (4, 4, 4)
-    """
+    """Return an image whose header has been checked; its voxels stay on disk."""
     image = load_header(source, error) if is_path(source) else require_image(source, error)
     require_real_values(image, error)
     require_plausible_size(image, max_bytes, error)
@@ -74,36 +36,7 @@ def open_nifti(
 
 
 def image_values(image: Any, error: type[InputError], dtype=np.float32) -> np.ndarray:
-    """Load the voxels of an image, scaled as its header says.
-
-    Parameters
-    ----------
-    image : nibabel spatial image
-        Image returned by :func:`open_nifti`.
-    error : type
-        Class of the error to raise.
-    dtype : dtype, default=float32
-        Floating type of the values.
-
-    Returns
-    -------
-    ndarray of the image's shape
-
-    Raises
-    ------
-    InputError
-        Of class ``error``: the file ends early, or its compressed stream is broken.
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities._nifti import image_values
-    >>> from adestim.exceptions import VolumeError
-    >>> image = nibabel.Nifti1Image(np.ones((2, 2, 2), dtype=np.float32), np.eye(4))
-    >>> image_values(image, VolumeError).sum()
-    np.float32(8.0)
-    """
+    """Load the voxels of an image, scaled as its header says."""
     try:
         return np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
     except (OSError, EOFError, ValueError, zlib.error) as failure:

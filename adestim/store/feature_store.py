@@ -30,8 +30,6 @@ from adestim.store.record import (
     write_record,
 )
 
-__all__ = ["FeatureStore", "as_store"]
-
 STAGES = ("series", "inputs", "tokens")
 ENDING = ".safetensors"
 # How often, in s, it is noted that a record is in use; each note changes the state of its file.

@@ -21,16 +21,6 @@ from safetensors.numpy import save
 from adestim._support.files import write_whole
 from adestim.exceptions import InputError
 
-__all__ = [
-    "FORMAT",
-    "DamagedRecordError",
-    "OtherFormatError",
-    "Record",
-    "StoredArray",
-    "open_record",
-    "write_record",
-]
-
 FORMAT = "1"
 DTYPES = {
     "F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<c8", "BOOL": "|b1",
@@ -58,53 +48,20 @@ class StoredArray:
 
     It is compared with its checksum when a process reads it first, and again when the file has
     changed since.
-
-    Parameters
-    ----------
-    path : str
-        The record.
-    offset : int
-        Where the array begins, in bytes.
-    dtype : str
-        Its dtype.
-    shape : tuple of int
-        Its shape.
-    crc32 : str, default=""
-        Its checksum; empty where it is not known.
     """
 
     path: str
-    offset: int
+    offset: int  # where the array begins, in bytes
     dtype: str
     shape: tuple[int, ...]
-    crc32: str = ""
+    crc32: str = ""  # its checksum; empty where it is not known
 
     def read(self) -> np.ndarray:
-        """Return the array, read into memory.
-
-        Returns
-        -------
-        ndarray
-
-        Raises
-        ------
-        InputError
-            When the record is gone, or is damaged or another one now.
-        """
+        """Return the array, read into memory."""
         return self._trusted(self._load)
 
     def map(self) -> np.ndarray:
-        """Return the array as a read-only map of the file.
-
-        Returns
-        -------
-        ndarray
-
-        Raises
-        ------
-        InputError
-            When the record is gone, or is damaged or another one now.
-        """
+        """Return the array as a read-only map of the file."""
         return self._trusted(self._load_map)
 
     def check(self) -> None:
@@ -165,20 +122,11 @@ class StoredArray:
 
 @dataclass(frozen=True)
 class Record:
-    """The arrays of a record, and what is said of them.
-
-    Parameters
-    ----------
-    arrays : mapping of str to StoredArray
-        The arrays, unread.
-    metadata : mapping of str to str
-        What the writer said.
-    state : tuple of int, default=()
-        State of the file when its header was read.
-    """
+    """The arrays of a record, and what is said of them."""
 
     arrays: Mapping[str, StoredArray]
-    metadata: Mapping[str, str]
+    metadata: Mapping[str, str]  # what the writer said
+    # state of the file when its header was read
     state: tuple = field(default=(), compare=False, repr=False)
 
     def check(self) -> None:
@@ -206,22 +154,6 @@ def write_record(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
 
     A whole record that has the name keeps it: what one process has seen under a key does not
     change while others come to the same. So does one of another format.
-
-    Parameters
-    ----------
-    path : Path
-        The record's file; it is readable by its owner alone.
-    arrays : mapping of str to ndarray
-        Arrays of numbers or bools.
-    metadata : mapping of str to str
-        What is said of them.
-
-    Raises
-    ------
-    OSError
-        When the disk is full or the folder cannot be written; no part of the record remains.
-    InputError
-        When an array is of a type that records do not hold.
     """
     arrays = {name: storable(value) for name, value in arrays.items()}
     sums = {f"crc32 of {name}": checksum(value) for name, value in arrays.items()}
@@ -254,26 +186,7 @@ def keeps_its_name(path: Path) -> bool:
 
 
 def open_record(path: Path) -> Record:
-    """Read the header of a record.
-
-    Parameters
-    ----------
-    path : Path
-        Its file.
-
-    Returns
-    -------
-    Record
-
-    Raises
-    ------
-    FileNotFoundError
-        When there is no such record.
-    DamagedRecordError
-        When it is no whole record, or that of another key.
-    OtherFormatError
-        When another version of the library wrote it.
-    """
+    """Read the header of a record."""
     with Path(path).open("rb", buffering=0) as file:
         state = state_of(file.fileno())
         start = 8 + int.from_bytes(file.read(8), "little")

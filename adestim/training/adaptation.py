@@ -100,27 +100,15 @@ class AdaptationSettings:
 
 @dataclass(frozen=True, eq=False)
 class Adaptation:
-    """What phase 1 has learned.
+    """What phase 1 has learned."""
 
-    Parameters
-    ----------
-    spec : BackboneSpec
-        Name tag of the adapted model; that of the frozen one where the head alone is fitted.
-    classes : ndarray of shape (n_classes,)
-        Class labels.
-    coef : ndarray of shape (n_classes, width_out)
-        Weights of the head, for pooled vectors as the model gives them.
-    intercept : ndarray of shape (n_classes,)
-        Its intercepts.
-    history : list of dict
-        One record an epoch: epoch, train_loss, valid_loss.
-    """
-
+    # name tag of the adapted model; that of the frozen one where the head alone is fitted
     spec: BackboneSpec
-    classes: np.ndarray
+    classes: np.ndarray  # (n_classes,)
+    # (n_classes, width_out); weights of the head, for pooled vectors as the model gives them
     coef: np.ndarray
-    intercept: np.ndarray
-    history: list[dict[str, Any]]
+    intercept: np.ndarray  # (n_classes,)
+    history: list[dict[str, Any]]  # one record an epoch: epoch, train_loss, valid_loss
 
 
 def adapt_backbone(
@@ -137,33 +125,8 @@ def adapt_backbone(
 ) -> Adaptation:
     """Fit a linear head to a foundation model, and the model with it where asked for.
 
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The frozen model.
-    inputs : sequence of ndarray
-        Inputs of the training subjects, all of whom have the modality.
-    y : ndarray of shape (n_subjects,)
-        Class labels.
-    groups : ndarray of shape (n_subjects,)
-        Subjects of one group stay on one side of the inner split.
-    kind : {"head", "lora", "full"}, default="lora"
-        What is fitted.
-    settings : AdaptationSettings, default=None
-        How; None for the defaults.
-    device : str, default="auto"
-        Where to compute.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the forward pass.
-    seed : int, default=0
-        Seed of the split, the order of the subjects and the adapters.
+    y (n_subjects,), groups (n_subjects,).
 
-    Returns
-    -------
-    Adaptation
-
-    References
-    ----------
     Gu et al., "Joint Adaptation of Uni-modal Foundation Models for Multi-modal Alzheimer's
     Disease Diagnosis", ICLR 2026: phase 1, uni-modal adaptation.
     """

@@ -18,9 +18,6 @@ from adestim.exceptions import InputError
 from adestim.training.adaptation import Adaptation, AdaptationSettings, adapt_backbone
 from adestim.training.phase_one.logistic import inner_folds
 
-__all__ = ["adapt_to_rows", "adaptation_folds"]
-
-
 SMALLEST = 1e-12
 # Kind, smallest and largest value of each option, and the same in words.
 RULES: dict[str, tuple[type, float, float, str]] = {
@@ -46,28 +43,7 @@ def adapt_to_rows(
 ) -> Adaptation:
     """Fit the model of an extractor to the training rows that have its modality.
 
-    Parameters
-    ----------
-    extractor : BaseExtractor
-        With the parameters ``adapt``, ``adapt_params``, ``device``, ``precision`` and
-        ``random_state``.
-    spec : BackboneSpec
-        The frozen model.
-    inputs : sequence of (ndarray or None)
-        Inputs of the training subjects.
-    y : array-like of shape (n_subjects,)
-        Class labels.
-    groups : ndarray of shape (n_subjects,)
-        Subjects of one group stay on one side of the inner split.
-
-    Returns
-    -------
-    Adaptation
-
-    Raises
-    ------
-    InputError
-        When there are no labels, or those who have the modality are all of one class.
+    y (n_subjects,), groups (n_subjects,).
     """
     having = rows_having(inputs)
     labels = require_labels(extractor, y, len(inputs))[having]
@@ -96,25 +72,7 @@ def adaptation_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return folds of the training rows that have the modality, groups kept whole.
 
-    Parameters
-    ----------
-    extractor : BaseExtractor
-        With the parameters ``adapt_params`` and ``random_state``.
-    inputs : sequence of (ndarray or None)
-        Inputs of the training subjects.
-    y : array-like of shape (n_subjects,)
-        Class labels.
-    groups : ndarray of shape (n_subjects,)
-        Subjects of one group are encoded by the same fold's model.
-
-    Returns
-    -------
-    list of (train, test) arrays of row numbers
-
-    Raises
-    ------
-    InputError
-        When a class is too small to be split.
+    y (n_subjects,), groups (n_subjects,).
     """
     having = rows_having(inputs)
     codes = np.unique(require_labels(extractor, y, len(inputs))[having], return_inverse=True)[1]

@@ -18,59 +18,26 @@ from torch.utils.data import Dataset
 from adestim.encoding import read_array
 from adestim.encoding.tokens import TokenScaler, TokenTable
 
-__all__ = [
-    "AnchorBatches",
-    "BatchIterator",
-    "FusionData",
-    "GatheredTokens",
-    "ShownInputs",
-    "to_device",
-]
-
 Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 N_AHEAD = 2
 
 
 class Gathered(NamedTuple):
-    """What a batch needs that may lie in files; nothing random is in it.
+    """What a batch needs that may lie in files; nothing random is in it."""
 
-    Parameters
-    ----------
-    tokens : dict of str to Tensor of shape (n_rows, n_tokens, width)
-        Standardised tokens of the modalities that are read.
-    inputs : list of (ndarray or None)
-        The anchor's inputs, hidden or not; empty where nobody reads them.
-    """
-
+    # (n_rows, n_tokens, width); standardised tokens of the modalities that are read
     tokens: dict[str, Tensor]
+    # the anchor's inputs, hidden or not; empty where nobody reads them
     inputs: list[np.ndarray | None]
 
 
 class FusionData(Dataset):
     """Subjects as tensors, from which batches are gathered by row number.
 
-    Parameters
-    ----------
-    tokens : mapping of str to Tensor or GatheredTokens of shape (n_subjects, n_tokens, width)
-        Standardised tokens by modality.
-    masks : mapping of str to Tensor of shape (n_subjects, n_tokens), dtype bool
-        True where a token is real.
-    scores : Tensor of shape (n_subjects, n_modalities, n_scores)
-        Phase-1 scores as the module reads them.
-    present : Tensor of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-    base : callable
-        Takes row numbers and a presence table, returns phase-1 logits (n_rows, n_classes).
-    y : Tensor of shape (n_subjects,), dtype int64
-        Classes.
-    weight : Tensor of shape (n_subjects,)
-        Weights of the subjects in the loss.
-    rows : ndarray of int, default=None
-        The rows this view holds; None for all.
-    inputs : AnchorBatches, default=None
-        Inputs of the anchor's foundation model; None for a reference backbone, which reads its
-        tokens.
+    tokens (n_subjects, n_tokens, width), masks (n_subjects, n_tokens), scores (n_subjects,
+    n_modalities, n_scores), present (n_subjects, n_modalities), y (n_subjects,), weight
+    (n_subjects,).
     """
 
     def __init__(
@@ -134,20 +101,7 @@ class FusionData(Dataset):
     ) -> tuple[dict, Tensor]:
         """Return a batch of some rows, each modality dropped with probability ``dropout``.
 
-        Parameters
-        ----------
-        rows : ndarray of int
-            The rows.
-        dropout : float, default=0.0
-            Probability with which a modality of a subject is hidden.
-        gathered : Gathered, default=None
-            What :meth:`gather` has read of them; None reads it now.
-
-        Returns
-        -------
-        batch : dict
-            What :class:`~adestim.training.nets.AnchoredFusion` reads, and ``weight``.
-        y : Tensor of shape (n_rows,)
+        -> y (n_rows,).
         """
         gathered = self.gather(rows) if gathered is None else gathered
         index = torch.from_numpy(rows)
@@ -192,15 +146,7 @@ def is_in_file(item: Any) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class GatheredTokens:
-    """Standardised tokens that are gathered, and may be read from files, batch by batch.
-
-    Parameters
-    ----------
-    table : TokenTable
-        The subjects' tokens.
-    scaler : TokenScaler
-        Their standardisation.
-    """
+    """Standardised tokens that are gathered, and may be read from files, batch by batch."""
 
     table: TokenTable
     scaler: TokenScaler
@@ -220,23 +166,13 @@ class GatheredTokens:
 
 @dataclass(frozen=True, eq=False)
 class AnchorBatches:
-    """The inputs of an anchor's foundation model.
+    """The inputs of an anchor's foundation model."""
 
-    Parameters
-    ----------
-    anchor : str
-        Name of the anchor.
-    place : int
-        Its place among the modalities.
-    inputs : sequence of (ndarray, StoredArray or None)
-        One a subject; those in a file are read when a batch asks for them.
-    collate : callable
-        Makes one tensor of the inputs of several subjects.
-    """
-
-    anchor: str
-    place: int
+    anchor: str  # name of the anchor
+    place: int  # its place among the modalities
+    # one a subject; those in a file are read when a batch asks for them
     inputs: Sequence[np.ndarray | None]
+    # makes one tensor of the inputs of several subjects
     collate: Callable[[Sequence[np.ndarray]], Tensor]
 
     def shown(
@@ -244,18 +180,7 @@ class AnchorBatches:
     ) -> ShownInputs:
         """Return the inputs of those of some rows whose anchor is shown.
 
-        Parameters
-        ----------
-        rows : ndarray of int
-            The rows.
-        arrays : sequence of (ndarray or None)
-            Their inputs, read.
-        present : ndarray of shape (n_rows, n_modalities), dtype bool
-            Which modalities are shown.
-
-        Returns
-        -------
-        ShownInputs
+        present (n_rows, n_modalities).
         """
         places = np.flatnonzero(present[:, self.place]).tolist()
         if not places:
@@ -266,21 +191,12 @@ class AnchorBatches:
 
 @dataclass(frozen=True, eq=False)
 class ShownInputs:
-    """The inputs of those subjects of a batch whose anchor is shown.
+    """The inputs of those subjects of a batch whose anchor is shown."""
 
-    Parameters
-    ----------
-    values : Tensor of shape (n_shown, ...) or None
-        Collated inputs; None where nobody's anchor is shown.
-    n_subjects : int
-        Subjects in the batch.
-    sources : tuple of (ndarray or StoredArray), default=()
-        What each of the values was made of, by which a frozen body knows a subject again. Whoever
-        changes values leaves it empty.
-    """
-
-    values: Tensor | None
-    n_subjects: int
+    values: Tensor | None  # (n_shown, ...); collated inputs; None where nobody's anchor is shown
+    n_subjects: int  # subjects in the batch
+    # what each of the values was made of, by which a frozen body knows a subject again. Whoever
+    # changes values leaves it empty
     sources: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
@@ -304,24 +220,7 @@ def drop_modalities(present: Tensor, dropout: float) -> Tensor:
 
 
 class BatchIterator:
-    """Batches of a :class:`FusionData`, in random order where asked.
-
-    Parameters
-    ----------
-    dataset : FusionData
-        The subjects.
-    batch_size : int
-        Subjects a batch.
-    shuffle : bool, default=False
-        Whether to permute the rows before every epoch.
-    modality_dropout : float, default=0.0
-        Probability with which each modality of each subject is hidden.
-    ahead : bool or None, default=None
-        Whether a thread reads the next batches while one is worked on; None where something is
-        read from files. Batches and random numbers are the same either way.
-    pin_memory : bool, default=False
-        Whether batches are put where a GPU can fetch them while it computes.
-    """
+    """Batches of a :class:`FusionData`, in random order where asked."""
 
     def __init__(
         self,

@@ -23,8 +23,6 @@ from adestim.training.net import (
 from adestim.training.nets import AnchoredFusion
 from adestim.training.phase_one.logistic import inner_folds
 
-__all__ = ["build_net", "calibrate", "inner_split", "prepare_net"]
-
 # The gate is one number a modality and must travel far in few steps.
 GATE_SPEED = 10
 # Pretrained weights are moved with more care than fresh ones.
@@ -41,23 +39,7 @@ def inner_split(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return training and validation rows of one net.
 
-    Parameters
-    ----------
-    targets : ndarray of shape (n_subjects,)
-        Classes as integers, or numbers.
-    groups : ndarray of shape (n_subjects,)
-        Groups that stay on one side.
-    seed : int
-        Seed of the split.
-    fraction : float
-        Share of the groups that validate.
-    make_folds : callable, default=inner_folds
-        Makes folds of targets, groups, seed and their number.
-
-    Returns
-    -------
-    tuple of two ndarrays of int, or None
-        None where a class, or all subjects, are a single group, which is warned of.
+    targets (n_subjects,), groups (n_subjects,).
     """
     splits = make_folds(targets, groups, seed, n_folds=round(1 / fraction))
     if not splits:
@@ -78,30 +60,7 @@ def prepare_net(
     hook: Callable[[dict], bool] | None,
     params: Mapping[str, Any],
 ) -> tuple[FusionNet, FusionData | None]:
-    """Return one net, ready to be trained, and what to train it on.
-
-    Parameters
-    ----------
-    module : AnchoredFusion
-        The module, with fresh weights.
-    data : FusionData
-        All training subjects.
-    split : tuple of two ndarrays of int, or None
-        Training and validation rows; None where the net is to stay as it is.
-    hook : callable or None
-        Called with every epoch's record; training stops where it returns True.
-    params : mapping
-        Parameters of the estimator: ``max_epochs``, ``batch_size``, ``learning_rate``,
-        ``weight_decay``, ``patience``, ``device``, ``precision``, and ``body_learning_rate`` where
-        pretrained weights have one of their own.
-
-    Returns
-    -------
-    net : FusionNet
-        Initialised.
-    train : FusionData or None
-        What ``net.fit`` takes; None where the net is to stay as it is.
-    """
+    """Return one net, ready to be trained, and what to train it on."""
     if split is None:
         return build_net(module, len(data), None, None, params).initialize(), None
     train, validation = (data.view(rows) for rows in split)
@@ -110,22 +69,7 @@ def prepare_net(
 
 
 def calibrate(module: AnchoredFusion, data: FusionData, params: Mapping[str, Any]) -> None:
-    """Let a foundation model's fusion measure some training subjects who have the anchor.
-
-    Parameters
-    ----------
-    module : AnchoredFusion
-        The anchor's module, which is moved to the device.
-    data : FusionData
-        Training subjects.
-    params : mapping
-        Parameters of the fusion estimator.
-
-    Raises
-    ------
-    DeviceMemoryError
-        When the device's memory does not suffice for the module and a batch.
-    """
+    """Let a foundation model's fusion measure some training subjects who have the anchor."""
     if data.inputs is None:
         return
     device = choose_device(params["device"])
@@ -151,25 +95,7 @@ def build_net(
     hook: Callable[[dict], bool] | None,
     params: Mapping[str, Any],
 ) -> FusionNet:
-    """Wrap a module in a skorch net: AdamW, warm-up, cosine decay, early stop.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The anchor's module.
-    n_train : int
-        Number of training subjects, from which the schedule's length follows.
-    validation : FusionData or None
-        Inner validation subjects.
-    hook : callable or None
-        Called with every epoch's record; training stops where it returns True.
-    params : mapping
-        Parameters of the fusion estimator.
-
-    Returns
-    -------
-    FusionNet
-    """
+    """Wrap a module in a skorch net: AdamW, warm-up, cosine decay, early stop."""
     n_steps = max(1, params["max_epochs"]) * -(-n_train // params["batch_size"])
     return FusionNet(
         module,

@@ -19,18 +19,6 @@ from adestim._support.torch import autocast, memory_of
 from adestim.exceptions import InputError
 from adestim.training.batches import BatchIterator, FusionData, to_device
 
-__all__ = [
-    "EarlyStop",
-    "EpochHook",
-    "FusionNet",
-    "GradientAudit",
-    "NumberLoss",
-    "StopTraining",
-    "class_losses",
-    "warmup_cosine",
-]
-
-
 HUBER_THRESHOLD = 1.345
 
 
@@ -39,19 +27,7 @@ class StopTraining(KeyboardInterrupt):
 
 
 class FusionNet(NeuralNet):
-    """A skorch net whose loss is weighted by subject and whose batches are dictionaries.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        Takes the whole batch, returns logits.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the forward pass; the loss is always computed in float32.
-    losses : callable or None, default=None
-        Takes outputs and targets, returns every subject's loss; None for the cross-entropy.
-    **kwargs : dict
-        As for ``skorch.NeuralNet``.
-    """
+    """A skorch net whose loss is weighted by subject and whose batches are dictionaries."""
 
     def __init__(self, module, *, precision="float32", losses=None, **kwargs):
         super().__init__(module, **kwargs)
@@ -161,16 +137,7 @@ class FusionNet(NeuralNet):
 def class_losses(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return every subject's cross-entropy.
 
-    Parameters
-    ----------
-    outputs : Tensor of shape (n_subjects, n_classes)
-        Logits.
-    targets : Tensor of shape (n_subjects,), dtype int64
-        Classes.
-
-    Returns
-    -------
-    Tensor of shape (n_subjects,)
+    outputs (n_subjects, n_classes), targets (n_subjects,) -> (n_subjects,).
     """
     return F.cross_entropy(outputs, targets, reduction="none")
 
@@ -179,23 +146,14 @@ def class_losses(outputs: Tensor, targets: Tensor) -> Tensor:
 class NumberLoss:
     """Every subject's loss where numbers are predicted; a class, so that it pickles.
 
-    Parameters
-    ----------
-    kind : {"huber", "squared"}
-        Squared error; or Huber's, which grows linearly beyond 1.345 times ``scale``.
-    scale : float
-        What residuals are divided by.
-
-    References
-    ----------
     P. J. Huber, "Robust Estimation of a Location Parameter", Annals of Mathematical Statistics 35,
     1964. P. W. Holland and R. E. Welsch, "Robust regression using iteratively reweighted
     least-squares", Communications in Statistics A6, 1977 (1.345: an efficiency of 95 % on
     Gaussian errors).
     """
 
-    kind: str
-    scale: float
+    kind: str  # squared error; or Huber's, which grows linearly beyond 1.345 times ``scale``
+    scale: float  # what residuals are divided by
 
     def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return losses (n_subjects,) of outputs (n_subjects, 1)."""
@@ -211,13 +169,6 @@ class EarlyStop(Callback):
     An epoch is better than the start only where its loss is lower by more than the standard
     error of the paired difference, so that noise in a small validation split changes nothing.
     Who knows the losses on the validation subjects already hands them over.
-
-    Parameters
-    ----------
-    validation : FusionData or None
-        The inner validation subjects; None trains to the end.
-    patience : int
-        Epochs without improvement before training stops.
     """
 
     def __init__(self, validation: FusionData | None, patience: int):
@@ -315,13 +266,7 @@ class GradientAudit(Callback):
 
 
 class EpochHook(Callback):
-    """Call a function after every epoch; stop where it returns True.
-
-    Parameters
-    ----------
-    hook : callable or None
-        Takes the net's history of the epoch, a dict.
-    """
+    """Call a function after every epoch; stop where it returns True."""
 
     def __init__(self, hook: Callable[[dict], bool] | None):
         self.hook = hook
@@ -344,15 +289,7 @@ class EpochHook(Callback):
 
 
 def warmup_cosine(n_steps: int, share: float = 0.1) -> LRScheduler:
-    """Return a schedule: linear warm-up over a share of the steps, then cosine decay to zero.
-
-    Parameters
-    ----------
-    n_steps : int
-        Number of optimiser steps in all.
-    share : float, default=0.1
-        Share of the steps spent on warm-up.
-    """
+    """Return a schedule: linear warm-up over a share of the steps, then cosine decay to zero."""
     return LRScheduler(
         LambdaLR, lr_lambda=WarmupCosine(n_steps, max(1, int(share * n_steps))), step_every="batch"
     )

@@ -29,8 +29,6 @@ from adestim.modalities.genetics import GeneticsExtractor
 from adestim.modalities.smri import SMRIExtractor
 from adestim.tuning.ranges import Choice, Range
 
-__all__ = ["LEFT_OUT", "SPACES", "Space"]
-
 Space = dict[str, Range | Choice]
 Reasons = dict[str, str]
 

@@ -18,8 +18,6 @@ from adestim.tuning.objective import Rows, checked_rows, default_scoring, inner_
 from adestim.tuning.study import tune
 from adestim.tuning.tuned import Tuned
 
-__all__ = ["NestedScores", "nested_cross_validate"]
-
 
 @dataclass(frozen=True, eq=False)
 class NestedScores:

@@ -24,63 +24,24 @@ from adestim.fusion._base import BaseFusion
 from adestim.fusion._cross_fit import fit_params, require_whole_groups, rows_of
 from adestim.tuning.pruning import TrialPruning, import_optuna
 
-__all__ = [
-    "Objective",
-    "Rows",
-    "checked_rows",
-    "default_scoring",
-    "free_memory",
-    "inner_splits",
-]
-
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """Rows of a table that an estimator is fitted to.
+    """Rows of a table that an estimator is fitted to."""
 
-    Parameters
-    ----------
-    table : DataFrame or ndarray of shape (n_rows, n_columns)
-        What the estimator reads.
-    y : ndarray of shape (n_rows,)
-        Labels or values.
-    groups : ndarray of shape (n_rows,) or None
-        Groups, where the user gave any.
-    """
-
-    table: Any
-    y: np.ndarray
-    groups: np.ndarray | None
+    table: Any  # (n_rows, n_columns); what the estimator reads
+    y: np.ndarray  # (n_rows,); labels or values
+    groups: np.ndarray | None  # (n_rows,); groups, where the user gave any
 
     def at(self, rows: np.ndarray) -> Rows:
-        """Return some of the rows.
-
-        Parameters
-        ----------
-        rows : ndarray of int
-            Their positions.
-
-        Returns
-        -------
-        Rows
-        """
+        """Return some of the rows."""
         groups = None if self.groups is None else self.groups[rows]
         return Rows(rows_of(self.table, rows), self.y[rows], groups)
 
     def fit(self, estimator: Any) -> Any:
-        """Fit an estimator to the rows, with the groups where it takes them.
-
-        Parameters
-        ----------
-        estimator : estimator
-            It is fitted itself.
-
-        Returns
-        -------
-        estimator
-        """
+        """Fit an estimator to the rows, with the groups where it takes them."""
         given = {} if self.groups is None else {"groups": self.groups}
         return estimator.fit(self.table, self.y, **fit_params(estimator, given))
 
@@ -88,23 +49,7 @@ class Rows:
 def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
     """Return table, labels and groups, which must be of one length.
 
-    Parameters
-    ----------
-    X : {DataFrame, array-like} of shape (n_rows, n_columns)
-        Table.
-    y : array-like of shape (n_rows,)
-        Labels or values.
-    groups : array-like of shape (n_rows,) or None
-        Groups.
-
-    Returns
-    -------
-    Rows
-
-    Raises
-    ------
-    InputError
-        When there are no labels, or the table is sparse.
+    X (n_rows, n_columns), y (n_rows,), groups (n_rows,).
     """
     if y is None:
         raise InputError("Tuning requires y to be passed, but the target y is None")
@@ -119,30 +64,7 @@ def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
 
 
 def inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
-    """Return the folds of a study, the same in all of its trials.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Says whether y holds classes.
-    rows : Rows
-        The training rows.
-    cv : int, cross-validation splitter or iterable
-        An int means shuffled folds, stratified for classes, that keep groups whole; without
-        groups, rows of one index label, and rows that hold the very same data, stay together.
-    seed : int
-        Seed of the folds, where ``cv`` is an int.
-
-    Returns
-    -------
-    list of tuple of two ndarrays of int
-        Training and test rows.
-
-    Raises
-    ------
-    LeakageError
-        When a splitter puts a group on both sides.
-    """
+    """Return the folds of a study, the same in all of its trials."""
     whole = rows.groups
     if isinstance(cv, Integral):
         whole = own_groups(pd.DataFrame(rows.table)) if whole is None else whole
@@ -165,30 +87,16 @@ def labels_of(table: Any) -> np.ndarray | None:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """The mean score over inner folds of an estimator with a trial's settings.
-
-    Parameters
-    ----------
-    estimator : estimator
-        It is cloned.
-    rows : Rows
-        The training rows of the study.
-    splits : list of tuple of two ndarrays of int
-        Inner folds, the same in all trials.
-    scorer : callable
-        Takes a fitted estimator, a table and labels; greater is better.
-    space : callable
-        Takes a trial and the estimator, returns settings.
-    verbose : int, default=0
-        2 shows a bar of the folds.
-    """
+    """The mean score over inner folds of an estimator with a trial's settings."""
 
     estimator: Any
-    rows: Rows
-    splits: Splits
+    rows: Rows  # the training rows of the study
+    splits: Splits  # inner folds, the same in all trials
+    # takes a fitted estimator, a table and labels; greater is better
     scorer: Callable[[Any, Any, Any], float]
+    # takes a trial and the estimator, returns settings
     space: Callable[[Any, Any], Mapping[str, Any]]
-    verbose: int = 0
+    verbose: int = 0  # 2 shows a bar of the folds
 
     def __call__(self, trial: Any) -> float:
         """Return the score; what goes wrong is noted in the trial."""
@@ -225,31 +133,11 @@ class Objective:
         return score
 
     def fitted(self, params: Mapping[str, Any]) -> Any:
-        """Return a copy with given settings, fitted to all rows.
-
-        Parameters
-        ----------
-        params : mapping
-            Settings of a finished trial, as the study knows them.
-
-        Returns
-        -------
-        estimator
-        """
+        """Return a copy with given settings, fitted to all rows."""
         return self.rows.fit(clone(self.estimator).set_params(**self.settings(params)))
 
     def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what the estimator is set to in a trial of given parameters.
-
-        Parameters
-        ----------
-        params : mapping
-            Parameters of a finished trial, as the study knows them.
-
-        Returns
-        -------
-        dict of str to object
-        """
+        """Return what the estimator is set to in a trial of given parameters."""
         return dict(self.space(import_optuna().trial.FixedTrial(dict(params)), self.estimator))
 
 
@@ -271,13 +159,7 @@ def report_fold(trial: Any, scores: Sequence[float]) -> None:
 
 
 def free_memory() -> None:
-    """Give back what a trial held on a GPU.
-
-    Examples
-    --------
-    >>> from adestim.tuning.objective import free_memory
-    >>> free_memory()
-    """
+    """Give back what a trial held on a GPU."""
     if torch.cuda.is_available():
         # Nets refer to themselves through their callbacks, and keep their tensors until collected.
         gc.collect()
@@ -285,15 +167,5 @@ def free_memory() -> None:
 
 
 def default_scoring(estimator: Any) -> str:
-    """Return the name of the score by which an estimator is tuned.
-
-    Parameters
-    ----------
-    estimator : estimator
-        A classifier or a regressor.
-
-    Returns
-    -------
-    str
-    """
+    """Return the name of the score by which an estimator is tuned."""
     return "neg_mean_squared_error" if is_regressor(estimator) else "neg_log_loss"

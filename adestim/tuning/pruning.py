@@ -7,8 +7,6 @@ from typing import Any
 
 from adestim.exceptions import AdestimWarning, InputError, MissingDependencyError
 
-__all__ = ["TrialPruning"]
-
 
 class TrialPruning:
     """A callback of scikit-learn that lets Optuna end a trial after any epoch.

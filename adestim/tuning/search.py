@@ -15,8 +15,6 @@ from adestim._support.sklearn import HasMethods, Interval, fit_context
 from adestim.tuning.objective import default_scoring
 from adestim.tuning.study import tune
 
-__all__ = ["AdestimSearchCV"]
-
 
 def found_has(name: str):
     """Return a check that the estimator, fitted or not, has a method."""

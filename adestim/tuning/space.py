@@ -12,8 +12,6 @@ from adestim.extraction.union import ModalityUnion
 from adestim.tuning.declared import SPACES, Space
 from adestim.tuning.ranges import Choice, Range
 
-__all__ = ["default_values", "search_space", "suggest"]
-
 
 def suggest(
     trial: Any,
@@ -126,24 +124,7 @@ def search_space(
 
 
 def default_values(estimator: Any) -> dict[str, Any]:
-    """Return an estimator's own values of what is searched, where they lie in the space.
-
-    Parameters
-    ----------
-    estimator : estimator
-        As for :func:`suggest`.
-
-    Returns
-    -------
-    dict of str to object
-
-    Examples
-    --------
-    >>> from adestim import LateFusionClassifier
-    >>> from adestim.tuning.space import default_values
-    >>> default_values(LateFusionClassifier(weighting="stacked"))["weighting"]
-    'stacked'
-    """
+    """Return an estimator's own values of what is searched, where they lie in the space."""
     params = estimator.get_params()
     space = search_space(estimator)
     return {name: params[name] for name, values in space.items() if values.contains(params[name])}

@@ -25,8 +25,6 @@ from adestim.tuning.pruning import import_optuna
 from adestim.tuning.space import default_values, search_space, suggest
 from adestim.tuning.tuned import Tuned, trials_frame
 
-__all__ = ["tune"]
-
 # Trials that fail one after the other, from the first one on, are not the settings' fault.
 N_HOPELESS = 10
 N_CAUSES = 3

@@ -12,8 +12,6 @@ import pandas as pd
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.tuning.pruning import import_optuna
 
-__all__ = ["Tuned", "trials_frame"]
-
 # Blue, vermilion and grey of the palette of Okabe and Ito; markers tell the same.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6E6E6E"
 
@@ -169,18 +167,7 @@ class Tuned:
 
 
 def trials_frame(study: Any) -> pd.DataFrame:
-    """Return a row for every trial of a study.
-
-    Parameters
-    ----------
-    study : optuna.Study
-        The study.
-
-    Returns
-    -------
-    DataFrame
-        As ``trials`` of :class:`Tuned`.
-    """
+    """Return a row for every trial of a study."""
     rows = [trial_row(trial) for trial in study.trials if trial.state.is_finished()]
     return pd.DataFrame(rows).set_index("trial")
 

@@ -16,7 +16,7 @@ from adestim._support.digests import remembered_digest, user_cache
 PROGRAM = """
 import sys
 from adestim import digests
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 if len(sys.argv) > 2:
     digests.hashlib.file_digest = None
 print(file_digest(sys.argv[1]))

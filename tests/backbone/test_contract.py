@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from adestim.backbone import Backbone
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 from tests.backbone.toys import ToyBackbone, subjects, toy

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim._support.words import first_names
 from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
 from adestim.exceptions import InputError
 
@@ -181,7 +180,3 @@ def test_run_is_preferred_to_its_series():
     assert columns["fmri"] == ["bold", "confounds"]
     assert columns["genetics"] == ["genotypes"]
     assert columns["smri"] == columns["clinical"] == columns["diagnostic"] == []
-
-
-def test_long_lists_of_names_are_cut():
-    assert first_names("abcdefg") == "'a', 'b', 'c', 'd', 'e' and 2 more"

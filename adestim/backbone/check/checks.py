@@ -12,8 +12,6 @@ from adestim.backbone.check.trial import Case
 from adestim.backbone.contract import Backbone
 from adestim.exceptions import InputError
 
-__all__ = ["check_backbone"]
-
 
 def check_backbone(
     backbone: Backbone, inputs: Sequence[np.ndarray], *, tolerance: float = 1e-4

@@ -30,8 +30,6 @@ from adestim.backbone.check.trial import (
 from adestim.backbone.contract import Backbone
 from adestim.backbone.registry import home_of, import_class
 
-__all__ = ["BEHAVIOUR", "SHAPES", "Rule"]
-
 CLASS_METHODS = ("learn", "files", "input_size", "digest", "load")
 
 Rule = Callable[[Case], str | None]

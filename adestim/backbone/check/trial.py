@@ -15,47 +15,17 @@ from torch.nn import functional as F
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
 
-__all__ = [
-    "LOUD",
-    "Auxiliary",
-    "Case",
-    "Own",
-    "apart",
-    "auxiliary_side",
-    "collated",
-    "drawn",
-    "encoded",
-    "joining_before",
-    "leaving",
-    "own_side",
-    "pooled",
-    "readable_tokens",
-    "shaped",
-    "unlike",
-    "weighed",
-]
-
 N_AUXILIARY = 8
 LOUD = 100.0
 
 
 @dataclass(frozen=True)
 class Case:
-    """A model, the inputs it is tried on, and how far two numbers may be apart.
-
-    Parameters
-    ----------
-    model : Backbone
-        The model.
-    inputs : sequence of ndarray
-        One a subject.
-    tolerance : float
-        Largest difference, relative to the largest number.
-    """
+    """A model, the inputs it is tried on, and how far two numbers may be apart."""
 
     model: Backbone
     inputs: Sequence[np.ndarray]
-    tolerance: float
+    tolerance: float  # largest difference, relative to the largest number
 
 
 class Own(NamedTuple):

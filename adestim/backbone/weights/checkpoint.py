@@ -6,18 +6,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from adestim.backbone.weights.files import file_digest, read_checkpoint
+from adestim.backbone.weights.files import read_checkpoint
 from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, shown
 from adestim.backbone.weights.recognition import owner_of, verdict_on
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
-
-__all__ = [
-    "file_digest",
-    "load_strict",
-    "read_checkpoint",
-    "read_state",
-]
 
 
 def read_state(path: str, layout: CheckpointLayout, trust_pickle: bool) -> dict[str, Tensor]:
@@ -26,23 +19,7 @@ def read_state(path: str, layout: CheckpointLayout, trust_pickle: bool) -> dict[
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], spec: BackboneSpec) -> None:
-    """Fill a module, built on the meta device, with a state that has exactly its tensors.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        The model; its tensors become those of ``state``.
-    state : mapping of str to Tensor
-        Its weights.
-    spec : BackboneSpec
-        For messages.
-
-    Raises
-    ------
-    CheckpointError
-        When names are missing or left over, or shapes or kinds of numbers differ; it says whose
-        weights they seem to be.
-    """
+    """Fill a module, built on the meta device, with a state that has exactly its tensors."""
     problems = differences(module.state_dict(), state)
     if problems:
         verdict = verdict_on(state, spec.name, type(module))

@@ -25,8 +25,6 @@ from adestim.backbone.weights.unpickling import (
 )
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
-__all__ = ["file_digest", "read_checkpoint", "weight_files"]
-
 # In the order in which they are preferred; transformers writes them so.
 FOLDER_FILES = (
     "model.safetensors",
@@ -65,31 +63,7 @@ TAR_MARK = slice(257, 262)
 
 
 def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
-    """Read a checkpoint, by default without running any code that it may hold.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A safetensors file, one that ``torch.save`` wrote, or a folder that holds such files under
-        the names that transformers gives them, whole or in shards.
-    trust_pickle : bool, default=False
-        Whether other objects than tensors may be made, which runs code from the file. Without it
-        they are passed over.
-
-    Returns
-    -------
-    mapping
-        What the file holds, tensors on the CPU; of a file that torch wrote they stay on the disk
-        until they are used.
-
-    Raises
-    ------
-    CheckpointError
-        When there is no such file, it is damaged or of another kind, or it names functions that
-        have no place among weights.
-    MissingDependencyError
-        When it is a safetensors file and that package is not installed.
-    """
+    """Read a checkpoint, by default without running any code that it may hold."""
     path = Path(path).expanduser()
     if not path.exists():
         raise CheckpointError(
@@ -106,23 +80,7 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """Return the files of weights: the file itself, or those of a folder.
-
-    Parameters
-    ----------
-    path : Path
-        A file or a folder.
-
-    Returns
-    -------
-    list of Path
-        Several where the weights are in shards.
-
-    Raises
-    ------
-    CheckpointError
-        When the folder holds no weights, several models', or lacks a shard.
-    """
+    """Return the files of weights: the file itself, or those of a folder."""
     if not path.is_dir():
         return shards(path) if path.name.endswith(".index.json") else [path]
     known = next((path / name for name in FOLDER_FILES if (path / name).is_file()), None)
@@ -319,19 +277,7 @@ def read_trusted(path: Path) -> Any:
 
 
 def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, or of the files of a model in a folder.
-
-    Parameters
-    ----------
-    path : str or path-like
-        A file, whose digest is computed once for a path, size and time of change, and remembered
-        for other processes in the user's cache; or a folder, of which the weights, configuration
-        and vocabulary count, under their names.
-
-    Returns
-    -------
-    str
-    """
+    """Return the SHA-256 of a file, or of the files of a model in a folder."""
     path = Path(path).expanduser()
     if not path.is_dir() and not path.name.endswith(".index.json"):
         return remembered_digest(path)

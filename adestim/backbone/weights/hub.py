@@ -17,8 +17,6 @@ from adestim.exceptions import (
     MissingDependencyError,
 )
 
-__all__ = ["resolve_weights"]
-
 HUB_PAGE = "https://huggingface.co"
 # Of a whole repository: configuration, vocabulary and weights, but not other formats in folders.
 TEXTS = ["*.json", "*.txt", "*.model"]
@@ -28,34 +26,7 @@ WHOLE = "model.safetensors"
 
 
 def resolve_weights(card: BackboneCard, weights: str | Path | None) -> Path:
-    """Return where the weights of a backbone are: a file or a folder.
-
-    Parameters
-    ----------
-    card : BackboneCard
-        The backbone.
-    weights : str, path-like or None
-        A path, for which the network is never asked; None for the hub, which keeps what was
-        downloaded once. ``HF_HUB_OFFLINE=1`` keeps to what it has.
-
-    Returns
-    -------
-    Path
-        A file; a folder where the card names no file.
-
-    Raises
-    ------
-    CheckpointError
-        When the weights are neither at the path nor on the hub, the hub does not give them, or
-        what it gave is not what was released.
-    MissingDependencyError
-        When they are on the hub and ``huggingface_hub`` is not installed.
-
-    Warns
-    -----
-    DataWarning
-        When the file at the path, or in the folder there, is not the released one.
-    """
+    """Return where the weights of a backbone are: a file or a folder."""
     if weights is not None:
         return local_weights(card, Path(weights).expanduser())
     if not card.hub:

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from adestim.exceptions import CheckpointError
 
-__all__ = ["CheckpointLayout", "canonical_state"]
-
 N_KEYS_SHOWN = 4
 
 
@@ -54,26 +52,7 @@ class CheckpointLayout:
 def canonical_state(
     raw: Mapping, layout: CheckpointLayout, owner_of: Callable[[Mapping], str | None] | None = None
 ) -> dict[str, Tensor]:
-    """Return the tensors of the model, under the module's names.
-
-    Parameters
-    ----------
-    raw : mapping
-        What a checkpoint file holds.
-    layout : CheckpointLayout
-        How it holds the weights.
-    owner_of : callable or None, default=None
-        Tells, for the message about a file without such tensors, whose they seem to be.
-
-    Returns
-    -------
-    dict of str to Tensor
-
-    Raises
-    ------
-    CheckpointError
-        When there are no tensors, several tables of them, or two of one name.
-    """
+    """Return the tensors of the model, under the module's names."""
     state = without_ignored(tensors_of(find_state(raw, layout.wrappers, owner_of)), layout.ignored)
     for prefix in layout.prefixes:
         state = renamed(state, dropping(prefix))

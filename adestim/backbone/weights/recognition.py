@@ -12,8 +12,6 @@ from torch import Tensor
 from adestim.backbone.registry import BackboneCard, import_class, registered_cards
 from adestim.backbone.weights.layout import canonical_state
 
-__all__ = ["Verdict", "owner_of", "verdict_on"]
-
 # Ends of names that architectures from elsewhere have.
 WELL_KNOWN = {
     "LoRA adapters, not a whole model": ("lora_A.weight",),
@@ -42,36 +40,14 @@ WELL_KNOWN = {
 
 
 class Verdict(NamedTuple):
-    """Whose weights a state seems to be, and what to do.
+    """Whose weights a state seems to be, and what to do."""
 
-    Parameters
-    ----------
-    finding : str
-        A sentence without its full stop; empty where nothing was recognised.
-    remedy : str
-        What the user can do.
-    """
-
-    finding: str
-    remedy: str
+    finding: str  # A sentence without its full stop; empty where nothing was recognised
+    remedy: str  # what the user can do
 
 
 def verdict_on(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
-    """Say whose weights a state seems to be, other than those of the model that was wanted.
-
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        Weights, under the names they have for the model that was wanted.
-    name : str
-        Name of that model.
-    model : type
-        Its class.
-
-    Returns
-    -------
-    Verdict
-    """
+    """Say whose weights a state seems to be, other than those of the model that was wanted."""
     others = [card for card in registered_cards() if card.home and card.name != name]
     fitting = [card for card in others if bears(state, card) and fits(state, card)]
     akin = [card for card in others if bears(state, card)]
@@ -89,17 +65,7 @@ def verdict_on(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
 
 
 def owner_of(raw: Mapping) -> str | None:
-    """Return the name of the backbone as whose release a file can be read, or None.
-
-    Parameters
-    ----------
-    raw : mapping
-        What the file holds, weights under whatever key.
-
-    Returns
-    -------
-    str or None
-    """
+    """Return the name of the backbone as whose release a file can be read, or None."""
     for card in registered_cards():
         # Files of other models are refused, each for its own reason.
         with suppress(Exception):

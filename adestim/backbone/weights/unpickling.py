@@ -13,8 +13,6 @@ from typing import IO, Any
 
 from torch.serialization import safe_globals
 
-__all__ = ["StandIn", "filled_as", "named_in_pickle", "not_data", "passing_over"]
-
 # Modules whose functions act on the machine or find other functions.
 ACTING = frozenset(
     {
@@ -34,13 +32,7 @@ N_OLD_PICKLES = 4
 
 
 class StandIn:
-    """What takes the place of an object that is not made: it accepts everything, and does nothing.
-
-    Parameters
-    ----------
-    *args, **kwargs : object
-        Ignored.
-    """
+    """What stands for an object that is not made: it accepts everything, and does nothing."""
 
     def __new__(cls, *args: Any, **kwargs: Any):
         """Make one, whatever it is called with."""
@@ -62,18 +54,7 @@ class StandIn:
 
 
 def named_in_pickle(path: Path) -> set[str]:
-    """Return the functions and classes that a file of ``torch.save`` names, without reading it.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    set of str
-        Importable names, ``"argparse.Namespace"`` for instance.
-    """
+    """Return the functions and classes that a file of ``torch.save`` names, without reading it."""
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             return {name for _ in range(N_OLD_PICKLES) for name in names_until_stop(file)}
@@ -94,17 +75,7 @@ def names_until_stop(file: IO[bytes]) -> Iterator[str]:
 
 
 def not_data(names: Collection[str]) -> list[str]:
-    """Return those names that have no place in a file of data.
-
-    Parameters
-    ----------
-    names : collection of str
-        Importable names.
-
-    Returns
-    -------
-    list of str
-    """
+    """Return those names that have no place in a file of data."""
     return sorted(name for name in names if acts(*name.split(".", 1)))
 
 
@@ -114,18 +85,7 @@ def acts(package: str, name: str) -> bool:
 
 
 def passing_over(kinds: Mapping[str, type]) -> safe_globals:
-    """Return the context in which ``torch.load`` makes stand-ins for everything so named.
-
-    Parameters
-    ----------
-    kinds : mapping of str to {StandIn, OrderedDict, list}
-        What stands in for a thing, by its importable name: torch fills tables and lists only
-        where they are just that.
-
-    Returns
-    -------
-    context manager
-    """
+    """Return the context in which ``torch.load`` makes stand-ins for everything so named."""
     return safe_globals([stand_in(*name.rpartition(".")[::2], kinds[name]) for name in kinds])
 
 
@@ -141,16 +101,7 @@ def stand_in(module: str, name: str, kind: type) -> type:
 def filled_as(message: str, names: Collection[str]) -> tuple[str, type] | None:
     """Return which stand-in torch wanted to fill, and as what, from its complaint.
 
-    Parameters
-    ----------
-    message : str
-        The complaint.
-    names : collection of str
-        Importable names of the stand-ins.
-
-    Returns
-    -------
-    (str, type) or None
+    -> (str, type).
     """
     name = next((name for name in names if f"<class '{name}'>" in message), None)
     if name is None or not ("SETITEM" in message or " to lists" in message or "extend" in message):

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-__all__ = ["Standard", "least_squares", "site_effects"]
-
 TOLERANCE = 1e-10
 MOST_STEPS = 10_000
 BLOCK = 256
@@ -20,24 +18,13 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class Standard:
-    """What all sites together say of every feature.
+    """What all sites together say of every feature."""
 
-    Parameters
-    ----------
-    location : ndarray of shape (n_features,)
-        Mean over sites, each weighted by its number of rows.
-    slopes : ndarray of shape (n_covariates, n_features)
-        Effects of the covariates.
-    scale : ndarray of shape (n_features,)
-        Standard deviation of the residuals, all sites together; 1 where there is none.
-    flat : ndarray of bool of shape (n_features,)
-        Features without residuals, which no site can change.
-    """
-
-    location: np.ndarray
-    slopes: np.ndarray
+    location: np.ndarray  # (n_features,); mean over sites, each weighted by its number of rows
+    slopes: np.ndarray  # (n_covariates, n_features); effects of the covariates
+    # (n_features,); standard deviation of the residuals, all sites together; 1 where there is none
     scale: np.ndarray
-    flat: np.ndarray
+    flat: np.ndarray  # (n_features,); features without residuals, which no site can change
 
     @classmethod
     def learn(cls, values: np.ndarray, sites: np.ndarray, covariates: np.ndarray) -> Standard:
@@ -61,17 +48,7 @@ class Standard:
 def least_squares(design: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return coefficients of every feature over the rows in which it is known.
 
-    Parameters
-    ----------
-    design : ndarray of shape (n_rows, n_coefficients)
-        Regressors.
-    values : ndarray of shape (n_rows, n_features)
-        Features, NaN where missing.
-
-    Returns
-    -------
-    ndarray of shape (n_coefficients, n_features)
-        The smallest ones where several sets fit equally.
+    design (n_rows, n_coefficients), values (n_rows, n_features) -> (n_coefficients, n_features).
     """
     known = ~np.isnan(values)
     # Packed, columns are compared eight rows at a time.
@@ -109,20 +86,7 @@ def site_effects(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the location and the scale of one site, shrunken towards those of all features.
 
-    Parameters
-    ----------
-    standardised : ndarray of shape (n_rows, n_features)
-        The site's rows, standardised over all sites.
-    flat : ndarray of bool of shape (n_features,)
-        Features to leave alone.
-    parametric : bool, default=True
-        Whether locations have a normal and scales an inverse gamma prior, or both the empirical
-        distribution over the other features.
-
-    Returns
-    -------
-    location, scale : ndarray of shape (n_features,)
-        In units of the pooled standard deviation.
+    standardised (n_rows, n_features), flat (n_features,) -> location, scale (n_features,).
     """
     sums = Sums(
         (~np.isnan(standardised)).sum(axis=0),

@@ -15,8 +15,6 @@ from adestim.datasets.harmonisation.combat import least_squares
 from adestim.datasets.tables.side_tables import Coding, SideColumnsTransformer, beside
 from adestim.exceptions import InputError
 
-__all__ = ["ConfoundRegressor"]
-
 
 class ConfoundRegressor(SideColumnsTransformer):
     """Take the linear effect of confounds, such as age and sex, out of features.

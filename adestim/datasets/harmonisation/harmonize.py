@@ -27,8 +27,6 @@ from adestim.datasets.tables.side_tables import (
 )
 from adestim.exceptions import InputError
 
-__all__ = ["SiteHarmonizer"]
-
 
 class SiteHarmonizer(SideColumnsTransformer):
     """Remove sites' locations and scales from features: ComBat, fitted on training rows alone.

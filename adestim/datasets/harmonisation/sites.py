@@ -10,8 +10,6 @@ import pandas as pd
 from adestim._support.words import first_names
 from adestim.exceptions import DataWarning, InputError
 
-__all__ = ["require_rows", "require_separable", "site_labels", "site_numbers", "unadjusted_sites"]
-
 
 def site_labels(column: pd.Series) -> np.ndarray:
     """Return sites as words; a whole number has the same one, however it is stored."""
@@ -24,19 +22,7 @@ def site_labels(column: pd.Series) -> np.ndarray:
 def site_numbers(labels: np.ndarray, min_site_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers of the sites from 0, small ones with one number, the last.
 
-    Parameters
-    ----------
-    labels : ndarray of str of shape (n_rows,)
-        Site of every row.
-    min_site_size : int
-        Rows of a site that stands for itself.
-
-    Returns
-    -------
-    numbers : ndarray of int of shape (n_rows,)
-        Number of every row's site.
-    pooled : ndarray of str
-        The small sites.
+    labels (n_rows,) -> numbers (n_rows,).
     """
     names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     large = counts >= min_site_size

@@ -7,8 +7,6 @@ import re
 from adestim.datasets.images.names import TABLE, VOLUME, Rule
 from adestim.exceptions import InputError
 
-__all__ = ["RULES", "session_days", "session_label", "session_months", "study_subject"]
-
 # t1-linear is a T1w like any other; these are of t1-volume and t1-freesurfer.
 RULES = (
     Rule("gray_matter", "probability", VOLUME, {"segm": "graymatter", "space": None}),
@@ -22,105 +20,26 @@ DAYS = re.compile(r"ses-d(\d+)")
 
 
 def study_subject(subject: str) -> str:
-    """Return a subject's identifier as the study writes it.
-
-    Parameters
-    ----------
-    subject : str
-        Identifier in a BIDS or CAPS folder.
-
-    Returns
-    -------
-    str
-        ``"002_S_0295"`` for ``"sub-ADNI002S0295"``; otherwise without ``sub-``.
-
-    Examples
-    --------
-    >>> from adestim.datasets.images.caps import study_subject
-    >>> study_subject("sub-ADNI002S0295"), study_subject("sub-OAS30001"), study_subject("3000")
-    ('002_S_0295', 'OAS30001', '3000')
-    """
+    """Return a subject's identifier as the study writes it."""
     label = subject.removeprefix("sub-")
     match = ADNI.fullmatch(label)
     return f"{match[1]}_S_{match[2]}" if match else label
 
 
 def session_label(session: str) -> str:
-    """Return a session's label as Clinica writes it today: ``ses-M006`` for ``ses-M06``.
-
-    Parameters
-    ----------
-    session : str
-        With or without ``ses-``.
-
-    Returns
-    -------
-    str
-        With ``ses-``; months with three digits, as since Clinica 0.7; others as they were, and
-        nothing for nothing.
-
-    Examples
-    --------
-    >>> from adestim.datasets.images.caps import session_label
-    >>> session_label("ses-M06"), session_label("M000"), session_label("ses-d0757")
-    ('ses-M006', 'ses-M000', 'ses-d0757')
-    """
+    """Return a session's label as Clinica writes it today: ``ses-M006`` for ``ses-M06``."""
     label = session if not session or session.startswith("ses-") else f"ses-{session}"
     match = MONTHS.fullmatch(label)
     return f"ses-M{int(match[1]):03d}" if match else label
 
 
 def session_months(session: str) -> float:
-    """Return how many months after baseline a session was.
-
-    Parameters
-    ----------
-    session : str
-        ``"ses-M006"``, or ``"ses-M06"`` as before Clinica 0.7.
-
-    Returns
-    -------
-    float
-        Months.
-
-    Raises
-    ------
-    InputError
-        When the label names no month.
-
-    Examples
-    --------
-    >>> from adestim.datasets.images.caps import session_months
-    >>> session_months("ses-M06"), session_months("ses-M006")
-    (6.0, 6.0)
-    """
+    """Return how many months after baseline a session was."""
     return number_in(MONTHS, session, "the month, as 'ses-M006'")
 
 
 def session_days(session: str) -> float:
-    """Return how many days after entry a session of OASIS-3 was.
-
-    Parameters
-    ----------
-    session : str
-        ``"ses-d0757"``.
-
-    Returns
-    -------
-    float
-        Days.
-
-    Raises
-    ------
-    InputError
-        When the label names no day.
-
-    Examples
-    --------
-    >>> from adestim.datasets.images.caps import session_days
-    >>> session_days("ses-d0757")
-    757.0
-    """
+    """Return how many days after entry a session of OASIS-3 was."""
     return number_in(DAYS, session, "the day, as 'ses-d0757'")
 
 

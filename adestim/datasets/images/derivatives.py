@@ -8,8 +8,6 @@ from pathlib import Path
 
 from adestim.datasets.images.names import TABLE, UNCLEAR_SERIES, Rule
 
-__all__ = ["RULES", "pipeline_name"]
-
 # Rules of which files hold confounds, ROI series, connectivity and head motion.
 #
 # fMRIPrep: desc-confounds_timeseries, before 20.2 desc-confounds_regressors, in its first versions
@@ -47,30 +45,7 @@ def series_modality(path: str) -> str:
 
 
 def pipeline_name(description: Path) -> str:
-    """Return who made the images of a data set.
-
-    Parameters
-    ----------
-    description : Path
-        Its ``dataset_description.json``.
-
-    Returns
-    -------
-    str
-        Name of the pipeline, such as ``"fMRIPrep"``; ``"raw"`` where there was none, or where
-        nothing is said.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from adestim.datasets.images.derivatives import pipeline_name
-    >>> with TemporaryDirectory() as folder:
-    ...     file = Path(folder, "dataset_description.json")
-    ...     _ = file.write_text('{"PipelineDescription": {"Name": "xcp_d"}}')
-    ...     pipeline_name(file)
-    'xcp_d'
-    """
+    """Return who made the images of a data set."""
     facts = json_object(description)
     generated = facts.get("GeneratedBy")
     makers = generated if isinstance(generated, list) else []

@@ -11,8 +11,6 @@ import pandas as pd
 
 from adestim.datasets.tables.read_table import read_table
 
-__all__ = ["guess_modality", "read_ida_collection"]
-
 SERIES = re.compile(r"[IS]\d+")
 MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})_(\d{2})_(\d{2})_(\d{2})(?:\.\d+)?")
 NOT_AN_IMAGE = re.compile(
@@ -57,25 +55,7 @@ def place_of(path: str) -> Place | None:
 
 
 def guess_modality(protocol: str) -> str | None:
-    """Guess from words of a protocol's name what was scanned.
-
-    Parameters
-    ----------
-    protocol : str
-        As the IDA has it in paths and lists; sites name protocols as they please.
-
-    Returns
-    -------
-    {"t1w", "bold"} or None
-        None for anything else, masks and calibration scans among it.
-
-    Examples
-    --------
-    >>> from adestim.datasets.images.ida import guess_modality
-    >>> guess_modality("Accelerated_Sagittal_MPRAGE"), guess_modality("Axial_rsfMRI__Eyes_Open_")
-    ('t1w', 'bold')
-    >>> guess_modality("Axial_T2_Star")
-    """
+    """Guess from words of a protocol's name what was scanned."""
     name = protocol.casefold()
     if NOT_AN_IMAGE.search(name):
         return None
@@ -87,43 +67,9 @@ def guess_modality(protocol: str) -> str | None:
 def read_ida_collection(path: str | Path) -> pd.DataFrame:
     r"""Read a list of images of the IDA.
 
-    Parameters
-    ----------
-    path : str or Path
-        The ``.csv`` of a collection, of a search (``idaSearch_*.csv``), or of all images
-        (``*_All_Images_*.csv``, since October 2024).
+    -> (n_images, 10).
 
-    Returns
-    -------
-    DataFrame of shape (n_images, 10)
-        ``subject``, ``image_id`` (``"I123456"``, as in :func:`adestim.datasets.index_images`),
-        ``visit``, ``modality``, ``description``, ``image_type``, ``acquired`` (datetime64),
-        ``group``, ``sex``, ``age`` (years). What the list does not have is missing.
-
-    Raises
-    ------
-    TableError
-        When it lacks subjects or images.
-
-    Notes
-    -----
-    ``group`` is the research group at enrolment, not the diagnosis at the scan: it is no label.
-
-    References
-    ----------
     .. [1] Image and Data Archive, https://ida.loni.usc.edu.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from adestim.datasets.images.ida import read_ida_collection
-    >>> with TemporaryDirectory() as folder:
-    ...     file = Path(folder, "idaSearch_1_02_2025.csv")
-    ...     _ = file.write_text("Subject ID,Image ID,Study Date\n002_S_0295,40966,4/18/2006\n")
-    ...     images = read_ida_collection(file)
-    >>> images.loc[0, ["subject", "image_id"]].tolist()
-    ['002_S_0295', 'I40966']
     """
     images = read_table(
         path,

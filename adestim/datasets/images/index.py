@@ -19,8 +19,6 @@ from adestim.datasets.images.sidecars import acquisition_times, borrowed, repeti
 from adestim.datasets.images.walk import COLUMNS, Finding, walk
 from adestim.exceptions import InputError
 
-__all__ = ["choose_images", "index_images"]
-
 TEXT = [name for name in COLUMNS if name not in ("acquired", "repetition_time")]
 
 

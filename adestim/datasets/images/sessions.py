@@ -21,13 +21,7 @@ FETCH = "Fetch what is missing (datalad get, git annex get), or choose broken='m
 def derivative_folders(
     root: Path, derivatives: str | Path | Sequence[str | Path] | None
 ) -> list[Path]:
-    """Return the folders of derivatives, given as paths or as names below ``derivatives``.
-
-    Raises
-    ------
-    InputError
-        When there is no such folder.
-    """
+    """Return the folders of derivatives, given as paths or as names below ``derivatives``."""
     if derivatives is None:
         return []
     several = [derivatives] if isinstance(derivatives, (str, Path)) else list(derivatives)
@@ -60,30 +54,7 @@ def from_first_source(indexes: Sequence[pd.DataFrame], task: str | None) -> pd.D
 def entry_sessions(
     subjects: pd.Index, images: pd.DataFrame, visits: pd.DataFrame, session: str | None
 ) -> pd.Series:
-    """Return the session at which each subject enters.
-
-    Parameters
-    ----------
-    subjects : Index of str
-        Everybody.
-    images : DataFrame
-        Files chosen, with ``subject``, ``session`` and ``acquired``.
-    visits : DataFrame
-        Visits told in tables, with ``subject`` and ``session``; they count for those without
-        images.
-    session : str or None
-        Label of the session wanted. None: the earliest.
-
-    Returns
-    -------
-    Series of str
-        By subject; missing where there are no sessions, or not this one.
-
-    Raises
-    ------
-    InputError
-        When it cannot be told which session was the earliest.
-    """
+    """Return the session at which each subject enters."""
     told = visits[["subject", "session"]]
     if session is None:
         told = told[~told["subject"].isin(images["subject"])]
@@ -138,18 +109,7 @@ def without_strange_confounds(rows: pd.DataFrame) -> pd.DataFrame:
 def without_broken(
     rows: pd.DataFrame, flow: FlowTable, broken: str
 ) -> tuple[pd.DataFrame, FlowTable]:
-    """Leave out files that cannot be used, and their subjects if asked.
-
-    Raises
-    ------
-    VolumeError
-        When ``broken`` is ``"raise"`` and there is one, or nobody is left.
-
-    Warns
-    -----
-    DataWarning
-        When ``broken`` is ``"missing"`` and there is one.
-    """
+    """Leave out files that cannot be used, and their subjects if asked."""
     rows = rows[rows["subject"].isin(flow.kept)]
     bad = rows[rows["problem"].notna()]
     if bad.empty:

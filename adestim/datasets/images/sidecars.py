@@ -107,15 +107,7 @@ def read_rows(path: str) -> list[dict[str, str]]:
 
 
 def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) -> pd.Series:
-    """Return when files were acquired: what is known of the file, else of its session.
-
-    Parameters
-    ----------
-    index : DataFrame
-        With ``acquired`` as text.
-    tables : mapping of str to sequence of str
-        Paths of the tables of ``scans`` and of ``sessions``.
-    """
+    """Return when files were acquired: what is known of the file, else of its session."""
     scans, sessions = scan_times(tables["scans"]), session_times(tables["sessions"])
     rows = index[["subject", "session", "path", "acquired"]].astype("object")
     rows = rows.where(rows.notna(), "").itertuples(index=False, name=None)

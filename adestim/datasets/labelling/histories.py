@@ -13,27 +13,13 @@ from adestim.datasets.labelling.diagnoses import DEMENTIA, require_columns
 
 @dataclass(frozen=True)
 class History:
-    """One subject's known diagnoses by time, from the baseline on; ``reason`` where there is none.
-
-    Parameters
-    ----------
-    subject : str
-        Identifier.
-    months : ndarray of shape (n_visits,)
-        Months since the baseline, ascending; the first is 0.
-    diagnoses : list of str
-        One a visit.
-    start : float
-        Time of the baseline in the table's months.
-    reason : str or None
-        Why there is no baseline.
-    """
+    """One subject's diagnoses by time, from the baseline on; ``reason`` where there is none."""
 
     subject: str
-    months: np.ndarray
+    months: np.ndarray  # (n_visits,); months since the baseline, ascending; the first is 0
     diagnoses: list[str]
-    start: float = np.nan
-    reason: str | None = None
+    start: float = np.nan  # time of the baseline in the table's months
+    reason: str | None = None  # why there is no baseline
 
     @property
     def followed(self) -> float:

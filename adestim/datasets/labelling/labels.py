@@ -19,8 +19,6 @@ from adestim.datasets.labelling.histories import History, histories
 from adestim.datasets.tables.cells import text_of
 from adestim.exceptions import InputError
 
-__all__ = ["NOT_AD", "baseline_labels", "diagnosis_labels", "progression_labels"]
-
 SHORT = "follow-up too short"
 CHOICES = ("exclude", "stable")
 

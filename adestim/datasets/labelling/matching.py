@@ -8,8 +8,6 @@ import pandas as pd
 from adestim._support.words import first_names
 from adestim.exceptions import InputError
 
-__all__ = ["match_visits"]
-
 TIES = ("earlier", "later")
 
 

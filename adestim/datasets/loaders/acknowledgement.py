@@ -8,8 +8,6 @@ from textwrap import fill
 
 from adestim.exceptions import InputError
 
-__all__ = ["acknowledgement"]
-
 
 @dataclass(frozen=True)
 class Study:

@@ -16,8 +16,6 @@ from adestim.datasets.loaders.adnimerge import read_merged
 from adestim.datasets.loaders.study import Request, Study, assemble, check_request
 from adestim.exceptions import InputError
 
-__all__ = ["load_adni"]
-
 SOURCES = ("auto", "tables", "adnimerge")
 
 

@@ -41,24 +41,14 @@ BIOMARKERS = ("abeta", "tau", "ptau")
 
 @dataclass(frozen=True)
 class Form:
-    """One table.
+    """One table."""
 
-    Parameters
-    ----------
-    names : tuple of str
-        Names of the file; an earlier one is preferred.
-    columns : mapping
-        Our names and the file's, as ``read_table`` takes them.
-    numeric, censored : tuple of str
-        Our names of numbers, and of numbers with limits of an assay.
-    needed, expected : tuple of str or tuple of str
-        Our names of columns that must and that should be there; of a tuple, any one.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # names of the file; an earlier one is preferred
+    # our names and the file's, as ``read_table`` takes them
     columns: Mapping[str, str | tuple[str, ...]]
-    numeric: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()  # our names of numbers, and of numbers with limits of an assay
     censored: tuple[str, ...] = ()
+    # our names of columns that must and that should be there; of a tuple, any one
     needed: tuple[str | tuple[str, ...], ...] = ()
     expected: tuple[str | tuple[str, ...], ...] = ()
 
@@ -154,19 +144,7 @@ def has_form(root: str | Path, form: Form) -> bool:
 def read_form(
     root: str | Path, form: Form, *, required: bool = False, where: str = WHERE
 ) -> pd.DataFrame | None:
-    """Read a table of ADNI, or of AIBL, which has the same keys.
-
-    Returns
-    -------
-    DataFrame or None
-        The form's columns with ``number`` (roster number as string), ``ptid``, ``phase``, ``site``,
-        ``code``, ``slot`` and ``date``; rows that were changed last come last. None without a file.
-
-    Raises
-    ------
-    TableError
-        When a required table, a needed column, or who a row is about is missing.
-    """
+    """Read a table of ADNI, or of AIBL, which has the same keys."""
     path = find_table(root, form.names[0], form.names[1:], where=where, required=required)
     if path is None:
         return None

@@ -44,13 +44,7 @@ CODES_AND_WORDS = {**RULES["diagnosis"], **RULES["text"]}
 
 
 def read_tables(root: str | Path) -> Study:
-    """Read ADNI's tables: DXSUM and PTDEMOG, and what else of them is there.
-
-    Raises
-    ------
-    TableError
-        When one of the two is missing, or cannot be used.
-    """
+    """Read ADNI's tables: DXSUM and PTDEMOG, and what else of them is there."""
     forms = {"DXSUM": read_form(root, DIAGNOSES, required=True)}
     forms["PTDEMOG"] = read_form(root, DEMOGRAPHICS, required=True)
     for form in (APOE, REGISTRY, *MEASURES):
@@ -112,11 +106,6 @@ def diagnoses(table: pd.DataFrame) -> pd.Series:
 
     DXCURREN in ADNI1, DXCHANGE in ADNIGO and ADNI2, DIAGNOSIS in ADNI3; since October 2024
     DIAGNOSIS in all phases.
-
-    Raises
-    ------
-    TableError
-        When the table has none of these columns, or a code that they do not have.
     """
     rules: dict[str, str | Mapping[str, str]] = {
         "diagnosis": CODES_AND_WORDS,
@@ -147,13 +136,7 @@ def with_measures(visits: pd.DataFrame, forms: dict[str, pd.DataFrame]) -> pd.Da
 
 
 def of_the_visit(rows: pd.DataFrame, visits: pd.DataFrame, source: str) -> pd.DataFrame:
-    """Leave out rows dated long after the visit whose code they bear: they tell its future.
-
-    Warns
-    -----
-    DataWarning
-        When there are any.
-    """
+    """Leave out rows dated long after the visit whose code they bear: they tell its future."""
     keys = ["number", "slot"]
     due = rows[keys].merge(visits[[*keys, "date"]], how="left", on=keys)["date"]
     late = (rows["date"] - due.set_axis(rows.index)).dt.days > LATE
@@ -198,13 +181,7 @@ def once(table: pd.DataFrame, column: str, source: str) -> pd.Series:
 
 
 def sexes(cells: pd.Series) -> pd.Series:
-    """Return ``"F"`` and ``"M"``, from 2 and 1 or from words.
-
-    Raises
-    ------
-    TableError
-        When a cell is neither.
-    """
+    """Return ``"F"`` and ``"M"``, from 2 and 1 or from words."""
     found = cells.str.lower().map(SEXES).astype("str")
     odd = cells.notna() & found.isna()
     if odd.any():
@@ -220,11 +197,6 @@ def apoe_genotypes(table: pd.DataFrame) -> pd.Series:
     """Return genotypes such as ``"3/4"``, the lower allele first.
 
     From one column (``3/4``, ``4/3``) or, as in older tables, two.
-
-    Raises
-    ------
-    TableError
-        When a cell names another allele than 2, 3 and 4.
     """
     both = table["first"].str.cat(table["second"], sep="/")
     text = table["genotype"].fillna(both).str.replace(r"\.0\b|[Ee\s]", "", regex=True)
@@ -261,15 +233,7 @@ def memory_concern(merged: pd.DataFrame) -> pd.Series:
 
 
 def persons(numbers: pd.Index, registry: pd.DataFrame | None) -> pd.Series:
-    """Return one name a person: who was screened again under a new number keeps the first.
-
-    Parameters
-    ----------
-    numbers : Index of str
-        Roster numbers.
-    registry : DataFrame or None
-        With the column ``previous``: an earlier number or PTID.
-    """
+    """Return one name a person: who was screened again under a new number keeps the first."""
     own = pd.Series(np.arange(len(numbers)), index=numbers)
     if registry is None:
         return pd.Series(numbers, index=numbers)

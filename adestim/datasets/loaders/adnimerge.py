@@ -38,18 +38,7 @@ COUNT_ONLY = (
 
 
 def read_merged(root: str | Path) -> Study:
-    """Read ADNIMERGE, the cause of dementia from DXSUM and genotypes from APOERES.
-
-    Raises
-    ------
-    TableError
-        When ADNIMERGE is missing, or cannot be used.
-
-    Warns
-    -----
-    DataWarning
-        When no DXSUM says what dementia is due to.
-    """
+    """Read ADNIMERGE, the cause of dementia from DXSUM and genotypes from APOERES."""
     forms = {"ADNIMERGE": read_form(root, MERGED, required=True)}
     for form in (DIAGNOSES, APOE, REGISTRY):
         table = read_form(root, form)

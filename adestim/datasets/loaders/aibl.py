@@ -16,8 +16,6 @@ from adestim.datasets.loaders.study import Request, Study, assemble, check_reque
 from adestim.datasets.tables.ages import birth_dates
 from adestim.datasets.tables.visit_codes import one_a_visit, origins, with_times
 
-__all__ = ["load_aibl"]
-
 WHERE = "the AIBL tables at ida.loni.usc.edu"
 PATTERN = r"(?i)^(?:sub-)?(?:AIBL)?0*(\d+)$"
 DIAGNOSES = Form(("aibl_pdxconv",), {"diagnosis": "DXCURREN"}, needed=("code", "diagnosis"))
@@ -129,13 +127,7 @@ def load_aibl(
 
 
 def read_study(root: str | Path) -> Study:
-    """Read AIBL's tables.
-
-    Raises
-    ------
-    TableError
-        When the form with the diagnosis or the one with sex and birth is missing.
-    """
+    """Read AIBL's tables."""
     forms = {"pdxconv": read_form(root, DIAGNOSES, required=True, where=WHERE)}
     forms["ptdemog"] = read_form(root, DEMOGRAPHICS, required=True, where=WHERE)
     for form in (APOE, *MEASURES, *OTHERS):

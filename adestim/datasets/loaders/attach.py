@@ -25,21 +25,11 @@ SESSION = ["subject", "session"]
 
 
 class Genotypes(NamedTuple):
-    """Samples of a cohort's people.
+    """Samples of a cohort's people."""
 
-    Parameters
-    ----------
-    cells : DataFrame
-        By subject: ``genotypes``, the sample's id; no column without files.
-    files : list of str
-        Prefixes of the file sets.
-    builds : dict of str to (str or None)
-        Genome build by prefix.
-    """
-
-    cells: pd.DataFrame
-    files: list[str]
-    builds: dict[str, str | None]
+    cells: pd.DataFrame  # by subject: ``genotypes``, the sample's id; no column without files
+    files: list[str]  # prefixes of the file sets
+    builds: dict[str, str | None]  # genome build by prefix
 
 
 def numbers_in(labels: pd.Series, pattern: str) -> pd.Series:
@@ -52,31 +42,7 @@ def numbers_in(labels: pd.Series, pattern: str) -> pd.Series:
 def genotype_cells(
     genotypes: str | Path | Sequence[str | Path] | None, numbers: pd.Series, pattern: str
 ) -> Genotypes:
-    """Find people's samples in PLINK file sets; who is in several is taken from the first.
-
-    Parameters
-    ----------
-    genotypes : str, Path, sequence of these, or None
-        Prefixes.
-    numbers : Series of str
-        Number by subject.
-    pattern : str
-        Expression whose group is the number in a sample's id.
-
-    Returns
-    -------
-    Genotypes
-
-    Raises
-    ------
-    GenotypeError
-        When a file is missing, or mixes builds.
-
-    Warns
-    -----
-    DataWarning
-        When the file sets are on different builds, or none of their samples is of these people.
-    """
+    """Find people's samples in PLINK file sets; who is in several is taken from the first."""
     prefixes = file_prefixes(genotypes)
     builds = {str(prefix): genome_build(prefix) for prefix in prefixes}
     warn_of_builds(builds)
@@ -102,18 +68,11 @@ def warn_of_builds(builds: dict[str, str | None]) -> None:
 
 
 class Images(NamedTuple):
-    """Images of a cohort's people.
+    """Images of a cohort's people."""
 
-    Parameters
-    ----------
-    cells : DataFrame
-        By subject: paths, a column a modality that anybody has.
-    rows : DataFrame
-        The files taken, as of :func:`adestim.datasets.index_images`, with ``days_apart``: days from
-        the index visit to the image.
-    """
-
-    cells: pd.DataFrame
+    cells: pd.DataFrame  # by subject: paths, a column a modality that anybody has
+    # the files taken, as of ``index_images``, with ``days_apart``: days from the index visit to the
+    # image
     rows: pd.DataFrame
 
 
@@ -125,37 +84,7 @@ def image_cells(
     pattern: str,
     window: float | None,
 ) -> Images:
-    """Find the images nearest to each one's index visit.
-
-    Parameters
-    ----------
-    images : str, Path, DataFrame or None
-        Folder, or what :func:`adestim.datasets.index_images` says of it.
-    people : DataFrame
-        By subject: ``number`` and ``origin``.
-    days : Series of float
-        Day of the index visit by subject, counted from ``origin``.
-    everybody : Series of str
-        Number by subject, also of those who are left out.
-    pattern : str
-        Expression whose group is the number in a label of images.
-    window : float or None
-        Largest distance in days. None: any, and images without a time too.
-
-    Returns
-    -------
-    Images
-
-    Raises
-    ------
-    InputError
-        When no image belongs to the study, or series are of several atlases.
-
-    Warns
-    -----
-    DataWarning
-        When images cannot be used, or their time is not known.
-    """
+    """Find the images nearest to each one's index visit."""
     if images is None:
         return Images(pd.DataFrame(index=people.index), pd.DataFrame(columns=["subject"]))
     found = images if isinstance(images, pd.DataFrame) else index_images(images)

@@ -35,8 +35,6 @@ from adestim.datasets.loaders.participants import (
 from adestim.datasets.loaders.plink_samples import genotype_cells
 from adestim.exceptions import InputError, TableError
 
-__all__ = ["load_bids"]
-
 BROKEN = ("exclude", "missing", "raise")
 # What describes no patient: identifiers, dates, the study's phase, the machine.
 ASIDE = re.compile(
@@ -295,13 +293,7 @@ def label(
 
 
 def with_required(rows: pd.DataFrame, flow: FlowTable, require: Sequence[str]) -> FlowTable:
-    """Exclude those who lack a modality that is required.
-
-    Raises
-    ------
-    InputError
-        When nobody is left.
-    """
+    """Exclude those who lack a modality that is required."""
     for modality in require:
         there = rows.loc[rows["modality"] == modality, "subject"]
         flow = flow.exclude(flow.kept.difference(there), "images", f"no {modality}")

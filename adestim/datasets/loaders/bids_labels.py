@@ -26,13 +26,7 @@ TARGETS = (
 
 
 def target_column(names: pd.Index, target: str | None) -> str:
-    """Return the column with the groups, as the tables spell it.
-
-    Raises
-    ------
-    TableError
-        When there is none.
-    """
+    """Return the column with the groups, as the tables spell it."""
     spellings = {"target": TARGETS if target is None else (target,)}
     found = find_columns(list(names), spellings)
     if target is not None:
@@ -48,16 +42,7 @@ def target_column(names: pd.Index, target: str | None) -> str:
 
 
 def groups_by_name(subjects: pd.Index, group: Group) -> pd.Series:
-    """Return the group that is part of an identifier.
-
-    Parameters
-    ----------
-    subjects : Index of str
-        ``"sub-CTL01"``.
-    group : str, Pattern or callable
-        Regular expression that is searched for in ``"CTL01"``: its first group, or all of it. Or a
-        function of ``"CTL01"``.
-    """
+    """Return the group that is part of an identifier."""
     if isinstance(group, (str, re.Pattern)):
         pattern = re.compile(group)
         found = [pattern.search(subject.removeprefix("sub-")) for subject in subjects]
@@ -70,29 +55,7 @@ def groups_by_name(subjects: pd.Index, group: Group) -> pd.Series:
 def labels_of(
     codes: pd.Series, levels: Levels, labels: Mapping[str, str] | None
 ) -> tuple[pd.Series, pd.Series]:
-    """Turn codes of groups into labels.
-
-    Parameters
-    ----------
-    codes : Series of str
-        By subject, named as the column.
-    levels : mapping
-        What codes mean, by column.
-    labels : mapping of str to str, or None
-        Label by code, or by what the code means. None: what the code means, else the code.
-
-    Returns
-    -------
-    target : Series of str
-        Label by subject, of those who have one.
-    reasons : Series of str
-        Why the others have none.
-
-    Raises
-    ------
-    InputError
-        When nobody has one.
-    """
+    """Turn codes of groups into labels."""
     meanings = translated(codes, levels)
     target = meanings
     if labels is not None:

@@ -36,8 +36,6 @@ from adestim.datasets.loaders.study import Request, Study, assemble, check_reque
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH
 from adestim.exceptions import InputError
 
-__all__ = ["load_oasis3", "oasis3_diagnoses"]
-
 PATTERN = r"(?i)^(?:sub-)?(OAS3\d{4,})(?:_.*)?$"
 CLINICAL = ("age", "sex", "education", "family_history", "gds")
 DIAGNOSTIC = ("mmse", "cdr", "cdrsb")

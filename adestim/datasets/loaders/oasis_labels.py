@@ -31,20 +31,7 @@ WORDS = (
 
 
 def from_forms(flags: pd.DataFrame, cdr: pd.Series) -> pd.Series:
-    """Return diagnoses by form D1 and the global CDR.
-
-    Parameters
-    ----------
-    flags : DataFrame of float
-        Columns of ``FLAGS``; a flag left empty by the form's skip logic means no.
-    cdr : Series of float
-        Global score of the same visit.
-
-    Returns
-    -------
-    Series of str
-        Missing where the form says nothing, two things at once, or contradicts the CDR.
-    """
+    """Return diagnoses by form D1 and the global CDR."""
     yes = flags.eq(1)
     mci = yes[list(MCI_FLAGS)].any(axis=1)
     # PROBAD ends with version 2 of the form; version 3 has a disease and whether it is primary.

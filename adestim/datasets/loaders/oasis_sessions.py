@@ -32,18 +32,7 @@ def session_day(session: object) -> float:
 
 
 def timed_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """Return the usable images of the study's people, with a day and a date that stands for it.
-
-    Raises
-    ------
-    InputError
-        When none belongs to anybody.
-
-    Warns
-    -----
-    DataWarning
-        When files cannot be used, or sessions do not say their day.
-    """
+    """Return the usable images of the study's people, with a day and a date that stands for it."""
     subjects = numbers_in(index["subject"], study.pattern)
     familiar = subjects.isin(study.people["number"])
     require_familiar(index, familiar)
@@ -63,13 +52,7 @@ def timed_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
 
 
 def first_sessions(images: pd.DataFrame, visits: pd.DataFrame, window: float) -> pd.DataFrame:
-    """Return each subject's first session with a diagnosis near; those with a T1w come first.
-
-    Returns
-    -------
-    DataFrame
-        By subject: ``session``, ``day`` of the session and ``visit_day``.
-    """
+    """Return each subject's first session with a diagnosis near; those with a T1w come first."""
     t1w = images["modality"].eq("t1w")
     sessions = (
         images.assign(t1w=t1w)
@@ -87,22 +70,7 @@ def first_sessions(images: pd.DataFrame, visits: pd.DataFrame, window: float) ->
 def from_first_session(
     study: Study, images: pd.DataFrame, window: float | None
 ) -> tuple[Study, pd.DataFrame, pd.Series]:
-    """Let each one's history begin with the visit that belongs to the first session.
-
-    Returns
-    -------
-    study : Study
-        Without earlier visits; who has no session keeps all.
-    images : DataFrame
-        Those of that session.
-    days : Series
-        Day of the session by subject.
-
-    Raises
-    ------
-    InputError
-        When no session has a diagnosis near.
-    """
+    """Let each one's history begin with the visit that belongs to the first session."""
     sessions = first_sessions(images, study.visits, np.inf if window is None else window)
     if sessions.empty:
         raise InputError(

@@ -88,18 +88,7 @@ def read_form(
     expected: Wanted = (),
     missing_ok: bool = True,
 ) -> pd.DataFrame | None:
-    """Read a table by visits, with the day of each; None if it is not there.
-
-    Raises
-    ------
-    TableError
-        When a table that is due, or one of its required columns, is missing.
-
-    Warns
-    -----
-    DataWarning
-        When a subject has differing rows of the same day.
-    """
+    """Read a table by visits, with the day of each; None if it is not there."""
     path = find_table(root, names[0], names[1:], where=WHERE, depth=DEPTH, required=not missing_ok)
     if path is None:
         return None
@@ -118,13 +107,7 @@ def days_of(table: pd.DataFrame) -> pd.Series:
 
 
 def read_clinical(root: str | Path) -> pd.DataFrame:
-    """Return one row a clinical visit: form B4, or the older table of clinical data.
-
-    Raises
-    ------
-    TableError
-        When there is neither, or a visit has no day.
-    """
+    """Return one row a clinical visit: form B4, or the older table of clinical data."""
     names = [*form_names("b4"), "*ADRC*Clinical*", "*clinical*data*"]
     numbers = ["age", "age_at_entry", "mmse", "cdr", "cdrsb"]
     table = read_form(
@@ -140,13 +123,7 @@ def read_clinical(root: str | Path) -> pd.DataFrame:
 
 
 def read_flags(root: str | Path) -> pd.DataFrame:
-    """Return form D1: one row a visit, flags as numbers.
-
-    Raises
-    ------
-    TableError
-        When it is missing, or has no column for Alzheimer's disease.
-    """
+    """Return form D1: one row a visit, flags as numbers."""
     try:
         flags = read_form(
             root, form_names("d1"), {**KEYS, **{flag: flag for flag in FLAGS}}, numeric=FLAGS,

@@ -36,13 +36,7 @@ MALE = re.compile(r"m|males?|m[ae]n|boy")
 
 
 def read_participants(root: Path) -> pd.DataFrame | None:
-    """Return the cells of ``participants.tsv`` by subject, as text; None if there is no such file.
-
-    Raises
-    ------
-    TableError
-        When it has no identifiers, or one twice.
-    """
+    """Return the cells of ``participants.tsv`` by subject, as text; None without the file."""
     path = root / "participants.tsv"
     if not path.is_file():
         return None
@@ -87,17 +81,7 @@ def visit_row(subject: str, row: Mapping[str, str]) -> dict[str, str]:
 
 
 def at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
-    """Return what is known of people at their session: of the visit, else of the person.
-
-    Parameters
-    ----------
-    people : DataFrame
-        Cells by subject.
-    visits : DataFrame
-        Cells with ``subject`` and ``session``.
-    sessions : Series of str
-        Session by subject, missing where there is none.
-    """
+    """Return what is known of people at their session: of the visit, else of the person."""
     wanted = pd.MultiIndex.from_arrays([sessions.index, sessions.fillna("").map(session_label)])
     seen = visits.drop_duplicates(["subject", "session"]).set_index(["subject", "session"])
     seen = seen.reindex(wanted).set_axis(sessions.index)
@@ -169,13 +153,7 @@ def typed(name: str, cells: pd.Series, sex_codes: Mapping[str, str]) -> pd.Serie
 
 
 def sexes(cells: pd.Series, codes: Mapping[str, str]) -> pd.Series:
-    """Return ``"F"`` and ``"M"``; codes are never guessed, for studies swap them.
-
-    Raises
-    ------
-    TableError
-        When it is coded by numbers whose meaning is told nowhere.
-    """
+    """Return ``"F"`` and ``"M"``; codes are never guessed, for studies swap them."""
     text = cells.map(lambda cell: codes.get(cell, cell), na_action="ignore").astype("str")
     text = text.str.casefold().str.strip()
     female = text.str.fullmatch(FEMALE).fillna(False).astype(bool)

@@ -13,13 +13,7 @@ from adestim.exceptions import DataWarning, GenotypeError
 
 
 def sample_names(prefix: str | Path) -> list[str]:
-    """Return the identifiers of the samples of a file set, the second column of ``.fam``.
-
-    Raises
-    ------
-    GenotypeError
-        When the ``.fam`` is missing, or none.
-    """
+    """Return the identifiers of the samples of a file set, the second column of ``.fam``."""
     path = Path(f"{prefix}.fam")
     if not path.is_file():
         raise GenotypeError(
@@ -36,13 +30,7 @@ def sample_names(prefix: str | Path) -> list[str]:
 
 
 def genotype_cells(prefixes: Sequence[str | Path], subjects: pd.Index) -> pd.Series:
-    """Return each subject's sample identifier, with or without ``sub-``; missing without one.
-
-    Warns
-    -----
-    DataWarning
-        When nobody has one.
-    """
+    """Return each subject's sample identifier, with or without ``sub-``; missing without one."""
     samples = [name for prefix in prefixes for name in sample_names(prefix)]
     by_label = {name.removeprefix("sub-"): name for name in samples}
     cells = [by_label.get(subject.removeprefix("sub-")) for subject in subjects]

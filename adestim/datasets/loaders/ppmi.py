@@ -18,8 +18,6 @@ from adestim.datasets.loaders.study import Request, exclude_lacking, require_som
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH
 from adestim.exceptions import InputError
 
-__all__ = ["load_ppmi", "ppmi_event"]
-
 # How the archive and genotype files name participants besides the bare number.
 PATTERN = r"(?i)^(?:sub-)?(?:PP(?:MI)?[_-]?(?:SI)?)?(\d{4,6})(?:_.*)?$"
 CLINICAL = ("age", "sex", "education", "gds", "upsit")
@@ -43,25 +41,7 @@ Which forms exist differs between the arms: a missing cell can tell the label.""
 def ppmi_event(visit: str) -> str:
     """Return the event of a visit as PPMI's tables name it.
 
-    Parameters
-    ----------
-    visit : str
-        As the archive has it, ``"Baseline"``, ``"Month 6"``, or a session, ``"ses-BL"``.
-
-    Returns
-    -------
-    str
-        ``"BL"``, ``"R01"`` and so on; what is no such name in capitals.
-
-    References
-    ----------
     .. [1] PPMI, Data User Guide (2024): https://www.ppmi-info.org.
-
-    Examples
-    --------
-    >>> from adestim.datasets.loaders.ppmi import ppmi_event
-    >>> ppmi_event("Baseline"), ppmi_event("Month 6"), ppmi_event("ses-V04")
-    ('BL', 'R01', 'V04')
     """
     name = visit.strip().removeprefix("ses-")
     return {**EVENTS, **EVENTS_AT}.get(name.casefold(), name.upper())
@@ -245,17 +225,7 @@ def with_apoe(people: pd.DataFrame) -> pd.DataFrame:
 def dated_images(
     images: str | Path | pd.DataFrame, collection: str | Path | None, baseline: pd.Series
 ) -> pd.DataFrame:
-    """Give images whose visit has a name the date at which it was due.
-
-    Parameters
-    ----------
-    images : str, Path or DataFrame
-        As of :func:`load_ppmi`.
-    collection : str, Path or None
-        Likewise.
-    baseline : Series of datetime
-        Date of the baseline by subject.
-    """
+    """Give images whose visit has a name the date at which it was due."""
     index = images if isinstance(images, pd.DataFrame) else index_images(images)
     visits = index["session"].astype("str")
     if collection is not None:

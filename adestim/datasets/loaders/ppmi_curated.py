@@ -54,15 +54,7 @@ def find_curated(root: str | Path, *, required: bool = True) -> Path | None:
 
 
 def sheet_of_visits(path: Path) -> pd.DataFrame:
-    """Return the sheet of a workbook that has the visits, its cells as strings.
-
-    Raises
-    ------
-    MissingDependencyError
-        When openpyxl is not installed.
-    TableError
-        When the file is no workbook, or no sheet has participants and events.
-    """
+    """Return the sheet of a workbook that has the visits, its cells as strings."""
     if find_spec("openpyxl") is None:
         raise MissingDependencyError(
             f"openpyxl reads the workbook {path.name!r}",
@@ -89,18 +81,7 @@ def sheet_of_visits(path: Path) -> pd.DataFrame:
 
 
 def read_curated(root: str | Path) -> pd.DataFrame:
-    """Return one row a participant at baseline; who has none has an empty event.
-
-    Raises
-    ------
-    TableError
-        When the file, or a column of it that is due, is missing.
-
-    Warns
-    -----
-    DataWarning
-        When a visit has differing rows; the first counts.
-    """
+    """Return one row a participant at baseline; who has none has an empty event."""
     path = find_curated(root)
     source = sheet_of_visits(path) if path.suffix.casefold() == ".xlsx" else path
     table = read_table(

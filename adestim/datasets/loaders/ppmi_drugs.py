@@ -21,19 +21,6 @@ def dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame:
 
     Dates are months. What began in the month of the baseline counts as begun after it, and what
     has no start as taken before.
-
-    Parameters
-    ----------
-    root : str or Path
-        Folder with the tables.
-    baseline : Series of datetime
-        Month of the baseline by subject.
-
-    Returns
-    -------
-    DataFrame
-        By subject: ``ledd`` in mg a day (missing where an entry has no number, such as
-        ``"LD x 0.33"``) and ``medicated``. All missing without a log or a date.
     """
     path = find_table(root, "LEDD_Concomitant_Medication_Log", ["LEDD*Log"], required=False)
     if path is None:

@@ -93,18 +93,7 @@ GENETICS = Form(("iu_genetic_consensus", "*genetic_consensus*"), {"apoe": "APOE"
 
 
 def read_form(root: str | Path, form: Form) -> pd.DataFrame | None:
-    """Read a table of PPMI; None if it is not there.
-
-    Raises
-    ------
-    TableError
-        When it has no subjects.
-
-    Warns
-    -----
-    DataWarning
-        When it lacks a column, or a visit was entered twice with differing values.
-    """
+    """Read a table of PPMI; None if it is not there."""
     path = find_table(root, form.names[0], form.names[1:], required=False)
     if path is None:
         return None
@@ -151,18 +140,7 @@ def at_baseline(table: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFram
 
 
 def read_status(root: str | Path) -> pd.DataFrame:
-    """Return one row a participant of ``Participant_Status``.
-
-    Raises
-    ------
-    TableError
-        When the table, or its column of status or cohort, is missing.
-
-    Warns
-    -----
-    DataWarning
-        When a participant has differing rows.
-    """
+    """Return one row a participant of ``Participant_Status``."""
     path = find_table(root, "Participant_Status", where=WHERE)
     table = read_table(
         path, STATUS_COLUMNS, ids=["subject"], dates=["enrolled"], numeric=["age", *ARMS],
@@ -175,8 +153,6 @@ def read_status(root: str | Path) -> pd.DataFrame:
 def depression(table: pd.DataFrame | None) -> pd.Series:
     """Return the short Geriatric Depression Scale; missing where an answer is.
 
-    References
-    ----------
     Sheikh & Yesavage (1986), Clinical Gerontologist 5, 165.
     """
     items = at_baseline(table, [*GDS_NO, *GDS_YES]).astype("float64")

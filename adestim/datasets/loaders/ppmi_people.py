@@ -61,14 +61,7 @@ def arm_of_words(code: object) -> object:
 
 
 def people_of_tables(root: str | Path) -> pd.DataFrame:
-    """Return everybody in ``Participant_Status`` or ``Demographics`` with what baseline says.
-
-    Returns
-    -------
-    DataFrame
-        By subject: ``cohort``, ``status``, ``enrolled`` (whether it counts), ``genetic``, ``seen``
-        (whether there is a baseline), ``date``, ``site``, ``medicated``, and columns of the frame.
-    """
+    """Return everybody in ``Participant_Status`` or ``Demographics`` with what baseline says."""
     status, demographics = read_status(root), read_demographics(root)
     forms = {form.names[0]: read_form(root, form) for form in (AGE, MOTOR, COGNITION, *OTHER_PARTS)}
     everybody = status.index.union(demographics["subject"].dropna(), sort=False)
@@ -89,13 +82,7 @@ def people_of_tables(root: str | Path) -> pd.DataFrame:
 
 
 def read_demographics(root: str | Path) -> pd.DataFrame:
-    """Read the demographics, sex translated.
-
-    Raises
-    ------
-    TableError
-        When the table is missing, or sex has a code of another study.
-    """
+    """Read the demographics, sex translated."""
     path = find_table(root, "Demographics", ["Screening___Demographics"], where=WHERE)
     table = read_table(
         path, DEMOGRAPHICS, ids=["subject"], dates=["date", "birth"], required=["subject", "sex"],
@@ -158,13 +145,7 @@ def people_of_curated(root: str | Path) -> pd.DataFrame:
 
 
 def read_people(root: str | Path, source: str) -> pd.DataFrame:
-    """Read the source that is asked for; ``"auto"`` prefers the tables.
-
-    Raises
-    ------
-    TableError
-        When it is not there, or has nobody.
-    """
+    """Read the source that is asked for; ``"auto"`` prefers the tables."""
     if source == "auto":
         status = find_table(root, "Participant_Status", required=False)
         source = "curated" if status is None else "tables"

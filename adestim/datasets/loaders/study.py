@@ -24,35 +24,21 @@ SMC = ("keep", "exclude")
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What a study's tables say.
+    """What a study's tables say."""
 
-    Parameters
-    ----------
-    name : str
-        As :func:`adestim.datasets.acknowledgement` knows it.
-    people : DataFrame
-        Index: subject. ``number`` (the part of the identifier that all tables and images share),
-        ``person`` (the same for who was enrolled twice), ``origin`` (day of the baseline),
-        ``site``, and columns that do not change.
-    visits : DataFrame
-        One row a subject and visit: ``number``, ``subject``, ``months``, ``day``, ``date``,
-        ``diagnosis``, and what was recorded then.
-    pattern : str
-        Expression whose group is the number in a label of images or samples.
-    clinical, diagnostic, biomarkers : tuple of str
-        Columns by use.
-    notes : tuple of str
-        What the user should know of the source.
-    """
-
-    name: str
+    name: str  # as ``acknowledgement`` knows it
+    # index: subject. ``number`` (the part of the identifier that all tables and images share),
+    # ``person`` (the same for who was enrolled twice), ``origin`` (day of the baseline), ``site``,
+    # and columns that do not change
     people: pd.DataFrame
+    # one row a subject and visit: ``number``, ``subject``, ``months``, ``day``, ``date``,
+    # ``diagnosis``, and what was recorded then
     visits: pd.DataFrame
-    pattern: str
+    pattern: str  # expression whose group is the number in a label of images or samples
     clinical: tuple[str, ...]
     diagnostic: tuple[str, ...]
     biomarkers: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what the user should know of the source
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,34 +24,17 @@ FAST_SITES = (0,)
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase of a study: how many people, and who has what.
-
-    Parameters
-    ----------
-    weight : float
-        Number of people, relative to the other phases.
-    fmri : float
-        Share of people with a resting-state run, where the scanner's maker has the protocol.
-    fmri_vendors : tuple of str
-        Makers whose scanners run the protocol.
-    volumes : int
-        Length of the ordinary run, in volumes.
-    t_r : float
-        Repetition time of the ordinary run, in s.
-    fast : bool
-        Whether some sites run the fast protocol instead (976 volumes of 0.607 s).
-    snps, apoe : float
-        Share of people with an array, and with an APOE genotype.
-    """
+    """One phase of a study: how many people, and who has what."""
 
     name: str
-    weight: float
+    weight: float  # number of people, relative to the other phases
+    # share of people with a resting-state run, where the scanner's maker has the protocol
     fmri: float
-    fmri_vendors: tuple[str, ...]
-    volumes: int
-    t_r: float
-    fast: bool
-    snps: float
+    fmri_vendors: tuple[str, ...]  # makers whose scanners run the protocol
+    volumes: int  # length of the ordinary run, in volumes
+    t_r: float  # repetition time of the ordinary run, in s
+    fast: bool  # whether some sites run the fast protocol instead (976 volumes of 0.607 s)
+    snps: float  # share of people with an array, and with an APOE genotype
     apoe: float
 
 

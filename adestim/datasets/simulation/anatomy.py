@@ -39,30 +39,17 @@ INTENSITY = {"csf": 45.0, "grey": 115.0, "white": 165.0}
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """The bundled templates on one grid.
+    """The bundled templates on one grid."""
 
-    Parameters
-    ----------
-    grey, white : ndarray of shape (x, y, z), dtype float32
-        Tissue fractions.
-    brain : ndarray of shape (x, y, z), dtype bool
-        Brain mask.
-    affine : ndarray of shape (4, 4)
-        Voxel to mm.
-    regions : dict of str to ndarray of shape (x, y, z)
-        One in the middle of a region, falling to zero around it.
-    outward : ndarray of shape (3, x, y, z)
-        The way out of the ventricles, in voxels a mm, fading with distance.
-    waves : ndarray of shape (n_waves, x, y, z)
-        Smooth functions of unit variance, of which a random deformation is made.
-    """
-
-    grey: np.ndarray
+    grey: np.ndarray  # (x, y, z)
     white: np.ndarray
-    brain: np.ndarray
-    affine: np.ndarray
+    brain: np.ndarray  # (x, y, z)
+    affine: np.ndarray  # (4, 4); voxel to mm
+    # (x, y, z); one in the middle of a region, falling to zero around it
     regions: dict[str, np.ndarray]
+    # (3, x, y, z); the way out of the ventricles, in voxels a mm, fading with distance
     outward: np.ndarray
+    # (n_waves, x, y, z); smooth functions of unit variance, of which a random deformation is made
     waves: np.ndarray
 
 
@@ -150,19 +137,7 @@ def site_scanner(site: int) -> Scanner:
 def make_t1w(measures: np.ndarray, site: int, resolution: float, random_state: np.random.Generator):
     """Return a skull-stripped T1-weighted volume in MNI space.
 
-    Parameters
-    ----------
-    measures : ndarray of shape (n_measures,)
-        In the order of ``MEASURES``.
-    site : int
-        Whose scanner it is.
-    resolution : float
-        Voxel size, in mm.
-
-    Returns
-    -------
-    nibabel.Nifti1Image
-        Shape (x, y, z), dtype uint8.
+    measures (n_measures,).
     """
     from nibabel import Nifti1Image
 

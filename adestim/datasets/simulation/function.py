@@ -33,20 +33,11 @@ MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """Seitzman's 300 regions.
+    """Seitzman's 300 regions."""
 
-    Parameters
-    ----------
-    coordinates : ndarray of shape (300, 3)
-        In mm (MNI).
-    networks : ndarray of shape (300,), dtype str
-    names : list of str
-        Hemisphere, network and number: ``"LH_DefaultMode_101"``.
-    """
-
-    coordinates: np.ndarray
-    networks: np.ndarray
-    names: list[str]
+    coordinates: np.ndarray  # (300, 3); in mm (MNI)
+    networks: np.ndarray  # (300,)
+    names: list[str]  # hemisphere, network and number: ``"LH_DefaultMode_101"``
 
 
 @lru_cache(maxsize=1)
@@ -67,21 +58,12 @@ def load_atlas() -> Atlas:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A resting-state run.
+    """A resting-state run."""
 
-    Parameters
-    ----------
-    series : ndarray of shape (n_volumes, 300), dtype float32
-        Mean signal of each region, arbitrary units.
-    confounds : DataFrame of shape (n_volumes, 7)
-        Rigid-body motion in mm and rad, and framewise displacement in mm.
-    t_r : float
-        Repetition time, in s.
-    """
-
-    series: np.ndarray
+    series: np.ndarray  # (n_volumes, 300); mean signal of each region, arbitrary units
+    # (n_volumes, 7); rigid-body motion in mm and rad, and framewise displacement in mm
     confounds: pd.DataFrame
-    t_r: float
+    t_r: float  # repetition time, in s
 
     def table(self) -> pd.DataFrame:
         """Return the series with their names, and the time of each volume in s."""
@@ -165,23 +147,13 @@ def motion_artefact(
 
 @dataclass(frozen=True, eq=False)
 class VoxelMap:
-    """How regions show in voxels.
+    """How regions show in voxels."""
 
-    Parameters
-    ----------
-    inside : ndarray of shape (x, y, z), dtype bool
-        Grey matter, and the voxel nearest to each region.
-    weights : ndarray of shape (n_inside, 300), dtype float32
-        Gaussians around the coordinates; the largest of a region is one.
-    level : ndarray of shape (n_inside,)
-        Mean signal.
-    affine : ndarray of shape (4, 4)
-    """
-
-    inside: np.ndarray
+    inside: np.ndarray  # (x, y, z); grey matter, and the voxel nearest to each region
+    # (n_inside, 300); gaussians around the coordinates; the largest of a region is one
     weights: np.ndarray
-    level: np.ndarray
-    affine: np.ndarray
+    level: np.ndarray  # (n_inside,)
+    affine: np.ndarray  # (4, 4)
 
 
 @lru_cache(maxsize=2)
@@ -207,13 +179,7 @@ def load_voxel_map(resolution: int) -> VoxelMap:
 
 
 def make_bold(run: Run, resolution: float, random_state: np.random.Generator):
-    """Return the run as a 4-D image: sums of the regions' signals, and noise.
-
-    Returns
-    -------
-    nibabel.Nifti1Image
-        Shape (x, y, z, n_volumes), dtype uint8, zero outside grey matter.
-    """
+    """Return the run as a 4-D image: sums of the regions' signals, and noise."""
     from nibabel import Nifti1Image
 
     voxels = load_voxel_map(int(resolution))

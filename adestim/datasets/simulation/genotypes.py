@@ -24,23 +24,12 @@ BED_MAGIC = bytes([0x6C, 0x1B, 0x01])
 
 @dataclass(frozen=True, eq=False)
 class Genotypes:
-    """Genotypes of everybody.
+    """Genotypes of everybody."""
 
-    Parameters
-    ----------
-    variants : DataFrame of shape (n_variants, ...)
-        See :func:`adestim.datasets.simulation.variants.variant_table`; the APOE pair is last.
-    dosages : ndarray of shape (n_subjects, n_variants), dtype int8
-        Copies of the alternate allele, all known.
-    called : ndarray of shape (n_subjects, n_variants), dtype bool
-        Where the array made a call.
-    evidence : ndarray of shape (n_subjects,)
-        Log-likelihood ratio of the second group against the first, APOE not counted.
-    """
-
-    variants: pd.DataFrame
-    dosages: np.ndarray
-    called: np.ndarray
+    variants: pd.DataFrame  # (n_variants, ...); see ``variant_table``; the APOE pair is last
+    dosages: np.ndarray  # (n_subjects, n_variants); copies of the alternate allele, all known
+    called: np.ndarray  # (n_subjects, n_variants); where the array made a call
+    # (n_subjects,); log-likelihood ratio of the second group against the first, APOE not counted
     evidence: np.ndarray
 
 
@@ -110,19 +99,7 @@ def write_plink(
     build: str,
     swapped: bool,
 ) -> None:
-    """Write a PLINK 1 file set, variants in the order of the genome.
-
-    Parameters
-    ----------
-    subjects : DataFrame
-        Index of sample ids and a column ``female``, for all subjects.
-    rows : ndarray of int
-        Positions of the subjects of this set.
-    build : {"hg18", "hg19"}
-        Genome build of the positions.
-    swapped : bool
-        Whether every third variant has its two alleles in the other order.
-    """
+    """Write a PLINK 1 file set, variants in the order of the genome."""
     variants = genotypes.variants.copy()
     if build == "hg18":
         variants["position"] = hg18_positions(variants)

@@ -70,24 +70,16 @@ CONTROL_AGE_SD = 7.1
 
 @dataclass(frozen=True)
 class Subtype:
-    """One form that a group's disease (or health) takes.
-
-    Parameters
-    ----------
-    rates : tuple of 2 float
-        Share of the form among the group's members without and with the gate.
-    shift : mapping of str to float
-        Mean of the measures, in standard deviations of controls.
-    by_education : mapping of str to float, default={}
-        Change of that mean per standard deviation of education.
-    by_gate : mapping of str to float, default={}
-        Change of that mean in those with the gate.
-    """
+    """One form that a group's disease (or health) takes."""
 
     name: str
+    # share of the form among the group's members without and with the gate
     rates: tuple[float, float]
+    # mean of the measures, in standard deviations of controls
     shift: Mapping[str, float] = field(default_factory=dict)
+    # change of that mean per standard deviation of education
     by_education: Mapping[str, float] = field(default_factory=dict)
+    # change of that mean in those with the gate
     by_gate: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -122,20 +114,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Task:
-    """Two groups to tell apart.
-
-    Parameters
-    ----------
-    gate : {"apoe4", "rbd"}
-        The observed variable upon which the meaning of the images depends.
-    disease : {"ad", "pd"}
-        Which polygenic effects apply.
-    """
+    """Two groups to tell apart."""
 
     name: str
     groups: tuple[Group, Group]
-    gate: str = "apoe4"
-    disease: str = "ad"
+    gate: str = "apoe4"  # the observed variable upon which the meaning of the images depends
+    disease: str = "ad"  # which polygenic effects apply
 
 
 def tilted(frequencies: tuple[float, ...], per_e4: float) -> tuple[float, ...]:

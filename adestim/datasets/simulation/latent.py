@@ -30,33 +30,19 @@ from adestim.datasets.simulation.groups import (
 
 @dataclass(frozen=True, eq=False)
 class Latent:
-    """What is true of every subject, and what an ideal reader measures.
+    """What is true of every subject, and what an ideal reader measures."""
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_subjects,), dtype int
-        0 or 1: which of the task's two groups.
-    subtype : ndarray of shape (n_subjects,), dtype int
-        Place in the group's subtypes.
-    education : ndarray of shape (n_subjects,), dtype int
-        Years.
-    female, family_history, gate : ndarray of shape (n_subjects,), dtype bool
-    apoe : ndarray of shape (n_subjects,), dtype int
-        Place in ``APOE``.
-    measures : ndarray of shape (n_subjects, n_measures)
-        Age in years, the others in standard deviations of controls; order of ``MEASURES``.
-    severity : ndarray of shape (n_subjects,)
-        Standard normal within each group; what the diagnostic scores follow.
-    """
-
-    y: np.ndarray
-    subtype: np.ndarray
-    education: np.ndarray
-    female: np.ndarray
+    y: np.ndarray  # (n_subjects,); 0 or 1: which of the task's two groups
+    subtype: np.ndarray  # (n_subjects,); place in the group's subtypes
+    education: np.ndarray  # (n_subjects,)
+    female: np.ndarray  # (n_subjects,)
     family_history: np.ndarray
     gate: np.ndarray
-    apoe: np.ndarray
+    apoe: np.ndarray  # (n_subjects,); place in ``APOE``
+    # (n_subjects, n_measures); age in years, the others in standard deviations of controls; order
+    # of ``MEASURES``
     measures: np.ndarray
+    # (n_subjects,); standard normal within each group; what the diagnostic scores follow
     severity: np.ndarray
 
     def measure(self, name: str) -> np.ndarray:
@@ -69,15 +55,7 @@ class Latent:
 
 
 def beta_binomial(low: float, high: float, step: float, mean: float, sd: float):
-    """Return the beta-binomial of given mean and SD on the grid ``low, low + step, ..., high``.
-
-    Returns
-    -------
-    values : ndarray
-        The grid.
-    probabilities : ndarray
-        Their probabilities. The SD is at least that of a binomial.
-    """
+    """Return the beta-binomial of given mean and SD on the grid ``low, low + step, ..., high``."""
     n = round((high - low) / step)
     share = (mean - low) / (high - low)
     binomial = n * share * (1 - share)

@@ -18,8 +18,6 @@ from adestim.datasets.simulation.tables import Tables, draw_tables
 from adestim.datasets.simulation.tasks import TASKS
 from adestim.exceptions import InputError
 
-__all__ = ["make_cohort"]
-
 MIN_SUBJECTS = 4
 BUILDS = ("single", "by_phase")
 DESCRIPTION = """\

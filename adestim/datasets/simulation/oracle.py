@@ -40,12 +40,7 @@ def posterior(task: Task, latent: Latent, snp_evidence: np.ndarray, seen: Seen) 
     Summed over the hidden states: subtype; the gate and the education where they are not seen.
     Given these, the measurements are normal, and those missing are left out of the density.
 
-    Parameters
-    ----------
-    snp_evidence : ndarray of shape (n_subjects,)
-        Log-likelihood ratio of the genotypes, second group against first.
-    seen : Seen
-        What is known of each subject.
+    snp_evidence (n_subjects,).
     """
     odds = np.empty(len(latent.y))
     patterns = seen.patterns()

@@ -20,13 +20,7 @@ SUFFIXES = (".bed", ".bim", ".fam")
 
 
 def file_prefixes(genotypes: str | Path | Sequence[str | Path] | None) -> list[Path]:
-    """Return the prefixes of PLINK file sets, of which each must be complete.
-
-    Raises
-    ------
-    GenotypeError
-        When a file is missing.
-    """
+    """Return the prefixes of PLINK file sets, of which each must be complete."""
     if genotypes is None:
         return []
     given = [genotypes] if isinstance(genotypes, (str, Path)) else list(genotypes)
@@ -48,13 +42,7 @@ def without_suffix(path: Path) -> Path:
 
 
 def genome_build(prefix: Path) -> str | None:
-    """Return the build on which a file set is; None where no marker tells it.
-
-    Raises
-    ------
-    GenotypeError
-        When its markers disagree.
-    """
+    """Return the build on which a file set is; None where no marker tells it."""
     variants = read_columns(Path(f"{prefix}.bim"), {0: "chromosome", 1: "id", 3: "position"})
     known = variants[variants["id"].isin(list(MARKERS))]
     rows = zip(known["id"], known["chromosome"], known["position"], strict=True)

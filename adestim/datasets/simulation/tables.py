@@ -24,17 +24,7 @@ from adestim.datasets.simulation.tasks import TASKS
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """A cohort without its images.
-
-    Parameters
-    ----------
-    clinical : DataFrame of shape (n_subjects, n_columns)
-        Clinical columns, APOE, site and phase, as the frame has them.
-    oracle : ndarray of shape (n_subjects,)
-        Probability of the second group, given what is there.
-    seed : int
-        Of this the images are drawn too.
-    """
+    """A cohort without its images."""
 
     task: Task
     index: pd.Index
@@ -42,9 +32,10 @@ class Tables:
     acquisition: Acquisition
     present: Present
     genotypes: Genotypes
+    # (n_subjects, n_columns); clinical columns, APOE, site and phase, as the frame has them
     clinical: pd.DataFrame
-    oracle: np.ndarray
-    seed: int
+    oracle: np.ndarray  # (n_subjects,); probability of the second group, given what is there
+    seed: int  # of this the images are drawn too
 
     def target(self) -> pd.Series:
         """Return the diagnosis."""

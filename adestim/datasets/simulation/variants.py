@@ -63,15 +63,7 @@ NEUTRAL_SEED = 8271
 
 @cache
 def variant_table() -> pd.DataFrame:
-    """Return all variants of the array but the APOE pair, by chromosome and position.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``id``, ``chromosome``, ``position`` (hg19), ``reference``, ``alternate``
-        (the counted allele), ``frequency`` (of that), ``ad`` and ``pd`` (log odds ratio of one
-        copy), ``tags`` (the variant in whose linkage block it lies, empty if none).
-    """
+    """Return all variants of the array but the APOE pair, by chromosome and position."""
     alzheimer = pd.DataFrame(ALZHEIMER, columns=COLUMNS).rename(columns={"log_odds": "ad"})
     parkinson = pd.DataFrame(PARKINSON, columns=COLUMNS).rename(columns={"log_odds": "pd"})
     marker = pd.DataFrame([BUILD_MARKER], columns=COLUMNS).drop(columns="log_odds")

@@ -32,15 +32,7 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class SubjectFiles:
-    """Where the files of one subject go.
-
-    Parameters
-    ----------
-    root : Path
-        The BIDS folder.
-    subject : str
-        ``"sub-0001"``.
-    """
+    """Where the files of one subject go."""
 
     root: Path
     subject: str
@@ -88,13 +80,7 @@ class SubjectFiles:
 
 
 def claim_folder(root: Path, request: Mapping) -> None:
-    """Make the folder, and refuse one that holds something else.
-
-    Raises
-    ------
-    InputError
-        When the folder holds other files, or a cohort drawn with other parameters.
-    """
+    """Make the folder, and refuse one that holds something else."""
     description = root / DESCRIPTION
     if root.exists() and not root.is_dir():
         raise InputError(
@@ -155,13 +141,7 @@ def write_function(files: SubjectFiles, run, image) -> None:
 
 
 def write_tables(root: Path, subjects: pd.DataFrame) -> None:
-    """Write participants and, of each subject, the one visit.
-
-    Parameters
-    ----------
-    subjects : DataFrame
-        Index of subject ids; clinical columns, ``site``, ``phase``, ``diagnosis``.
-    """
+    """Write participants and, of each subject, the one visit."""
     fixed = [name for name in ("sex", "education", "apoe", "site", "phase") if name in subjects]
     participants = subjects.rename_axis("participant_id")
     write_table(root / "participants.tsv", participants)

@@ -14,8 +14,6 @@ import pandas as pd
 from adestim._support.words import first_names
 from adestim.exceptions import DataWarning, InputError, LeakageError, TableError
 
-__all__ = ["SubjectSplits", "read_clinicadl_split"]
-
 SPLIT_FOLDER = re.compile(r"split[-_](\d+)")
 TRAIN = ("train_baseline", "train")
 STUDIES = "adni|aibl|oasis|ppmi"

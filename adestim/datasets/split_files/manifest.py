@@ -13,8 +13,6 @@ import pandas as pd
 from adestim._support.words import first_names
 from adestim.exceptions import InputError, LeakageError, TableError
 
-__all__ = ["new_salt", "read_manifest", "split_manifest", "splits_from_manifest", "verify_manifest"]
-
 COLUMNS = ["fold", "side", "digest"]
 SIDES = ("train", "test")
 SHORTEST_SALT = 16

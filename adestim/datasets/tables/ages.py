@@ -15,20 +15,7 @@ DAYS_A_YEAR = 365.25
 def birth_dates(
     text: pd.Series, year: pd.Series | None = None, month: pd.Series | None = None
 ) -> pd.Series:
-    """Return dates of birth; of a year alone its middle, of a month its first day.
-
-    Parameters
-    ----------
-    text : Series of str
-        Such as ``"05/1932"``, ``"/1932"`` or ``"1932"``.
-    year, month : Series of float, default=None
-        Used where the text has none.
-
-    Returns
-    -------
-    Series of datetime
-        Missing where no year is known.
-    """
+    """Return dates of birth; of a year alone its middle, of a month its first day."""
     dates = as_dates(text.where(text.str.contains(r"\d\D+\d", regex=True).fillna(False)))
     years = pd.to_numeric(text.str.extract(r"(\d{4})$", expand=False)).astype("float64")
     months = pd.Series(7.0, index=text.index)
@@ -42,13 +29,7 @@ def birth_dates(
 
 
 def ages(births: pd.Series, dates: pd.Series) -> pd.Series:
-    """Return ages in years, to one decimal; missing where a date lies before the birth.
-
-    Warns
-    -----
-    DataWarning
-        When one does.
-    """
+    """Return ages in years, to one decimal; missing where a date lies before the birth."""
     years = ((dates - births).dt.days / DAYS_A_YEAR).round(1)
     impossible = years < 0
     if impossible.any():

@@ -16,26 +16,7 @@ def plain_code(cells: pd.Series) -> pd.Series:
 
 
 def translated(cells: pd.Series, codes: Mapping[str, str], column: str, source: str) -> pd.Series:
-    """Translate codes to words.
-
-    Parameters
-    ----------
-    cells : Series of str
-        Codes; what is missing stays so.
-    codes : mapping of str to str
-        Word by code, in lower case.
-    column, source : str
-        Names of the column and its table, for the message.
-
-    Returns
-    -------
-    Series of str
-
-    Raises
-    ------
-    TableError
-        When a cell holds another code: studies code the same thing differently.
-    """
+    """Translate codes to words."""
     words = text_of(plain_code(cells).map(codes))
     strange = cells.notna() & words.isna()
     if strange.any():

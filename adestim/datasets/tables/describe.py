@@ -16,8 +16,6 @@ from adestim.datasets.tables.files import STEM, SUFFIXES, date_of, suffix_of
 from adestim.datasets.tables.sheets import read_cells
 from adestim.exceptions import TableError
 
-__all__ = ["describe"]
-
 COLUMNS = ["file", "n_files", "n_rows", "column", "dtype", "n_present", "distinct"]
 BUCKETS = {0: "0", 1: "1", 2: "2", 5: "3-5", 20: "6-20", 100: "21-100", 1000: "101-1000"}
 ENTITY = r"(?P<entity>sub|ses)-[A-Za-z0-9]+"

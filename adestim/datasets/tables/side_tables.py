@@ -15,8 +15,6 @@ from adestim._support.sklearn import check_feature_names_in
 from adestim._support.words import first_names
 from adestim.exceptions import InputError, TableError
 
-__all__ = ["Coding", "SideColumnsTransformer"]
-
 
 class SideColumnsTransformer(TransformerMixin, BaseEstimator):
     """A transformer that changes features by what stands beside them in the table."""
@@ -114,22 +112,7 @@ def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside(frame: pd.DataFrame, given: Any, what: str) -> pd.DataFrame:
-    """Return the rows of a table beside the features, from columns or by the index.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The table ``X``.
-    given : sequence of column names, Series or DataFrame
-        Columns of ``frame``, or a table whose index has the labels of ``frame``.
-    what : str
-        What it is, for messages.
-
-    Returns
-    -------
-    DataFrame
-        In the order of ``frame``.
-    """
+    """Return the rows of a table beside the features, from columns or by the index."""
     if not isinstance(given, (pd.Series, pd.DataFrame)):
         return frame.loc[:, list(given)]
     given = given.to_frame(given.name or what) if isinstance(given, pd.Series) else given
@@ -177,17 +160,11 @@ class Coding:
 
     Numbers are standardised, words become one column a word but the first. A column that did
     not vary is 0 there, and without a say.
-
-    Parameters
-    ----------
-    levels : dict of str to tuple, or None
-        Words of every column, in order; None for a column of numbers.
-    centre, spread : ndarray of shape (n_coded,)
-        Mean and standard deviation of the coded columns.
     """
 
+    # words of every column, in order; None for a column of numbers
     levels: dict[Hashable, tuple | None]
-    centre: np.ndarray
+    centre: np.ndarray  # (n_coded,); mean and standard deviation of the coded columns
     spread: np.ndarray
 
     @classmethod

@@ -55,18 +55,7 @@ def months_of(names: pd.Series) -> pd.Series:
 
 
 def one_a_visit(rows: pd.DataFrame) -> pd.DataFrame:
-    """Merge the rows of one subject and slot: the first known cell counts, screening comes last.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Columns ``number``, ``code``, ``slot`` and any others.
-
-    Returns
-    -------
-    DataFrame
-        Without ``code``, numbered anew.
-    """
+    """Merge the rows of one subject and slot: the first known cell counts, screening comes last."""
     late = is_screening(rows["code"]).to_numpy()
     ordered = rows.iloc[late.argsort(kind="stable")].drop(columns="code")
     return ordered.groupby(["number", "slot"], sort=False, as_index=False).first()
@@ -85,19 +74,7 @@ def origins(visits: pd.DataFrame) -> pd.Series:
 
 
 def with_times(visits: pd.DataFrame) -> pd.DataFrame:
-    """Add when a visit was.
-
-    Parameters
-    ----------
-    visits : DataFrame
-        Columns ``number``, ``slot`` and ``date``, which may be missing.
-
-    Returns
-    -------
-    DataFrame
-        With ``months`` since the baseline (as scheduled; by date where the code does not say) and
-        ``day`` since then (by date; as scheduled where there is none).
-    """
+    """Add when a visit was."""
     start = origins(visits).reindex(visits["number"]).set_axis(visits.index)
     since = (visits["date"] - start).dt.days.astype("float64")
     months = months_of(visits["slot"]).fillna((since / DAYS_A_MONTH).round(1))

@@ -18,8 +18,6 @@ from adestim.evaluation.comparing.flow import presence, union_of
 from adestim.evaluation.missing.patterns import modality_columns
 from adestim.exceptions import InputError
 
-__all__ = ["ablate"]
-
 AS_GIVEN = "as given"
 N_QUERIES = (0, 1, 4, 8, 16)
 GATES = ("learned", "open", "closed")

@@ -19,15 +19,6 @@ from adestim.evaluation.splitting.folds import list_splits
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import DataWarning, InputError
 
-__all__ = [
-    "Cohort",
-    "as_labels",
-    "kept_rows",
-    "read_cohort",
-    "tell_of_left_out",
-    "with_positive_last",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Cohort:
@@ -124,19 +115,7 @@ def kept_rows(
 ) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
     """Tell which rows have a label and a modality, and how many lack what.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_rows,)
-        Labels or values.
-    present : DataFrame of bool of shape (n_rows, n_modalities)
-        Who has what.
-
-    Returns
-    -------
-    kept : ndarray of bool of shape (n_rows,)
-        The rows that can be analysed.
-    left_out : tuple of (str, int) pairs
-        Reasons, and how many rows are left out for each.
+    y (n_rows,), present (n_rows, n_modalities) -> kept (n_rows,).
     """
     labelled, something = ~pd.isna(y), present.to_numpy().any(axis=1)
     reasons = {"no label": ~labelled, "no modality": labelled & ~something}
@@ -159,20 +138,7 @@ def classes_of(y: np.ndarray, positive: Any = None) -> tuple:
 
 
 def with_positive_last(classes: tuple, positive: Any) -> tuple:
-    """Return two classes, the positive one last.
-
-    Parameters
-    ----------
-    classes : tuple
-        The classes in order.
-    positive : label or None
-        The positive one of two; None takes the patients', see ``positive_of``.
-        More than two keep their order.
-
-    Returns
-    -------
-    tuple
-    """
+    """Return two classes, the positive one last."""
     if positive is None and len(classes) != 2:
         return classes
     positive = positive_of(classes) if positive is None else positive

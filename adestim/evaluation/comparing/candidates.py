@@ -14,40 +14,18 @@ from adestim.evaluation.scores.metrics import REGRESSION_SCORES, SCORES
 from adestim.evaluation.scores.thresholds import read_rule
 from adestim.exceptions import InputError
 
-__all__ = [
-    "Candidate",
-    "are_regressors",
-    "as_candidates",
-    "chosen_reference",
-    "chosen_scores",
-    "controls_for",
-    "require_rule",
-    "with_controls",
-]
-
 MASK_ONLY = "mask only"
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An estimator, and what it reads of the table.
+    """An estimator, and what it reads of the table."""
 
-    Parameters
-    ----------
-    estimator : object
-        The estimator, not fitted.
-    modalities : tuple of str, default=None
-        Who has none of these is left out; None leaves nobody out.
-    columns : tuple of int, default=None
-        Positions of the columns that it reads; None for all.
-    reads_presence : bool, default=False
-        Whether it reads who has what, and not the values.
-    """
-
-    estimator: Any
+    estimator: Any  # the estimator, not fitted
+    # who has none of these is left out; None leaves nobody out
     modalities: tuple[str, ...] | None = None
-    columns: tuple[int, ...] | None = None
-    reads_presence: bool = False
+    columns: tuple[int, ...] | None = None  # positions of the columns that it reads; None for all
+    reads_presence: bool = False  # whether it reads who has what, and not the values
 
 
 def as_candidates(estimators: Any) -> dict[str, Candidate]:

@@ -26,8 +26,6 @@ from adestim.evaluation.comparing.jobs import Job, Outcome, outcome_key, run_job
 from adestim.evaluation.comparing.out_of_fold import score_rows
 from adestim.exceptions import DataWarning, InputError
 
-__all__ = ["compare"]
-
 
 def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     estimators: Mapping[str, Any],

@@ -22,8 +22,6 @@ from adestim.evaluation.scores.intervals import bootstrap_interval, corrected_t_
 from adestim.evaluation.scores.significance import holm
 from adestim.exceptions import InputError
 
-__all__ = ["Comparison"]
-
 ESTIMATES = ["mean", "estimate", "low", "high"]
 FOLD_COLUMNS = [("folds", "ok"), ("folds", "failed")]
 

@@ -24,8 +24,6 @@ from adestim.encoding.tables import check_fusion_table, known_cells, modality_co
 from adestim.evaluation.splitting.splits import first_few
 from adestim.exceptions import InputError
 
-__all__ = ["CovariateClassifier", "MaskOnlyClassifier"]
-
 
 class ControlClassifier(ClassifierMixin, BaseEstimator):
     """A model of few features, which a subclass reads from the table."""

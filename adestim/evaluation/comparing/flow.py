@@ -16,8 +16,6 @@ from adestim.evaluation._tables import frame_to_markdown
 from adestim.evaluation.missing.patterns import missing_patterns, pattern_labels
 from adestim.extraction.union import ModalityUnion, select_columns
 
-__all__ = ["CohortFlow", "cohort_flow", "presence"]
-
 ALL = "all"
 N_PATTERNS_DRAWN = 8
 
@@ -205,18 +203,7 @@ def counts_by_class(flags: pd.DataFrame, labels: pd.Series, classes: bool) -> pd
 def presence(X: pd.DataFrame, estimators: Iterable[Any] = ()) -> pd.DataFrame:
     """Tell who has which modality, from whatever table the estimators read.
 
-    Parameters
-    ----------
-    X : DataFrame of shape (n_subjects, n_columns)
-        Encodings table, numeric frame, or raw cells.
-    estimators : iterable of estimators, default=()
-        Who reads it. Where one is a pipeline that begins with a
-        :class:`~adestim.ModalityUnion`, that says which raw columns are one modality.
-
-    Returns
-    -------
-    DataFrame of bool of shape (n_subjects, n_modalities)
-        Raw columns that no union tells of are a modality each.
+    X (n_subjects, n_columns) -> (n_subjects, n_modalities).
     """
     union = next((found for each in estimators if (found := union_of(each)) is not None), None)
     if union is not None:

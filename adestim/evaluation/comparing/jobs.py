@@ -22,101 +22,42 @@ from adestim.evaluation.scores.thresholds import inner_threshold
 from adestim.evaluation.splitting.folds import group_fit_params
 from adestim.exceptions import InputError
 
-__all__ = ["Job", "Outcome", "outcome_key", "run_job", "run_jobs"]
-
 FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """An estimator, to be fitted on the training rows of a split and asked about its test rows.
+    """An estimator, to be fitted on the training rows of a split and asked about its test rows."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the estimator.
-    repeat, fold : int
-        Place of the split.
-    estimator : object
-        The estimator; it is cloned, not fitted.
-    table : DataFrame of shape (n_subjects, n_columns)
-        The table, all rows.
-    y : ndarray of shape (n_subjects,)
-        Labels or values.
-    groups : ndarray of shape (n_subjects,) or None
-        Groups, handed to ``fit`` where it takes them.
-    train, test : ndarray of int
-        Rows of the split.
-    classes : tuple, default=()
-        All classes, in order; none for a regression.
-    threshold : str, default=None
-        Rule by which the threshold is chosen within the training rows.
-    seed : int, default=0
-        Seed of the inner folds that choose it.
-    """
-
-    name: str
-    repeat: int
+    name: str  # name of the estimator
+    repeat: int  # place of the split
     fold: int
-    estimator: Any
-    table: pd.DataFrame
-    y: np.ndarray
-    groups: np.ndarray | None
-    train: np.ndarray
+    estimator: Any  # the estimator; it is cloned, not fitted
+    table: pd.DataFrame  # (n_subjects, n_columns); the table, all rows
+    y: np.ndarray  # (n_subjects,); labels or values
+    groups: np.ndarray | None  # (n_subjects,); groups, handed to ``fit`` where it takes them
+    train: np.ndarray  # rows of the split
     test: np.ndarray
-    classes: tuple = ()
-    threshold: str | None = None
-    seed: int = 0
+    classes: tuple = ()  # all classes, in order; none for a regression
+    threshold: str | None = None  # rule by which the threshold is chosen within the training rows
+    seed: int = 0  # seed of the inner folds that choose it
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a job.
+    """What became of a job."""
 
-    Parameters
-    ----------
-    status : {"ok", "failed"}
-        Whether there are predictions.
-    error : str, default=""
-        What went wrong.
-    seconds : float, default=0.0
-        Time of fitting and predicting.
-    threshold : float, default=None
-        The chosen threshold.
-    predictions : sequence, default=()
-        A row of probabilities, or a value, for each test row.
-    """
-
-    status: str
+    status: str  # whether there are predictions
     error: str = ""
-    seconds: float = 0.0
+    seconds: float = 0.0  # time of fitting and predicting
     threshold: float | None = None
-    predictions: Sequence = ()
+    predictions: Sequence = ()  # A row of probabilities, or a value, for each test row
 
 
 def run_jobs(
     jobs: Sequence[Job], keys: Sequence[str], resume: Any, n_jobs: int | None, verbose: bool
 ) -> list[Outcome]:
-    """Run every job that is not done yet.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-        What to do.
-    keys : sequence of str
-        Name of each job's result in the folder; not read without one.
-    resume : str, path-like or None
-        Folder of results, each written as soon as it is there.
-    n_jobs : int or None
-        How many run at the same time.
-    verbose : bool
-        Whether to show a progress bar.
-
-    Returns
-    -------
-    list of Outcome
-        In the order of the jobs.
-    """
+    """Run every job that is not done yet."""
     paths = result_paths(keys, resume) if resume is not None else [None] * len(jobs)
     done = [read_outcome(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
     todo = [place for place, outcome in enumerate(done) if outcome is None]
@@ -146,17 +87,7 @@ def run_and_keep(job: Job, path: Path | None) -> Outcome:
 
 
 def run_job(job: Job) -> Outcome:
-    """Fit and predict; what goes wrong is told, but for the user's own interruption.
-
-    Parameters
-    ----------
-    job : Job
-        What to do.
-
-    Returns
-    -------
-    Outcome
-    """
+    """Fit and predict; what goes wrong is told, but for the user's own interruption."""
     start = time.perf_counter()
     try:
         threshold = chosen_threshold(job)
@@ -216,24 +147,7 @@ def require_finite(predictions: np.ndarray) -> np.ndarray:
 
 
 def outcome_key(job: Job, data: str) -> str:
-    """Return the name of a job's result: equal where estimator, data and split are.
-
-    Parameters
-    ----------
-    job : Job
-        What to do.
-    data : str
-        Key of its table, labels and groups, which many jobs share.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        When the estimator has a parameter that does not pickle.
-    """
+    """Return the name of a job's result: equal where estimator, data and split are."""
     try:
         settings = content_key(FORMAT, adestim.__version__, described(job.estimator), job.classes)
     except Exception as error:

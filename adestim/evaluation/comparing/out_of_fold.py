@@ -13,8 +13,6 @@ from adestim.evaluation.scores.metrics import score_outcome, score_predictions
 from adestim.evaluation.scores.read_predictions import read_outcome
 from adestim.evaluation.scores.significance import delong
 
-__all__ = ["Pool", "delong_columns", "pooled", "score_rows"]
-
 # Ranks compare subjects with each other, which is fair within a fold alone (Forman & Scholz 2010).
 RANKINGS = frozenset({"roc_auc", "pr_auc"})
 
@@ -23,21 +21,7 @@ Scorer = Callable[[np.ndarray, Sequence[str]], dict[str, float]]
 
 
 def score_rows(table: pd.DataFrame, classes: tuple, scores: Sequence[str]) -> dict[str, float]:
-    """Score rows of a table of predictions.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Rows of :attr:`Comparison.predictions`.
-    classes : tuple
-        The classes; empty for a regression.
-    scores : sequence of str
-        Names of the scores.
-
-    Returns
-    -------
-    dict of str to float
-    """
+    """Score rows of a table of predictions."""
     if table.empty:
         return dict.fromkeys(scores, np.nan)
     return scorer_of(table, classes)(np.arange(len(table)), scores)

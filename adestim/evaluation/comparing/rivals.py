@@ -23,8 +23,6 @@ from adestim.fusion import (
     tuned_logistic,
 )
 
-__all__ = ["plain_rivals", "rivals"]
-
 N_TREES = 500
 
 

@@ -39,8 +39,6 @@ from adestim.evaluation.scores.significance import holm
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
 
-__all__ = ["Transfer", "transfer"]
-
 ONE = "estimator"
 N_NAMED = 5
 

@@ -13,8 +13,6 @@ from adestim.encoding.tokens import SEPARATOR
 from adestim.evaluation.splitting.splits import first_few
 from adestim.exceptions import DataWarning, InputError
 
-__all__ = ["absent_columns", "completed", "seen_columns", "tell_of_absent"]
-
 N_NAMED = 5
 
 

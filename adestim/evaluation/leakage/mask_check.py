@@ -20,8 +20,6 @@ from adestim.evaluation.scores.metrics import score_probabilities
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
 
-__all__ = ["MaskCheck", "shuffled_mask_check"]
-
 N_WITHIN = 5
 ALPHA = 0.05
 # What MaskOnlyClassifier fits, without the reading of tables: it is fitted many times here.

@@ -17,8 +17,6 @@ from adestim.evaluation.splitting.folds import list_splits, mean_score
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
 
-__all__ = ["PermutationTest", "permutation_test", "permute_labels"]
-
 
 @dataclass(frozen=True, eq=False)
 class PermutationTest:

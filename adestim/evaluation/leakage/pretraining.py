@@ -12,8 +12,6 @@ from adestim.backbone.pretraining_cohorts import cohort_name, names_cohort
 from adestim.backbone.registry import BackboneCard, known_card
 from adestim.exceptions import InputError, LeakageWarning
 
-__all__ = ["warn_pretraining"]
-
 
 def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.DataFrame:
     """Warn of foundation models that were pre-trained on the cohort they are judged on.

@@ -16,8 +16,6 @@ from adestim.encoding.tables import check_fusion_table
 from adestim.evaluation.missing.patterns import modality_columns, patterns_of
 from adestim.exceptions import InputError
 
-__all__ = ["ModalityDropout", "draw_hidden", "hide_modalities"]
-
 
 def draw_hidden(
     present: np.ndarray, rate: float, chance: np.ndarray, may_hide: np.ndarray | None = None

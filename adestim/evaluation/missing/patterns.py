@@ -18,13 +18,6 @@ from adestim.evaluation.scores.metrics import (
 )
 from adestim.exceptions import InputError
 
-__all__ = [
-    "missing_patterns",
-    "modality_columns",
-    "pattern_labels",
-    "score_by_pattern",
-]
-
 ALL, OTHER, NOTHING = "all", "other", "none"
 DEFAULT_SCORES = ("roc_auc", "balanced_accuracy", "sensitivity", "specificity", "brier")
 PROBABILITY = "p_"

@@ -19,8 +19,6 @@ from adestim.evaluation.splitting.folds import fit_fold, list_splits
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
 
-__all__ = ["plot_robustness", "robustness_curve"]
-
 
 def robustness_curve(
     estimator: Any,

@@ -6,8 +6,6 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-__all__ = ["calibration_intercept", "calibration_slope"]
-
 MAX_STEPS = 100
 MAX_HALVINGS = 40
 # Of Newton's decrement a subject: coefficients are then right to nine digits.
@@ -19,28 +17,7 @@ NEAR = 1e-9
 def calibration_slope(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -> float:
     """Return the slope of a logistic regression of ``y`` on log-odds (Cox 1958).
 
-    Parameters
-    ----------
-    y : ndarray of bool of shape (n_subjects,)
-        Whether the event happened.
-    log_odds : ndarray of shape (n_subjects,)
-        Logit of its predicted probability.
-    weight : ndarray of shape (n_subjects,)
-        Positive weights.
-
-    Returns
-    -------
-    float
-        NaN where there is no finite slope: one class, constant or separating log-odds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.evaluation.scores.calibration import calibration_slope
-    >>> y = np.array([True, False, True, False, True, False])
-    >>> log_odds = np.array([2.0, 2.0, 2.0, -2.0, -2.0, -2.0])
-    >>> round(calibration_slope(y, log_odds, np.ones(6)), 3)
-    0.347
+    y (n_subjects,), log_odds (n_subjects,), weight (n_subjects,).
     """
     if not overlap(log_odds[y], log_odds[~y]):
         return np.nan
@@ -53,27 +30,7 @@ def calibration_slope(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -
 def calibration_intercept(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -> float:
     """Return calibration in the large: what added to log-odds gives the observed frequency.
 
-    Parameters
-    ----------
-    y : ndarray of bool of shape (n_subjects,)
-        Whether the event happened.
-    log_odds : ndarray of shape (n_subjects,)
-        Logit of its predicted probability.
-    weight : ndarray of shape (n_subjects,)
-        Positive weights.
-
-    Returns
-    -------
-    float
-        NaN where there is one class only.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.evaluation.scores.calibration import calibration_intercept
-    >>> y = np.array([True, True, True, False])
-    >>> round(calibration_intercept(y, np.zeros(4), np.ones(4)), 3)
-    1.099
+    y (n_subjects,), log_odds (n_subjects,), weight (n_subjects,).
     """
     if y.all() or not y.any():
         return np.nan

@@ -12,14 +12,6 @@ from scipy import stats
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError
 
-__all__ = [
-    "BootstrapInterval",
-    "CorrectedTest",
-    "bootstrap_interval",
-    "corrected_interval",
-    "corrected_t_test",
-]
-
 
 class BootstrapInterval(tuple):
     """An interval, (low, high), and how many resamples it does not rest on.

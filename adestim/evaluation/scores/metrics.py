@@ -13,16 +13,6 @@ from adestim.evaluation.scores.calibration import calibration_intercept, calibra
 from adestim.evaluation.scores.read_predictions import Contrast, Outcome, read_outcome
 from adestim.exceptions import InputError
 
-__all__ = [
-    "HIGHER_IS_BETTER",
-    "ORDINAL_SCORES",
-    "REGRESSION_SCORES",
-    "SCORES",
-    "score_ordinal",
-    "score_predictions",
-    "score_probabilities",
-]
-
 #: Names of the scores of probabilities, in the order of tables.
 SCORES = (
     "accuracy",
@@ -129,20 +119,7 @@ def score_probabilities(
 
 
 def score_outcome(outcome: Outcome, scores: Sequence[str]) -> dict[str, float]:
-    """Return scores of what was read and checked already.
-
-    Parameters
-    ----------
-    outcome : adestim.evaluation.scores.read_predictions.Outcome
-        What happened and what was predicted.
-    scores : sequence of str
-        Which scores.
-
-    Returns
-    -------
-    dict of str to float
-        As :func:`score_probabilities` returns them.
-    """
+    """Return scores of what was read and checked already."""
     return {name: float(CLASS_SCORES[name](outcome)) for name in scores}
 
 

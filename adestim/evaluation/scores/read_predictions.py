@@ -12,8 +12,6 @@ from scipy.special import logit
 
 from adestim.exceptions import InputError
 
-__all__ = ["Contrast", "Outcome", "read_membership", "read_outcome", "read_values"]
-
 # Room for probabilities that were kept in half precision.
 TOLERANCE_OF_SUMS = 1e-2
 

@@ -12,8 +12,6 @@ from adestim.evaluation.scores.intervals import require_level
 from adestim.evaluation.scores.read_predictions import read_membership, read_values
 from adestim.exceptions import InputError
 
-__all__ = ["DeLongResult", "delong", "holm"]
-
 
 @dataclass(frozen=True)
 class DeLongResult:

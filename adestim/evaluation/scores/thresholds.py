@@ -19,8 +19,6 @@ from adestim.evaluation.scores.intervals import require_count
 from adestim.evaluation.scores.read_predictions import read_membership, read_values
 from adestim.exceptions import InputError
 
-__all__ = ["choose_threshold", "inner_threshold"]
-
 #: Takes true positives, positives, false positives and negatives; returns a place.
 Rule = Callable[[np.ndarray, int, np.ndarray, int], int]
 

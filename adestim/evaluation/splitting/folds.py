@@ -25,8 +25,6 @@ from adestim.evaluation.splitting.splits import (
     require_groups,
 )
 
-__all__ = ["fit_fold", "group_fit_params", "list_splits", "mean_score"]
-
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
@@ -42,40 +40,7 @@ def list_splits(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the splits of a cross-validation, each one checked.
 
-    Parameters
-    ----------
-    X : {DataFrame, array-like} of shape (n_rows, n_columns)
-        Table.
-    y : array-like of shape (n_rows,)
-        Class labels, or numbers.
-    groups : array-like of shape (n_rows,), default=None
-        Groups to keep whole; needed where an index label occurs twice.
-    cv : int, cross-validation splitter or iterable, default=5
-        An int gives shuffled folds, stratified for classes, that keep groups whole.
-    n_repeats : int, default=1
-        Number of repeats, where ``cv`` is an int.
-    random_state : int, RandomState instance or None, default=None
-        Controls the shuffles, where ``cv`` is an int.
-    classifier : bool, default=True
-        Whether y holds classes.
-
-    Returns
-    -------
-    list of tuple of two ndarrays of int
-        Training and test rows.
-
-    Raises
-    ------
-    LeakageError
-        When a group is on both sides of a split, or groups are needed.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.evaluation.splitting.folds import list_splits
-    >>> splits = list_splits(np.zeros((20, 1)), np.arange(20) % 2, cv=4, random_state=0)
-    >>> [len(test) for _, test in splits]
-    [5, 5, 5, 5]
+    X (n_rows, n_columns), y (n_rows,), groups (n_rows,).
     """
     groups = require_groups(X, groups)
     y = np.asarray(y)
@@ -116,27 +81,7 @@ def fold_splits(
 def group_fit_params(estimator: Any, groups: Any) -> dict[str, Any]:
     """Return what hands groups on to an estimator's ``fit``, nothing where it takes none.
 
-    Parameters
-    ----------
-    estimator : estimator
-        An estimator, a search, or a pipeline, whose last step may take groups.
-    groups : array-like of shape (n_rows,) or None
-        Groups of the rows that it will be fitted on.
-
-    Returns
-    -------
-    dict
-        Keyword arguments for ``fit``.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from adestim import AnchoredFusionClassifier
-    >>> from adestim.evaluation.splitting.folds import group_fit_params
-    >>> group_fit_params(AnchoredFusionClassifier(), ["s1", "s2"])
-    {'groups': ['s1', 's2']}
-    >>> group_fit_params(LogisticRegression(), ["s1", "s2"])
-    {}
+    groups (n_rows,).
     """
     if groups is None or estimator in (None, "passthrough"):
         return {}
@@ -162,23 +107,7 @@ def splits_by_group(estimator: Any) -> bool:
 def fit_fold(estimator: Any, X: Any, y: np.ndarray, groups: Any, train: np.ndarray) -> Any:
     """Fit a copy of an estimator on training rows.
 
-    Parameters
-    ----------
-    estimator : estimator
-        It is cloned, not fitted.
-    X : {DataFrame, array-like} of shape (n_rows, n_columns)
-        Table.
-    y : ndarray of shape (n_rows,)
-        Target.
-    groups : array-like of shape (n_rows,) or None
-        Handed on to a ``fit`` that takes groups.
-    train : ndarray of int
-        Positions of the training rows.
-
-    Returns
-    -------
-    estimator
-        The fitted copy.
+    X (n_rows, n_columns), y (n_rows,), groups (n_rows,).
     """
     params = group_fit_params(estimator, rows_of(groups, train))
     return clone(estimator).fit(rows_of(X, train), y[train], **params)
@@ -194,25 +123,7 @@ def mean_score(
 ) -> float:
     """Return the mean over folds of a score of the test rows.
 
-    Parameters
-    ----------
-    estimator : estimator
-        It is cloned for every fold.
-    X : {DataFrame, array-like} of shape (n_rows, n_columns)
-        Table.
-    y : ndarray of shape (n_rows,)
-        Target.
-    groups : array-like of shape (n_rows,) or None
-        Handed on to a ``fit`` that takes groups.
-    splits : sequence of tuple of two ndarrays of int
-        Training and test rows.
-    scorer : callable
-        Called with the fitted estimator, and table and target of the test rows.
-
-    Returns
-    -------
-    float
-        Over the folds in which the score is defined; NaN where it is in none.
+    X (n_rows, n_columns), y (n_rows,), groups (n_rows,).
     """
     scores = []
     for train, test in splits:

@@ -18,12 +18,6 @@ from sklearn.utils import check_consistent_length, check_random_state
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError, LeakageError
 
-__all__ = [
-    "RepeatedStratifiedGroupKFold",
-    "check_split",
-    "require_groups",
-]
-
 N_NAMED = 3
 
 

@@ -19,8 +19,6 @@ from adestim.inspection.contribution.games import interaction_indices, shapley_v
 from adestim.inspection.contribution.hiding import HidingReader, output_column
 from adestim.inspection.contribution.resampling import mean_intervals, mean_of
 
-__all__ = ["Contributions", "modality_contributions"]
-
 MAX_MODALITIES = 8
 # Log-odds stay within 13.8: a probability of exactly 0 or 1 would drown everything else.
 SMALLEST_PROBABILITY = 1e-6

@@ -12,8 +12,6 @@ from sklearn.base import is_classifier
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.hiding import HidingReader, output_column
 
-__all__ = ["what_if_missing"]
-
 
 def what_if_missing(
     estimator: Any,

@@ -24,8 +24,6 @@ from adestim.fusion._aggregation import (
 )
 from adestim.inspection.contribution.hiding import split_estimator
 
-__all__ = ["AnchorDecisions", "deciding_anchor"]
-
 FEWEST_FOR_CORRELATION = 3
 
 

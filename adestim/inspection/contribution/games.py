@@ -7,31 +7,13 @@ from math import comb
 
 import numpy as np
 
-__all__ = ["interaction_indices", "shapley_values"]
-
 
 def shapley_values(worth: np.ndarray) -> np.ndarray:
     """Return Shapley values (n_subjects, n_players) of games.
 
-    Parameters
-    ----------
-    worth : ndarray of shape (n_subjects, 2 ** n_players)
-        Value of every subset, a subset being a number whose bits are its players.
+    worth (n_subjects, 2 ** n_players) -> (n_subjects, n_players).
 
-    Returns
-    -------
-    ndarray of shape (n_subjects, n_players)
-
-    References
-    ----------
     L. S. Shapley, "A value for n-person games", Contributions to the Theory of Games II, 1953.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.inspection.contribution.games import shapley_values
-    >>> shapley_values(np.array([[0.0, 1.0, 1.0, 4.0]]))
-    array([[2., 2.]])
     """
     n_players = int(worth.shape[1]).bit_length() - 1
     subsets = np.arange(worth.shape[1])
@@ -48,28 +30,10 @@ def shapley_values(worth: np.ndarray) -> np.ndarray:
 def interaction_indices(worth: np.ndarray) -> np.ndarray:
     """Return Shapley interaction indices (n_subjects, n_players, n_players) of games.
 
-    Parameters
-    ----------
-    worth : ndarray of shape (n_subjects, 2 ** n_players)
-        Value of every subset, a subset being a number whose bits are its players.
+    worth (n_subjects, 2 ** n_players) -> (n_subjects, n_players, n_players).
 
-    Returns
-    -------
-    ndarray of shape (n_subjects, n_players, n_players)
-        Symmetric, 0 on the diagonal.
-
-    References
-    ----------
     Grabisch and Roubens, "An axiomatic approach to the concept of interaction among players in
     cooperative games", International Journal of Game Theory 28, 1999.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.inspection.contribution.games import interaction_indices
-    >>> interaction_indices(np.array([[0.0, 1.0, 1.0, 4.0]]))[0]
-    array([[0., 2.],
-           [2., 0.]])
     """
     n_players = int(worth.shape[1]).bit_length() - 1
     subsets = np.arange(worth.shape[1])

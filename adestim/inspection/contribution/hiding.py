@@ -20,41 +20,11 @@ from adestim._support.positive_class import positive_of
 from adestim.encoding.tables import check_fusion_table, modality_columns, patterns_of
 from adestim.exceptions import InputError
 
-__all__ = ["HidingReader", "output_column", "split_estimator"]
-
 
 def split_estimator(estimator: Any, X: Any) -> tuple[Any, Any]:
     """Return the model that an estimator ends in, and the table that this model reads.
 
-    Parameters
-    ----------
-    estimator : estimator
-        A fitted model, or a fitted pipeline that ends in one.
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        Table as ``estimator.predict`` takes it.
-
-    Returns
-    -------
-    model : estimator
-        The last step.
-    table : {DataFrame, ndarray} of shape (n_subjects, n_modalities or n_features)
-        The table after all earlier steps.
-
-    Raises
-    ------
-    NotFittedError
-        When the estimator is not fitted.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
-    >>> from adestim.inspection.contribution.hiding import split_estimator
-    >>> pipeline = make_pipeline(StandardScaler(), LogisticRegression())
-    >>> model, table = split_estimator(pipeline.fit([[1.0], [3.0]], [0, 1]), [[5.0]])
-    >>> model, table.item()
-    (LogisticRegression(), 3.0)
+    X (n_subjects, n_columns) -> table (n_subjects, n_modalities or n_features).
     """
     check_is_fitted(estimator)
     if not isinstance(estimator, Pipeline):
@@ -65,67 +35,19 @@ def split_estimator(estimator: Any, X: Any) -> tuple[Any, Any]:
 
 @dataclass(frozen=True, eq=False)
 class HidingReader:
-    """A fitted model and a table, to be asked about any part of its modalities.
+    """A fitted model and a table, to be asked about any part of its modalities."""
 
-    Parameters
-    ----------
-    model : estimator
-        A fitted classifier or regressor that reads missing modalities.
-    frame : DataFrame of shape (n_subjects, n_modalities or n_features)
-        The table that it reads.
-    columns : mapping of str to sequence of int
-        Positions of every modality's columns.
-    present : DataFrame of bool of shape (n_subjects, n_modalities)
-        Who has what.
-    baseline : ndarray of shape (n_classes,) or (1,)
-        What is said of a subject of whom nothing is known.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from sklearn.ensemble import HistGradientBoostingClassifier
-    >>> from adestim.inspection.contribution.hiding import HidingReader
-    >>> X = pd.DataFrame({"mri__a": np.arange(60.0), "csf__tau": np.arange(60.0) % 7})
-    >>> model = HistGradientBoostingClassifier().fit(X, X["mri__a"] > 29)
-    >>> reader = HidingReader.of(model, X, baseline=[0.5, 0.5])
-    >>> reader.answers(np.array([False, False]))[0]
-    array([0.5, 0.5])
-    >>> reader.answers(np.array([True, False])).argmax(axis=1)[[0, 59]]
-    array([0, 1])
-    """
-
-    model: Any
-    frame: pd.DataFrame
-    columns: Mapping[str, Sequence[int]]
-    present: pd.DataFrame
-    baseline: np.ndarray
+    model: Any  # A fitted classifier or regressor that reads missing modalities
+    frame: pd.DataFrame  # (n_subjects, n_modalities or n_features); the table that it reads
+    columns: Mapping[str, Sequence[int]]  # positions of every modality's columns
+    present: pd.DataFrame  # (n_subjects, n_modalities); who has what
+    baseline: np.ndarray  # (n_classes,); what is said of a subject of whom nothing is known
 
     @classmethod
     def of(cls, estimator: Any, X: Any, baseline: Any = None) -> HidingReader:
         """Prepare to ask an estimator.
 
-        Parameters
-        ----------
-        estimator : estimator
-            A fitted model, or a pipeline that ends in one.
-        X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-            Table as ``estimator.predict`` takes it.
-        baseline : array-like of shape (n_classes,) or float, default=None
-            What is said of a subject of whom nothing is known; None takes the model's training
-            prevalence, weights of subjects and classes included, or the training mean of a number.
-
-        Returns
-        -------
-        HidingReader
-
-        Raises
-        ------
-        InputError
-            When the estimator neither classifies nor predicts a number, the table lacks a
-            modality, or ``baseline`` does not fit the classes or is needed.
-        NotFittedError
-            When the estimator is not fitted.
+        X (n_subjects, n_columns), baseline (n_classes,).
         """
         if not (is_classifier(estimator) or is_regressor(estimator)):
             raise InputError(
@@ -141,22 +63,7 @@ class HidingReader:
     def answers(self, kept: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Return what the model says when it is shown a part of the modalities.
 
-        Parameters
-        ----------
-        kept : ndarray of shape (n_modalities,), dtype bool
-            Which modalities are shown.
-        rows : ndarray of int, default=None
-            Positions of the subjects to ask about; None for all.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_classes) or (n_rows, 1)
-            Probabilities, or numbers; the baseline for who has nothing left.
-
-        Raises
-        ------
-        NoModalityError
-            When a subject has nothing before anything is hidden.
+        kept (n_modalities,) -> (n_rows, n_classes).
         """
         rows = np.arange(len(self.frame)) if rows is None else rows
         asked = (self.present.to_numpy()[rows] & kept).any(axis=1) | kept.all()
@@ -232,31 +139,7 @@ def checked(baseline: Any, model: Any) -> np.ndarray:
 
 
 def output_column(model: Any, target: Any) -> int:
-    """Return which column of a model's answers is explained.
-
-    Parameters
-    ----------
-    model : estimator
-        A fitted classifier or regressor.
-    target : class label or None
-        The class whose probability is explained. None takes the positive one of two classes.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InputError
-        When there is no such class, or none is named though there are more than two.
-
-    Examples
-    --------
-    >>> from sklearn.dummy import DummyClassifier
-    >>> from adestim.inspection.contribution.hiding import output_column
-    >>> output_column(DummyClassifier().fit([[0], [1]], ["AD", "CN"]), "AD")
-    0
-    """
+    """Return which column of a model's answers is explained."""
     if not is_classifier(model):
         if target is not None:
             raise InputError("'target' names a class, which a regressor has not", got=repr(target))

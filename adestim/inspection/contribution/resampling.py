@@ -9,30 +9,11 @@ import numpy as np
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError
 
-__all__ = ["mean_intervals", "mean_of"]
-
 
 def mean_of(values: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Return column means over those who are present.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_subjects, n_columns)
-        Numbers.
-    present : ndarray of shape (n_subjects, n_columns), dtype bool
-        Which of them count.
-
-    Returns
-    -------
-    ndarray of shape (n_columns,)
-        NaN where none counts.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.inspection.contribution.resampling import mean_of
-    >>> mean_of(np.array([[1.0], [3.0], [9.0]]), np.array([[True], [True], [False]]))
-    array([2.])
+    values (n_subjects, n_columns), present (n_subjects, n_columns) -> (n_columns,).
     """
     count = present.sum(axis=0)
     total = (values * present).sum(axis=0)
@@ -49,43 +30,10 @@ def mean_intervals(
 ) -> np.ndarray:
     """Return percentile intervals of column means over resampled groups.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_subjects, n_columns)
-        Numbers.
-    present : ndarray of shape (n_subjects, n_columns), dtype bool
-        Which of them count.
-    groups : ndarray of int of shape (n_subjects,)
-        Groups from 0, which are drawn whole, with replacement.
-    n_resamples : int
-        Number of resamples; of 0 there are no intervals.
-    level : float
-        Share of the resamples within an interval.
-    random_state : int, RandomState instance or None
-        Controls the draws.
+    values (n_subjects, n_columns), present (n_subjects, n_columns), groups (n_subjects,) -> (2,
+    n_columns).
 
-    Returns
-    -------
-    ndarray of shape (2, n_columns)
-        Lower and upper ends; NaN where none counts, or there is a single group.
-
-    Raises
-    ------
-    InputError
-        When ``level`` is no share.
-
-    References
-    ----------
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.inspection.contribution.resampling import mean_intervals
-    >>> values = np.arange(50.0)[:, None]
-    >>> low, high = mean_intervals(values, values >= 0, np.arange(50), 500, 0.95, 0)
-    >>> bool(low[0] < values.mean() < high[0])
-    True
     """
     if not 0 < level < 1:
         raise InputError("'level' must lie between 0 and 1", got=repr(level))

@@ -19,8 +19,6 @@ from adestim.inspection.contribution.contribution import (
 from adestim.inspection.contribution.deciding import AnchorDecisions, deciding_anchor
 from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, plain, swarm, thinned
 
-__all__ = ["AnchorsDisplay", "ContributionsDisplay", "SynergyDisplay"]
-
 KINDS = ("bar", "strip")
 LIGHTEST = "#FFFFFF"
 

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["OKABE_ITO", "draw_map", "plain", "readable_on", "swarm", "thinned"]
-
 MOST_POINTS = 500
 N_BINS = 40
 # Half the height of a row that its swarm may fill.
@@ -30,16 +28,7 @@ OKABE_ITO = {
 def thinned(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return no more rows than can be told apart, evenly over their values, ends included.
 
-    Parameters
-    ----------
-    rows : ndarray of int
-        Positions of points.
-    values : ndarray of shape (n_values,)
-        Values at all positions.
-
-    Returns
-    -------
-    ndarray of int
+    values (n_values,).
     """
     if len(rows) <= MOST_POINTS:
         return rows
@@ -50,16 +39,7 @@ def thinned(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
 def swarm(points: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     """Return heights that keep points of near values apart, within a row of height 1.
 
-    Parameters
-    ----------
-    points : ndarray of shape (n_points,)
-        Their values.
-    span : tuple of float
-        Smallest and largest value of the whole plot.
-
-    Returns
-    -------
-    ndarray of shape (n_points,)
+    points (n_points,) -> (n_points,).
     """
     width = max(span[1] - span[0], 1e-12) / N_BINS
     bins = pd.Series(np.floor((points - span[0]) / width).astype(int))
@@ -73,22 +53,7 @@ def draw_map(
 ) -> Any:
     """Draw a matrix as coloured cells with their numbers; hatched where there is none.
 
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    matrix : DataFrame of shape (n_rows, n_columns)
-        Numbers.
-    colours : list of str
-        Colours of the lowest number, of those between, and of the highest.
-    limits : tuple of float
-        Numbers that have the first and the last colour.
-    form : str
-        How a number is written, as ``str.format`` reads it.
-
-    Returns
-    -------
-    matplotlib.image.AxesImage
+    matrix (n_rows, n_columns).
     """
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.patches import Rectangle
@@ -109,24 +74,7 @@ def draw_map(
 def readable_on(colour: tuple[float, ...]) -> str:
     """Return black or white, whichever stands out from a colour.
 
-    Parameters
-    ----------
-    colour : tuple of float
-        Red, green and blue from 0 to 1.
-
-    Returns
-    -------
-    {"black", "white"}
-
-    References
-    ----------
     Relative luminance: Web Content Accessibility Guidelines 2.2.
-
-    Examples
-    --------
-    >>> from adestim.inspection.drawing.drawing import readable_on
-    >>> readable_on((1.0, 1.0, 0.8)), readable_on((0.0, 0.2, 0.5))
-    ('black', 'white')
     """
     rgb = np.asarray(colour[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

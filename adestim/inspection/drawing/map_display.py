@@ -17,8 +17,6 @@ from adestim.inspection.tokens.attribution import TokenAttribution, token_attrib
 from adestim.inspection.tokens.long_tables import known_mean
 from adestim.inspection.tokens.token_places import TokenPlaces, token_places
 
-__all__ = ["TokenMapDisplay"]
-
 KINDS = ("auto", "map", "markers", "connectome", "networks", "manhattan", "bar")
 # Readable in print and by people who see no red or green.
 SIGNED, UNSIGNED = "PuOr_r", "cividis"

@@ -14,15 +14,6 @@ from adestim.inspection.tokens.attention import OWN, QueryAttention, query_atten
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 from adestim.inspection.tokens.view import SCORE_TOKEN
 
-__all__ = [
-    "AttributionDisplay",
-    "QueryAttentionDisplay",
-    "draw_bars",
-    "shortened",
-    "unit_of",
-    "with_columns",
-]
-
 N_TOP = 15
 LONGEST_NAME = 32
 
@@ -196,40 +187,14 @@ class AttributionDisplay:
 
 
 def unit_of(found: TokenAttribution) -> str:
-    """Return what attributions are in.
-
-    Parameters
-    ----------
-    found : TokenAttribution
-        Attributions.
-
-    Returns
-    -------
-    str
-    """
+    """Return what attributions are in."""
     return "units of the target" if found.target is None else f"log-odds of {found.target}"
 
 
 def with_columns(
     found: QueryAttention | TokenAttribution, table: pd.DataFrame, level: str = "column"
 ) -> pd.DataFrame:
-    """Return a tidy table of tokens in which records stand by column.
-
-    Parameters
-    ----------
-    found : QueryAttention or TokenAttribution
-        Where the table is from.
-    table : DataFrame
-        With ``modality`` and ``token``; a row a subject too for ``level="subject"``.
-    level : {"column", "subject"}, default="column"
-        Means of all subjects, or a row a subject and column.
-
-    Returns
-    -------
-    DataFrame
-        As it was where no record is in it, or where its tokenizer is not there: tokens then keep
-        their numbers.
-    """
+    """Return a tidy table of tokens in which records stand by column."""
     read = [name for name in found.texts if name in set(table["modality"])]
     if not read:
         return table
@@ -246,17 +211,7 @@ def with_columns(
 
 
 def draw_bars(ax: Any, values: pd.Series, n_top: int) -> None:
-    """Draw the largest values by name; negative ones are hatched.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Where to draw.
-    values : Series
-        Values by name.
-    n_top : int
-        Number of bars.
-    """
+    """Draw the largest values by name; negative ones are hatched."""
     order = np.argsort(-values.abs().fillna(-1).to_numpy(), kind="stable")[:n_top][::-1]
     shown = values.iloc[order].fillna(0)
     positive = shown.to_numpy() >= 0
@@ -294,18 +249,6 @@ def draw_pairs(ax: Any, table: pd.DataFrame) -> None:
 
 
 def shortened(name: Any, longest: int = LONGEST_NAME) -> str:
-    """Return a name that fits beside a plot.
-
-    Parameters
-    ----------
-    name : object
-        The name.
-    longest : int, default=32
-        Number of characters.
-
-    Returns
-    -------
-    str
-    """
+    """Return a name that fits beside a plot."""
     text = str(name)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -13,8 +13,6 @@ from adestim.inspection.drawing.drawing import OKABE_ITO
 from adestim.inspection.drawing.token_displays import draw_bars, shortened, unit_of
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 
-__all__ = ["WordsDisplay"]
-
 N_TOP = 15
 N_CHARACTERS, LABEL = 64, 16
 # Width of a character of matplotlib's monospaced font, in font sizes, and the largest size used.
@@ -199,22 +197,12 @@ def require_words(table: pd.DataFrame, subject: Any) -> None:
 
 
 class Placed(NamedTuple):
-    """One word, or the label of a column, on the page.
-
-    Parameters
-    ----------
-    text : str
-        What is written.
-    line, place : int
-        Where it begins, in lines and characters.
-    value : float or None
-        What it adds; None for a label.
-    """
+    """One word, or the label of a column, on the page."""
 
     text: str
-    line: int
+    line: int  # where it begins, in lines and characters
     place: int
-    value: float | None
+    value: float | None  # what it adds; None for a label
 
 
 def laid_out(table: pd.DataFrame) -> Iterator[Placed]:

@@ -26,8 +26,6 @@ from adestim.inspection.report.sections_performance import (
 )
 from adestim.inspection.tokens.view import fusion_of
 
-__all__ = ["model_card"]
-
 NOT_TOLD = "Not told."
 MASK_ONLY = "mask only"
 INTENDED = (

@@ -21,16 +21,6 @@ from adestim.exceptions import InputError
 from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, plain
 from adestim.inspection.report.outcomes import Outcomes
 
-__all__ = [
-    "draw_calibration",
-    "draw_confusion",
-    "draw_decision_curve",
-    "draw_observed",
-    "draw_precision_recall",
-    "draw_roc",
-    "net_benefit",
-]
-
 LOOKS = [
     (OKABE_ITO[colour], line, mark)
     for colour, line, mark in (
@@ -53,35 +43,11 @@ def net_benefit(is_positive: Any, probability: Any, thresholds: Any) -> np.ndarr
 
     .. math:: \frac{TP}{n} - \frac{FP}{n} \cdot \frac{p_t}{1 - p_t}
 
-    Parameters
-    ----------
-    is_positive : array-like of bool of shape (n_subjects,)
-        Who has what one would act on.
-    probability : array-like of shape (n_subjects,)
-        Predicted probability of it.
-    thresholds : array-like of shape (n_thresholds,)
-        Probabilities from which one would act, at least 0 and below 1.
+    is_positive (n_subjects,), probability (n_subjects,), thresholds (n_thresholds,) ->
+    (n_thresholds,).
 
-    Returns
-    -------
-    ndarray of shape (n_thresholds,)
-        In true positives a subject.
-
-    Raises
-    ------
-    InputError
-        When nobody is there, lengths differ, or a threshold is not in [0, 1).
-
-    References
-    ----------
     Vickers and Elkin, "Decision curve analysis: a novel method for evaluating prediction models",
     Medical Decision Making 26, 2006.
-
-    Examples
-    --------
-    >>> from adestim.inspection.report.curves import net_benefit
-    >>> net_benefit([True, True, False, False], [0.9, 0.4, 0.6, 0.1], [0.25, 0.5]).round(3)
-    array([0.417, 0.   ])
     """
     members, values = np.asarray(is_positive, dtype=bool), np.asarray(probability, dtype=float)
     cuts = np.atleast_1d(np.asarray(thresholds, dtype=float))

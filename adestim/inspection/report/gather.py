@@ -19,68 +19,28 @@ from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outc
 from adestim.inspection.tokens.free_text import free_texts
 from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
 
-__all__ = ["Material", "gather"]
-
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What all sections of a report read.
+    """What all sections of a report read."""
 
-    Parameters
-    ----------
-    estimator : estimator
-        The fitted fusion or pipeline.
-    fusion : estimator
-        The fitted fusion itself.
-    anchor : str
-        The anchor through which tokens are explained.
-    raw : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        What the estimator reads, a row a subject.
-    table : DataFrame
-        What the fusion reads, a row a subject.
-    y : ndarray of shape (n_subjects,)
-        Labels or numbers.
-    present : DataFrame of bool of shape (n_subjects, n_modalities)
-        Who has what.
-    outcomes : Outcomes
-        Predictions beside the truth.
-    comparison : Comparison or None
-        Where these predictions are from.
-    flow : CohortFlow or None
-        Who is in the study.
-    target : class label or None
-        The explained class.
-    rows : ndarray of int
-        Positions of those who are explained.
-    groups : ndarray or None
-        Groups of the subjects.
-    asked : ndarray of int
-        Positions of those who have a part of their own.
-    show_ids : bool
-        Whether these are named.
-    n_resamples : int
-        Resamples of the bootstrap.
-    seed : int
-        Seed of the bootstrap.
-    """
-
-    estimator: Any
-    fusion: Any
-    anchor: str
-    raw: Any
-    table: pd.DataFrame
-    y: np.ndarray
-    present: pd.DataFrame
-    outcomes: Outcomes
-    comparison: Any
-    flow: Any
+    estimator: Any  # the fitted fusion or pipeline
+    fusion: Any  # the fitted fusion itself
+    anchor: str  # the anchor through which tokens are explained
+    raw: Any  # (n_subjects, n_columns); what the estimator reads, a row a subject
+    table: pd.DataFrame  # what the fusion reads, a row a subject
+    y: np.ndarray  # (n_subjects,); labels or numbers
+    present: pd.DataFrame  # (n_subjects, n_modalities); who has what
+    outcomes: Outcomes  # predictions beside the truth
+    comparison: Any  # where these predictions are from
+    flow: Any  # who is in the study
     target: Any
-    rows: np.ndarray
-    groups: np.ndarray | None
-    asked: np.ndarray
-    show_ids: bool
-    n_resamples: int
-    seed: int
+    rows: np.ndarray  # positions of those who are explained
+    groups: np.ndarray | None  # groups of the subjects
+    asked: np.ndarray  # positions of those who have a part of their own
+    show_ids: bool  # whether these are named
+    n_resamples: int  # resamples of the bootstrap
+    seed: int  # seed of the bootstrap
 
     @property
     def explained(self) -> Any:
@@ -129,26 +89,7 @@ def gather(  # noqa: PLR0913 - the parameters of the report
 ) -> Material:
     """Check and gather what a report is made of; parameters are those of the report.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted fusion, or a pipeline that ends in one.
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        Table as ``estimator.predict`` takes it.
-    y : array-like of shape (n_subjects,)
-        Labels or numbers.
-    comparison, groups, flow, target, anchor, subjects, show_ids, max_subjects, n_resamples, \
-random_state : object
-        As in :class:`adestim.inspection.FusionReport`.
-
-    Returns
-    -------
-    Material
-
-    Raises
-    ------
-    InputError
-        As in :class:`adestim.inspection.FusionReport`.
+    X (n_subjects, n_columns), y (n_subjects,).
     """
     fusion = fusion_of(estimator)
     _, table = split_estimator(estimator, X)

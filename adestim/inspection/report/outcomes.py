@@ -20,34 +20,20 @@ from sklearn.metrics import (
 
 from adestim.exceptions import InputError
 
-__all__ = ["Outcomes", "apparent_outcomes", "apparent_scores", "outcomes_of"]
-
 NEEDED = ("classes", "flow", "folds", "predictions", "reference", "summary")
 
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Predictions beside the truth.
+    """Predictions beside the truth."""
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_subjects,)
-        Labels or numbers.
-    values : ndarray of shape (n_subjects, n_classes) or (n_subjects, 1)
-        Probabilities, or predicted numbers.
-    classes : tuple
-        The classes, of two the explained one last; empty for numbers.
-    cuts : ndarray of shape (n_subjects,)
-        Probability from which the last of two classes is predicted; NaN takes the likelier.
-    apparent : bool
-        Whether the model may have been trained on these subjects.
-    """
-
-    y: np.ndarray
-    values: np.ndarray
-    classes: tuple
+    y: np.ndarray  # (n_subjects,); labels or numbers
+    values: np.ndarray  # (n_subjects, n_classes); probabilities, or predicted numbers
+    classes: tuple  # the classes, of two the explained one last; empty for numbers
+    # (n_subjects,); probability from which the last of two classes is predicted; NaN takes the
+    # likelier
     cuts: np.ndarray
-    apparent: bool
+    apparent: bool  # whether the model may have been trained on these subjects
 
     @property
     def decisions(self) -> np.ndarray:
@@ -65,24 +51,7 @@ class Outcomes:
 
 
 def outcomes_of(comparison: Any, model: Any) -> Outcomes:
-    """Return a comparison's out-of-fold predictions by its reference, of the first repeat.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What ``adestim.evaluation.compare`` returned.
-    model : estimator
-        The fitted model that is reported.
-
-    Returns
-    -------
-    Outcomes
-
-    Raises
-    ------
-    InputError
-        When it is no comparison, of other classes, or its reference predicted nothing.
-    """
+    """Return a comparison's out-of-fold predictions by its reference, of the first repeat."""
     require_comparison(comparison, model)
     table = comparison.predictions
     table = table[table["estimator"] == comparison.reference]
@@ -119,20 +88,7 @@ def require_comparison(comparison: Any, model: Any) -> None:
 def apparent_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Outcomes:
     """Return what a model says of the very subjects of a report.
 
-    Parameters
-    ----------
-    model : estimator
-        The fitted model.
-    table : DataFrame of shape (n_subjects, n_columns)
-        What it reads.
-    y : ndarray of shape (n_subjects,)
-        Labels or numbers.
-    target : class label or None
-        The explained class.
-
-    Returns
-    -------
-    Outcomes
+    table (n_subjects, n_columns), y (n_subjects,).
     """
     cuts = np.full(len(y), np.nan)
     if not is_classifier(model):
@@ -147,18 +103,7 @@ def apparent_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Out
 
 
 def apparent_scores(outcomes: Outcomes) -> pd.Series:
-    """Return scores of predictions, whoever they are about.
-
-    Parameters
-    ----------
-    outcomes : Outcomes
-        Predictions and the truth.
-
-    Returns
-    -------
-    Series
-        Scores by name; NaN where somebody of a class is missing.
-    """
+    """Return scores of predictions, whoever they are about."""
     y, values = outcomes.y, outcomes.values
     if not outcomes.classes:
         found = values[:, 0]

@@ -17,21 +17,6 @@ import pandas as pd
 
 from adestim.exceptions import AdestimError, MissingDependencyError
 
-__all__ = [
-    "Section",
-    "attempt",
-    "bullets",
-    "figure_html",
-    "figures_html",
-    "fill_page",
-    "folded",
-    "new_axes",
-    "note",
-    "paragraph",
-    "table_html",
-    "warning",
-]
-
 HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
 INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
 NOTHING = "–"
@@ -39,19 +24,9 @@ NOTHING = "–"
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page.
+    """A part of a page."""
 
-    Parameters
-    ----------
-    name : str
-        What links to it are called, letters alone.
-    title : str
-        Its heading.
-    body : str
-        Its HTML.
-    """
-
-    name: str
+    name: str  # what links to it are called, letters alone
     title: str
     body: str
 
@@ -63,21 +38,7 @@ class Section:
 
 
 def fill_page(title: str, summary: str, sections: Iterable[Section], version: str) -> str:
-    """Return a whole page.
-
-    Parameters
-    ----------
-    title, summary : str
-        Heading and first sentence, as text.
-    sections : iterable of Section
-        Its parts.
-    version : str
-        Version of the library.
-
-    Returns
-    -------
-    str
-    """
+    """Return a whole page."""
     parts = list(sections)
     links = [f'<li><a href="#{part.name}">{escape(part.title)}</a></li>' for part in parts]
     return Template(read_part("page.html")).substitute(
@@ -123,28 +84,7 @@ def folded(title: str, body: str) -> str:
 
 
 def table_html(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -> str:
-    """Return a table, which scrolls where it is wider than the page.
-
-    Parameters
-    ----------
-    table : DataFrame or Series
-        Its index are the headings of rows.
-    caption : str
-        What it shows.
-    digits : int, default=3
-        Decimals of numbers.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.inspection.report.page import table_html
-    >>> "<td>0.50</td>" in table_html(pd.DataFrame({"p": [0.5]}), "Probabilities", digits=2)
-    True
-    """
+    """Return a table, which scrolls where it is wider than the page."""
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     corner = escape(str(frame.index.name or ""))
     names = [heading_html(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
@@ -189,24 +129,7 @@ def cell_html(value: Any, digits: int) -> str:
 
 
 def new_axes(size: tuple[float, float], constrained: bool = True) -> Any:
-    """Return axes of a figure that no window and no notebook knows of.
-
-    Parameters
-    ----------
-    size : tuple of float
-        Width and height in inches.
-    constrained : bool, default=True
-        Whether what is drawn is kept within the figure.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-
-    Raises
-    ------
-    MissingDependencyError
-        When matplotlib is not installed.
-    """
+    """Return axes of a figure that no window and no notebook knows of."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -217,23 +140,7 @@ def new_axes(size: tuple[float, float], constrained: bool = True) -> Any:
 
 
 def figure_html(ax: Any, alt: str, caption: str = "", form: str = "svg") -> str:
-    """Return a figure, its image within the page.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Axes of the figure.
-    alt : str
-        What is seen, for those who do not see it.
-    caption : str, default=""
-        What stands below it.
-    form : {"svg", "png"}, default="svg"
-        Kind of image.
-
-    Returns
-    -------
-    str
-    """
+    """Return a figure, its image within the page."""
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
@@ -255,24 +162,7 @@ def figures_html(figures: Iterable[str], wide: bool = False) -> str:
 
 
 def attempt(part: Callable[..., str], *arguments: Any) -> str:
-    """Return a part of a page, or why it cannot be shown.
-
-    Parameters
-    ----------
-    part : callable
-        Returns HTML.
-    *arguments : object
-        What it is called with.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    AdestimError
-        When it is about one subject: whose name has no place on the page.
-    """
+    """Return a part of a page, or why it cannot be shown."""
     try:
         return part(*arguments)
     except AdestimError as error:

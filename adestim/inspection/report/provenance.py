@@ -15,15 +15,6 @@ from adestim.backbone.pretraining_cohorts import names_cohort
 from adestim.backbone.registry import BackboneCard, known_card
 from adestim.inspection.tokens.view import fusion_of
 
-__all__ = [
-    "backbones_used",
-    "limits_of_use",
-    "seeds_of",
-    "split_digest",
-    "versions",
-    "weights_digest",
-]
-
 PACKAGES = ("adestim", "numpy", "pandas", "scikit-learn", "skorch", "torch", "nibabel", "nilearn")
 NOT_KNOWN = "not known"
 BUILT_IN = "built in"
@@ -31,33 +22,7 @@ NOBODY = "nobody"
 
 
 def backbones_used(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
-    """Return what is known of the backbones that a fitted fusion reads.
-
-    Parameters
-    ----------
-    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
-        Fitted fusion, or a fitted pipeline that ends in one.
-    cohort : str, default=None
-        Name of the cohort that it is judged on.
-
-    Returns
-    -------
-    DataFrame
-        A row a modality: ``backbone``, ``weights`` (SHA-256), ``licence``, ``commercial`` (whether
-        the licence allows commercial use), ``pre-trained on`` and ``source``; with a cohort also
-        ``cohort seen``: whether it is named among those of pre-training.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import pandas as pd
-    >>> from adestim import AnchoredFusionClassifier
-    >>> from adestim.inspection.report.provenance import backbones_used
-    >>> X = pd.DataFrame({"csf__tau": np.arange(20.0), "csf__abeta": np.arange(20.0) % 3})
-    >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
-    >>> backbones_used(fusion.fit(X, X["csf__tau"] > 9)).loc["csf", "pre-trained on"]
-    'nobody'
-    """
+    """Return what is known of the backbones that a fitted fusion reads."""
     likes = fusion_of(estimator)._inputs.likes
     rows = {name: row_of(like.backbone, cohort) for name, like in likes.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
@@ -127,18 +92,7 @@ def seeds_of(estimator: Any) -> pd.Series:
 
 
 def weights_digest(estimator: Any) -> str:
-    """Return the SHA-256 of what training has learned, frozen backbones left out.
-
-    Parameters
-    ----------
-    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
-        Fitted fusion, or a fitted pipeline that ends in one.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
+    """Return the SHA-256 of what training has learned, frozen backbones left out."""
     digest = hashlib.sha256()
     for anchor, net in fusion_of(estimator).nets_.items():
         for name, weights in net.module_.named_parameters():
@@ -149,24 +103,7 @@ def weights_digest(estimator: Any) -> str:
 
 
 def split_digest(splits: Iterable[tuple[Any, Any]]) -> str:
-    """Return the SHA-256 of the test rows of splits.
-
-    Parameters
-    ----------
-    splits : iterable of (array-like, array-like)
-        Positions of training and test rows, as a splitter yields them.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits; the order of rows within a fold does not matter.
-
-    Examples
-    --------
-    >>> from adestim.inspection.report.provenance import split_digest
-    >>> split_digest([([0, 1], [2, 3])]) == split_digest([([1, 0], [3, 2])])
-    True
-    """
+    """Return the SHA-256 of the test rows of splits."""
     digest = hashlib.sha256()
     for _, test in splits:
         rows = np.sort(np.asarray(test)).astype("<i8")
@@ -175,19 +112,7 @@ def split_digest(splits: Iterable[tuple[Any, Any]]) -> str:
 
 
 def limits_of_use(backbones: pd.DataFrame, judged: bool) -> list[str]:
-    """Return what a reader must know before anything is done with the model.
-
-    Parameters
-    ----------
-    backbones : DataFrame
-        What :func:`backbones_used` returned.
-    judged : bool
-        Whether scores are of subjects that the models did not see.
-
-    Returns
-    -------
-    list of str
-    """
+    """Return what a reader must know before anything is done with the model."""
     limits = [
         "For research. It is no medical device, and no decision about a person may rest on it.",
         "Scores hold for subjects recruited, examined and diagnosed as these were. Judge the model "

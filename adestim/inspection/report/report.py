@@ -36,8 +36,6 @@ from adestim.inspection.report.sections_explanation import (
 )
 from adestim.inspection.report.sections_performance import cohort_body, performance_body
 
-__all__ = ["FusionReport"]
-
 
 class FusionReport:
     """All that is known of a fitted fusion, as one page of HTML.

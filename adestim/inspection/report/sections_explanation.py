@@ -40,8 +40,6 @@ from adestim.inspection.tokens.long_tables import known_mean
 from adestim.inspection.tokens.token_places import TokenPlaces, token_places
 from adestim.inspection.tokens.view import SCORE_TOKEN
 
-__all__ = ["anchors_body", "modalities_body", "subjects_body", "tokens_body"]
-
 N_TOP = 10
 MOST_BARS = 15
 # A word of fewer records may be what one patient's note says.

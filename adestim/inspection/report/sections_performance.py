@@ -23,8 +23,6 @@ from adestim.inspection.report.page import (
     warning,
 )
 
-__all__ = ["cohort_body", "flow_frame", "pattern_scores", "performance_body", "with_intervals"]
-
 MOST_PATTERNS = 16
 ALL = "all"
 
@@ -44,18 +42,7 @@ def cohort_body(material: Material) -> str:
 
 
 def flow_frame(flow: Any) -> pd.Series:
-    """Return the steps from the table to those who are analysed.
-
-    Parameters
-    ----------
-    flow : CohortFlow
-        Who is in the study.
-
-    Returns
-    -------
-    Series
-        Number of rows by step.
-    """
+    """Return the steps from the table to those who are analysed."""
     steps = {"in the table": flow.n_rows}
     steps |= {f"left out: {reason}": n for reason, n in flow.left_out}
     steps |= {"analysed": flow.n_analysed}
@@ -166,24 +153,7 @@ def scores_with_intervals(comparison: Any, n_resamples: int) -> pd.DataFrame:
 
 
 def with_intervals(values: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
-    """Return numbers with their intervals as texts.
-
-    Parameters
-    ----------
-    values, low, high : Series
-        Numbers, and both ends of their intervals.
-
-    Returns
-    -------
-    Series of str
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.inspection.report.sections_performance import with_intervals
-    >>> with_intervals(pd.Series([0.5]), pd.Series([0.4]), pd.Series([0.625])).item()
-    '0.500 [0.400, 0.625]'
-    """
+    """Return numbers with their intervals as texts."""
     texts = [
         "–" if pd.isna(value) else f"{value:.3f}" + ("" if pd.isna(a) else f" [{a:.3f}, {b:.3f}]")
         for value, a, b in zip(values, low, high, strict=True)
@@ -216,22 +186,7 @@ def patterns_part(comparison: Any, n_resamples: int, seed: int) -> str:
 
 
 def pattern_scores(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Return the reference's scores for every pattern of modalities, as texts.
-
-    Parameters
-    ----------
-    comparison : Comparison
-        What ``adestim.evaluation.compare`` returned.
-    n_resamples : int, default=1000
-        Resamples of the bootstrap; 0 leaves intervals out.
-    seed : int, default=0
-        Seed of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        A row a pattern: ``n`` and every score with its interval.
-    """
+    """Return the reference's scores for every pattern of modalities, as texts."""
     table = comparison.by_pattern(n_resamples=n_resamples, random_state=seed)
     table = table.reset_index() if "pattern" not in table else table
     table = table[table["estimator"] == comparison.reference].set_index("pattern")

@@ -26,8 +26,6 @@ from adestim.inspection.tokens.words import (
 )
 from adestim.training.nets.qformer import ModalityAwareQFormer
 
-__all__ = ["QueryAttention", "attention_weights", "query_attention"]
-
 CROSS = "cross-modal"
 OWN = "own queries"
 LEVELS = {"token": [], "subject": ["subject"], "query": ["subject", "query"]}
@@ -289,20 +287,7 @@ def attention_weights(
 ) -> Tensor:
     """Return the softmax that a fused attention does not show.
 
-    Parameters
-    ----------
-    layer : Attention
-        The layer.
-    queries : Tensor of shape (B, Q, C)
-        What it is given as queries.
-    keys : Tensor of shape (B, T, C)
-        What it is given as keys.
-    log_mask : Tensor of shape (B, T) or None
-        Added to the logits.
-
-    Returns
-    -------
-    Tensor of shape (B, heads, Q, T), dtype float32
+    queries (B, Q, C), keys (B, T, C), log_mask (B, T) -> (B, heads, Q, T).
     """
     key = layer.key_value(keys).chunk(2, dim=-1)[0]
     q, k = (

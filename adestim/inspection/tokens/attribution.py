@@ -33,8 +33,6 @@ from adestim.inspection.tokens.words import (
     words_table,
 )
 
-__all__ = ["TokenAttribution", "attribute", "attribute_class", "token_attribution"]
-
 BASELINES = ("missing", "mean")
 BATCH = 32
 N_STEPS = 32
@@ -270,19 +268,7 @@ def require_settings(n_steps: Any, baseline: Any) -> None:
 def attribute_class(
     view: SubjectsView, target: Any = None, n_steps: int = N_STEPS, baseline: str = "missing"
 ) -> TokenAttribution:
-    """Return the attributions of a class's log-odds, or of a predicted number, of a view's anchor.
-
-    Parameters
-    ----------
-    view : SubjectsView
-        The subjects.
-    target, n_steps, baseline : object
-        As for :func:`token_attribution`.
-
-    Returns
-    -------
-    TokenAttribution
-    """
+    """Return attributions of a class's log-odds, or of a number, through a view's anchor."""
     place = target_place(view.fusion, target)
     classes = getattr(view.fusion, "classes_", None)
     label = None if classes is None else classes[place]
@@ -292,25 +278,7 @@ def attribute_class(
 def attribute(
     view: SubjectsView, output: ExplainedOutput, n_steps: int, baseline: str, target: Any
 ) -> TokenAttribution:
-    """Return the attributions of an output, which may be another model's than the view's.
-
-    Parameters
-    ----------
-    view : SubjectsView
-        The subjects.
-    output : ExplainedOutput
-        What is explained.
-    n_steps : int
-        Nodes of the integral.
-    baseline : {"missing", "mean"}
-        What subjects are compared with.
-    target : object
-        The class, for the result.
-
-    Returns
-    -------
-    TokenAttribution
-    """
+    """Return the attributions of an output, which may be another model's than the view's."""
     parts = list(attributed_batches(view, output, n_steps, baseline))
     ends = np.concatenate([ends for ends, _ in parts])
     pieces = [joined(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]

@@ -14,8 +14,6 @@ import numpy as np
 
 from adestim.training.phase_one.forest import PRIOR_TREES, ForestHead
 
-__all__ = ["ForestSteps", "forest_steps", "share_steps"]
-
 ROWS_AT_ONCE = 256
 AT_START = -1
 SMALLEST = 1e-9
@@ -25,35 +23,20 @@ NEAR_END = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class ForestSteps:
-    """What a forest says at both ends of lines, and which columns change it on the way.
+    """What a forest says at both ends of lines, and which columns change it on the way."""
 
-    Parameters
-    ----------
-    start, end : ndarray of shape (n_subjects, n_classes - 1)
-        Log-odds against class 0 at both ends.
-    steps : ndarray of shape (n_subjects, n_columns, n_classes - 1)
-        What every column of the forest adds, which sums to the difference of the ends.
-    columns : tuple of ndarray of int
-        The features that the forest reads as columns, one array a modality.
-    """
-
-    start: np.ndarray
+    start: np.ndarray  # (n_subjects, n_classes - 1); log-odds against class 0 at both ends
     end: np.ndarray
+    # (n_subjects, n_columns, n_classes - 1); what every column of the forest adds, which sums to
+    # the difference of the ends
     steps: np.ndarray
+    # the features that the forest reads as columns, one array a modality
     columns: tuple[np.ndarray, ...]
 
     def shared(self, attributed: np.ndarray) -> list[np.ndarray]:
         """Share what is attributed to the log-odds among the columns that make them.
 
-        Parameters
-        ----------
-        attributed : ndarray of shape (n_subjects, n_classes - 1)
-            What the log-odds add to some output.
-
-        Returns
-        -------
-        list of ndarray of shape (n_subjects, n_columns)
-            One array a modality.
+        attributed (n_subjects, n_classes - 1) -> (n_subjects, n_columns).
         """
         moved = self.end - self.start
         still = np.abs(moved) < SMALLEST
@@ -62,52 +45,16 @@ class ForestSteps:
         return np.split(by_column, np.cumsum([len(own) for own in self.columns])[:-1], axis=1)
 
     def with_columns_shuffled(self, rng: np.random.Generator) -> ForestSteps:
-        """Return the same of a forest that reads other columns of each modality in their place.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator
-            Draws the columns.
-
-        Returns
-        -------
-        ForestSteps
-        """
+        """Return the same of a forest that reads other columns of each modality in their place."""
         return replace(self, columns=tuple(map(rng.permutation, self.columns)))
 
 
 def forest_steps(forest: ForestHead, start: np.ndarray, end: np.ndarray) -> ForestSteps:
     """Return which columns change what a forest says, along straight lines.
 
-    Parameters
-    ----------
-    forest : ForestHead
-        The forest.
-    start, end : ndarray of shape (n_subjects, n_columns)
-        Both ends, as ``ForestHead.select`` returns columns; NaN at both where a value is unknown.
+    start, end (n_subjects, n_columns).
 
-    Returns
-    -------
-    ForestSteps
-
-    References
-    ----------
     M. Sundararajan, A. Taly and Q. Yan, "Axiomatic Attribution for Deep Networks", ICML 2017.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.training.phase_one.forest import Grower, fit_forest
-    >>> from adestim.inspection.tokens.forest_path import forest_steps
-    >>> block = np.random.default_rng(0).normal(size=(60, 2))
-    >>> y = (block[:, 1] > 0).astype(int)
-    >>> forest = fit_forest([block], y, np.ones(60), 2, Grower(20, seed=0))
-    >>> found = forest_steps(forest, forest.select([0 * block]), forest.select([block]))
-    >>> bool(np.allclose(found.steps.sum(axis=1), found.end - found.start))
-    True
-    >>> first, second = np.abs(found.steps[:, :, 0]).mean(axis=0)
-    >>> bool(second > first)
-    True
     """
     start, end = start.astype(float), end.astype(float)
     parts = [
@@ -125,23 +72,7 @@ def share_steps(steps: np.ndarray, parts: np.ndarray) -> np.ndarray:
     where it went, by how strongly they do. Those that hold it back get nothing, so that large parts
     which cancel each other are not made much of.
 
-    Parameters
-    ----------
-    steps : ndarray of shape (..., n_sums)
-        What the forest makes of the sums.
-    parts : ndarray of shape (..., n_parts, n_sums)
-        Parts of the sums' distance from where the line begins.
-
-    Returns
-    -------
-    ndarray of shape (..., n_parts)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.inspection.tokens.forest_path import share_steps
-    >>> share_steps(np.array([0.6]), np.array([[2.0], [-3.0], [4.0]]))
-    array([0.2, 0. , 0.4])
+    steps (..., n_sums), parts (..., n_parts, n_sums) -> (..., n_parts).
     """
     pull = np.maximum(parts * np.sign(parts.sum(axis=-2, keepdims=True)), 0)
     share = pull / np.maximum(pull.sum(axis=-2, keepdims=True), SMALLEST)
@@ -176,22 +107,12 @@ def running_sum(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 class Stretches(NamedTuple):
-    """Stretches of lines, on each of which a tree sends its subject the same way.
-
-    Parameters
-    ----------
-    rows : ndarray of int
-        Whose line.
-    low, high : ndarray of float
-        From where to where, of 0 to 1.
-    column : ndarray of int
-        The column whose split the stretch begins at, -1 at the start of the line.
-    """
+    """Stretches of lines, on each of which a tree sends its subject the same way."""
 
     rows: np.ndarray
-    low: np.ndarray
+    low: np.ndarray  # from where to where, of 0 to 1
     high: np.ndarray
-    column: np.ndarray
+    column: np.ndarray  # the column whose split the stretch begins at, -1 at the start of the line
 
     def part(self, low: np.ndarray, high: np.ndarray, column: int) -> Stretches:
         """Return what lies within other bounds; where it begins later, at a column's split."""
@@ -205,12 +126,7 @@ def events_of(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return where a tree's class shares change along lines.
 
-    Returns
-    -------
-    rows, place, column : ndarray of shape (n_events,)
-        Whose line, where on it, and at which column's split; -1 at its start.
-    change : ndarray of shape (n_events, n_classes)
-        By how much; at the start, the shares themselves.
+    -> rows, place, column (n_events,), change (n_events, n_classes).
     """
     n_lines = len(end)
     whole = Stretches(

@@ -19,32 +19,16 @@ from adestim.modalities.clinical import ClinicalExtractor
 from adestim.modalities.clinical.cells import known_cells, plain_cells
 from adestim.modalities.clinical.latent_semantics import LatentSemantics
 
-__all__ = ["FreeText", "free_texts", "spelled"]
-
 SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
 class FreeText:
-    """One column of free text.
-
-    Parameters
-    ----------
-    column : str
-        Its name.
-    token : int
-        Place of its token.
-    features : slice
-        The token's features that are coordinates of the text.
-    semantics : LatentSemantics
-        What made them.
-    texts : tuple of (str or None)
-        Every subject's text.
-    """
+    """One column of free text."""
 
     column: str
-    token: int
-    features: slice
+    token: int  # place of its token
+    features: slice  # the token's features that are coordinates of the text
     semantics: LatentSemantics
     texts: tuple[str | None, ...]
 
@@ -59,16 +43,7 @@ class FreeText:
 def free_texts(estimator: Any, X: Any) -> dict[str, list[FreeText]]:
     """Return the free text that a pipeline's built-in clinical models read, by modality.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted fusion, or a fitted pipeline that ends in one; only the latter sees the texts.
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        Table as in ``fit``.
-
-    Returns
-    -------
-    dict of str to list of FreeText
+    X (n_subjects, n_columns).
     """
     found = {}
     for union, table in unions(estimator, X):
@@ -117,23 +92,8 @@ def spelled(
     Coordinates are sums over words, so that a word's share of one is its part in the distance from
     the training mean; of a forest's steps, only where it pulls the same way.
 
-    Parameters
-    ----------
-    modality : str
-        Name of the modality.
-    columns : sequence of FreeText
-        Its columns of free text.
-    attributed : ndarray of shape (n_subjects, n_tokens, n_features)
-        Attributions by token and feature.
-    steps : ndarray of shape (n_subjects, n_tokens, n_features)
-        The forest's part of them.
-    mean : ndarray of shape (n_tokens, n_features)
-        Training means of the features.
-
-    Returns
-    -------
-    list of tuple
-        A row a word; see :data:`adestim.inspection.tokens.words.WORDS`.
+    attributed (n_subjects, n_tokens, n_features), steps (n_subjects, n_tokens, n_features), mean
+    (n_tokens, n_features).
     """
     rows = []
     for column in columns:

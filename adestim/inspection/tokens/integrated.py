@@ -20,8 +20,6 @@ from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.batches import ShownInputs
 from adestim.training.phase_one.penalised import Heads, standardise
 
-__all__ = ["ExplainedOutput", "PhaseOneOutputs", "features_of", "integrate"]
-
 STEP = 1e-2
 ROWS_AT_ONCE, NUMBERS_AT_ONCE = 256, 2**24
 
@@ -35,37 +33,17 @@ class ExplainedOutput:
     joint head; one factor a modality of the heads' intercepts, (B, n_modalities); the forest's
     log-odds (B, n_scores), where there is a forest; and the anchor's embedded tokens, where it is a
     foundation model.
-
-    Parameters
-    ----------
-    module : AnchoredFusion
-        The anchor's module.
-    heads : Heads
-        The phase-1 heads.
-    base : PhaseOneOutputs
-        What phase 1 makes of the heads' scores and the forest's log-odds.
-    forest : ForestSteps or None
-        What the forest says of the view's subjects, None where there is none.
-    score_scale : ndarray of shape (n_modalities, n_scores)
-        What the net's scores are divided by.
-    read : tuple of str
-        Modalities whose tokens the net reads.
-    target : int
-        Place of the output.
-    unit : tuple of float or None
-        Mean and scale of a regression's target; None for classes.
-    device, precision : str
-        Of the net.
     """
 
     module: Any
     heads: Heads
-    base: PhaseOneOutputs
+    base: PhaseOneOutputs  # what phase 1 makes of the heads' scores and the forest's log-odds
+    # what the forest says of the view's subjects, None where there is none
     forest: ForestSteps | None
-    score_scale: np.ndarray
-    read: tuple[str, ...]
-    target: int
-    unit: tuple[float, float] | None
+    score_scale: np.ndarray  # (n_modalities, n_scores); what the net's scores are divided by
+    read: tuple[str, ...]  # modalities whose tokens the net reads
+    target: int  # place of the output
+    unit: tuple[float, float] | None  # mean and scale of a regression's target; None for classes
     device: str
     precision: str
 
@@ -169,15 +147,10 @@ class Embedded:
 
 @dataclass(frozen=True, eq=False)
 class PhaseOneOutputs:
-    """What phase 1 makes of its heads' scores and its forest's log-odds.
+    """What phase 1 makes of its heads' scores and its forest's log-odds."""
 
-    Parameters
-    ----------
-    logits : callable
-        Takes scores (n, n_modalities, 2, n_scores), log-odds (n, n_scores), of no columns where
-        there is no forest, a presence table and row numbers, all arrays; returns outputs.
-    """
-
+    # takes scores (n, n_modalities, 2, n_scores), log-odds (n, n_scores), of no columns where there
+    # is no forest, a presence table and row numbers, all arrays; returns outputs
     logits: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
     @classmethod
@@ -250,18 +223,7 @@ def forest_of(view: SubjectsView) -> ForestSteps | None:
 def features_of(table: Any, heads: Heads, place: int) -> np.ndarray:
     """Return phase-1 features as the separate and the joint head read them.
 
-    Parameters
-    ----------
-    table : TokenTable
-        One modality's tokens.
-    heads : Heads
-        The phase-1 heads.
-    place : int
-        The modality's place among them.
-
-    Returns
-    -------
-    ndarray of shape (n_subjects, n_features, 2), dtype float32
+    -> (n_subjects, n_features, 2).
     """
     pair = (heads.separate[place], heads.joint[place])
     pooled = table.pooled()
@@ -278,26 +240,7 @@ def integrate(
 ) -> tuple[Tensor, ...]:
     """Integrate gradients along the straight line from baselines to inputs.
 
-    Parameters
-    ----------
-    output : callable
-        Takes inputs and others, returns (B,).
-    inputs, baselines : tuple of Tensor of shape (B, ...)
-        Ends of the line.
-    others : tuple of Tensor of shape (B, ...)
-        What else the output needs.
-    n_steps : int
-        Nodes of the Gauss-Legendre rule.
-
-    Returns
-    -------
-    tuple of Tensor
-        Attributions, shaped as the inputs.
-
-    Raises
-    ------
-    MissingDependencyError
-        When captum is not installed.
+    inputs, baselines (B, ...), others (B, ...).
     """
     try:
         from captum.attr import IntegratedGradients
@@ -323,19 +266,7 @@ def rows_at_once(inputs: tuple[Tensor, ...]) -> int:
 
 
 def target_place(fusion: Any, target: Any) -> int:
-    """Return the place of the output that is explained.
-
-    Parameters
-    ----------
-    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
-        The fitted fusion.
-    target : object
-        A class label; None for the positive one of two, or the last.
-
-    Returns
-    -------
-    int
-    """
+    """Return the place of the output that is explained."""
     if is_regressor(fusion):
         if target is not None:
             raise InputError(

@@ -13,8 +13,6 @@ import numpy as np
 from adestim.backbone.registry import known_card
 from adestim.encoding import BackboneSpec
 
-__all__ = ["OrderedTokens", "TokenGrid", "ordered_tokens", "token_grid"]
-
 SAM_RESOLUTION = 1.5
 MVP_RESOLUTION = 2.0
 MVP_STRIDES = (16, 8)
@@ -26,65 +24,27 @@ SMALL_PARCELS, SMALL_FRAMES, SMALL_PATCH = 424, 200, 20
 
 @dataclass(frozen=True, eq=False)
 class TokenGrid:
-    """Tokens that are cells of a grid over a volume.
+    """Tokens that are cells of a grid over a volume."""
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Cells along x, y and z.
-    cells : ndarray of shape (n_tokens, 3), dtype int
-        Cell of every token.
-    edge : tuple of float
-        Edges of a cell along x, y and z, in mm; in voxels of the model's input where their size
-        is not known.
-    """
-
-    shape: tuple[int, int, int]
-    cells: np.ndarray
+    shape: tuple[int, int, int]  # cells along x, y and z
+    cells: np.ndarray  # (n_tokens, 3); cell of every token
+    # edges of a cell along x, y and z, in mm; in voxels of the model's input where their size is
+    # not known
     edge: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
 class OrderedTokens:
-    """Tokens that stand for times and parcels.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The parcels.
-    mixing : ndarray of shape (n_parcels, n_tokens)
-        Share of every token that falls to a parcel.
-    coordinates : ndarray of shape (n_parcels, 3) or None
-        Their centres in mm, where the model has a file of them that is at hand.
-    """
+    """Tokens that stand for times and parcels."""
 
     names: tuple[str, ...]
-    mixing: np.ndarray
+    mixing: np.ndarray  # (n_parcels, n_tokens); share of every token that falls to a parcel
+    # (n_parcels, 3); their centres in mm, where the model has a file of them that is at hand
     coordinates: np.ndarray | None = None
 
 
 def token_grid(spec: BackboneSpec, n_tokens: int | None = None) -> TokenGrid | None:
-    """Return the grid of a model of volumes; None for another model.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The model.
-    n_tokens : int, default=None
-        Number of tokens; None for those that it puts out.
-
-    Returns
-    -------
-    TokenGrid or None
-
-    Examples
-    --------
-    >>> from adestim.encoding import BackboneSpec
-    >>> from adestim.inspection.tokens.model_tokens import token_grid
-    >>> spec = BackboneSpec("sam-med3d", options=(("architecture", ()),))
-    >>> token_grid(spec).shape
-    (8, 8, 8)
-    """
+    """Return the grid of a model of volumes; None for another model."""
     make = GRIDS.get(home_of(spec))
     return None if make is None else make(sizes_of(spec), preparation_of(spec), n_tokens)
 
@@ -121,25 +81,7 @@ def row_by_row(shape: Sequence[int], edge: float) -> TokenGrid:
 
 
 def ordered_tokens(spec: BackboneSpec) -> OrderedTokens | None:
-    """Return the parcels of a model of ROI series; None for another model.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The model.
-
-    Returns
-    -------
-    OrderedTokens or None
-
-    Examples
-    --------
-    >>> from adestim.encoding import BackboneSpec
-    >>> from adestim.inspection.tokens.model_tokens import ordered_tokens
-    >>> spec = BackboneSpec("brain-jepa", options=(("architecture", ()),))
-    >>> ordered_tokens(spec).mixing.shape
-    (450, 4500)
-    """
+    """Return the parcels of a model of ROI series; None for another model."""
     make = ORDERS.get(home_of(spec))
     return None if make is None else make(sizes_of(spec), coordinates_of(spec))
 

@@ -11,29 +11,13 @@ from torch import Tensor
 from adestim.inspection.tokens.integrated import ExplainedOutput
 from adestim.inspection.tokens.view import SubjectsView
 
-__all__ = ["line_end", "line_start", "mean_own"]
-
 
 def line_end(
     output: ExplainedOutput, batch: dict, features: list[np.ndarray], rows: np.ndarray
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Return the subjects' inputs, and what else the output needs.
 
-    Parameters
-    ----------
-    output : ExplainedOutput
-        What is explained.
-    batch : dict
-        A batch of subjects.
-    features : list of ndarray of shape (B, n_features, 2)
-        Their phase-1 features by modality.
-    rows : ndarray of int
-        Their rows.
-
-    Returns
-    -------
-    inputs, others : tuple of Tensor
-        As the output takes them.
+    features (B, n_features, 2).
     """
     present = batch["present"]
     device = present.device
@@ -67,19 +51,7 @@ def own_tokens(output: ExplainedOutput, batch: dict) -> Any:
 def mean_own(view: SubjectsView, output: ExplainedOutput, size: int) -> Tensor | None:
     """Return the mean embedded tokens of the subjects who have the anchor.
 
-    Parameters
-    ----------
-    view : SubjectsView
-        The subjects.
-    output : ExplainedOutput
-        What is explained; its anchor is a foundation model.
-    size : int
-        Subjects at once.
-
-    Returns
-    -------
-    Tensor of shape (n_tokens, width), or (1, width) of texts, or None
-        None where nobody has the anchor.
+    -> (n_tokens, width).
     """
     place = list(view.tables).index(view.anchor)
     total, count = 0.0, 0
@@ -108,24 +80,7 @@ def line_start(
 
     A forest starts from what it says of means.
 
-    Parameters
-    ----------
-    output : ExplainedOutput
-        What is explained.
-    inputs : tuple of Tensor
-        The subjects' inputs.
-    present : Tensor of shape (B, n_modalities), dtype bool
-        Who has what.
-    rows : ndarray of int
-        The subjects' rows.
-    baseline : {"missing", "mean"}
-        What subjects are compared with.
-    mean : Tensor or None
-        As :func:`mean_own` returns it; None for the learned stand-in.
-
-    Returns
-    -------
-    tuple of Tensor
+    present (B, n_modalities).
     """
     start = [torch.zeros_like(value) for value in inputs]
     factor = len(output.read) + len(output.heads.modalities)

@@ -19,8 +19,6 @@ from adestim.inspection.tokens.long_tables import known_mean
 from adestim.inspection.tokens.view import view_of
 from adestim.training.phase_one.penalised import Heads, LinearHead
 
-__all__ = ["SanityCheck", "sanity_check"]
-
 MIN_TOKENS = 4
 N_PERMUTATIONS = 999
 

@@ -13,8 +13,6 @@ from adestim.inspection.tokens.integrated import ExplainedOutput
 from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.phase_one.penalised import LinearHead
 
-__all__ = ["Combined", "combined", "joined", "token_shares"]
-
 ROWS_AT_ONCE = 32
 # Models compute in float32 or bfloat16; what differs by more is no mean.
 TOLERANCE = 1e-2
@@ -24,14 +22,7 @@ SMALLEST = 1e-6
 def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Return batches as one array, those of fewer tokens padded by zeros.
 
-    Parameters
-    ----------
-    arrays : sequence of ndarray of shape (n_rows, n_tokens, ...)
-        Batches.
-
-    Returns
-    -------
-    ndarray
+    arrays (n_rows, n_tokens, ...).
     """
     most = max(array.shape[1] for array in arrays)
     return np.concatenate(
@@ -43,42 +34,19 @@ def joined(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 class Combined(NamedTuple):
-    """What was attributed, put together by modality.
+    """What was attributed, put together by modality."""
 
-    Parameters
-    ----------
-    by_feature : dict of str to ndarray of shape (n_subjects, n_tokens, n_features)
-        By feature of a token.
-    by_token : dict of str to ndarray of shape (n_subjects, n_tokens)
-        By token, with what phase 1 makes of the tokens' mean.
-    scores : dict of str to ndarray of shape (n_subjects,)
-        What stands with the phase-1 scores.
-    steps : dict of str to ndarray of shape (n_subjects, n_tokens, n_features)
-        The forest's part of ``by_feature``, of modalities whose features it reads one by one.
-    """
-
-    by_feature: dict[str, np.ndarray]
+    by_feature: dict[str, np.ndarray]  # (n_subjects, n_tokens, n_features); by feature of a token
+    # (n_subjects, n_tokens); by token, with what phase 1 makes of the tokens' mean
     by_token: dict[str, np.ndarray]
-    scores: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]  # (n_subjects,); what stands with the phase-1 scores
+    # (n_subjects, n_tokens, n_features); the forest's part of ``by_feature``, of modalities whose
+    # features it reads one by one
     steps: dict[str, np.ndarray]
 
 
 def combined(view: SubjectsView, output: ExplainedOutput, pieces: list[np.ndarray]) -> Combined:
-    """Put together what was attributed to tokens and to phase 1.
-
-    Parameters
-    ----------
-    view : SubjectsView
-        The subjects.
-    output : ExplainedOutput
-        What is explained.
-    pieces : list of ndarray
-        Attributions of its inputs, in their order.
-
-    Returns
-    -------
-    Combined
-    """
+    """Put together what was attributed to tokens and to phase 1."""
     n_read, names = len(output.read), list(view.tables)
     found = Combined(dict(zip(output.read, pieces[:n_read], strict=True)), {}, {}, {})
     if output.reads_inputs:
@@ -121,22 +89,7 @@ def token_shares(
     A token's share of a feature is its part in the feature's distance from the training mean, so
     that shares sum to what is shared.
 
-    Parameters
-    ----------
-    table : TokenTable
-        One modality's tokens.
-    head : LinearHead
-        Its phase-1 head, for the standardisation of features.
-    attributed : ndarray of shape (n_subjects, n_features)
-        Attributions of the pooled features.
-    steps : ndarray of shape (n_subjects, n_features)
-        What a forest makes of them.
-
-    Returns
-    -------
-    ndarray of shape (n_subjects, n_tokens) or None
-        None where the pooled features are something else than the mean of the tokens, or its
-        direction; a class token for instance.
+    attributed (n_subjects, n_features), steps (n_subjects, n_features) -> (n_subjects, n_tokens).
     """
     pooled = table.pooled()
     if table.fixed or pooled.shape[1] != table.tokens.shape[2]:

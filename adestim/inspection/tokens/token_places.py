@@ -21,8 +21,6 @@ from adestim.modalities.genetics.selection import token_names
 from adestim.modalities.smri.parcellation import builtin_parcellation, label_parcellation
 from adestim.modalities.smri.template import mni_grid
 
-__all__ = ["TokenPlaces", "token_places"]
-
 SPHERE_MM = 6.0
 SPHERE_GRID_MM = 3.0
 PLACE = r"^(?:chr)?(?P<chromosome>\w+):(?P<position>\d+)"

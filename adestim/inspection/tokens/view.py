@@ -21,47 +21,20 @@ from adestim.inspection.tokens.words import RecordTexts, texts_of
 from adestim.training.batches import FusionData, to_device
 from adestim.training.net import FusionNet
 
-__all__ = [
-    "SCORE_TOKEN",
-    "SubjectsView",
-    "chosen_anchor",
-    "extractor_of",
-    "fusion_of",
-    "names_of_tokens",
-    "view_of",
-]
-
 SCORE_TOKEN = "phase-1 scores"
 
 
 @dataclass(frozen=True, eq=False)
 class SubjectsView:
-    """Subjects as one anchor's net reads them.
-
-    Parameters
-    ----------
-    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
-        The fitted fusion.
-    anchor : str
-        The anchor.
-    index : pandas.Index
-        The subjects.
-    tables : dict of str to TokenTable
-        Their tokens by modality.
-    data : FusionData
-        Their tensors.
-    texts : dict of str to RecordTexts
-        Their records, of modalities that a language model reads.
-    notes : dict of str to list of FreeText
-        Their free text, of modalities that the built-in clinical model reads.
-    """
+    """Subjects as one anchor's net reads them."""
 
     fusion: Any
     anchor: str
     index: pd.Index
-    tables: dict[str, TokenTable]
+    tables: dict[str, TokenTable]  # their tokens by modality
     data: FusionData
-    texts: dict[str, RecordTexts]
+    texts: dict[str, RecordTexts]  # their records, of modalities that a language model reads
+    # their free text, of modalities that the built-in clinical model reads
     notes: dict[str, list[FreeText]]
 
     @property
@@ -85,25 +58,7 @@ class SubjectsView:
 def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     """Return a table of subjects as one anchor's net reads it.
 
-    Parameters
-    ----------
-    estimator : AnchoredFusionClassifier, AnchoredFusionRegressor or Pipeline
-        Fitted fusion, or a fitted pipeline that ends in one.
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        Table as in ``fit``.
-    anchor : str, default=None
-        One of the estimator's anchors; None for the first.
-
-    Returns
-    -------
-    SubjectsView
-
-    Raises
-    ------
-    InputError
-        When the estimator is no anchored fusion, has no such anchor, or the table is another's.
-    sklearn.exceptions.NotFittedError
-        When it is not fitted.
+    X (n_subjects, n_columns).
     """
     fusion = fusion_of(estimator)
     anchor = chosen_anchor(fusion, anchor)
@@ -122,24 +77,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
 
 
 def fusion_of(estimator: Any) -> Any:
-    """Return the fitted fusion that an estimator is or ends in.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fusion, or a pipeline that ends in one.
-
-    Returns
-    -------
-    AnchoredFusionClassifier or AnchoredFusionRegressor
-
-    Raises
-    ------
-    InputError
-        When it is another estimator.
-    sklearn.exceptions.NotFittedError
-        When it is not fitted.
-    """
+    """Return the fitted fusion that an estimator is or ends in."""
     fusion = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
     if not isinstance(fusion, AnchoredFusionClassifier | AnchoredFusionRegressor):
         raise InputError(
@@ -152,24 +90,7 @@ def fusion_of(estimator: Any) -> Any:
 
 
 def chosen_anchor(fusion: Any, anchor: str | None) -> str:
-    """Return the anchor that is named, the first for None.
-
-    Parameters
-    ----------
-    fusion : AnchoredFusionClassifier or AnchoredFusionRegressor
-        The fitted fusion.
-    anchor : str or None
-        Its name.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    InputError
-        When the fusion has no such anchor.
-    """
+    """Return the anchor that is named, the first for None."""
     if anchor is None:
         return fusion.anchors_[0]
     if anchor not in fusion.anchors_:
@@ -182,19 +103,7 @@ def chosen_anchor(fusion: Any, anchor: str | None) -> str:
 
 
 def extractor_of(estimator: Any, modality: str) -> Any:
-    """Return the fitted extractor of a modality within a pipeline, None where there is none.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Fusion, or a pipeline that ends in one.
-    modality : str
-        Name of the modality.
-
-    Returns
-    -------
-    estimator or None
-    """
+    """Return the fitted extractor of a modality within a pipeline, None where there is none."""
     steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else []
     for _, step in steps:
         for name, transformer, _ in getattr(step, "transformers_", ()):
@@ -206,26 +115,7 @@ def extractor_of(estimator: Any, modality: str) -> Any:
 
 
 def names_of_tokens(spec: BackboneSpec, n_tokens: int) -> tuple[str, ...]:
-    """Return the names of a modality's tokens; numbers where they have none.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The model that made them.
-    n_tokens : int
-        Number of tokens.
-
-    Returns
-    -------
-    tuple of str
-
-    Examples
-    --------
-    >>> from adestim.encoding import BackboneSpec
-    >>> from adestim.inspection.tokens.view import names_of_tokens
-    >>> names_of_tokens(BackboneSpec("words"), 2)
-    ('token 1', 'token 2')
-    """
+    """Return the names of a modality's tokens; numbers where they have none."""
     names = spec.option("token_names") or spec.option("snp_names") or ()
     if len(names) == n_tokens:
         return tuple(names)

@@ -16,19 +16,6 @@ from adestim.exceptions import InputError
 from adestim.inspection.tokens.long_tables import MAX_ROWS, require_level, require_rows
 from adestim.modalities.clinical.models.language_words import Word, reads_records, record_reader
 
-__all__ = [
-    "WORDS",
-    "RecordTexts",
-    "Spelled",
-    "by_column",
-    "by_word",
-    "of_subjects",
-    "texts_of",
-    "word_means",
-    "word_values",
-    "words_table",
-]
-
 LEVELS = ("word", "column", "subject")
 WORDS = ("row", "modality", "place", "column", "word", "value")
 # Items as WORDS names them.
@@ -71,19 +58,7 @@ class RecordTexts:
 def texts_of(
     cells: Mapping[str, Sequence[Encoding | None]], likes: Mapping[str, Any]
 ) -> dict[str, RecordTexts]:
-    """Return the texts of those modalities that a language model reads.
-
-    Parameters
-    ----------
-    cells : mapping of str to sequence of (Encoding or None)
-        Encodings by modality.
-    likes : mapping of str to TokenTable
-        What a modality's tokens are like, by modality.
-
-    Returns
-    -------
-    dict of str to RecordTexts
-    """
+    """Return the texts of those modalities that a language model reads."""
     return {
         name: RecordTexts(
             likes[name].backbone,
@@ -99,17 +74,7 @@ def word_values(
 ) -> Iterator[Spelled]:
     """Yield values word by word, those of a word's tokens summed.
 
-    Parameters
-    ----------
-    texts : mapping of str to RecordTexts
-        Records by modality.
-    values : mapping of str to ndarray of shape (n_subjects, n_tokens)
-        Values by modality; others than those of ``texts`` are not read.
-
-    Yields
-    ------
-    tuple
-        As :data:`WORDS` names its items.
+    values (n_subjects, n_tokens).
     """
     for name in (name for name in texts if name in values):
         for row, words in enumerate(texts[name].words):
@@ -119,26 +84,7 @@ def word_values(
 
 
 def words_table(spelled: Iterable[Spelled], level: str) -> pd.DataFrame:
-    """Return words and their values as a table.
-
-    Parameters
-    ----------
-    spelled : iterable of tuple
-        As :func:`word_values` yields them.
-    level : {"word", "column", "subject"}
-        Checked, and else not read.
-
-    Returns
-    -------
-    DataFrame
-        ``row`` (position of the subject), ``modality``, ``place`` (of the word in the record, from
-        1), ``column``, ``word`` and ``value``.
-
-    Raises
-    ------
-    InputError
-        When there is not a single word, there is no such level, or there are millions of words.
-    """
+    """Return words and their values as a table."""
     require_level(level, LEVELS)
     rows = list(islice(spelled, MAX_ROWS + 1))
     if not rows:
@@ -154,21 +100,7 @@ def words_table(spelled: Iterable[Spelled], level: str) -> pd.DataFrame:
 
 
 def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
-    """Return values with the subjects' labels.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`words_table` returns it.
-    subjects : pandas.Index
-        The subjects.
-    name : str
-        What the values are.
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Return values with the subjects' labels."""
     labelled = table.assign(row=subjects[table["row"]])
     return labelled.rename(columns={"row": "subject", "value": name})
 
@@ -178,20 +110,7 @@ def word_means(
 ) -> pd.DataFrame:
     """Return means by word or by column, of the subjects who have the modality.
 
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`words_table` returns it.
-    level : {"word", "column"}
-        What there is a row for.
-    values : mapping of str to ndarray of shape (n_subjects, ...)
-        By modality, NaN throughout where a subject lacks it.
-    min_subjects : int
-        Words of fewer subjects' records are left out.
-
-    Returns
-    -------
-    DataFrame
+    values (n_subjects, ...).
     """
     n_subjects = {
         name: int((~np.isnan(array).reshape(len(array), -1).all(axis=1)).sum())
@@ -205,43 +124,13 @@ def word_means(
 def by_word(
     table: pd.DataFrame, n_subjects: Mapping[str, int], min_subjects: int = 1
 ) -> pd.DataFrame:
-    """Return the mean of every word of every column over subjects.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`words_table` returns it.
-    n_subjects : mapping of str to int
-        How many subjects have each modality.
-    min_subjects : int, default=1
-        Words of fewer subjects' records are left out.
-
-    Returns
-    -------
-    DataFrame
-        ``modality``, ``column``, ``word``, ``mean``, ``mean_absolute``, ``spread`` (standard
-        deviation) and ``n_subjects``: of all who have the modality, 0 of those in whose record
-        the word does not stand; and in how many it does.
-    """
+    """Return the mean of every word of every column over subjects."""
     found = summed_means(table, ["modality", "column", "word"], n_subjects)
     return found[found["n_subjects"] >= min_subjects].reset_index(drop=True)
 
 
 def by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFrame:
-    """Return the mean of every column's words together.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`words_table` returns it.
-    n_subjects : mapping of str to int
-        How many subjects have each modality.
-
-    Returns
-    -------
-    DataFrame
-        As of :func:`by_word`, without ``word``.
-    """
+    """Return the mean of every column's words together."""
     return summed_means(table, ["modality", "column"], n_subjects)
 
 

@@ -13,8 +13,6 @@ import pandas as pd
 
 from adestim.encoding import is_missing
 
-__all__ = ["Numbers", "is_plain", "known_cells", "parse_numbers", "plain_cells"]
-
 LIMIT = re.compile(r"[<>≤≥]=?\s*(?=[-+.\d])")
 
 
@@ -40,21 +38,11 @@ def is_plain(cell) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """Cells read as numbers.
+    """Cells read as numbers."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_subjects,)
-        NaN where unknown or unreadable.
-    is_limit : ndarray of shape (n_subjects,), dtype bool
-        True where the cell is a limit of detection.
-    is_unreadable : ndarray of shape (n_subjects,), dtype bool
-        True where a cell holds something that is no number.
-    """
-
-    values: np.ndarray
-    is_limit: np.ndarray
-    is_unreadable: np.ndarray
+    values: np.ndarray  # (n_subjects,); naN where unknown or unreadable
+    is_limit: np.ndarray  # (n_subjects,); true where the cell is a limit of detection
+    is_unreadable: np.ndarray  # (n_subjects,); true where a cell holds something that is no number
 
 
 def parse_numbers(cells: np.ndarray) -> Numbers:

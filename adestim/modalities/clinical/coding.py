@@ -13,15 +13,6 @@ from adestim.exceptions import CellTypeError, TableError
 from adestim.modalities.clinical.cells import is_plain, known_cells, parse_numbers, plain_cells
 from adestim.modalities.clinical.table import Column
 
-__all__ = [
-    "CodedCells",
-    "TextEmbedding",
-    "code_levels",
-    "code_nothing",
-    "code_numbers",
-    "code_text",
-]
-
 
 class TextEmbedding(Protocol):
     """What turns texts into numbers."""
@@ -39,24 +30,12 @@ class TextEmbedding(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class CodedCells:
-    """One column, coded.
+    """One column, coded."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_subjects, n_features)
-        Zero where unknown.
-    known : ndarray of shape (n_subjects,), dtype bool
-        True where the subject has a value that can be used.
-    problems : dict of int to TableError
-        What is wrong, by row.
-    remarks : tuple of str
-        What deserves a warning, no patient's value among it.
-    """
-
-    values: np.ndarray
-    known: np.ndarray
-    problems: Mapping[int, TableError] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
+    values: np.ndarray  # (n_subjects, n_features); zero where unknown
+    known: np.ndarray  # (n_subjects,); true where the subject has a value that can be used
+    problems: Mapping[int, TableError] = field(default_factory=dict)  # what is wrong, by row
+    remarks: tuple[str, ...] = ()  # what deserves a warning, no patient's value among it
 
 
 def code_numbers(column: pd.Series, name: str) -> CodedCells:

@@ -37,8 +37,6 @@ from adestim.modalities.clinical.table import (
 )
 from adestim.modalities.clinical.tabular import CodedTable, TabularBackbone
 
-__all__ = ["ClinicalExtractor"]
-
 BUILT_IN = "tabular"
 
 

@@ -16,8 +16,6 @@ from sklearn.utils.extmath import randomized_svd
 
 from adestim.modalities.clinical.cells import known_cells, plain_cells
 
-__all__ = ["LatentSemantics", "known_texts", "learn_latent_semantics"]
-
 N_HASHED = 2**12
 SMALLEST_SIZE = 1e-6
 
@@ -26,26 +24,14 @@ SMALLEST_SIZE = 1e-6
 class LatentSemantics:
     """A projection of texts, learned from the training texts.
 
-    Parameters
-    ----------
-    components : ndarray of shape (width, n_hashed), dtype float32
-        Right singular vectors of the training texts; zero rows where too few texts differed.
-
-    References
-    ----------
     .. [1] Deerwester, S. et al. (1990). Indexing by latent semantic analysis. Journal of the
        American Society for Information Science, 41(6), 391-407.
     .. [2] Weinberger, K. et al. (2009). Feature hashing for large scale multitask learning.
        Proceedings of ICML, 1113-1120.
-
-    Examples
-    --------
-    >>> from adestim.modalities.clinical.latent_semantics import learn_latent_semantics
-    >>> texts = ["forgets names of friends", "tremor of the right hand", "forgets appointments"]
-    >>> learn_latent_semantics(texts, width=2, seed=0).embed(texts).shape
-    (3, 2)
     """
 
+    # (width, n_hashed); right singular vectors of the training texts; zero rows where too few texts
+    # differed
     components: np.ndarray
 
     @property
@@ -60,18 +46,7 @@ class LatentSemantics:
     def parts(self, text: str) -> tuple[list[str], np.ndarray]:
         """Return what every word adds to a text's coordinates.
 
-        Parameters
-        ----------
-        text : str
-            The text.
-
-        Returns
-        -------
-        words : list of str
-            Its words in order, as they are counted: without accents and capitals, of two letters or
-            more.
-        parts : ndarray of shape (n_words, width)
-            They sum to the coordinates; a pair of words is shared between both.
+        -> parts (n_words, width).
         """
         plain = hashing()
         words = plain.build_tokenizer()(plain.build_preprocessor()(text))
@@ -91,21 +66,7 @@ class LatentSemantics:
 
 
 def learn_latent_semantics(texts: Sequence[str], width: int, seed: int) -> LatentSemantics:
-    """Learn the projection from texts.
-
-    Parameters
-    ----------
-    texts : sequence of str
-        Training texts, at least one.
-    width : int
-        Number of coordinates of a text.
-    seed : int
-        Seed of the randomised decomposition.
-
-    Returns
-    -------
-    LatentSemantics
-    """
+    """Learn the projection from texts."""
     n_components = min(width, len(texts))
     _, sizes, vectors = randomized_svd(
         count_hashed(texts), n_components=n_components, random_state=seed

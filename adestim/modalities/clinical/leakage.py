@@ -8,31 +8,9 @@ from collections.abc import Sequence
 from adestim._support.diagnostic_columns import diagnostic_columns
 from adestim.exceptions import LeakageWarning, TableError
 
-__all__ = ["guard_columns"]
-
 
 def guard_columns(names: Sequence[str], diagnostic: str, owner: str) -> dict[str, str]:
-    """Return the diagnostic columns of a table, warning of them or making sure others are left.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of the table's columns.
-    diagnostic : {"warn", "allow", "exclude"}
-        What to do about them.
-    owner : str
-        Name of the estimator, for messages.
-
-    Returns
-    -------
-    dict of str to str
-        Reason by name of column.
-
-    Raises
-    ------
-    TableError
-        When ``diagnostic="exclude"`` leaves no column.
-    """
+    """Return the diagnostic columns of a table, warning of them or making sure others are left."""
     found = diagnostic_columns(names)
     listed = "; ".join(f"{name!r} ({reason})" for name, reason in found.items())
     if found and diagnostic == "warn":

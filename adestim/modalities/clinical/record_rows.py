@@ -15,25 +15,15 @@ from adestim.extraction.foundation import ModelPreparation
 from adestim.extraction.stored import Prepared
 from adestim.modalities.clinical.table import Column, label_name
 
-__all__ = ["RecordPreparation", "records", "with_word_of_cuts", "written_columns"]
-
 N_SUBJECTS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class RecordPreparation:
-    """One row's cells in, a model's input out; picklable, and small.
+    """One row's cells in, a model's input out; picklable, and small."""
 
-    Parameters
-    ----------
-    columns : tuple of Column
-        The columns that are used.
-    prepare : ModelPreparation
-        A record in, the model's input out.
-    """
-
-    columns: tuple[Column, ...]
-    prepare: ModelPreparation
+    columns: tuple[Column, ...]  # the columns that are used
+    prepare: ModelPreparation  # A record in, the model's input out
 
     def __call__(self, cells: tuple) -> Prepared | None:
         """Prepare one row; without a single value that is used it is missing."""
@@ -54,24 +44,6 @@ def with_word_of_cuts(
     """Pass on what was prepared, and warn once of the subjects whose texts were cut.
 
     Warnings of worker processes reach nobody, so that who was cut is found out here.
-
-    Parameters
-    ----------
-    results : iterable of (Prepared, AdestimError or None)
-        One a row.
-    frame : DataFrame
-        The rows.
-    preparation : RecordPreparation
-        What prepared them.
-
-    Yields
-    ------
-    Prepared, AdestimError or None
-
-    Warns
-    -----
-    DataWarning
-        When texts were cut.
     """
     cut = []
     rows = frame.itertuples(index=False, name=None)
@@ -96,19 +68,7 @@ def record_of(cells: tuple, columns: Iterable[Column]) -> dict[str, Any]:
 
 
 def records(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table as records, one when it is asked for.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The table.
-    columns : tuple of Column
-        The columns that are used.
-
-    Yields
-    ------
-    dict of str to object
-    """
+    """Yield the rows of a table as records, one when it is asked for."""
     for cells in frame.itertuples(index=False, name=None):
         yield record_of(cells, columns)
 
@@ -116,25 +76,7 @@ def records(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[dict[s
 def written_columns(
     columns: tuple[Column, ...], asked_for: Iterable
 ) -> tuple[tuple[Column, ...], list[str]]:
-    """Return the columns that sentences are made of, and remarks on free text left out.
-
-    Parameters
-    ----------
-    columns : tuple of Column
-        What the columns hold.
-    asked_for : iterable
-        Columns of free text that the user names.
-
-    Returns
-    -------
-    columns : tuple of Column
-    remarks : list of str
-
-    Raises
-    ------
-    TableError
-        When none is left.
-    """
+    """Return the columns that sentences are made of, and remarks on free text left out."""
     wanted = {label_name(label) for label in asked_for}
     left_out = [item for item in columns if item.kind == "text" and item.name not in wanted]
     if len(left_out) == len(columns):

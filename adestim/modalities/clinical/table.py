@@ -15,8 +15,6 @@ import pandas as pd
 from adestim.exceptions import TableError
 from adestim.modalities.clinical.cells import is_plain, known_cells, parse_numbers, plain_cells
 
-__all__ = ["Column", "Declarations", "column_names", "infer_kind", "learn_column", "odd_columns"]
-
 DATE_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\b.*|\d{1,2}/(\d{1,2}/)?\d{4}|\d{1,2}/\d{1,2}/\d{2}")
 DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
 SENTENCE_WORDS = 4
@@ -25,28 +23,15 @@ MOSTLY = 0.5
 
 @dataclass(frozen=True)
 class Column:
-    """What one column holds.
+    """What one column holds."""
 
-    Parameters
-    ----------
-    name : str
-        Its name, which becomes the token's.
-    position : int
-        Its place in the table.
-    kind : {"numeric", "ordinal", "categorical", "text", "empty"}
-        How it is coded; a column without a single training value is empty, and its token
-        always masked.
-    levels : tuple
-        Levels of an ordinal or categorical column, in their order.
-    has_other : bool
-        Whether rarer categories share one more slot, the last.
-    """
-
-    name: str
-    position: int
+    name: str  # its name, which becomes the token's
+    position: int  # its place in the table
+    # how it is coded; a column without a single training value is empty, and its token always
+    # masked
     kind: str
-    levels: tuple[Hashable, ...] = ()
-    has_other: bool = False
+    levels: tuple[Hashable, ...] = ()  # levels of an ordinal or categorical column, in their order
+    has_other: bool = False  # whether rarer categories share one more slot, the last
 
     @property
     def n_slots(self) -> int:
@@ -56,17 +41,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Declarations:
-    """What the user says about columns, instead of leaving it to their dtypes.
+    """What the user says about columns, instead of leaving it to their dtypes."""
 
-    Parameters
-    ----------
-    kinds : mapping of str to str
-        Kind by name of column.
-    levels : mapping of str to sequence
-        Levels of ordinal columns, lowest first, by name of column.
-    """
-
-    kinds: Mapping[str, str]
+    kinds: Mapping[str, str]  # kind by name of column
+    # levels of ordinal columns, lowest first, by name of column
     levels: Mapping[str, Sequence[Hashable]]
 
     @classmethod
@@ -79,13 +57,7 @@ class Declarations:
         ordinal: Mapping[Hashable, Sequence[Hashable]] | None,
         text: Iterable[Hashable] | None,
     ) -> Declarations:
-        """Collect the declarations, making sure each is about one column of the table.
-
-        Raises
-        ------
-        TableError
-            When a declared column is not in the table, or is declared twice.
-        """
+        """Collect the declarations, making sure each is about one column of the table."""
         lists = {"numeric": numeric, "categorical": categorical, "ordinal": ordinal, "text": text}
         pairs = [(label_name(item), kind) for kind, items in lists.items() for item in items or ()]
         declared = [name for name, _ in pairs]
@@ -108,13 +80,7 @@ def label_name(label: Hashable) -> str:
 
 
 def column_names(columns: Iterable[Hashable]) -> list[str]:
-    """Return the columns' names, making sure that none is there twice.
-
-    Raises
-    ------
-    TableError
-        When two columns bear the same name.
-    """
+    """Return the columns' names, making sure that none is there twice."""
     names = [label_name(label) for label in columns]
     require_unique(names, "Every column of a clinical table needs a name of its own")
     return names
@@ -136,22 +102,7 @@ def learn_column(
 ) -> Column:
     """Learn what a column holds from the training rows.
 
-    Parameters
-    ----------
-    column : Series of shape (n_subjects,)
-        Its cells.
-    name : str
-        Its name.
-    position : int
-        Its place in the table.
-    declarations : Declarations
-        What the user says about columns.
-    max_levels : int
-        Largest number of one-hot slots.
-
-    Returns
-    -------
-    Column
+    column (n_subjects,).
     """
     cells = plain_cells(column)
     present = cells[known_cells(cells)]
@@ -167,13 +118,7 @@ def learn_column(
 
 
 def infer_kind(column: pd.Series, present: np.ndarray, name: str) -> str:
-    """Infer what a column holds from its dtype, and from its cells where they are objects.
-
-    Raises
-    ------
-    TableError
-        When it holds dates.
-    """
+    """Infer what a column holds from its dtype, and from its cells where they are objects."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return "ordinal" if column.dtype.ordered else "categorical"
     if pd.api.types.is_bool_dtype(column.dtype):

@@ -21,29 +21,15 @@ from adestim.modalities.clinical.coding import (
 )
 from adestim.modalities.clinical.table import Column
 
-__all__ = ["CodedTable", "TabularBackbone"]
-
 
 @dataclass(frozen=True, eq=False)
 class CodedTable:
-    """The tokens of a whole table.
+    """The tokens of a whole table."""
 
-    Parameters
-    ----------
-    tokens : ndarray of shape (n_subjects, n_columns, width), dtype float32
-        Zero where unknown.
-    mask : ndarray of shape (n_subjects, n_columns), dtype bool
-        True where a token is real.
-    problems : mapping of int to TableError
-        The first thing wrong with a subject, by row.
-    remarks : tuple of str
-        What deserves a warning.
-    """
-
-    tokens: np.ndarray
-    mask: np.ndarray
-    problems: Mapping[int, TableError]
-    remarks: tuple[str, ...]
+    tokens: np.ndarray  # (n_subjects, n_columns, width); zero where unknown
+    mask: np.ndarray  # (n_subjects, n_columns); true where a token is real
+    problems: Mapping[int, TableError]  # the first thing wrong with a subject, by row
+    remarks: tuple[str, ...]  # what deserves a warning
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +39,10 @@ class TabularBackbone:
     A token's first feature is the value of a numeric column, as it is, or the rank of an
     ordinal one in [0, 1]; then come one-hot slots for categories, then the coordinates of a
     text. Features that a column does not use are 0; a table of numbers has one feature.
-
-    Parameters
-    ----------
-    columns : tuple of Column
-        What the columns hold, one token each.
-    semantics : mapping of str to TextEmbedding, default={}
-        Embeddings of the text columns, by name.
     """
 
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # what the columns hold, one token each
+    # embeddings of the text columns, by name
     semantics: Mapping[str, TextEmbedding] = field(default_factory=dict)
 
     @property
@@ -107,14 +87,7 @@ class TabularBackbone:
     def code(self, frame: pd.DataFrame) -> CodedTable:
         """Code a table.
 
-        Parameters
-        ----------
-        frame : DataFrame of shape (n_subjects, n_columns)
-            The table, columns placed as in ``fit``.
-
-        Returns
-        -------
-        CodedTable
+        frame (n_subjects, n_columns).
         """
         shape = (len(frame), len(self.columns))
         tokens = np.zeros((*shape, len(self.feature_names)), dtype=np.float32)

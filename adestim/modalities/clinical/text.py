@@ -18,8 +18,6 @@ from adestim.exceptions import InputError, TableError
 from adestim.modalities.clinical.cells import LIMIT, float_or_infinity, is_plain
 from adestim.modalities.clinical.coding import not_plain
 
-__all__ = ["ColumnPhrase", "RecordTemplate", "Sentence", "write_record"]
-
 N_DIGITS = 4
 MISSING_RULES = ("say", "omit")
 
@@ -103,27 +101,13 @@ USUAL_PHRASES: Mapping[str, ColumnPhrase] = {
 
 @dataclass(frozen=True)
 class Sentence:
-    """How one column is written in one template; plain words alone, so that it can be compared.
+    """How one column is written in one template; plain words alone, so that it can be compared."""
 
-    Parameters
-    ----------
-    column : str
-        Name of the column.
-    sentence : str
-        With ``{value}`` where the value comes.
-    unknown : str
-        Written where the value is missing; empty for nothing.
-    unit : str
-        Written behind a number.
-    decimals : int or None
-        Decimal places of a number; None for four digits in all.
-    """
-
-    column: str
-    sentence: str
-    unknown: str
-    unit: str
-    decimals: int | None
+    column: str  # name of the column
+    sentence: str  # with ``{value}`` where the value comes
+    unknown: str  # written where the value is missing; empty for nothing
+    unit: str  # written behind a number
+    decimals: int | None  # decimal places of a number; None for four digits in all
 
 
 @dataclass(frozen=True)
@@ -319,21 +303,7 @@ def require_decimals(decimals: int | None) -> None:
 
 
 def write_record(record: Mapping[str, Any], sentences: Sequence[Sentence], opening: str) -> str:
-    """Write one record.
-
-    Parameters
-    ----------
-    record : mapping of str to object
-        Values by name of column.
-    sentences : sequence of Sentence
-        How each column is written.
-    opening : str
-        Put before all.
-
-    Returns
-    -------
-    str
-    """
+    """Write one record."""
     written = (opening, *(write_fact(record[item.column], item) for item in sentences))
     return " ".join(text for text in written if text)
 

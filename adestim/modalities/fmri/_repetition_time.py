@@ -12,8 +12,6 @@ import numpy as np
 
 from adestim.exceptions import TimeSeriesError
 
-__all__ = ["checked_t_r", "header_t_r", "settle_t_r", "sidecar_t_r"]
-
 SHORTEST = 0.05
 LONGEST = 20.0
 TOLERANCE = 0.01
@@ -24,31 +22,7 @@ DATASET_ROOT = "dataset_description.json"
 
 
 def checked_t_r(value: Any, origin: str) -> float:
-    """Return a repetition time that a scanner can have, in seconds.
-
-    Parameters
-    ----------
-    value : float
-        Repetition time, in s.
-    origin : str
-        Where it was found, for the message.
-
-    Returns
-    -------
-    float
-        Repetition time, in s, between 0.05 and 20.
-
-    Raises
-    ------
-    TimeSeriesError
-        When it is no number, zero, negative, or in another unit.
-
-    Examples
-    --------
-    >>> from adestim.modalities.fmri._repetition_time import checked_t_r
-    >>> checked_t_r(3, "t_r")
-    3.0
-    """
+    """Return a repetition time that a scanner can have, in seconds."""
     rule = f"The repetition time must be between {SHORTEST} and {LONGEST:.0f} s"
     if not isinstance(value, (Real, np.number)) or isinstance(value, bool):
         raise TimeSeriesError(rule, got=f"{value!r} from {origin}", remedy="Pass t_r= in seconds")
@@ -72,30 +46,7 @@ def likely_mistake(seconds: float) -> str:
 
 
 def header_t_r(image: Any) -> float | None:
-    """Return the repetition time that a 4-D image's header states, unchecked, in s.
-
-    Parameters
-    ----------
-    image : nibabel image of 4 dimensions
-        Its fourth zoom is read in the header's own unit of time; no unit means seconds.
-
-    Returns
-    -------
-    float or None
-        None where the header states none: a zero, a 1 without a unit (which is what software
-        writes that was not told), an axis that is not time, a format without units.
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities.fmri._repetition_time import header_t_r
-    >>> image = nibabel.Nifti1Image(np.zeros((2, 2, 2, 5), dtype=np.float32), np.eye(4))
-    >>> image.header.set_zooms((1, 1, 1, 2500))
-    >>> image.header.set_xyzt_units("mm", "msec")
-    >>> header_t_r(image)
-    2.5
-    """
+    """Return the repetition time that a 4-D image's header states, unchecked, in s."""
     zooms = image.header.get_zooms()
     if len(zooms) < 4 or zooms[3] == 0 or not hasattr(image.header, "get_xyzt_units"):
         return None
@@ -111,22 +62,6 @@ def sidecar_t_r(path: Path) -> float | None:
     BIDS inheritance is followed: a ``.json`` file beside the run or in a folder above it
     describes the run when it ends in the same suffix (``bold``) and all its entities are the
     run's too; the nearest that states a time wins.
-
-    Parameters
-    ----------
-    path : Path
-        Path of the run, or of its table of ROI series.
-
-    Returns
-    -------
-    float or None
-        ``RepetitionTime``, or the inverse of ``SamplingFrequency``; None where neither is
-        stated.
-
-    Raises
-    ------
-    TimeSeriesError
-        When a sidecar is not valid JSON, or states no number.
     """
     for sidecar in sidecars(path):
         fields = read_json(sidecar)
@@ -194,34 +129,7 @@ def require_number(value: Any, key: str, sidecar: Path) -> float:
 def settle_t_r(
     override: float | None, in_header: float | None, in_sidecar: float | None
 ) -> float | None:
-    """Return the repetition time of a run, in s, from the three who may state it.
-
-    Parameters
-    ----------
-    override : float or None
-        What the user states, which wins over all.
-    in_header : float or None
-        What the header states.
-    in_sidecar : float or None
-        What the sidecar states.
-
-    Returns
-    -------
-    float or None
-        None where nobody states it.
-
-    Raises
-    ------
-    TimeSeriesError
-        When header and sidecar differ by more than 1 %, which BIDS forbids and which would
-        shift every frequency, or the time stated is not possible.
-
-    Examples
-    --------
-    >>> from adestim.modalities.fmri._repetition_time import settle_t_r
-    >>> settle_t_r(None, 3.0, 3.0)
-    3.0
-    """
+    """Return the repetition time of a run, in s, from the three who may state it."""
     if override is not None:
         return checked_t_r(override, "the parameter t_r")
     if in_header is not None and in_sidecar is not None:

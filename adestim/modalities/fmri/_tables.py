@@ -14,8 +14,6 @@ import pandas as pd
 
 from adestim.exceptions import TimeSeriesError
 
-__all__ = ["NumericTable", "read_table"]
-
 MISSING_WORDS = frozenset({"", "n/a", "na", "nan", "NaN", "NA", "N/A", "null", "None"})
 TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
 INDEX_NAMES = frozenset(
@@ -26,21 +24,11 @@ EVEN_STEP = 0.01
 
 @dataclass(frozen=True, eq=False)
 class NumericTable:
-    """Numbers over time.
+    """Numbers over time."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_volumes, n_columns), dtype float64
-        NaN where the table says ``n/a``.
-    names : tuple of str or None
-        Names of the columns; None without a header.
-    step : float or None
-        Time between rows in s, from a column named ``time``; None without one.
-    """
-
-    values: np.ndarray
-    names: tuple[str, ...] | None
-    step: float | None
+    values: np.ndarray  # (n_volumes, n_columns); naN where the table says ``n/a``
+    names: tuple[str, ...] | None  # names of the columns; None without a header
+    step: float | None  # time between rows in s, from a column named ``time``; None without one
 
 
 def read_table(source: Any, what: str) -> NumericTable:
@@ -49,31 +37,6 @@ def read_table(source: Any, what: str) -> NumericTable:
     A header is recognised by its words, or by being a plain enumeration of the columns. A column
     that only counts the rows (an index) is dropped; one named ``time`` gives the step in s and
     is dropped.
-
-    Parameters
-    ----------
-    source : str, path-like or DataFrame
-        Path of a text table (tab, comma, semicolon or blank between columns), or a table.
-    what : str
-        What the table holds, for messages.
-
-    Returns
-    -------
-    NumericTable
-
-    Raises
-    ------
-    TimeSeriesError
-        When it cannot be read, is empty, holds text, or names a column twice.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.modalities.fmri._tables import read_table
-    >>> frame = pd.DataFrame({"time": [0.0, 3.0, 6.0], "PCC": [1.0, 2.0, 0.5]})
-    >>> table = read_table(frame, what="ROI series")
-    >>> table.names, table.step
-    (('PCC',), 3.0)
     """
     if isinstance(source, pd.DataFrame):
         names, values = frame_columns(source, what)

@@ -16,8 +16,6 @@ from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri._tables import NumericTable, read_table
 from adestim.modalities.fmri.timeseries import RoiSeries, require_enough_regions, varying
 
-__all__ = ["DEFAULT_CONFOUNDS", "Cleaning", "read_confounds"]
-
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 TISSUE = ("white_matter", "csf")
 DEFAULT_CONFOUNDS = (*MOTION, *(f"{name}_derivative1" for name in MOTION), *TISSUE)
@@ -33,66 +31,20 @@ class Cleaning:
 
     The order is that of :func:`nilearn.signal.clean`, after the first ``skip`` seconds are
     dropped and before the window is cut, so that the filter's edges fall outside it.
-
-    Parameters
-    ----------
-    high_pass : float or None, default=0.01
-        Lowest frequency kept, in Hz.
-    low_pass : float or None, default=0.1
-        Highest frequency kept, in Hz.
-    confounds : tuple of str or None, default=None
-        Names of the confounds to regress out; None for the default set.
-    skip : float, default=0.0
-        Time dropped at the start, in s.
-    window : float or None, default=None
-        Longest time kept, in s, from the middle of the run; None for all.
-    min_duration : float or None, default=100.0
-        Shortest run accepted after ``skip``, in s.
-    raw : bool, default=False
-        Whether the series keep their mean, trend and scale, as foundation models read them.
-        Then only what is named is done: a filter in Hz, and the regression of ``confounds`` given
-        by name, both around the mean.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.fmri.cleaning import Cleaning
-    >>> from adestim.modalities.fmri.timeseries import RoiSeries
-    >>> values = np.random.default_rng(0).normal(size=(140, 3))
-    >>> series = RoiSeries(values, np.ones(3, dtype=bool), t_r=3.0)
-    >>> Cleaning(window=300.0)(series).duration
-    300.0
     """
 
-    high_pass: float | None = 0.01
-    low_pass: float | None = 0.1
+    high_pass: float | None = 0.01  # lowest frequency kept, in Hz
+    low_pass: float | None = 0.1  # highest frequency kept, in Hz
+    # names of the confounds to regress out; None for the default set
     confounds: tuple[str, ...] | None = None
-    skip: float = 0.0
-    window: float | None = None
-    min_duration: float | None = 100.0
+    skip: float = 0.0  # time dropped at the start, in s
+    window: float | None = None  # longest time kept, in s, from the middle of the run; None for all
+    min_duration: float | None = 100.0  # shortest run accepted after ``skip``, in s
+    # whether the series keep their mean, trend and scale, as foundation models read them
     raw: bool = False
 
     def __call__(self, series: RoiSeries, confounds: Any = None) -> RoiSeries:
-        """Clean one subject's series.
-
-        Parameters
-        ----------
-        series : RoiSeries
-            Raw series.
-        confounds : str, path-like, DataFrame, ndarray or missing, default=None
-            Table of shape (n_volumes, n_confounds), one row a volume of the run.
-
-        Returns
-        -------
-        RoiSeries
-            Every present region has mean 0 and standard deviation 1, unless ``raw``.
-
-        Raises
-        ------
-        TimeSeriesError
-            When the repetition time is needed and unknown, the run too short, a filter
-            beyond the Nyquist frequency, or the confounds do not fit the run.
-        """
+        """Clean one subject's series."""
         self._require_time(series)
         nuisance = self._nuisance(confounds, series.n_volumes)
         first = 0 if not self.skip else ceil(self.skip / series.t_r - ROUNDING)
@@ -211,43 +163,12 @@ def standardised(series: RoiSeries, scale: np.ndarray) -> RoiSeries:
 
 
 def read_confounds(source: Any, names: Sequence[str] | None, n_volumes: int) -> np.ndarray | None:
-    """Return the confounds to regress out of a run.
+    """Return the confounds to regress out of a run; None where there is no table.
 
-    Parameters
-    ----------
-    source : str, path-like, DataFrame, ndarray or missing
-        Table of confounds, one row a volume.
-    names : sequence of str or None
-        Which columns to use. None takes those of :data:`DEFAULT_CONFOUNDS` (six motion
-        parameters, their first derivatives, mean white-matter and CSF signal, named as
-        fMRIPrep does) that the table has, or every column of a table that has none of them.
-    n_volumes : int
-        Number of volumes of the run.
+    -> (n_volumes, n_confounds).
 
-    Returns
-    -------
-    ndarray of shape (n_volumes, n_confounds) or None
-        None where there is no table. Leading ``n/a`` of a column, as derivatives have, are
-        filled with the first value after them; constant columns are left out.
-
-    Raises
-    ------
-    TimeSeriesError
-        When the table cannot be read, has another number of rows than the run has volumes,
-        lacks a named column, or a column used has gaps.
-
-    References
-    ----------
     Friston et al. (1996). Movement-related effects in fMRI time-series. Magnetic Resonance in
     Medicine 35, 346-355.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.modalities.fmri.cleaning import read_confounds
-    >>> table = pd.DataFrame({"csf": [2.0, 1.0, 3.0], "dvars": ["n/a", 1.0, 2.0]})
-    >>> read_confounds(table, None, n_volumes=3).shape
-    (3, 1)
     """
     if not isinstance(source, (np.ndarray, pd.DataFrame)) and is_missing(source):
         return None

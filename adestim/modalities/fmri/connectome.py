@@ -13,39 +13,18 @@ import numpy as np
 from adestim.encoding import BackboneSpec
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries
 
-__all__ = ["Connectome", "fisher_z"]
-
 STRENGTHS = ("within_strength", "between_strength", "positive_strength", "participation")
 LARGEST_CORRELATION = 1 - 1e-6
 
 
 @dataclass(frozen=True)
 class Connectome:
-    """Tokens of functional connectivity.
+    """Tokens of functional connectivity."""
 
-    Parameters
-    ----------
-    layout : RoiLayout
-        The regions, and their networks where these are known.
-    profile : {"networks", "regions"}, default="networks"
-        What a region's token holds. ``"networks"``: its mean Fisher z to every functional
-        network, itself left out, then its mean z within its own network and to all others,
-        its mean positive z, and its participation coefficient. ``"regions"``: its z to every
-        region, 0 on the diagonal.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.fmri.connectome import Connectome
-    >>> from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries
-    >>> values = np.random.default_rng(0).normal(size=(100, 3))
-    >>> layout = RoiLayout(("PCC", "mPFC", "V1"), ("Default", "Default", "Visual"))
-    >>> series = RoiSeries(values, np.ones(3, dtype=bool), t_r=2.0)
-    >>> Connectome(layout).tokens(series)[0].shape
-    (3, 6)
-    """
-
-    layout: RoiLayout
+    layout: RoiLayout  # the regions, and their networks where these are known
+    # what a region's token holds. ``"networks"``: its mean Fisher z to every functional network,
+    # itself left out, then its mean z within its own network and to all others, its mean positive
+    # z, and its participation coefficient. ``"regions"``: its z to every region, 0 on the diagonal
     profile: str = "networks"
 
     @property
@@ -61,12 +40,7 @@ class Connectome:
         return (*(f"z_{name}" for name in self.networks), *STRENGTHS)
 
     def spec(self) -> BackboneSpec:
-        """Return the name tag: what decides the tokens' meaning.
-
-        Returns
-        -------
-        BackboneSpec
-        """
+        """Return the name tag: what decides the tokens' meaning."""
         return BackboneSpec(
             "connectome",
             options=(
@@ -79,17 +53,7 @@ class Connectome:
     def tokens(self, series: RoiSeries) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the token table of one subject.
 
-        Parameters
-        ----------
-        series : RoiSeries
-            Cleaned series.
-
-        Returns
-        -------
-        tokens : ndarray of shape (n_rois, width), dtype float32
-            Zero where a region is not present; no other region's token depends on it.
-        mask : ndarray of shape (n_rois,), dtype bool, or None
-            True where a region is present; None where all are.
+        -> tokens (n_rois, width), mask (n_rois,).
         """
         present = series.present
         full = np.zeros((len(present), len(present)))
@@ -111,30 +75,12 @@ def fisher_z(values: np.ndarray) -> np.ndarray:
     The covariance of the standardised series is shrunk towards the identity by Ledoit and Wolf's
     formula, which keeps estimates from 140 volumes and 300 regions usable.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_volumes, n_rois)
-        Cleaned series.
+    values (n_volumes, n_rois) -> (n_rois, n_rois).
 
-    Returns
-    -------
-    ndarray of shape (n_rois, n_rois)
-        Symmetric, 0 on the diagonal.
-
-    References
-    ----------
     Ledoit and Wolf (2004). A well-conditioned estimator for large-dimensional covariance
     matrices. Journal of Multivariate Analysis 88, 365-411.
     Varoquaux et al. (2010). Detection of brain functional-connectivity difference in
     post-stroke patients using group-level covariance modeling. MICCAI.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.fmri.connectome import fisher_z
-    >>> values = np.random.default_rng(0).normal(size=(500, 2))
-    >>> bool(abs(fisher_z(values)[0, 1]) < 0.2)
-    True
     """
     from nilearn.connectome import ConnectivityMeasure
 

@@ -36,8 +36,6 @@ from adestim.modalities.fmri.series_stage import RecalledSeries, files_beside
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
 from adestim.store.feature_store import as_store
 
-__all__ = ["FMRIExtractor"]
-
 BUILT_IN = "connectome"
 # In Hz.
 CONNECTOME_BAND = (0.01, 0.1)

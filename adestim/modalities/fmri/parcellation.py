@@ -18,40 +18,25 @@ from scipy import sparse
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities._nifti import image_values, open_nifti
 
-__all__ = ["Parcellation", "label_parcellation", "mean_series", "seitzman_parcellation"]
-
 MIN_COVERAGE = 0.5
 N_GRIDS_REMEMBERED = 8
 
 
 @dataclass(frozen=True)
 class Parcellation:
-    """Regions of interest (ROIs), as spheres or as a label image. Picklable and hashable.
-
-    Parameters
-    ----------
-    names : tuple of str
-        One a region.
-    networks : tuple of str or None
-        The functional network of each region; None where they are not known.
-    digest : str
-        Digest of what follows, by which two parcellations are compared.
-    centres : ndarray of shape (n_rois, 3) or None
-        Centres of the spheres, in mm.
-    radii : ndarray of shape (n_rois,) or None
-        Radii of the spheres, in mm.
-    labels : ndarray of shape (n_x, n_y, n_z), dtype uint8 to uint32, or None
-        Label image: 0 is background, k the k-th region.
-    affine : ndarray of shape (4, 4) or None
-        Affine of the label image, to mm.
-    """
+    """Regions of interest (ROIs), as spheres or as a label image. Picklable and hashable."""
 
     names: tuple[str, ...]
+    # the functional network of each region; None where they are not known
     networks: tuple[str, ...] | None
-    digest: str
+    digest: str  # digest of what follows, by which two parcellations are compared
+    # (n_rois, 3); centres of the spheres, in mm
     centres: np.ndarray | None = field(default=None, compare=False, repr=False)
+    # (n_rois,); radii of the spheres, in mm
     radii: np.ndarray | None = field(default=None, compare=False, repr=False)
+    # (n_x, n_y, n_z); label image: 0 is background, k the k-th region
     labels: np.ndarray | None = field(default=None, compare=False, repr=False)
+    # (4, 4); affine of the label image, to mm
     affine: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -65,20 +50,8 @@ def seitzman_parcellation() -> Parcellation:
 
     Coordinates, radii (4 or 5 mm) and networks come with nilearn; nothing is downloaded.
 
-    Returns
-    -------
-    Parcellation
-
-    References
-    ----------
     Seitzman et al. (2020). A set of functionally-defined brain regions with improved
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
-
-    Examples
-    --------
-    >>> from adestim.modalities.fmri.parcellation import seitzman_parcellation
-    >>> seitzman_parcellation().n_rois
-    300
     """
     from nilearn.datasets import fetch_coords_seitzman_2018
 
@@ -94,33 +67,7 @@ def seitzman_parcellation() -> Parcellation:
 
 
 def label_parcellation(source: Any) -> Parcellation:
-    """Return the regions of a label image.
-
-    Parameters
-    ----------
-    source : str, path-like or nibabel image
-        3-D image of whole numbers: 0 is background, every other value one region.
-
-    Returns
-    -------
-    Parcellation
-        Regions in ascending order of value, named ``label<value>``.
-
-    Raises
-    ------
-    TimeSeriesError
-        When it cannot be read, has no region, or holds values that are no labels.
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities.fmri.parcellation import label_parcellation
-    >>> atlas = np.zeros((4, 4, 4), dtype=np.uint8)
-    >>> atlas[1:3, 1, 1], atlas[1:3, 2, 1] = 3, 7
-    >>> label_parcellation(nibabel.Nifti1Image(atlas, np.eye(4))).names
-    ('label3', 'label7')
-    """
+    """Return the regions of a label image."""
     image = open_nifti(source, n_dim=3, error=TimeSeriesError)
     values = image_values(image, TimeSeriesError)
     if not np.isfinite(values).all() or not np.array_equal(values, np.rint(values)):
@@ -156,22 +103,7 @@ def mean_series(image: Any, parcellation: Parcellation) -> np.ndarray:
 
     Voxels that are not finite throughout, or never change, are left out.
 
-    Parameters
-    ----------
-    image : nibabel image of 4 dimensions
-        Run, in the space of the parcellation.
-    parcellation : Parcellation
-        Regions.
-
-    Returns
-    -------
-    ndarray of shape (n_volumes, n_rois), dtype float64
-        NaN where less than half of a region has usable voxels.
-
-    Raises
-    ------
-    TimeSeriesError
-        When no region overlaps the run's field of view, or the file ends early.
+    -> (n_volumes, n_rois).
     """
     affine = np.asarray(image.affine, dtype=float)
     grid = region_voxels(parcellation, affine.tobytes(), tuple(image.shape[:3]))
@@ -196,20 +128,11 @@ def usable_voxels(voxels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class RegionVoxels:
-    """Which voxels of one grid belong to which region.
+    """Which voxels of one grid belong to which region."""
 
-    Parameters
-    ----------
-    voxels : ndarray of shape (n_voxels,), dtype int
-        Fortran-order indices of all voxels of any region.
-    membership : sparse array of shape (n_rois, n_voxels)
-        One where a voxel belongs to a region.
-    expected : ndarray of shape (n_rois,)
-        Number of voxels each region would have in an unbounded field of view.
-    """
-
-    voxels: np.ndarray
-    membership: sparse.csr_array
+    voxels: np.ndarray  # (n_voxels,); fortran-order indices of all voxels of any region
+    membership: sparse.csr_array  # (n_rois, n_voxels); one where a voxel belongs to a region
+    # (n_rois,); number of voxels each region would have in an unbounded field of view
     expected: np.ndarray
 
 

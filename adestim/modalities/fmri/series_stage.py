@@ -19,29 +19,17 @@ from adestim.modalities.fmri.timeseries import RoiSeries
 from adestim.store import FeatureStore
 from adestim.store.record import Record
 
-__all__ = ["RecalledSeries", "files_beside"]
-
 
 @dataclass(frozen=True)
 class RecalledSeries:
-    """Reading and cleaning whose results are kept; runs in worker processes.
+    """Reading and cleaning whose results are kept; runs in worker processes."""
 
-    Parameters
-    ----------
-    read : callable
-        One subject's cells in, the run first, a :class:`RoiSeries` or None out; picklable.
-    store : FeatureStore
-        Where series are kept. Of two that differ in it alone, the results are equal.
-    backbone : str
-        For :meth:`adestim.store.FeatureStore.info`.
-    key : str
-        Key of ``read`` and its options.
-    """
-
+    # one subject's cells in, the run first, a ``RoiSeries`` or None out; picklable
     read: Callable[[tuple], RoiSeries | None]
+    # where series are kept. Of two that differ in it alone, the results are equal
     store: FeatureStore = field(compare=False)
     backbone: str = field(compare=False)
-    key: str = field(compare=False)
+    key: str = field(compare=False)  # key of ``read`` and its options
 
     @classmethod
     def of(
@@ -64,17 +52,7 @@ class RecalledSeries:
 
 
 def files_beside(cells: tuple) -> list[Path]:
-    """Return the sidecars that may state a run's repetition time.
-
-    Parameters
-    ----------
-    cells : tuple
-        One subject's cells, the run first.
-
-    Returns
-    -------
-    list of Path
-    """
+    """Return the sidecars that may state a run's repetition time."""
     run = cells[0]
     return list(sidecars(Path(run))) if isinstance(run, (str, os.PathLike)) else []
 

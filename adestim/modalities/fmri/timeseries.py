@@ -17,29 +17,17 @@ from adestim.modalities.fmri._repetition_time import header_t_r, settle_t_r, sid
 from adestim.modalities.fmri._tables import NumericTable, read_table
 from adestim.modalities.fmri.parcellation import Parcellation, mean_series
 
-__all__ = ["RoiLayout", "RoiSeries", "SeriesReader"]
-
 TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".1d", ".tsv.gz", ".csv.gz")
 MIN_REGION_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class RoiSeries:
-    """The mean signal of every region of interest (ROI) over time.
+    """The mean signal of every region of interest (ROI) over time."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_volumes, n_rois), dtype float64
-        Signals; zero where the region is not present.
-    present : ndarray of shape (n_rois,), dtype bool
-        True where a region has a finite signal that varies.
-    t_r : float or None
-        Repetition time, in s; None where nobody states it.
-    """
-
-    values: np.ndarray
-    present: np.ndarray
-    t_r: float | None
+    values: np.ndarray  # (n_volumes, n_rois); signals; zero where the region is not present
+    present: np.ndarray  # (n_rois,); true where a region has a finite signal that varies
+    t_r: float | None  # repetition time, in s; None where nobody states it
 
     @property
     def n_volumes(self) -> int:
@@ -54,24 +42,13 @@ class RoiSeries:
 
 @dataclass(frozen=True)
 class RoiLayout:
-    """What the columns of ROI series are; the same for every subject.
-
-    Parameters
-    ----------
-    names : tuple of str
-        One a region.
-    networks : tuple of str or None
-        The functional network of each region; None where they are not known.
-    named : bool, default=True
-        False where the names were made up, because a table or an array had none.
-    origin : str, default="the parcellation"
-        Who stated the layout, for messages.
-    """
+    """What the columns of ROI series are; the same for every subject."""
 
     names: tuple[str, ...]
+    # the functional network of each region; None where they are not known
     networks: tuple[str, ...] | None = None
-    named: bool = True
-    origin: str = "the parcellation"
+    named: bool = True  # false where the names were made up, because a table or an array had none
+    origin: str = "the parcellation"  # who stated the layout, for messages
 
     @property
     def n_rois(self) -> int:
@@ -81,60 +58,19 @@ class RoiLayout:
 
 @dataclass(frozen=True)
 class SeriesReader:
-    """Turns a cell into ROI series.
+    """Turns a cell into ROI series."""
 
-    Parameters
-    ----------
-    parcellation : Parcellation
-        Regions that 4-D runs are averaged over.
-    t_r : float or None
-        Repetition time in s, over whatever header and sidecar state.
-    """
-
-    parcellation: Parcellation
-    t_r: float | None = None
+    parcellation: Parcellation  # regions that 4-D runs are averaged over
+    t_r: float | None = None  # repetition time in s, over whatever header and sidecar state
 
     def layout(self, cell: Any) -> RoiLayout:
-        """Return the regions a cell has; of a file of a run nothing is read.
-
-        Parameters
-        ----------
-        cell : str, path-like, nibabel image, ndarray or DataFrame
-            A 4-D run or ROI series.
-
-        Returns
-        -------
-        RoiLayout
-
-        Raises
-        ------
-        TimeSeriesError
-            When the cell is neither, or its table cannot be read.
-        """
+        """Return the regions a cell has; of a file of a run nothing is read."""
         if is_run(cell):
             return RoiLayout(self.parcellation.names, self.parcellation.networks)
         return table_layout(series_table(cell))
 
     def read(self, cell: Any, layout: RoiLayout) -> RoiSeries:
-        """Return one subject's ROI series.
-
-        Parameters
-        ----------
-        cell : str, path-like, nibabel image, ndarray or DataFrame
-            A 4-D run or ROI series.
-        layout : RoiLayout
-            The regions learned from the training rows, which this subject must have too.
-
-        Returns
-        -------
-        RoiSeries
-
-        Raises
-        ------
-        TimeSeriesError
-            When the cell cannot be read, has other regions than ``layout``, or nearly none
-            with a signal.
-        """
+        """Return one subject's ROI series."""
         if is_run(cell):
             values, t_r = self._read_run(cell)
             names = RoiLayout(self.parcellation.names)
@@ -242,24 +178,7 @@ def networks_of_names(names: Sequence[str]) -> tuple[str, ...] | None:
 
 
 def renamed(layout: RoiLayout, labels: Sequence[str] | None) -> RoiLayout:
-    """Return the layout with the user's names of the regions.
-
-    Parameters
-    ----------
-    layout : RoiLayout
-        Layout found.
-    labels : sequence of str, or None
-        One name a region, in order.
-
-    Returns
-    -------
-    RoiLayout
-
-    Raises
-    ------
-    TimeSeriesError
-        When there are more or fewer names than regions, or one is given twice.
-    """
+    """Return the layout with the user's names of the regions."""
     if labels is None:
         return layout
     names = tuple(str(label) for label in labels)

@@ -16,19 +16,6 @@ from adestim.modalities.genetics.build import BUILDS, MARKERS
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_name
 from adestim.modalities.genetics.harmonise import align
 
-__all__ = [
-    "APOE_SNPS",
-    "APOE_TOKENS",
-    "apoe_counts",
-    "apoe_from_snps",
-    "apoe_places",
-    "apoe_reference",
-    "apoe_sites",
-    "merged_apoe",
-    "parse_apoe",
-    "placed_apoe",
-]
-
 APOE_SNPS = ("rs429358", "rs7412")
 APOE_TOKENS = ("APOE_e2", "APOE_e4")
 # The e is Latin or Greek; four code points are in use for it.
@@ -115,16 +102,7 @@ def position_on(name: str, build: str | None) -> int:
 def apoe_places(reference: pd.DataFrame | None, sets: Sequence[GenotypeSet]) -> tuple[int, ...]:
     """Return where rs429358 and rs7412 are in genotype files, 0 where in none of them.
 
-    Parameters
-    ----------
-    reference : DataFrame or None
-        From :func:`apoe_reference`; None where the files have not both.
-    sets : sequence of GenotypeSet
-        The files.
-
-    Returns
-    -------
-    (int, int)
+    -> (int, int).
     """
     places = np.zeros(len(APOE_SNPS), dtype=np.int64)
     for item in sets if reference is not None else ():
@@ -140,15 +118,7 @@ def apoe_sites(places: Sequence[int]) -> pd.DataFrame:
     A genotype of APOE is the genotypes of these two SNPs, so that it has DNA even where it was
     determined in a laboratory and no array measured them.
 
-    Parameters
-    ----------
-    places : sequence of int
-        Positions of rs429358 and rs7412, 0 where they are not known.
-
-    Returns
-    -------
-    DataFrame of shape (2, 5)
-        A variants table, in the order of the tokens of APOE.
+    -> (2, 5).
     """
     return pd.DataFrame(
         {
@@ -162,13 +132,7 @@ def apoe_sites(places: Sequence[int]) -> pd.DataFrame:
 
 
 def placed_apoe(variants: pd.DataFrame, build: str | None) -> pd.DataFrame:
-    """Return variants with the positions on a build of those of APOE that have none.
-
-    Raises
-    ------
-    GenotypeError
-        When the build is not known.
-    """
+    """Return variants with the positions on a build of those of APOE that have none."""
     lost = variants["id"].isin(APOE_TOKENS) & (variants["position"] == 0)
     if not lost.any():
         return variants
@@ -194,29 +158,10 @@ def apoe_from_snps(dosages: np.ndarray) -> np.ndarray:
     rs7412 counts e2. A double heterozygote is e2/e4; the other reading, e1/e3, is very rare.
     Combinations that need e1 are unknown.
 
-    Parameters
-    ----------
-    dosages : ndarray of shape (n_subjects, 2)
-        Copies of C at rs429358 and of T at rs7412, NaN where there is no call.
+    dosages (n_subjects, 2) -> (n_subjects, 2).
 
-    Returns
-    -------
-    ndarray of shape (n_subjects, 2), dtype float32
-        Copies of e2 and e4, NaN where either is not known.
-
-    References
-    ----------
     .. [1] Corder et al. (1993), Gene dose of apolipoprotein E type 4 allele and the risk of
        Alzheimer's disease in late onset families, Science 261:921.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.genetics.apoe import apoe_from_snps
-    >>> apoe_from_snps(np.array([[1, 0], [1, 1], [2, 1]], dtype=np.float32))
-    array([[ 0.,  1.],
-           [ 1.,  1.],
-           [nan, nan]], dtype=float32)
     """
     counts = dosages[:, ::-1].astype(np.float32)
     impossible = np.isnan(counts).any(axis=1) | (counts.sum(axis=1) > MAX_COPIES)
@@ -226,21 +171,7 @@ def apoe_from_snps(dosages: np.ndarray) -> np.ndarray:
 def merged_apoe(reported: np.ndarray, by_snps: np.ndarray) -> np.ndarray:
     """Return the reported copies of e2 and e4, and those by SNPs where none are reported.
 
-    Parameters
-    ----------
-    reported : ndarray of shape (n_subjects, 2)
-        From the APOE column, NaN where unknown.
-    by_snps : ndarray of shape (n_subjects, 2)
-        From rs429358 and rs7412, NaN where unknown.
-
-    Returns
-    -------
-    ndarray of shape (n_subjects, 2), dtype float32
-
-    Warns
-    -----
-    DataWarning
-        When the two disagree for some subjects; the reported genotype is then used.
+    reported (n_subjects, 2), by_snps (n_subjects, 2) -> (n_subjects, 2).
     """
     n_discordant = int((np.abs(reported - by_snps) > MAX_DIFFERENCE).any(axis=1).sum())
     if n_discordant:

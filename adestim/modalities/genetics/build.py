@@ -10,8 +10,6 @@ import pandas as pd
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet
 
-__all__ = ["BUILDS", "MARKERS", "common_build", "require_same_build", "sniff_build"]
-
 BUILDS = ("hg18", "hg19", "hg38")
 SAME_BUILD_SHARE = 0.5
 REMEDY = (
@@ -92,14 +90,7 @@ def build_of_set(genotypes: GenotypeSet) -> str | None:
 
 
 def common_build(sets: Sequence[GenotypeSet]) -> str | None:
-    """Return the build of all the files; None where nothing tells it.
-
-    Raises
-    ------
-    GenotypeError
-        When the files are on different builds: by their markers, their headers, or the
-        positions of the rs numbers that they share.
-    """
+    """Return the build of all the files; None where nothing tells it."""
     builds = {str(item.path): build_of_set(item) for item in sets}
     if len(set(builds.values()) - {None}) > 1:
         raise GenotypeError(

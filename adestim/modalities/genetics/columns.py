@@ -15,16 +15,6 @@ from adestim.modalities.genetics.apoe import APOE_SNPS, apoe_counts, parse_apoe
 from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, sample_name
 from adestim.modalities.genetics.harmonise import allele_frequency
 
-__all__ = [
-    "Cells",
-    "ColumnRoles",
-    "apoe_column_snps",
-    "column_label",
-    "column_roles",
-    "column_variants",
-    "read_cells",
-]
-
 # Letters, on either strand, of the allele that the copies of e4 (first SNP) or e2 (second) count.
 APOE_LETTERS = {"rs429358": ("CG", "TA"), "rs7412": ("TA", "CG")}
 
@@ -34,56 +24,24 @@ WITH_ALLELE = re.compile(r"(?P<name>.+)_(?P<counted>[ACGT]+)(?:\(/(?P<other>[ACG
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """Positions of the columns by what they hold.
+    """Positions of the columns by what they hold."""
 
-    Parameters
-    ----------
-    sample : int or None
-        Column of sample ids.
-    apoe : int or None
-        Column of APOE genotypes.
-    dosages : tuple of int
-        Columns of dosages.
-    """
-
-    sample: int | None
-    apoe: int | None
+    sample: int | None  # column of sample ids
+    apoe: int | None  # column of APOE genotypes
     dosages: tuple[int, ...]
 
 
 class Cells(NamedTuple):
-    """What the cells say, one row a subject.
-
-    Parameters
-    ----------
-    names : list of (str or None)
-        Sample ids.
-    apoe : ndarray of shape (n_subjects, 2)
-        Copies of e2 and e4, NaN where unknown.
-    dosages : ndarray of shape (n_subjects, n_columns), dtype float32
-        NaN where unknown.
-    errors : dict of int to GenotypeError
-        What is wrong with a row.
-    """
+    """What the cells say, one row a subject."""
 
     names: list[str | None]
-    apoe: np.ndarray
-    dosages: np.ndarray
-    errors: dict[int, GenotypeError]
+    apoe: np.ndarray  # (n_subjects, 2); copies of e2 and e4, NaN where unknown
+    dosages: np.ndarray  # (n_subjects, n_columns); naN where unknown
+    errors: dict[int, GenotypeError]  # what is wrong with a row
 
 
 def column_roles(frame: pd.DataFrame, *, from_files: bool, sample, apoe) -> ColumnRoles:
-    """Find out what each column holds.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Raw cells of the training rows.
-    from_files : bool
-        Whether the genotypes are in files, so that a column must hold sample ids.
-    sample, apoe : label or None
-        Columns that the user named.
-    """
+    """Find out what each column holds."""
     sample, apoe = place_of(frame, sample, "sample"), place_of(frame, apoe, "apoe")
     if from_files:
         return file_roles(frame, sample, apoe)
@@ -266,10 +224,7 @@ def require_unique(labels: list[str]) -> None:
 def column_variants(frame: pd.DataFrame, roles: ColumnRoles, dosages: np.ndarray) -> pd.DataFrame:
     """Return the dosage columns as variants, with their frequency and calls in these rows.
 
-    Returns
-    -------
-    DataFrame of shape (n_columns, 9)
-        ``id`` is the column's name; ``alias`` the name without the counted allele's letter.
+    -> (n_columns, 9).
     """
     labels = [column_label(frame.columns[place]) for place in roles.dosages]
     require_unique(labels)

@@ -63,8 +63,6 @@ from adestim.modalities.genetics.selection import (
     with_requested,
 )
 
-__all__ = ["GeneticsExtractor"]
-
 BUILT_IN = "dosage"
 
 

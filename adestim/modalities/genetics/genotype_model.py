@@ -17,14 +17,6 @@ from adestim.modalities.genetics.apoe import apoe_sites
 from adestim.modalities.genetics.columns import ColumnRoles
 from adestim.modalities.genetics.models.mixing import PreparedGenotypes, mixed_encoding
 
-__all__ = [
-    "encode_alleles",
-    "open_dna_model",
-    "reads_dna",
-    "require_places",
-    "with_names",
-]
-
 MODALITY = "genetics"
 
 
@@ -57,27 +49,7 @@ def open_dna_model(
 ) -> tuple[FoundationModel, pd.DataFrame]:
     """Open the DNA model that an extractor names, and cut the DNA around its SNPs.
 
-    Parameters
-    ----------
-    extractor : GeneticsExtractor
-        With the parameters of foundation models.
-    variants : DataFrame
-        The chosen SNPs.
-    apoe_places : (int, int) or None
-        Positions of rs429358 and rs7412, 0 where not known; None where there is no APOE.
-    build : str or None
-        Genome build of the genotypes.
-
-    Returns
-    -------
-    model : FoundationModel
-    variants : DataFrame
-        The SNPs that have a window of DNA.
-
-    Raises
-    ------
-    GenotypeError
-        When the reference genome is another, a SNP or APOE has no window, or there are too many.
+    apoe_places (int, int).
     """
     from adestim.modalities.genetics.models.dna_model import DNASites
 
@@ -108,21 +80,7 @@ def with_names(spec: BackboneSpec, names: Sequence[str], counted: Sequence[str])
 def encode_alleles(
     extractor: Any, model: FoundationModel, prepared: Sequence[PreparedGenotypes | None]
 ) -> list[Encoding | None]:
-    """Read each allele once, and mix the tokens of every subject.
-
-    Parameters
-    ----------
-    extractor : GeneticsExtractor
-        Fitted, with the parameters of foundation models.
-    model : FoundationModel
-        From :func:`open_dna_model`; the extractor's ``backbone_`` may have been adapted since.
-    prepared : sequence of (PreparedGenotypes or None)
-        The subjects.
-
-    Returns
-    -------
-    list of (Encoding or None)
-    """
+    """Read each allele once, and mix the tokens of every subject."""
     if all(item is None for item in prepared):
         return [None] * len(prepared)
     from adestim.modalities.genetics.models.allele_tokens import allele_tokens

@@ -19,18 +19,6 @@ import pandas as pd
 
 from adestim.exceptions import GenotypeError
 
-__all__ = [
-    "ABSENT",
-    "AMBIGUOUS",
-    "AUTOSOMES",
-    "UNKNOWN_ALLELE",
-    "VARIANT_COLUMNS",
-    "GenotypeSet",
-    "sample_lookup",
-    "sample_name",
-    "variants_table",
-]
-
 VARIANT_COLUMNS = ["id", "chromosome", "position", "counted", "other"]
 AUTOSOMES = frozenset(str(number) for number in range(1, 23))
 UNKNOWN_ALLELE = "0"
@@ -42,43 +30,20 @@ AMBIGUOUS = -2
 
 @dataclass(frozen=True, eq=False)
 class GenotypeSet(ABC):
-    """One genotype file set, opened: the tables are read, the genotypes are not.
+    """One genotype file set, opened: the tables are read, the genotypes are not."""
 
-    Parameters
-    ----------
-    path : Path
-        The file with the genotypes.
-    n_samples : int
-        Number of samples.
-    lookup : dict of str to int
-        Row of every name a sample goes by; ``AMBIGUOUS`` where several samples share one.
-    variants : DataFrame of shape (n_variants, 5)
-        See the module's docstring.
-    declared_build : str or None
-        Genome build that the file itself names.
-    """
-
-    path: Path
+    path: Path  # the file with the genotypes
     n_samples: int
+    # row of every name a sample goes by; ``AMBIGUOUS`` where several samples share one
     lookup: dict[str, int] = field(repr=False)
-    variants: pd.DataFrame = field(repr=False)
-    declared_build: str | None = None
+    variants: pd.DataFrame = field(repr=False)  # (n_variants, 5); see the module's docstring
+    declared_build: str | None = None  # genome build that the file itself names
 
     @abstractmethod
     def dosages(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Count the copies of the counted allele.
 
-        Parameters
-        ----------
-        rows : ndarray of shape (n_rows,), dtype int
-            Samples, by position.
-        columns : ndarray of shape (n_columns,), dtype int
-            Variants, by position.
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_columns), dtype float32
-            Between 0 and 2, NaN where there is no call.
+        rows (n_rows,), columns (n_columns,) -> (n_rows, n_columns).
         """
 
     @cached_property
@@ -116,16 +81,7 @@ def variants_table(
 
 
 def sample_lookup(samples: Sequence[Sequence[str]], path: Path) -> dict[str, int]:
-    """Return the row of every name a sample goes by.
-
-    Parameters
-    ----------
-    samples : sequence of sequence of str
-        For every sample its names, the proper one first. A proper name wins over another
-        sample's further name; names that several samples share alike are ambiguous.
-    path : Path
-        File concerned, for the message.
-    """
+    """Return the row of every name a sample goes by."""
     if not samples:
         raise GenotypeError(
             f"A genotype file needs at least one sample: {path}",

@@ -18,16 +18,6 @@ import pandas as pd
 from adestim.exceptions import DataWarning
 from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
 
-__all__ = [
-    "NOT_ALIGNED",
-    "Alignment",
-    "align",
-    "allele_frequency",
-    "oriented",
-    "pieces",
-    "warn_of_masked",
-]
-
 COMPLEMENT = {"A": "T", "T": "A", "C": "G", "G": "C", UNKNOWN_ALLELE: UNKNOWN_ALLELE}
 NOT_ALIGNED = -1
 BLOCK_VALUES = 2**24
@@ -40,24 +30,14 @@ SAME, SWAPPED, SAME_PALINDROMIC, SWAPPED_PALINDROMIC, INCOMPATIBLE = range(5)
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Where one file holds the reference variants, and which way round.
+    """Where one file holds the reference variants, and which way round."""
 
-    Parameters
-    ----------
-    columns : ndarray of shape (n_variants,), dtype int
-        Position in the file; -1 where the file has no usable variant.
-    swapped : ndarray of shape (n_variants,), dtype bool
-        Whether the file counts the reference's other allele.
-    n_incompatible : int
-        Variants whose alleles are others than the reference's, on either strand.
-    n_unresolved : int
-        A/T and C/G variants whose strand the frequencies do not tell.
-    """
-
+    # (n_variants,); position in the file; -1 where the file has no usable variant
     columns: np.ndarray
-    swapped: np.ndarray
+    swapped: np.ndarray  # (n_variants,); whether the file counts the reference's other allele
+    # variants whose alleles are others than the reference's, on either strand
     n_incompatible: int = 0
-    n_unresolved: int = 0
+    n_unresolved: int = 0  # A/T and C/G variants whose strand the frequencies do not tell
 
     @property
     def present(self) -> np.ndarray:
@@ -75,21 +55,8 @@ def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
     Variants are matched by chromosome and position, or by name where one of the two tables
     does not know the position; among several at one place the one whose alleles fit is taken.
 
-    Parameters
-    ----------
-    reference : DataFrame of shape (n_variants, n_columns)
-        A variants table with three further columns: ``frequency`` of the counted allele in
-        the training set, ``n_called`` (samples behind it) and ``origin`` (fingerprint of
-        the file that the variant was first seen in).
-    genotypes : GenotypeSet
-        The file.
+    reference (n_variants, n_columns).
 
-    Returns
-    -------
-    Alignment
-
-    References
-    ----------
     .. [1] Winkler et al. (2014), Quality control and conduct of genome-wide association
        meta-analyses, Nature Protocols 9:1192, on strand and palindromic variants.
     """
@@ -115,15 +82,7 @@ def oriented(dosages: np.ndarray, swapped: np.ndarray) -> np.ndarray:
 def allele_frequency(dosages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the counted allele's frequency (NaN without a call) and the number of calls.
 
-    Parameters
-    ----------
-    dosages : ndarray of shape (n_samples, n_variants)
-        NaN where there is no call.
-
-    Returns
-    -------
-    frequency : ndarray of shape (n_variants,), dtype float64
-    n_called : ndarray of shape (n_variants,), dtype int64
+    dosages (n_samples, n_variants) -> frequency (n_variants,), n_called (n_variants,).
     """
     n_called = (~np.isnan(dosages)).sum(axis=0)
     total = np.nansum(dosages, axis=0, dtype=np.float64)

@@ -11,8 +11,6 @@ import pandas as pd
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, variants_table
 
-__all__ = ["PlinkSet", "open_plink"]
-
 MAGIC = b"\x6c\x1b"
 VARIANT_MAJOR = b"\x01"
 HEADER_LENGTH = 3
@@ -41,23 +39,6 @@ class PlinkSet(GenotypeSet):
 def open_plink(path: str | Path) -> PlinkSet:
     """Open a PLINK 1 file set.
 
-    Parameters
-    ----------
-    path : str or Path
-        The .bed file, or the prefix that its three files share.
-
-    Returns
-    -------
-    PlinkSet
-
-    Raises
-    ------
-    GenotypeError
-        When one of the three files is missing or malformed, when the .bed file is not in
-        variant-major order, or when its length does not fit the other two.
-
-    References
-    ----------
     .. [1] PLINK 1 binary format, https://www.cog-genomics.org/plink/1.9/formats#bed
     """
     bed = Path(path) if str(path).endswith(".bed") else Path(f"{path}.bed")

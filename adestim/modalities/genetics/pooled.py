@@ -17,21 +17,9 @@ from adestim.modalities.genetics.harmonise import Alignment, oriented
 from adestim.modalities.genetics.plink import open_plink
 from adestim.modalities.genetics.vcf import open_vcf
 
-__all__ = ["locate", "open_genotypes", "pooled_dosages", "reference_variants", "sample_error"]
-
 
 def open_genotypes(paths) -> list[GenotypeSet]:
-    """Open one genotype file, or several in the order in which they are searched.
-
-    Parameters
-    ----------
-    paths : str, path-like, or sequence of these
-        PLINK 1 (.bed, or the prefix of a file set) and VCF (.vcf, .vcf.gz, .vcf.bgz).
-
-    Returns
-    -------
-    list of GenotypeSet
-    """
+    """Open one genotype file, or several in the order in which they are searched."""
     if isinstance(paths, (str, os.PathLike)):
         paths = [paths]
     if not paths:
@@ -85,23 +73,7 @@ def pooled_dosages(
 ) -> np.ndarray:
     """Read the reference variants of every subject, whichever file has them.
 
-    Parameters
-    ----------
-    sets : sequence of GenotypeSet
-        The files; a call in an earlier one wins.
-    rows : ndarray of shape (n_sets, n_subjects), dtype int
-        From :func:`locate`.
-    alignments : sequence of Alignment
-        One a file, from :func:`~adestim.modalities.genetics.harmonise.align`.
-    n_jobs : int, default=None
-        Files read at the same time.
-    verbose : bool, default=False
-        Whether to show the progress over the files.
-
-    Returns
-    -------
-    ndarray of shape (n_subjects, n_variants), dtype float32
-        Dosages of the reference's counted allele, NaN where no file has a call.
+    rows (n_sets, n_subjects) -> (n_subjects, n_variants).
     """
     tasks = [
         delayed(read_present)(item, own_rows, alignment)
@@ -133,10 +105,7 @@ def read_present(genotypes: GenotypeSet, rows: np.ndarray, alignment: Alignment)
 def reference_variants(sets: Sequence[GenotypeSet]) -> pd.DataFrame:
     """Return the variants of several files, each with the alleles of the first that has it.
 
-    Returns
-    -------
-    DataFrame of shape (n_variants, 6)
-        A variants table with a further column ``origin``, the fingerprint of that file.
+    -> (n_variants, 6).
     """
     tables: list[pd.DataFrame] = []
     seen: set[str] = set()

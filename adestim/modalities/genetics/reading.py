@@ -20,34 +20,13 @@ from adestim.modalities.genetics.models.mixing import PreparedGenotypes
 from adestim.modalities.genetics.pooled import locate, pooled_dosages, sample_error
 from adestim.modalities.genetics.selection import Rule
 
-__all__ = [
-    "Read",
-    "prepared_dosages",
-    "read_columns",
-    "read_files",
-    "require_samples",
-    "require_tokens",
-    "sample_errors",
-    "with_errors",
-]
-
 
 class Read(NamedTuple):
-    """What was read of all subjects.
+    """What was read of all subjects."""
 
-    Parameters
-    ----------
-    dosages : ndarray of shape (n_subjects, n_snps), dtype float32
-        NaN where there is no call.
-    apoe : ndarray of shape (n_subjects, 2), dtype float32
-        Copies of e2 and e4 by the two SNPs, NaN where not known.
-    errors : dict of int to GenotypeError
-        What is wrong with a row.
-    """
-
-    dosages: np.ndarray
-    apoe: np.ndarray
-    errors: dict[int, GenotypeError]
+    dosages: np.ndarray  # (n_subjects, n_snps); naN where there is no call
+    apoe: np.ndarray  # (n_subjects, 2); copies of e2 and e4 by the two SNPs, NaN where not known
+    errors: dict[int, GenotypeError]  # what is wrong with a row
 
 
 def sample_errors(
@@ -71,22 +50,7 @@ def read_columns(
 ) -> Read:
     """Read the chosen SNPs from columns of dosages.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Raw cells, of which only the columns' names are used.
-    cells : Cells
-        What they say.
-    columns : ColumnRoles
-        What each column holds.
-    variants : DataFrame
-        The chosen SNPs.
-    apoe_snps : (list of str, ndarray of bool) or None
-        From :func:`~adestim.modalities.genetics.columns.apoe_column_snps`.
-
-    Returns
-    -------
-    Read
+    apoe_snps (list of str, ndarray of bool).
     """
     labels = [column_label(frame.columns[place]) for place in columns.dosages]
     chosen = dosages_of_columns(cells.dosages, labels, variants["id"])
@@ -106,32 +70,7 @@ def read_files(
     n_jobs: int | None = None,
     verbose: bool = False,
 ) -> Read:
-    """Read the chosen SNPs from genotype files.
-
-    Parameters
-    ----------
-    sets : sequence of GenotypeSet
-        The files.
-    cells : Cells
-        What the cells say, sample ids among them.
-    variants : DataFrame
-        The chosen SNPs.
-    apoe_snps : DataFrame or None
-        From :func:`~adestim.modalities.genetics.apoe.apoe_reference`; None where APOE is not read.
-    n_jobs : int or None, default=None
-        Files read at the same time.
-    verbose : bool, default=False
-        Whether to show the progress over the files.
-
-    Returns
-    -------
-    Read
-
-    Warns
-    -----
-    DataWarning
-        When SNPs are masked because of their alleles, or are in none of the files.
-    """
+    """Read the chosen SNPs from genotype files."""
     rows = locate(sets, cells.names)
     alignments = [align(variants, item) for item in sets]
     paths = [str(item.path) for item in sets]

@@ -21,15 +21,6 @@ from adestim.modalities.genetics.harmonise import (
 )
 from adestim.modalities.genetics.pooled import pooled_dosages, reference_variants
 
-__all__ = [
-    "Rule",
-    "candidates",
-    "select",
-    "token_names",
-    "training_counts",
-    "with_requested",
-]
-
 N_SHOWN = 5
 CHR_PREFIX = re.compile(r"^chr(?=[0-9XYM])")
 
@@ -68,19 +59,7 @@ def training_counts(
 ) -> pd.DataFrame:
     """Return the variants with their allele frequency and calls over the training rows.
 
-    Parameters
-    ----------
-    reference : DataFrame
-        Variants, from :func:`candidates`.
-    sets : sequence of GenotypeSet
-        The files.
-    rows : ndarray of shape (n_sets, n_subjects), dtype int
-        The training subjects' rows in every file.
-
-    Returns
-    -------
-    DataFrame
-        With the columns ``frequency`` and ``n_called``.
+    rows (n_sets, n_subjects).
     """
     counted = reference.reset_index(drop=True).assign(frequency=np.nan, n_called=0)
     if len(sets) > 1:
@@ -119,20 +98,6 @@ def select(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> pd.DataFrame:
     Too many are thinned along the genome: in order of position they are cut into
     ``max_snps`` runs of equal length, and from each run the one with the highest call rate
     is kept (among equals the most common minor allele, then the first).
-
-    Parameters
-    ----------
-    counted : DataFrame
-        Variants with ``frequency`` and ``n_called``.
-    n_subjects : int
-        Training subjects with genotypes, the whole of the call rate.
-    rule : Rule
-        The thresholds.
-
-    Returns
-    -------
-    DataFrame
-        The chosen variants, in order of position.
     """
     frequency = counted["frequency"]
     minor = np.minimum(frequency, 1 - frequency)
@@ -161,21 +126,7 @@ def thinned(variants: pd.DataFrame, max_snps: int | None) -> pd.DataFrame:
 
 
 def with_requested(counted: pd.DataFrame, requested: Sequence[str], absent: str) -> pd.DataFrame:
-    """Return the asked variants in the order asked for.
-
-    Parameters
-    ----------
-    counted : DataFrame
-        Variants with ``frequency``, ``n_called`` and ``alias``, a further name.
-    requested : sequence of str
-        Names or further names. All alternate alleles of a place are meant.
-    absent : {"raise", "mask"}
-        Whether a variant that is not there is an error or a token that is always masked.
-
-    Returns
-    -------
-    DataFrame
-    """
+    """Return the asked variants in the order asked for."""
     names = list(dict.fromkeys(str(name) for name in requested))
     found = {
         name: counted[counted["id"].isin(spellings(name)) | counted["alias"].isin(spellings(name))]

@@ -17,8 +17,6 @@ import numpy as np
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, variants_table
 
-__all__ = ["VcfSet", "open_vcf"]
-
 GZIP_MAGIC = b"\x1f\x8b"
 FIRST_SAMPLE = 9
 BASES = re.compile(r"[ACGTacgt]+|\.")
@@ -49,23 +47,9 @@ class VcfSet(GenotypeSet):
     Every alternate allele of a multi-allelic site is a variant of its own, whose dosage counts
     that allele against all others. Sites that failed a filter, and alleles that are not
     spelled in A, C, G and T, are left out.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    n_samples : int
-        Number of samples.
-    lookup : dict of str to int
-        Row of every name a sample goes by; ``AMBIGUOUS`` where several samples share one.
-    variants : DataFrame of shape (n_variants, 5)
-        See :mod:`adestim.modalities.genetics.genotypes`.
-    declared_build : str or None
-        Genome build that the header names.
-    lines : ndarray of shape (n_variants, 2), dtype int
-        Number of the line and of the alternate allele, of every variant.
     """
 
+    # (n_variants, 2); number of the line and of the alternate allele, of every variant
     lines: np.ndarray = field(repr=False, kw_only=True)
 
     def dosages(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -90,22 +74,6 @@ class VcfSet(GenotypeSet):
 def open_vcf(path: str | Path) -> VcfSet:
     """Open a VCF file and index its variants.
 
-    Parameters
-    ----------
-    path : str or Path
-        A .vcf or .vcf.gz file.
-
-    Returns
-    -------
-    VcfSet
-
-    Raises
-    ------
-    GenotypeError
-        When the file is cut off, or is no VCF with samples.
-
-    References
-    ----------
     .. [1] Danecek et al. (2011), The variant call format and VCFtools, Bioinformatics 27:2156.
     """
     path = Path(path)

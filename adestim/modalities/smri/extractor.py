@@ -25,8 +25,6 @@ from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
 from adestim.modalities.smri.volume import read_volume, resample_to_grid
 
-__all__ = ["SMRIExtractor"]
-
 BUILT_IN = "morphometry"
 OF_MORPHOMETRY = {"resolution": 3.0, "parcellation": None, "labels": None}
 OF_FOUNDATION_MODELS = {"weights": None, "backbone_params": None}

@@ -21,8 +21,6 @@ from adestim.modalities.smri.volume import (
     resample_to_grid,
 )
 
-__all__ = ["FEATURE_NAMES", "Morphometry", "region_features"]
-
 FEATURE_NAMES = (
     "volume",
     "relative_volume",
@@ -41,32 +39,14 @@ WHEN_REGISTRATION_FAILED = (
 
 @dataclass(frozen=True)
 class Morphometry:
-    """One T1-weighted volume in, one token a region out. Picklable.
+    """One T1-weighted volume in, one token a region out. Picklable."""
 
-    Parameters
-    ----------
-    grid : Grid
-        Where tissues are measured, in MNI152 space.
-    parcellation : Parcellation or None, default=None
-        Regions on that grid; None: the built-in ones.
-    registration : {"affine"} or None, default=None
-        How a volume is brought to MNI152 space; None: it is there already.
-    affine : tuple of tuple of float, or None, default=None
-        Voxel indices to mm, shape (4, 4), of volumes given as arrays.
-
-    Examples
-    --------
-    >>> from nilearn.datasets import load_mni152_template
-    >>> from adestim.modalities.smri.morphometry import Morphometry
-    >>> from adestim.modalities.smri.template import mni_grid
-    >>> tokens, mask = Morphometry(mni_grid(6.0))(load_mni152_template(resolution=4))
-    >>> tokens.shape, bool(mask.all())
-    ((108, 7), True)
-    """
-
-    grid: Grid
+    grid: Grid  # where tissues are measured, in MNI152 space
+    # regions on that grid; None: the built-in ones
     parcellation: Parcellation | None = field(default=None, repr=False)
+    # how a volume is brought to MNI152 space; None: it is there already
     registration: str | None = None
+    # voxel indices to mm, shape (4, 4), of volumes given as arrays
     affine: tuple[tuple[float, ...], ...] | None = None
 
     def __call__(self, source: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -106,43 +86,7 @@ def region_features(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure every region of a volume.
 
-    Parameters
-    ----------
-    volume : GridVolume
-        T1-weighted volume on the template's grid.
-    template : Template
-        Template.
-    parcellation : Parcellation
-        Regions on that grid.
-
-    Returns
-    -------
-    tokens : ndarray of shape (n_regions, n_features), dtype float32
-        ``volume``: mL of tissue, grey and white, or of CSF in the ventricles and other
-        regions of CSF. ``relative_volume``: the same, per mille of the subject's grey and white
-        matter. ``grey_fraction``, ``white_fraction``: share of the region.
-        ``asymmetry``: difference of volume from the same region on the other side, over their
-        mean (0 without counterpart). ``intensity_mean``, ``intensity_spread``: mean and
-        standard deviation on the scale where pure CSF is 0 and pure white matter is 1.
-    mask : ndarray of shape (n_regions,), dtype bool
-        False where less than half of a region is in the image; its features are 0.
-
-    Notes
-    -----
-    Loss is measured on grey and white matter together: where CSF takes the place of tissue, a
-    voxel that also holds white matter looks greyer, so that grey matter alone hides the loss.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.morphometry import FEATURE_NAMES, region_features
-    >>> from adestim.modalities.smri.parcellation import builtin_parcellation
-    >>> from adestim.modalities.smri.template import load_template, mni_grid
-    >>> from adestim.modalities.smri.volume import GridVolume
-    >>> template = load_template(mni_grid(6.0))
-    >>> volume = GridVolume(template.t1w, template.brain.astype("float32"))
-    >>> tokens, mask = region_features(volume, template, builtin_parcellation(template.grid))
-    >>> bool((tokens[:, FEATURE_NAMES.index("volume")] > 0).all())
-    True
+    -> tokens (n_regions, n_features), mask (n_regions,).
     """
     seen = template.brain & volume.seen
     normalised = normalise_intensity(volume.values, seen)
@@ -198,17 +142,9 @@ def features_of(
 
 @dataclass(frozen=True, eq=False)
 class RegionSums:
-    """Add up the voxels of every region.
+    """Add up the voxels of every region."""
 
-    Parameters
-    ----------
-    labels : ndarray of shape (n_voxels,)
-        0 none, k the k-th region.
-    n_regions : int
-        Number of regions.
-    """
-
-    labels: np.ndarray
+    labels: np.ndarray  # (n_voxels,); 0 none, k the k-th region
     n_regions: int
 
     def __call__(self, values: np.ndarray | None = None) -> np.ndarray:

@@ -22,8 +22,6 @@ from adestim.modalities.smri.seeds import seitzman_seeds
 from adestim.modalities.smri.template import Template, load_template
 from adestim.modalities.smri.volume import Grid
 
-__all__ = ["Parcellation", "builtin_parcellation", "label_parcellation"]
-
 MIN_GREY = 0.25
 MIN_CSF = 0.5
 MIN_WHITE = 0.5
@@ -43,28 +41,16 @@ N_GRIDS_REMEMBERED = 4
 
 @dataclass(frozen=True, eq=False)
 class Parcellation:
-    """Regions on a grid. Shared and read-only.
-
-    Parameters
-    ----------
-    names : tuple of str
-        One a region.
-    labels : ndarray of shape (n_x, n_y, n_z), dtype int16
-        0 is outside, k the k-th region.
-    pairs : ndarray of shape (n_regions,), dtype int
-        Place of the region of the same name on the other side; a region's own place where
-        there is none.
-    is_fluid : ndarray of shape (n_regions,), dtype bool
-        True for the regions whose volume is that of their CSF, not of their tissue.
-    digest : str
-        Digest of names and labels, by which two parcellations are compared.
-    """
+    """Regions on a grid. Shared and read-only."""
 
     names: tuple[str, ...]
-    labels: np.ndarray
+    labels: np.ndarray  # (n_x, n_y, n_z); 0 is outside, k the k-th region
+    # (n_regions,); place of the region of the same name on the other side; a region's own place
+    # where there is none
     pairs: np.ndarray
+    # (n_regions,); true for the regions whose volume is that of their CSF, not of their tissue
     is_fluid: np.ndarray
-    digest: str
+    digest: str  # digest of names and labels, by which two parcellations are compared
 
     @property
     def n_regions(self) -> int:
@@ -110,27 +96,8 @@ def builtin_parcellation(grid: Grid) -> Parcellation:
     these come the lateral ventricles with the 3 mm around them, the other CSF, and the white
     matter before and behind the anterior commissure's plane.
 
-    Parameters
-    ----------
-    grid : Grid
-        Target, in MNI152 space.
-
-    Returns
-    -------
-    Parcellation
-
-    References
-    ----------
     Seitzman et al. (2020). A set of functionally-defined brain regions with improved
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.parcellation import builtin_parcellation
-    >>> from adestim.modalities.smri.template import mni_grid
-    >>> parcellation = builtin_parcellation(mni_grid(6.0))
-    >>> parcellation.names[:3]
-    ('hippocampus_L', 'hippocampus_R', 'amygdala_L')
     """
     template = load_template(grid)
     structures, structure = grey_structures(template)
@@ -208,48 +175,7 @@ def compacted(
 def label_parcellation(
     source: Any, grid: Grid, labels: Sequence[str] | str | os.PathLike | None = None
 ) -> Parcellation:
-    """Bring a label image to a grid, each voxel to the nearest label, inside the brain.
-
-    Parameters
-    ----------
-    source : str, path-like or nibabel image
-        3-D image of whole numbers in MNI152 space: 0 is background, every other value one region.
-    grid : Grid
-        Target, in MNI152 space.
-    labels : sequence of str, str, path-like or None, default=None
-        Names of the regions, in ascending order of value; or path of a BIDS table (``_dseg.tsv``)
-        with columns ``index`` and ``name``. None: ``label<value>``.
-
-    Returns
-    -------
-    Parcellation
-        Regions too small for the grid are left out, with a warning. Two regions whose
-        names differ by their side alone (``_L``/``_R``, ``Left``/``Right``, ``lh``/``rh``) are a
-        pair.
-
-    Raises
-    ------
-    VolumeError
-        When the image cannot be read, holds values that are no labels, or less than half of its
-        regions' volume lies in the template's brain.
-    InputError
-        When the names do not fit the image's values, or are not unique.
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.parcellation import label_parcellation
-    >>> from adestim.modalities.smri.template import mni_grid
-    >>> atlas = np.zeros((4, 4, 4), dtype=np.uint8)
-    >>> atlas[0], atlas[3] = 3, 7
-    >>> affine = np.diag([10.0, 10.0, 10.0, 1.0])
-    >>> affine[:3, 3] = -15
-    >>> image = nibabel.Nifti1Image(atlas, affine)
-    >>> parcellation = label_parcellation(image, mni_grid(5.0), labels=["core_L", "core_R"])
-    >>> parcellation.names, parcellation.pairs
-    (('core_L', 'core_R'), array([1, 0]))
-    """
+    """Bring a label image to a grid, each voxel to the nearest label, inside the brain."""
     image = open_nifti(source, n_dim=3, error=VolumeError)
     values = label_values(image)
     found, codes = np.unique(values, return_inverse=True)

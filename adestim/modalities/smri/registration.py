@@ -12,8 +12,6 @@ from adestim.modalities._nifti import image_values
 from adestim.modalities.smri.template import load_template, mni_grid
 from adestim.modalities.smri.volume import block_affine, block_mean, block_steps
 
-__all__ = ["register_affine"]
-
 REGISTRATION_RESOLUTION = 4.0
 STAGES = ("center_of_mass", "translation", "rigid", "affine")
 LEVEL_ITERATIONS = (200, 100, 50)
@@ -27,26 +25,6 @@ def register_affine(image: Any) -> Any:
 
     Mutual information with the skull-stripped template, inside the template's brain, at 4 mm.
 
-    Parameters
-    ----------
-    image : nibabel image of 3 dimensions
-        T1-weighted volume, with skull or without.
-
-    Returns
-    -------
-    nibabel.Nifti1Image
-        The same voxels with another affine. Their size in mm is the template's, so that volumes
-        measured on it are corrected for the size of the head.
-
-    Raises
-    ------
-    MissingDependencyError
-        When DIPY is not installed.
-    VolumeError
-        When the registration finds no invertible transformation.
-
-    References
-    ----------
     Garyfallidis et al. (2014). Dipy, a library for the analysis of diffusion MRI data.
     Frontiers in Neuroinformatics 8, 8.
     """

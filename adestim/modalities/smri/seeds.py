@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
 
-__all__ = ["Seeds", "seitzman_seeds"]
-
 SEEDS_PER_REGION = 7
 HIPPOCAMPAL_SPACING = 4.0
 
@@ -29,27 +27,13 @@ PALLIDUM_X = 22.0
 
 @dataclass(frozen=True, eq=False)
 class Seeds:
-    """Seeds on the right hemisphere, those of the left folded onto it.
-
-    Parameters
-    ----------
-    names : tuple of str
-        Structures.
-    centres : ndarray of shape (n_seeds, 3)
-        Coordinates in MNI152 space, in mm; x is never negative.
-    structure : ndarray of shape (n_seeds,), dtype int
-        Place of each seed's structure in ``names``.
-    reach : ndarray of shape (n_seeds,)
-        How far the structure extends from the seed at most, in mm.
-    subcortical : ndarray of shape (n_seeds,), dtype bool
-        True for the nuclei, the hippocampus and the amygdala.
-    """
+    """Seeds on the right hemisphere, those of the left folded onto it."""
 
     names: tuple[str, ...]
-    centres: np.ndarray
-    structure: np.ndarray
-    reach: np.ndarray
-    subcortical: np.ndarray
+    centres: np.ndarray  # (n_seeds, 3); coordinates in MNI152 space, in mm; x is never negative
+    structure: np.ndarray  # (n_seeds,); place of each seed's structure in ``names``
+    reach: np.ndarray  # (n_seeds,); how far the structure extends from the seed at most, in mm
+    subcortical: np.ndarray  # (n_seeds,); true for the nuclei, the hippocampus and the amygdala
 
 
 def seitzman_seeds() -> Seeds:
@@ -59,20 +43,8 @@ def seitzman_seeds() -> Seeds:
     their functional network, cerebellar ones over all networks, some seven a cluster,
     numbered from front to back.
 
-    Returns
-    -------
-    Seeds
-
-    References
-    ----------
     Seitzman et al. (2020). A set of functionally-defined brain regions with improved
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.seeds import seitzman_seeds
-    >>> seitzman_seeds().names[:4]
-    ('hippocampus', 'amygdala', 'caudate', 'accumbens')
     """
     table = folded_coordinates()
     table["structure"] = [structure_of(row) for row in table.itertuples()]

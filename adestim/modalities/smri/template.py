@@ -11,8 +11,6 @@ from scipy.ndimage import gaussian_filter
 from adestim.exceptions import VolumeError
 from adestim.modalities.smri.volume import Grid, GridVolume, resample_to_grid
 
-__all__ = ["TISSUES", "Template", "load_template", "mni_grid", "require_mni", "template_likeness"]
-
 TISSUES = ("csf", "grey", "white")
 
 # Extent of the bundled brain mask in mm, and the corner of nilearn's own templates.
@@ -32,23 +30,13 @@ HOW_TO_REGISTER = (
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """The MNI152 template and its tissue maps on a grid. Shared and read-only.
+    """The MNI152 template and its tissue maps on a grid. Shared and read-only."""
 
-    Parameters
-    ----------
-    grid : Grid
-        Where the voxels are.
-    t1w : ndarray of shape (n_x, n_y, n_z), dtype float32
-        Skull-stripped T1-weighted intensities, from 0 to 1.
-    brain : ndarray of shape (n_x, n_y, n_z), dtype bool
-        Brain, ventricles and sulci included.
-    tissues : ndarray of shape (3, n_x, n_y, n_z), dtype float32
-        Share of each of ``TISSUES`` in a voxel; they add up to 1 in the brain, to 0 outside.
-    """
-
-    grid: Grid
-    t1w: np.ndarray
-    brain: np.ndarray
+    grid: Grid  # where the voxels are
+    t1w: np.ndarray  # (n_x, n_y, n_z); skull-stripped T1-weighted intensities, from 0 to 1
+    brain: np.ndarray  # (n_x, n_y, n_z); brain, ventricles and sulci included
+    # (3, n_x, n_y, n_z); share of each of ``TISSUES`` in a voxel; they add up to 1 in the brain, to
+    # 0 outside
     tissues: np.ndarray
 
 
@@ -57,21 +45,6 @@ def mni_grid(resolution: float) -> Grid:
 
     No voxel's centre lies on the midline, so that every voxel is left or right. Along y and z
     the grid is that of nilearn's ``load_mni152_template`` at the same resolution.
-
-    Parameters
-    ----------
-    resolution : float
-        Edge of a voxel, in mm.
-
-    Returns
-    -------
-    Grid
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.template import mni_grid
-    >>> mni_grid(4.0)
-    Grid(shape=(38, 47, 40), origin=(-74.0, -110.0, -72.0), resolution=4.0)
     """
     half = int(np.ceil(BRAIN_HIGH[0] / resolution))
     y, n_y = lattice_over(1, resolution)
@@ -90,25 +63,8 @@ def lattice_over(axis: int, resolution: float) -> tuple[float, int]:
 def load_template(grid: Grid) -> Template:
     """Bring nilearn's bundled template and tissue maps to a grid; nothing is downloaded.
 
-    Parameters
-    ----------
-    grid : Grid
-        Target.
-
-    Returns
-    -------
-    Template
-
-    References
-    ----------
     Fonov et al. (2011). Unbiased average age-appropriate atlases for pediatric studies.
     NeuroImage 54(1), 313-327.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.template import load_template, mni_grid
-    >>> load_template(mni_grid(8.0)).tissues.shape
-    (3, 20, 24, 21)
     """
     from nilearn.datasets import (
         load_mni152_brain_mask,
@@ -141,29 +97,7 @@ def on_grid(image, grid: Grid) -> np.ndarray:
 
 
 def template_likeness(volume: GridVolume, template: Template) -> float:
-    """Correlate a volume with the template inside the brain, both smoothed by 6 mm.
-
-    Parameters
-    ----------
-    volume : GridVolume
-        Volume on the template's grid.
-    template : Template
-        Template.
-
-    Returns
-    -------
-    float
-        Pearson correlation; 0 where the volume is constant.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.template import load_template, mni_grid, template_likeness
-    >>> from adestim.modalities.smri.volume import GridVolume
-    >>> template = load_template(mni_grid(8.0))
-    >>> itself = GridVolume(template.t1w, template.brain.astype("float32"))
-    >>> round(template_likeness(itself, template), 2)
-    1.0
-    """
+    """Correlate a volume with the template inside the brain, both smoothed by 6 mm."""
     sigma = LIKENESS_FWHM / FWHM_PER_SIGMA / template.grid.resolution
     pair = [
         gaussian_filter(values, sigma)[template.brain] for values in (volume.values, template.t1w)
@@ -174,23 +108,7 @@ def template_likeness(volume: GridVolume, template: Template) -> float:
 
 
 def require_mni(volume: GridVolume, template: Template, remedy: str = HOW_TO_REGISTER) -> None:
-    """Refuse a volume that does not lie where the template does.
-
-    Parameters
-    ----------
-    volume : GridVolume
-        Volume on the template's grid.
-    template : Template
-        Template.
-    remedy : str, default="Register it first ..."
-        What the error tells the user to do.
-
-    Raises
-    ------
-    VolumeError
-        When less than 60 % of the template's brain is in the volume's field of view, or its
-        correlation with the template (:func:`template_likeness`) is below 0.4.
-    """
+    """Refuse a volume that does not lie where the template does."""
     rule = "A T1w volume must be in MNI152 space"
     coverage = float(volume.support[template.brain].mean())
     if coverage < MIN_COVERAGE:

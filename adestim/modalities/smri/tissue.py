@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["TissueSegmentation", "segment_tissues"]
-
 # Rows: classes of the mixture. Columns: cerebrospinal fluid, grey matter, white matter. Pure
 # tissues, and voxels on the border of two: at a resolution of mm these are most of the cortex.
 MIXING = np.array(
@@ -25,21 +23,13 @@ BIAS_LIMITS = (0.5, 2.0)
 
 @dataclass(frozen=True, eq=False)
 class TissueSegmentation:
-    """What a volume's voxels are made of.
+    """What a volume's voxels are made of."""
 
-    Parameters
-    ----------
-    fractions : ndarray of shape (3, n_voxels), dtype float32
-        Share of cerebrospinal fluid, grey matter and white matter; they add up to 1.
-    corrected : ndarray of shape (n_voxels,), dtype float32
-        Intensities without the smooth inhomogeneity of the receiving coil.
-    means : ndarray of shape (3,)
-        Mean corrected intensity of each pure tissue.
-    """
-
+    # (3, n_voxels); share of cerebrospinal fluid, grey matter and white matter; they add up to 1
     fractions: np.ndarray
+    # (n_voxels,); intensities without the smooth inhomogeneity of the receiving coil
     corrected: np.ndarray
-    means: np.ndarray
+    means: np.ndarray  # (3,); mean corrected intensity of each pure tissue
 
     def relative_intensity(self) -> np.ndarray:
         """Return intensities on the scale where pure CSF is 0 and pure white matter is 1."""
@@ -57,37 +47,11 @@ def segment_tissues(
     may be, one weight a class how much of it this brain has. A smooth multiplicative field, a
     quadratic in space, is estimated at the same time.
 
-    Parameters
-    ----------
-    intensities : ndarray of shape (n_voxels,)
-        Normalised intensities of the brain's voxels.
-    priors : ndarray of shape (3, n_voxels)
-        Share of each tissue that the template has there.
-    positions : ndarray of shape (n_voxels, 3)
-        Centres of the voxels, in mm.
+    intensities (n_voxels,), priors (3, n_voxels), positions (n_voxels, 3).
 
-    Returns
-    -------
-    TissueSegmentation
-
-    References
-    ----------
     Ashburner and Friston (2005). Unified segmentation. NeuroImage 26(3), 839-851.
     Van Leemput et al. (1999). Automated model-based bias field correction of MR images of the
     brain. IEEE Transactions on Medical Imaging 18(10), 885-896.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.tissue import segment_tissues
-    >>> rng = np.random.default_rng(0)
-    >>> tissue = np.repeat([0, 1, 2], 500)
-    >>> intensities = np.array([0.2, 0.6, 0.9])[tissue] + rng.normal(0, 0.03, 1500)
-    >>> priors = np.full((3, 1500), 0.2)
-    >>> priors[tissue, np.arange(1500)] = 0.6
-    >>> segmentation = segment_tissues(intensities, priors, rng.normal(0, 50, (1500, 3)))
-    >>> segmentation.means.round(1)
-    array([0.2, 0.6, 0.9])
     """
     atlas = class_priors(priors)
     basis = quadratic_basis(positions)

@@ -13,16 +13,6 @@ from scipy.ndimage import affine_transform
 from adestim.exceptions import VolumeError
 from adestim.modalities._nifti import image_values, is_path, open_nifti, require_invertible_affine
 
-__all__ = [
-    "Grid",
-    "GridVolume",
-    "block_mean",
-    "normalise_intensity",
-    "read_volume",
-    "resample_to_grid",
-    "volume_support",
-]
-
 MAX_VOLUME_BYTES = 4 * 2**30
 MIN_SUPPORT = 0.5
 BRIGHTEST_PERCENTILE = 99.0
@@ -31,27 +21,11 @@ DARKEST_PERCENTILE = 1.0
 
 @dataclass(frozen=True)
 class Grid:
-    """A regular grid of cubic voxels whose axes run to the right, the front and the top (RAS).
+    """A regular grid of cubic voxels whose axes run to the right, the front and the top (RAS)."""
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Number of voxels along x, y and z.
-    origin : tuple of float
-        Centre of the first voxel, in mm.
-    resolution : float
-        Edge of a voxel, in mm.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.volume import Grid
-    >>> Grid((37, 46, 39), (-72.0, -106.0, -72.0), 4.0).voxel_ml
-    0.064
-    """
-
-    shape: tuple[int, int, int]
-    origin: tuple[float, float, float]
-    resolution: float
+    shape: tuple[int, int, int]  # number of voxels along x, y and z
+    origin: tuple[float, float, float]  # centre of the first voxel, in mm
+    resolution: float  # edge of a voxel, in mm
 
     @property
     def affine(self) -> np.ndarray:
@@ -73,18 +47,11 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class GridVolume:
-    """A volume on a grid.
+    """A volume on a grid."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z), dtype float32
-        Intensities; 0 where there is no support.
-    support : ndarray of shape (n_x, n_y, n_z), dtype float32
-        Share of each voxel that the image really shows: 0 outside its field of view and in the
-        background of a skull-stripped image.
-    """
-
-    values: np.ndarray
+    values: np.ndarray  # (n_x, n_y, n_z); intensities; 0 where there is no support
+    # (n_x, n_y, n_z); share of each voxel that the image really shows: 0 outside its field of view
+    # and in the background of a skull-stripped image
     support: np.ndarray
 
     @property
@@ -96,32 +63,7 @@ class GridVolume:
 def read_volume(source: Any, *, affine: ArrayLike | None = None) -> Any:
     """Read one volume and refuse a bad one.
 
-    Parameters
-    ----------
-    source : str, path-like, nibabel image or ndarray of shape (n_x, n_y, n_z)
-        A T1-weighted volume. Trailing axes of length one are dropped.
-    affine : array-like of shape (4, 4), default=None
-        Voxel indices to mm, for an array; images have their own.
-
-    Returns
-    -------
-    nibabel.Nifti1Image
-        Values as float32, all finite and not all equal. Axes in RAS order.
-
-    Raises
-    ------
-    VolumeError
-        When the file is missing, empty, corrupt, or claims more than 4 GiB; when the volume has
-        not three dimensions, holds NaN or infinite voxels, or is constant; when its
-        affine cannot be inverted; or when an array comes without an affine.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.volume import read_volume
-    >>> array = np.arange(24.0).reshape(2, 3, 4)
-    >>> read_volume(array, affine=np.diag([-2.0, 2.0, 2.0, 1.0])).affine.diagonal()
-    array([2., 2., 2., 1.])
+    source (n_x, n_y, n_z), affine (4, 4).
     """
     import nibabel
 
@@ -176,27 +118,6 @@ def resample_to_grid(image: Any, grid: Grid) -> GridVolume:
     Voxels finer than the grid are averaged before they are interpolated linearly, so that
     nothing is lost to aliasing. What lies next to the background is not darkened by it: values
     and support are interpolated alike, and divided.
-
-    Parameters
-    ----------
-    image : nibabel image of 3 dimensions
-        Volume, as :func:`read_volume` returns it.
-    grid : Grid
-        Target.
-
-    Returns
-    -------
-    GridVolume
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.volume import Grid, resample_to_grid
-    >>> values = np.arange(512, dtype=np.float32).reshape(8, 8, 8)
-    >>> image = nibabel.Nifti1Image(values, np.eye(4))
-    >>> resample_to_grid(image, Grid((2, 2, 2), (1.5, 1.5, 1.5), 4.0)).values[0, 0]
-    array([109.5, 113.5], dtype=float32)
     """
     values = image_values(image, VolumeError)
     support = volume_support(values)
@@ -233,23 +154,7 @@ def volume_support(values: np.ndarray) -> np.ndarray:
     The background is the value that at least half of the image's outer faces share, which a
     skull-stripped or zero-padded image has and a full head with noisy air has not.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z)
-        Volume.
-
-    Returns
-    -------
-    ndarray of shape (n_x, n_y, n_z), dtype bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.volume import volume_support
-    >>> brain = np.zeros((5, 5, 5))
-    >>> brain[2, 2, 2] = 7.0
-    >>> int(volume_support(brain).sum())
-    1
+    values (n_x, n_y, n_z) -> (n_x, n_y, n_z).
     """
     faces = np.concatenate([values.take([0, -1], axis=axis).ravel() for axis in range(3)])
     found, count = np.unique(faces, return_counts=True)
@@ -268,23 +173,7 @@ def block_steps(affine: np.ndarray, resolution: float) -> tuple[int, ...]:
 def block_mean(values: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
     """Average blocks of voxels; an incomplete last block is averaged over what it has.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z)
-        Volume.
-    steps : tuple of int
-        Voxels of a block along each axis.
-
-    Returns
-    -------
-    ndarray of 3 dimensions, dtype float32
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.volume import block_mean
-    >>> block_mean(np.arange(5.0).reshape(5, 1, 1), (2, 1, 1)).ravel()
-    array([0.5, 2.5, 4. ], dtype=float32)
+    values (n_x, n_y, n_z).
     """
     for axis, step in enumerate(steps):
         if step > 1:
@@ -313,31 +202,7 @@ def block_affine(affine: np.ndarray, steps: tuple[int, ...]) -> np.ndarray:
 def normalise_intensity(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Put intensities on a common scale, whatever the scanner's.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z)
-        Volume on a grid.
-    inside : ndarray of shape (n_x, n_y, n_z), dtype bool
-        Voxels of the brain.
-
-    Returns
-    -------
-    ndarray of shape (n_x, n_y, n_z), dtype float32
-        The 99th percentile inside is 1. Zero stays zero, unless there are negative
-        values: then the 1st percentile is 0. Cut at 0 and 1.5.
-
-    Raises
-    ------
-    VolumeError
-        When the voxels inside do not differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.volume import normalise_intensity
-    >>> values = np.linspace(0, 500, 101).reshape(101, 1, 1)
-    >>> normalise_intensity(values, values >= 0).ravel()[[0, 99, 100]].round(2)
-    array([0.  , 1.  , 1.01], dtype=float32)
+    values (n_x, n_y, n_z), inside (n_x, n_y, n_z) -> (n_x, n_y, n_z).
     """
     low, high = np.percentile(values[inside], [DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE])
     if not high > low:

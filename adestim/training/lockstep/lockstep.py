@@ -18,32 +18,18 @@ from adestim.training.lockstep.shared_body import SharedBody
 from adestim.training.net import FusionNet, StopTraining
 from adestim.training.nets import AnchoredFusion
 
-__all__ = ["Lane", "kinship", "train_lanes", "train_together"]
-
 Batch = tuple[dict, Tensor]
 Drawn = list[tuple["Lane", Batch]]
 
 
 @dataclass(eq=False)
 class Lane:
-    """One net in training beside others.
+    """One net in training beside others."""
 
-    Parameters
-    ----------
-    net : FusionNet
-        The net, as :func:`adestim.training.fitting.prepare_net` returns it.
-    train : FusionData
-        Its training subjects.
-    stream : RandomStream
-        Its random numbers.
-    place : int, default=0
-        Its place among the nets of the shared body.
-    """
-
-    net: FusionNet
+    net: FusionNet  # the net, as ``prepare_net`` returns it
     train: FusionData
     stream: RandomStream
-    place: int = 0
+    place: int = 0  # its place among the nets of the shared body
 
     @property
     def module(self) -> AnchoredFusion:
@@ -66,15 +52,6 @@ def kinship(lane: Lane) -> Hashable:
 
     Learning rates, weight decay, dropout, patience, sizes of batches and numbers of epochs are
     each net's own.
-
-    Parameters
-    ----------
-    lane : Lane
-        A net.
-
-    Returns
-    -------
-    hashable or None
     """
     module = lane.net.module
     if not isinstance(module.backbone, AdaptedBackbone):
@@ -85,13 +62,7 @@ def kinship(lane: Lane) -> Hashable:
 
 
 def train_lanes(lanes: Sequence[Lane]) -> None:
-    """Train nets, those of one frozen body together, and others one by one.
-
-    Parameters
-    ----------
-    lanes : sequence of Lane
-        The nets.
-    """
+    """Train nets, those of one frozen body together, and others one by one."""
     kin: dict[Hashable, list[Lane]] = {}
     for lane in lanes:
         kin.setdefault(kinship(lane) or id(lane), []).append(lane)
@@ -104,20 +75,7 @@ def train_lanes(lanes: Sequence[Lane]) -> None:
 
 
 def train_together(lanes: Sequence[Lane]) -> None:
-    """Train nets of one frozen body, all in step; each is left as if trained alone.
-
-    Parameters
-    ----------
-    lanes : sequence of Lane
-        Nets of equal :func:`kinship`.
-
-    Raises
-    ------
-    InputError
-        When the body does not treat the subjects of a batch one by one.
-    DeviceMemoryError
-        When the device's memory does not suffice.
-    """
+    """Train nets of one frozen body, all in step; each is left as if trained alone."""
     net = lanes[0].net
     with memory_of(
         net.device,

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-__all__ = ["RandomStream"]
-
 State = tuple[Tensor, Tensor | None]
 
 
@@ -18,24 +16,6 @@ class RandomStream:
 
     Dropout layers draw from torch's global generators; several trainings that take turns each get
     the numbers that they would get alone.
-
-    Parameters
-    ----------
-    device : torch.device
-        The device whose generator belongs to the stream, beside that of the CPU.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from adestim.training.lockstep.random_streams import RandomStream
-    >>> stream = RandomStream(torch.device("cpu"))
-    >>> with stream.taken_up():
-    ...     first = torch.rand(1)
-    >>> _ = torch.rand(5)
-    >>> with stream.taken_up():
-    ...     second = torch.rand(1)
-    >>> bool(first == second)
-    False
     """
 
     def __init__(self, device: torch.device):
@@ -44,13 +24,7 @@ class RandomStream:
 
     @contextmanager
     def taken_up(self, state: State | None = None) -> Iterator[None]:
-        """Draw from the stream inside the block; leave the global generators as found.
-
-        Parameters
-        ----------
-        state : tuple, default=None
-            A state of the past to repeat, after which the stream is where it was.
-        """
+        """Draw from the stream inside the block; leave the global generators as found."""
         outside = read_state(self.device)
         write_state(self.device, self.state if state is None else state)
         try:

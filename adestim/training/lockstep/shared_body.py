@@ -16,20 +16,12 @@ from adestim.exceptions import InputError
 from adestim.training.lockstep.random_streams import RandomStream
 from adestim.training.nets import AnchoredFusion
 
-__all__ = ["JointLinear", "SharedBody", "Shares"]
-
 # Reduced precision changes a layer's input by about a hundredth; rows of others, wholly.
 LARGEST_CHANGE = 0.1
 
 
 class Shares:
-    """Which rows of a joint batch are whose.
-
-    Parameters
-    ----------
-    streams : sequence of RandomStream
-        Every member's random numbers, from which the dropout before its adapters is drawn.
-    """
+    """Which rows of a joint batch are whose."""
 
     def __init__(self, streams: Sequence[RandomStream]):
         self.streams = streams
@@ -42,22 +34,7 @@ class Shares:
         self.members, self.sizes, self.drawn = list(members), list(sizes), {}
 
     def rows(self, n_rows: int) -> list[int]:
-        """Return every member's number of rows in a layer's input.
-
-        Parameters
-        ----------
-        n_rows : int
-            Rows of the input: as many as subjects, or as many times that.
-
-        Returns
-        -------
-        list of int
-
-        Raises
-        ------
-        InputError
-            When the rows cannot be shared out by subject.
-        """
+        """Return every member's number of rows in a layer's input."""
         each, rest = divmod(n_rows, sum(self.sizes))
         if rest:
             raise not_by_subject(f"{n_rows} rows in a layer for {sum(self.sizes)} subjects")
@@ -83,15 +60,7 @@ class Shares:
 
 
 class JointLinear(nn.Module):
-    """A frozen linear layer, applied once to all rows, with every member's low-rank update.
-
-    Parameters
-    ----------
-    layers : sequence of torch.nn.Module
-        The members' adapted layers; their frozen weights are the same.
-    shares : Shares
-        Which rows are whose.
-    """
+    """A frozen linear layer, applied once to all rows, with every member's low-rank update."""
 
     def __init__(self, layers: Sequence[nn.Module], shares: Shares):
         super().__init__()
@@ -136,20 +105,7 @@ def low_rank(
 
 
 class SharedBody:
-    """The frozen body of several fusions of one anchor.
-
-    Parameters
-    ----------
-    modules : sequence of AnchoredFusion
-        The members. Their backbones are one frozen model, adapted alike.
-    streams : sequence of RandomStream
-        Their random numbers.
-
-    Raises
-    ------
-    InputError
-        When the model does not treat the subjects of a batch one by one, in order.
-    """
+    """The frozen body of several fusions of one anchor."""
 
     def __init__(self, modules: Sequence[AnchoredFusion], streams: Sequence[RandomStream]):
         self.modules = modules
@@ -162,16 +118,7 @@ class SharedBody:
     def pooled(self, members: Sequence[int], batches: Sequence[Mapping]) -> list[Tensor]:
         """Return every member's pooled vectors.
 
-        Parameters
-        ----------
-        members : sequence of int
-            Places of those members that have a batch.
-        batches : sequence of mapping
-            Their batches, as an :class:`~adestim.training.nets.AnchoredFusion` reads them.
-
-        Returns
-        -------
-        list of Tensor of shape (B, width_out)
+        -> (B, width_out).
         """
         joined = []
         for member, batch, tokens in zip(
@@ -196,20 +143,7 @@ class SharedBody:
         ]
 
     def require_rows_by_subject(self, n_aux: int, device: torch.device) -> None:
-        """Refuse a model that does not treat the subjects of a batch one by one, in order.
-
-        Parameters
-        ----------
-        n_aux : int
-            Number of auxiliary tokens.
-        device : torch.device
-            Where the model is.
-
-        Raises
-        ------
-        InputError
-            When what a layer reads of a subject depends on the others, or stands in other rows.
-        """
+        """Refuse a model that does not treat the subjects of a batch one by one, in order."""
         shape = (3, self.body.n_stand_in + n_aux, self.body.width)
         tokens = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
         together = self._seen(tokens, [0, 1], [1, 2])

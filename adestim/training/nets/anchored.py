@@ -17,8 +17,6 @@ from adestim.training.nets.output_reader import OutputReader, resized
 from adestim.training.nets.own_tokens import InputReader, SummaryReader, score_log_mask
 from adestim.training.nets.qformer import ModalityAwareQFormer
 
-__all__ = ["AnchoredFusion", "ModalityShape"]
-
 FIXED_GATES = {"open": 0.0, "closed": CLOSED}
 
 
@@ -225,23 +223,7 @@ class AnchoredFusion(nn.Module):
 
 
 def starting_gate(backbone: Backbone, n_own: int, n_queries: int, at_output: bool) -> float:
-    """Return where learned log-gates start.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        The anchor's model.
-    n_own : int
-        Number of its token places, 0 where these have no meaning of their own.
-    n_queries : int
-        Number of tokens under one gate.
-    at_output : bool
-        Whether auxiliary tokens are read behind the last block, where nothing is to be protected.
-
-    Returns
-    -------
-    float
-    """
+    """Return where learned log-gates start."""
     if at_output or not n_queries:
         return 0.0
     if not backbone.needs_summary:

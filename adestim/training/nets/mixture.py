@@ -12,8 +12,6 @@ from adestim.training.nets.anchored import ModalityShape
 from adestim.training.nets.rival_base import ReadTokens, RivalFusion
 from adestim.training.nets.rivals import presence
 
-__all__ = ["ExpertBank", "MixtureFusion"]
-
 # At this bias the expert of a pattern is among the chosen ones until the router has learned.
 ROUTER_BIAS = 2.0
 
@@ -106,17 +104,7 @@ class MixtureFusion(RivalFusion):
 
 
 class ExpertBank(nn.Module):
-    """Several networks of one hidden layer, computed at once.
-
-    Parameters
-    ----------
-    n_experts : int
-        Number of networks.
-    n_features : int
-        Width of what they read.
-    width : int
-        Width of their hidden layer and of their output.
-    """
+    """Several networks of one hidden layer, computed at once."""
 
     def __init__(self, n_experts: int, n_features: int, width: int):
         super().__init__()

@@ -8,23 +8,12 @@ from torch.nn import functional as F
 
 from adestim.backbone.attention import Attention
 
-__all__ = ["OutputReader", "resized"]
-
 
 class OutputReader(nn.Module):
     """Let the anchor's pooled vector read the auxiliary tokens by one cross-attention.
 
     The vector reads itself too, so that a gate weighs the auxiliary tokens against something, and
     who has no auxiliary modality reads nothing that is absent.
-
-    Parameters
-    ----------
-    width : int
-        Width of the pooled vector.
-    reader_width : int
-        Width of the auxiliary tokens, and of the attention.
-    n_heads : int
-        Number of attention heads.
     """
 
     def __init__(self, width: int, reader_width: int, n_heads: int):
@@ -38,14 +27,7 @@ class OutputReader(nn.Module):
     def forward(self, pooled: Tensor, tokens: Tensor, log_mask: Tensor) -> Tensor:
         """Return the vectors (B, width), what they have read added.
 
-        Parameters
-        ----------
-        pooled : Tensor of shape (B, width)
-            Pooled vectors.
-        tokens : Tensor of shape (B, A, reader_width)
-            Auxiliary tokens.
-        log_mask : Tensor of shape (B, A)
-            Added to their attention logits.
+        pooled (B, width), tokens (B, A, reader_width), log_mask (B, A).
         """
         reader = self.norm_pooled(self.narrow(pooled))[:, None]
         keys = torch.cat([reader, self.norm_tokens(tokens).to(reader.dtype)], dim=1)
@@ -54,15 +36,5 @@ class OutputReader(nn.Module):
 
 
 def resized(width: int, wanted: int) -> nn.Module:
-    """Return a linear map from one width to another, or nothing to do where they are equal.
-
-    Parameters
-    ----------
-    width, wanted : int
-        The widths.
-
-    Returns
-    -------
-    torch.nn.Module
-    """
+    """Return a linear map from one width to another, or nothing to do where they are equal."""
     return nn.Identity() if width == wanted else nn.Linear(width, wanted)

@@ -12,28 +12,14 @@ from torch.nn import functional as F
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.contract import Backbone
 
-__all__ = ["InputReader", "OwnTokens", "SummaryReader", "score_log_mask"]
-
 
 class OwnTokens(NamedTuple):
-    """The anchor's tokens at its input.
+    """The anchor's tokens at its input."""
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (B, T, width)
-        Own tokens.
-    mask : Tensor of shape (B, T), dtype bool
-        True where a token is real or stands in.
-    log_mask : Tensor of shape (B, T)
-        Added to the attention logits of the tokens.
-    rms : Tensor of shape (B, 1, 1) or (1,)
-        Root mean square that auxiliary tokens are scaled to.
-    """
-
-    tokens: Tensor
-    mask: Tensor
-    log_mask: Tensor
-    rms: Tensor
+    tokens: Tensor  # (B, T, width)
+    mask: Tensor  # (B, T); true where a token is real or stands in
+    log_mask: Tensor  # (B, T); added to the attention logits of the tokens
+    rms: Tensor  # (B, 1, 1); root mean square that auxiliary tokens are scaled to
 
 
 class SummaryReader(nn.Module):
@@ -41,13 +27,6 @@ class SummaryReader(nn.Module):
 
     The score token is the summary that the backbone pools. It is never masked: where the anchor
     is missing, a learned stand-in takes its place, and the other tokens are closed.
-
-    Parameters
-    ----------
-    width : int
-        Width of the tokens.
-    n_scores : int
-        Number of phase-1 scores.
     """
 
     def __init__(self, width: int, n_scores: int):
@@ -70,11 +49,6 @@ class InputReader(nn.Module):
 
     Where the anchor is missing, a learned token stands in at every place; all but the last of
     them are closed.
-
-    Parameters
-    ----------
-    width : int
-        Width of the tokens.
     """
 
     def __init__(self, width: int):

@@ -9,19 +9,9 @@ from torch import Tensor, nn
 
 from adestim.backbone.attention import Attention, log_mask_of
 
-__all__ = ["ModalityAwareQFormer"]
-
 
 class QueryReader(nn.Module):
-    """Learned queries that read tokens by cross-attention.
-
-    Parameters
-    ----------
-    n_queries : int
-        Number of queries.
-    width, n_heads : int
-        Width of queries and tokens; number of attention heads.
-    """
+    """Learned queries that read tokens by cross-attention."""
 
     def __init__(self, n_queries: int, width: int, n_heads: int):
         super().__init__()

@@ -12,26 +12,15 @@ from torch import Tensor, nn
 from adestim.training.nets.anchored import ModalityShape, with_scores
 from adestim.training.nets.own_tokens import score_log_mask
 
-__all__ = ["ReadTokens", "RivalFusion", "TokenReader"]
-
 
 class ReadTokens(NamedTuple):
-    """One modality's tokens at the fusion's width, its phase-1 scores last.
+    """One modality's tokens at the fusion's width, its phase-1 scores last."""
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (B, T, width)
-        Tokens.
-    log_mask : Tensor of shape (B, T)
-        Added to the attention logits of the tokens: closed where there is none, and the scores
-        weigh as all others together.
-    present : Tensor of shape (B,), dtype bool
-        Who has the modality.
-    """
-
-    tokens: Tensor
+    tokens: Tensor  # (B, T, width)
+    # (B, T); added to the attention logits of the tokens: closed where there is none, and the
+    # scores weigh as all others together
     log_mask: Tensor
-    present: Tensor
+    present: Tensor  # (B,); who has the modality
 
     @property
     def mean(self) -> Tensor:
@@ -45,13 +34,6 @@ class TokenReader(nn.Module):
 
     One linear map serves all tokens, scaled and shifted by learned vectors of their place where
     places have a meaning, as in :class:`adestim.backbone.reference.ReferenceBackbone`.
-
-    Parameters
-    ----------
-    shape : ModalityShape
-        Sizes of the modality.
-    width : int
-        Width to bring them to.
     """
 
     def __init__(self, shape: ModalityShape, width: int):
@@ -75,17 +57,6 @@ class RivalFusion(nn.Module, ABC):
 
     A subclass fuses the tokens into one vector. The last layer starts at zero, so that
     training starts from the phase-1 prediction.
-
-    Parameters
-    ----------
-    shapes : mapping of str to ModalityShape
-        Sizes of all modalities.
-    width : int
-        Width that all tokens are brought to.
-    n_outputs : int
-        Number of outputs.
-    dropout : float
-        Dropout before the last layer.
     """
 
     def __init__(

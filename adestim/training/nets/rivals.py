@@ -12,8 +12,6 @@ from adestim.backbone.reference import ReadingBlock
 from adestim.training.nets.anchored import ModalityShape
 from adestim.training.nets.rival_base import ReadTokens, RivalFusion
 
-__all__ = ["ConcatFusion", "CrossAttentionFusion", "LinearFusion", "SelfAttentionFusion"]
-
 
 class ConcatFusion(RivalFusion):
     """The modalities' mean tokens side by side, zeros for a missing one, through one hidden layer.

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["flatten", "known_means", "pairwise_covariance", "positive_definite", "shrunk"]
-
 SHRINKAGE = 0.1
 
 
 def flatten(scores: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return scores side by side, 0 where missing, and which of them are known.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_subjects, n_modalities, n_scores)
-        Scores; what is missing is not read.
-    present : ndarray of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-
-    Returns
-    -------
-    flat : ndarray of shape (n_subjects, n_modalities * n_scores)
-    known : ndarray of shape (n_subjects, n_modalities * n_scores), dtype bool
+    scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities) -> flat
+    (n_subjects, n_modalities * n_scores), known (n_subjects, n_modalities * n_scores).
     """
     known = np.repeat(present, scores.shape[2], axis=1)
     return np.where(known, scores.reshape(known.shape), 0), known
@@ -35,18 +24,7 @@ def flatten(scores: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.nda
 def known_means(flat: np.ndarray, known: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return weighted means of the known scores; 0 where nobody of weight has one.
 
-    Parameters
-    ----------
-    flat : ndarray of shape (n_subjects, n_scores)
-        Scores, 0 where missing.
-    known : ndarray of shape (n_subjects, n_scores), dtype bool
-        Which of them are known.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-
-    Returns
-    -------
-    ndarray of shape (n_scores,)
+    flat (n_subjects, n_scores), known (n_subjects, n_scores), weight (n_subjects,) -> (n_scores,).
     """
     total = (known * weight[:, None]).sum(axis=0)
     return (flat * weight[:, None]).sum(axis=0) / np.where(total > 0, total, np.inf)
@@ -57,20 +35,8 @@ def pairwise_covariance(
 ) -> np.ndarray:
     """Return the covariance over jointly known pairs; a prior counts as one subject a score.
 
-    Parameters
-    ----------
-    residual : ndarray of shape (n_subjects, n_scores)
-        Scores less their means, 0 where missing.
-    known : ndarray of shape (n_subjects, n_scores), dtype bool
-        Which of them are known.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    prior : ndarray of shape (n_scores, n_scores), default=None
-        What pairs that few subjects have are drawn towards.
-
-    Returns
-    -------
-    ndarray of shape (n_scores, n_scores)
+    residual (n_subjects, n_scores), known (n_subjects, n_scores), weight (n_subjects,), prior
+    (n_scores, n_scores) -> (n_scores, n_scores).
     """
     pairs = (known * weight[:, None]).T @ known
     products = (residual * weight[:, None]).T @ residual
@@ -82,16 +48,7 @@ def pairwise_covariance(
 def shrunk(covariance: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
     """Shrink correlations towards zero, so that pairwise estimates stay positive definite.
 
-    Parameters
-    ----------
-    covariance : ndarray of shape (n_scores, n_scores)
-        A covariance, or pairwise estimates of one.
-    shrinkage : float, default=0.1
-        Share of what the correlations lose.
-
-    Returns
-    -------
-    ndarray of shape (n_scores, n_scores)
+    covariance (n_scores, n_scores) -> (n_scores, n_scores).
     """
     deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-6))
     correlation = covariance / np.outer(deviation, deviation)
@@ -102,16 +59,7 @@ def shrunk(covariance: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
 def positive_definite(matrix: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
     """Lift small eigenvalues to half the shrinkage, as a share of the diagonal's mean.
 
-    Parameters
-    ----------
-    matrix : ndarray of shape (n, n)
-        A symmetric matrix.
-    shrinkage : float, default=0.1
-        Twice the least eigenvalue.
-
-    Returns
-    -------
-    ndarray of shape (n, n)
+    matrix (n, n) -> (n, n).
     """
     values, vectors = np.linalg.eigh(matrix)
     least = shrinkage / 2 * np.trace(matrix) / len(matrix)

@@ -21,8 +21,6 @@ from adestim.training.phase_one.covariance import (
     shrunk,
 )
 
-__all__ = ["PatternDiscriminant", "choose_discriminant"]
-
 # Shares of the classes' own covariances that are tried; 0 is the linear discriminant.
 OWN_SHARES = (0.0, 0.25, 0.5, 0.75)
 
@@ -31,24 +29,15 @@ OWN_SHARES = (0.0, 0.25, 0.5, 0.75)
 class PatternDiscriminant:
     """Regularised Gaussian discriminant of scores of which any may be missing.
 
-    Parameters
-    ----------
-    means : ndarray of shape (n_classes, n_modalities * n_scores)
-        Class means of the scores.
-    covariances : ndarray of shape (n_classes, n_modalities * n_scores, n_modalities * n_scores)
-        Class covariances, shrunk towards the pooled one.
-    log_prior : ndarray of shape (n_classes,)
-        Log of the class frequencies.
-
-    References
-    ----------
     J. H. Friedman, "Regularized Discriminant Analysis", Journal of the American Statistical
     Association 84, 1989.
     """
 
-    means: np.ndarray
+    means: np.ndarray  # (n_classes, n_modalities * n_scores); class means of the scores
+    # (n_classes, n_modalities * n_scores, n_modalities * n_scores); class covariances, shrunk
+    # towards the pooled one
     covariances: np.ndarray
-    log_prior: np.ndarray
+    log_prior: np.ndarray  # (n_classes,); log of the class frequencies
 
     @classmethod
     def fit(
@@ -62,24 +51,8 @@ class PatternDiscriminant:
     ) -> PatternDiscriminant:
         """Estimate means and covariances from the scores that are present together.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_subjects, n_modalities, n_scores)
-            Scores; what is missing is not read.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-        y : ndarray of shape (n_subjects,)
-            Classes as integers from 0.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects.
-        n_classes : int
-            Number of classes.
-        own_share : float
-            Share of a class's own covariance; the pooled one makes up the rest.
-
-        Returns
-        -------
-        PatternDiscriminant
+        scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities), y
+        (n_subjects,), weight (n_subjects,).
         """
         flat, known = flatten(scores, present)
         by_class = [weight * (y == label) for label in range(n_classes)]
@@ -97,16 +70,8 @@ class PatternDiscriminant:
     def log_odds(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return log-odds of every class against class 0.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_subjects, n_modalities, n_scores)
-            Scores; what is missing is not read.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_classes - 1)
+        scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities) ->
+        (n_subjects, n_classes - 1).
         """
         flat, known = flatten(scores, present)
         log_joint = np.tile(self.log_prior, (len(flat), 1))

@@ -17,15 +17,6 @@ from sklearn.ensemble import RandomForestClassifier
 
 from adestim.encoding.tokens import feature_moments
 
-__all__ = [
-    "ForestHead",
-    "Grower",
-    "TreeOdds",
-    "association",
-    "fit_forest",
-    "grow_on_folds",
-]
-
 N_COLUMNS = 100
 SMALLEST_LEAF = 3
 SHARE_OF_COLUMNS = 0.3
@@ -41,23 +32,12 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 class ForestHead:
     """A random forest on the columns that go most with the class, of whatever modality.
 
-    Parameters
-    ----------
-    columns : tuple of ndarray of int
-        The columns that it reads, one array a modality.
-    model : RandomForestClassifier
-        The fitted forest.
-    n_classes : int
-        Number of classes, of which the forest may have seen fewer.
-
-    References
-    ----------
     L. Breiman, "Random Forests", Machine Learning 45, 2001.
     """
 
-    columns: tuple[np.ndarray, ...]
+    columns: tuple[np.ndarray, ...]  # the columns that it reads, one array a modality
     model: RandomForestClassifier
-    n_classes: int
+    n_classes: int  # number of classes, of which the forest may have seen fewer
 
     @property
     def places(self) -> np.ndarray:
@@ -67,14 +47,7 @@ class ForestHead:
     def select(self, features: Sequence[np.ndarray]) -> np.ndarray:
         """Return the columns that are read.
 
-        Parameters
-        ----------
-        features : sequence of ndarray of shape (n_subjects, n_features)
-            Pooled features, one array a modality, NaN where unknown.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_columns), dtype float32
+        features (n_subjects, n_features) -> (n_subjects, n_columns).
         """
         chosen = [block[:, own] for block, own in zip(features, self.columns, strict=True)]
         return np.hstack(chosen).astype(np.float32)
@@ -82,16 +55,8 @@ class ForestHead:
     def log_odds(self, features: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return log-odds of every class against class 0.
 
-        Parameters
-        ----------
-        features : ndarray of shape (n_subjects, n_columns)
-            As :meth:`select` returns them.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities are shown of a subject; the others' columns are not read.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_classes - 1)
+        features (n_subjects, n_columns), present (n_subjects, n_modalities) -> (n_subjects,
+        n_classes - 1).
         """
         shown = np.where(present[:, self.places], features, np.float32(np.nan))
         counts = np.full((len(shown), self.n_classes), PRIOR_TREES)
@@ -100,18 +65,10 @@ class ForestHead:
 
 
 class Grower(NamedTuple):
-    """How a forest is grown.
-
-    Parameters
-    ----------
-    n_trees : int
-        Number of trees.
-    seed : int
-        Seed of rows and columns that trees draw.
-    """
+    """How a forest is grown."""
 
     n_trees: int
-    seed: int
+    seed: int  # seed of rows and columns that trees draw
 
 
 def fit_forest(
@@ -123,22 +80,7 @@ def fit_forest(
 ) -> ForestHead:
     """Grow a forest on the strongest columns, of subjects with and without some modalities.
 
-    Parameters
-    ----------
-    features : sequence of ndarray of shape (n_subjects, n_features)
-        Pooled features, one array a modality, NaN where unknown.
-    y : ndarray of shape (n_subjects,)
-        Classes as integers from 0, of which some may be absent.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    n_classes : int
-        Number of classes.
-    grower : Grower
-        Number of trees, and their seed.
-
-    Returns
-    -------
-    ForestHead
+    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,).
     """
     columns = strongest_columns(features, y, weight)
     shown = [block[:, own] for block, own in zip(features, columns, strict=True)]
@@ -173,25 +115,7 @@ def grow_on_folds(
 ) -> TreeOdds:
     """Return the odds of training subjects by forests that have not seen them.
 
-    Parameters
-    ----------
-    features : sequence of ndarray of shape (n_subjects, n_features)
-        Pooled features, one array a modality, NaN where unknown.
-    y : ndarray of shape (n_subjects,)
-        Classes as integers from 0.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    folds : sequence of (train, validation) arrays of row numbers
-        Inner folds, by group.
-    n_classes : int
-        Number of classes.
-    grower : Grower
-        Number of trees, and their seed.
-
-    Returns
-    -------
-    TreeOdds
-        Of all subjects; those whom no fold tests have even odds.
+    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,).
     """
     parts = []
     for train, test in folds:
@@ -207,12 +131,7 @@ class TreeOdds:
     Nothing is computed before it is asked for; what is hidden again, as training hides modalities
     over and over, is computed once for all subjects.
 
-    Parameters
-    ----------
-    parts : sequence of (ForestHead, ndarray of int)
-        Forests, and the rows that each judges.
-    features : sequence of ndarray of shape (n_subjects, n_features)
-        Pooled features of the subjects, one array a modality, NaN where unknown.
+    features (n_subjects, n_features).
     """
 
     def __init__(
@@ -287,19 +206,7 @@ def strengths_of(block: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.nda
 def association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return how strongly each column alone goes with the class: the root of its F statistic.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n_subjects, n_features)
-        Standardised columns.
-    y : ndarray of shape (n_subjects,)
-        Classes as integers.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-
-    Returns
-    -------
-    ndarray of shape (n_features,)
-        Up to a factor that all columns share.
+    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,) -> (n_features,).
     """
     labels = np.unique(y)
     share = np.array([weight[y == label].sum() for label in labels]) / weight.sum()

@@ -15,8 +15,6 @@ import numpy as np
 
 from adestim.training.phase_one.covariance import flatten, known_means, pairwise_covariance, shrunk
 
-__all__ = ["ConditionalGaussian", "choose_conditional"]
-
 # Shares of the correlations that are taken away; the one that serves held-out subjects best.
 SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4)
 DEFAULT_SHRINKAGE = 0.1
@@ -26,22 +24,15 @@ DEFAULT_SHRINKAGE = 0.1
 class ConditionalGaussian:
     """Joint Gaussian of a target and of scores of which any may be missing.
 
-    Parameters
-    ----------
-    mean : ndarray of shape (1 + n_modalities * n_scores,)
-        Means of the target and of the scores.
-    covariance : ndarray of shape (1 + n_modalities * n_scores, 1 + n_modalities * n_scores)
-        Their covariance, correlations shrunk towards zero.
-
-    References
-    ----------
     T. W. Anderson, "An Introduction to Multivariate Statistical Analysis", Wiley 2003, section 2.5
     (conditional expectation). O. Ledoit and M. Wolf, "A well-conditioned estimator for
     large-dimensional covariance matrices", Journal of Multivariate Analysis 88, 2004 (shrinkage,
     the amount of which is chosen by cross-validation here).
     """
 
-    mean: np.ndarray
+    mean: np.ndarray  # (1 + n_modalities * n_scores,); means of the target and of the scores
+    # (1 + n_modalities * n_scores, 1 + n_modalities * n_scores); their covariance, correlations
+    # shrunk towards zero
     covariance: np.ndarray
 
     @classmethod
@@ -55,22 +46,8 @@ class ConditionalGaussian:
     ) -> ConditionalGaussian:
         """Estimate means and covariance from what is present together.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_subjects, n_modalities, n_scores)
-            Scores; what is missing is not read.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-        targets : ndarray of shape (n_subjects,)
-            Numbers to predict.
-        weight : ndarray of shape (n_subjects,)
-            Weights of the subjects.
-        shrinkage : float, default=0.1
-            Share of what the correlations lose.
-
-        Returns
-        -------
-        ConditionalGaussian
+        scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities), targets
+        (n_subjects,), weight (n_subjects,).
         """
         flat, known = flatten(scores, present)
         flat = np.column_stack([targets, flat])
@@ -82,17 +59,8 @@ class ConditionalGaussian:
     def expectation(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return the target's expectation given what is known of a subject.
 
-        Parameters
-        ----------
-        scores : ndarray of shape (n_subjects, n_modalities, n_scores)
-            Scores; what is missing is not read.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects,)
-            The target's mean for a subject with nothing.
+        scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities) ->
+        (n_subjects,).
         """
         flat, known = flatten(scores, present)
         expected = np.full(len(flat), self.mean[0])
@@ -119,22 +87,8 @@ def choose_conditional(
 ) -> ConditionalGaussian:
     """Fit the joint Gaussian, its shrinkage chosen by squared error over the folds.
 
-    Parameters
-    ----------
-    scores : ndarray of shape (n_subjects, n_modalities, n_scores)
-        Scores; what is missing is not read.
-    present : ndarray of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-    targets : ndarray of shape (n_subjects,)
-        Numbers to predict.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    folds : sequence of (train, validation) arrays of row numbers
-        Inner folds; with none, a shrinkage of 0.1 is taken.
-
-    Returns
-    -------
-    ConditionalGaussian
+    scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities), targets
+    (n_subjects,), weight (n_subjects,).
     """
     if not folds:
         return ConditionalGaussian.fit(scores, present, targets, weight)

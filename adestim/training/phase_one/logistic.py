@@ -29,8 +29,6 @@ from adestim.training.phase_one.forest import (
 )
 from adestim.training.phase_one.penalised import Heads, Problem, Scores, fit_all
 
-__all__ = ["LogisticProblem", "PhaseOne", "fit_logistic", "fit_phase_one", "inner_folds"]
-
 PENALTIES = np.logspace(-4, 1.25, 8)
 N_FOLDS = 5
 LOG_ODDS_OF_ABSENT_CLASS = -8.0
@@ -41,38 +39,16 @@ FOREST_SHARE = 1 / 3
 
 @dataclass(frozen=True, eq=False)
 class PhaseOne(Heads):
-    """All phase-1 heads of one training set.
+    """All phase-1 heads of one training set."""
 
-    Parameters
-    ----------
-    modalities : tuple of str
-        Names, in the order of every array here.
-    separate, joint : tuple of LinearHead
-        One head a modality: fitted alone, and as part of the joint fit.
-    intercepts : ndarray of shape (n_modalities, n_classes - 1)
-        Intercepts of the separate heads.
-    joint_intercept : ndarray of shape (n_classes - 1,)
-        Intercept of the joint fit.
-    discriminant : PatternDiscriminant
-        Combination of the separate heads.
-    forest : ForestHead or None, default=None
-        Forest over all modalities' columns, which joins in ``start="stacked"``.
-    """
-
-    discriminant: PatternDiscriminant
+    discriminant: PatternDiscriminant  # combination of the separate heads
+    # forest over all modalities' columns, which joins in ``start="stacked"``
     forest: ForestHead | None = None
 
     def scores(self, features: Sequence[np.ndarray]) -> Scores:
         """Return every modality's separate and joint scores, and the forest's odds.
 
-        Parameters
-        ----------
-        features : sequence of ndarray of shape (n_subjects, n_features)
-            Pooled features, one array a modality.
-
-        Returns
-        -------
-        Scores
+        features (n_subjects, n_features).
         """
         scores = super().scores(features)
         if self.forest is None:
@@ -84,22 +60,7 @@ class PhaseOne(Heads):
     ) -> np.ndarray:
         """Return phase-1 logits of all classes, class 0 at zero.
 
-        Parameters
-        ----------
-        scores : Scores
-            As :meth:`scores` returns them.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-        start : {"stacked", "average", "late", "anchor"}
-            How the heads are combined, see :class:`adestim.AnchoredFusionClassifier`. ``"late"``
-            averages the separate heads' probabilities over what is observed, for complete
-            subjects as for others.
-        anchor : str, default=None
-            The anchor, where ``start="anchor"``.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_classes), dtype float32
+        present (n_subjects, n_modalities) -> (n_subjects, n_classes).
         """
         if start == "anchor":
             odds = self._average(scores, self.only(anchor, present))
@@ -144,28 +105,7 @@ def fit_phase_one(
 ) -> tuple[PhaseOne, Scores]:
     """Fit all heads of phase 1.
 
-    Parameters
-    ----------
-    tables : dict of str to TokenTable
-        Training subjects' tokens.
-    y : ndarray of shape (n_subjects,)
-        Classes as integers from 0.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    folds : sequence of (train, validation) arrays of row numbers
-        Inner folds, by group, for the penalties and the cross-validated scores.
-    n_classes : int
-        Number of classes.
-    grower : Grower or None, default=None
-        How the forest is grown; None for no forest. Without folds there is none.
-
-    Returns
-    -------
-    phase_one : PhaseOne
-        The heads, fitted on all training subjects.
-    scores : Scores
-        Scores of the training subjects by heads, and odds by forests, that have not seen them;
-        phase 2 trains on these, since it will meet unseen subjects.
+    y (n_subjects,), weight (n_subjects,).
     """
     fits = fit_all(tables, LogisticProblem([], y, weight, n_classes), folds)
     unseen, present = fits.unseen[:, :, 0], fits.present
@@ -187,19 +127,7 @@ def log_losses(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class LogisticProblem(Problem):
-    """L2-penalised multinomial logistic regression.
-
-    Parameters
-    ----------
-    blocks : sequence of ndarray of shape (n_subjects, n_features)
-        Standardised columns, one array a modality.
-    y : ndarray of shape (n_subjects,)
-        Classes as integers from 0.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    n_classes : int
-        Number of classes.
-    """
+    """L2-penalised multinomial logistic regression."""
 
     n_classes: int
 
@@ -231,25 +159,8 @@ def fit_logistic(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit one logistic regression.
 
-    Parameters
-    ----------
-    features : ndarray of shape (n_subjects, n_features)
-        Columns.
-    y : ndarray of shape (n_subjects,)
-        Classes as integers from 0, of which some may be absent.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    penalty : float
-        Inverse strength of the penalty, scikit-learn's C.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    coef : ndarray of shape (n_features, n_classes - 1)
-        Weights, as log-odds against class 0.
-    intercept : ndarray of shape (n_classes - 1,)
-        Intercepts.
+    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,) -> coef (n_features,
+    n_classes - 1), intercept (n_classes - 1,).
     """
     labels = np.unique(y)
     coef = np.zeros((features.shape[1], n_classes))
@@ -269,21 +180,7 @@ def inner_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return stratified folds that keep groups whole and every class in every training part.
 
-    Parameters
-    ----------
-    y : ndarray of shape (n_subjects,)
-        Classes as integers.
-    groups : ndarray of shape (n_subjects,)
-        Subjects that belong together carry the same value.
-    seed : int
-        Seed of the shuffling.
-    n_folds : int, default=5
-        Number of folds, fewer where a class has fewer groups.
-
-    Returns
-    -------
-    list of (train, validation) arrays of row numbers
-        Empty where no class can be split.
+    y (n_subjects,), groups (n_subjects,).
     """
     smallest = min(len(np.unique(groups[y == label])) for label in np.unique(y))
     n_folds = min(n_folds, smallest)

@@ -15,18 +15,6 @@ import numpy as np
 
 from adestim.encoding.tokens import TokenTable, feature_moments
 
-__all__ = [
-    "Fits",
-    "Heads",
-    "LinearHead",
-    "Problem",
-    "Scores",
-    "fit_all",
-    "rotate",
-    "standardise",
-    "subset_folds",
-]
-
 # Columns are scaled before the penalty: those of large blocks are made dearer to use, those that
 # go with the target alone cheaper, as in adaptive penalties (Zou 2006, JASA 101). Half-way
 # exponents did as well as or better than 0, 1 and a choice by cross-validation, on real and
@@ -39,19 +27,11 @@ Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
-    """Standardisation and linear map from pooled features to scores.
+    """Standardisation and linear map from pooled features to scores."""
 
-    Parameters
-    ----------
-    mean, scale : ndarray of shape (n_features,)
-        Standardisation; a feature that is unknown counts as its mean.
-    coef : ndarray of shape (n_features, n_scores)
-        Weights of the standardised features.
-    """
-
-    mean: np.ndarray
+    mean: np.ndarray  # (n_features,); standardisation; a feature that is unknown counts as its mean
     scale: np.ndarray
-    coef: np.ndarray
+    coef: np.ndarray  # (n_features, n_scores); weights of the standardised features
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Return scores without intercept, shape (n_subjects, n_scores)."""
@@ -59,21 +39,13 @@ class LinearHead:
 
 
 class Scores(NamedTuple):
-    """What phase 1 says of some subjects, before any modality is hidden.
+    """What phase 1 says of some subjects, before any modality is hidden."""
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_subjects, n_modalities, 2, n_scores)
-        Every modality's separate and joint scores.
-    rows : ndarray of int of shape (n_subjects,)
-        The subjects' rows in the table that ``trees`` judges.
-    trees : callable or None, default=None
-        Takes rows and which modalities are shown of them, (n_rows, n_modalities); returns
-        odds by a forest, (n_rows, n_scores). None where there is no forest.
-    """
-
+    # (n_subjects, n_modalities, 2, n_scores); every modality's separate and joint scores
     values: np.ndarray
-    rows: np.ndarray
+    rows: np.ndarray  # (n_subjects,); the subjects' rows in the table that ``trees`` judges
+    # takes rows and which modalities are shown of them, (n_rows, n_modalities); returns odds by a
+    # forest, (n_rows, n_scores). None where there is no forest
     trees: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     @classmethod
@@ -92,37 +64,19 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """All linear heads of one training set.
+    """All linear heads of one training set."""
 
-    Parameters
-    ----------
-    modalities : tuple of str
-        Names, in the order of every array here.
-    separate, joint : tuple of LinearHead
-        One head a modality: fitted alone, and as part of the joint fit.
-    intercepts : ndarray of shape (n_modalities, n_scores)
-        Intercepts of the separate heads.
-    joint_intercept : ndarray of shape (n_scores,)
-        Intercept of the joint fit.
-    """
-
-    modalities: tuple[str, ...]
+    modalities: tuple[str, ...]  # names, in the order of every array here
+    # one head a modality: fitted alone, and as part of the joint fit
     separate: tuple[LinearHead, ...]
     joint: tuple[LinearHead, ...]
-    intercepts: np.ndarray
-    joint_intercept: np.ndarray
+    intercepts: np.ndarray  # (n_modalities, n_scores); intercepts of the separate heads
+    joint_intercept: np.ndarray  # (n_scores,); intercept of the joint fit
 
     def scores(self, features: Sequence[np.ndarray]) -> Scores:
         """Return every modality's separate and joint scores.
 
-        Parameters
-        ----------
-        features : sequence of ndarray of shape (n_subjects, n_features)
-            Pooled features, one array a modality.
-
-        Returns
-        -------
-        Scores
+        features (n_subjects, n_features).
         """
         separate = [
             head.scores(block) + intercept
@@ -134,71 +88,30 @@ class Heads:
     def joint_scores(self, scores: Scores, present: np.ndarray) -> np.ndarray:
         """Sum the joint head's parts over the modalities a subject has.
 
-        Parameters
-        ----------
-        scores : Scores
-            As :meth:`scores` returns them.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_scores)
+        present (n_subjects, n_modalities) -> (n_subjects, n_scores).
         """
         return self.joint_intercept + (scores.values[:, :, 1] * present[:, :, None]).sum(axis=1)
 
     def only(self, modality: str, present: np.ndarray) -> np.ndarray:
         """Return who has what if nothing but one modality were shown.
 
-        Parameters
-        ----------
-        modality : str
-            Its name.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, n_modalities), dtype bool
+        present (n_subjects, n_modalities) -> (n_subjects, n_modalities).
         """
         return present & (np.array(self.modalities) == modality)
 
 
 class Fits(NamedTuple):
-    """What came of fitting all linear heads to one training set.
+    """What came of fitting all linear heads to one training set."""
 
-    Parameters
-    ----------
-    heads : Heads
-        The heads, fitted on all training subjects.
-    unseen : ndarray of shape (n_subjects, n_modalities, 2, n_scores)
-        Every modality's separate and joint scores of the subjects, by heads that have not seen
-        them.
-    present : ndarray of shape (n_subjects, n_modalities), dtype bool
-        Which modalities a subject has.
-    """
-
-    heads: Heads
+    heads: Heads  # the heads, fitted on all training subjects
+    # (n_subjects, n_modalities, 2, n_scores); every modality's separate and joint scores of the
+    # subjects, by heads that have not seen them
     unseen: np.ndarray
-    present: np.ndarray
+    present: np.ndarray  # (n_subjects, n_modalities); which modalities a subject has
 
 
 def fit_all(tables: Mapping[str, TokenTable], problem: Problem, folds: Folds) -> Fits:
-    """Fit one head a modality on those who have it, and one over all modalities jointly.
-
-    Parameters
-    ----------
-    tables : mapping of str to TokenTable
-        Training subjects' tokens.
-    problem : Problem
-        What is fitted, without blocks.
-    folds : sequence of (train, validation) arrays of row numbers
-        Inner folds, by group, for the penalties and the cross-validated scores.
-
-    Returns
-    -------
-    Fits
-    """
+    """Fit one head a modality on those who have it, and one over all modalities jointly."""
     features = [table.pooled() for table in tables.values()]
     present = np.stack([table.present for table in tables.values()], axis=1)
     moments = [feature_moments(block) for block in features]
@@ -235,20 +148,12 @@ class Problem(ABC):
     """Penalised linear regression of a target on standardised blocks of columns.
 
     A subclass says which penalties are tried, and what is fitted and lost under one.
-
-    Parameters
-    ----------
-    blocks : sequence of ndarray of shape (n_subjects, n_features)
-        Standardised columns, one array a modality.
-    y : ndarray of shape (n_subjects,)
-        Targets.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
     """
 
+    # (n_subjects, n_features); standardised columns, one array a modality
     blocks: Sequence[np.ndarray]
-    y: np.ndarray
-    weight: np.ndarray
+    y: np.ndarray  # (n_subjects,)
+    weight: np.ndarray  # (n_subjects,); weights of the subjects
 
     @property
     @abstractmethod
@@ -322,17 +227,7 @@ def cross_validate(problem: Problem, folds) -> tuple[float, np.ndarray]:
 def subset_folds(folds: Folds, has: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the folds restricted to the subjects who have a modality.
 
-    Parameters
-    ----------
-    folds : sequence of (train, validation) arrays of row numbers
-        Folds of all subjects.
-    has : ndarray of shape (n_subjects,), dtype bool
-        Who has the modality.
-
-    Returns
-    -------
-    list of (train, validation) arrays of row numbers
-        Without folds of which a part would be empty.
+    has (n_subjects,).
     """
     restricted = [(train[has[train]], test[has[test]]) for train, test in folds]
     return [(train, test) for train, test in restricted if len(train) and len(test)]

@@ -19,8 +19,6 @@ from adestim.encoding.tokens import TokenTable
 from adestim.training.phase_one.joint_gaussian import ConditionalGaussian, choose_conditional
 from adestim.training.phase_one.penalised import Heads, Problem, Scores, fit_all
 
-__all__ = ["RidgePhaseOne", "RidgeProblem", "fit_ridge_phase_one", "number_folds"]
-
 PENALTIES = np.logspace(-1, 5, 10)
 N_FOLDS = 5
 # The median absolute deviation of a Gaussian, in standard deviations.
@@ -30,25 +28,10 @@ SMALLEST_SCALE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class RidgePhaseOne(Heads):
-    """All phase-1 heads of one training set whose targets are numbers.
+    """All phase-1 heads of one training set whose targets are numbers."""
 
-    Parameters
-    ----------
-    modalities : tuple of str
-        Names, in the order of every array here.
-    separate, joint : tuple of LinearHead
-        One head a modality: fitted alone, and as part of the joint fit.
-    intercepts : ndarray of shape (n_modalities, 1)
-        Intercepts of the separate heads.
-    joint_intercept : ndarray of shape (1,)
-        Intercept of the joint fit.
-    conditional : ConditionalGaussian
-        Combination of the separate heads.
-    residual_scale : float
-        Robust standard deviation of the errors of ``start="stacked"`` on subjects not seen.
-    """
-
-    conditional: ConditionalGaussian
+    conditional: ConditionalGaussian  # combination of the separate heads
+    # robust standard deviation of the errors of ``start="stacked"`` on subjects not seen
     residual_scale: float
 
     def logits(
@@ -56,20 +39,7 @@ class RidgePhaseOne(Heads):
     ) -> np.ndarray:
         """Return phase-1 predictions; the name is that of the classes' twin.
 
-        Parameters
-        ----------
-        scores : Scores
-            As :meth:`scores` returns them.
-        present : ndarray of shape (n_subjects, n_modalities), dtype bool
-            Which modalities a subject has.
-        start : {"stacked", "average", "anchor"}
-            How the heads are combined, see :class:`adestim.AnchoredFusionRegressor`.
-        anchor : str, default=None
-            The anchor, where ``start="anchor"``.
-
-        Returns
-        -------
-        ndarray of shape (n_subjects, 1), dtype float32
+        present (n_subjects, n_modalities) -> (n_subjects, 1).
         """
         if start == "anchor":
             predicted = self._average(scores, self.only(anchor, present))
@@ -98,24 +68,7 @@ def fit_ridge_phase_one(
 ) -> tuple[RidgePhaseOne, Scores]:
     """Fit all heads of phase 1 to numbers.
 
-    Parameters
-    ----------
-    tables : mapping of str to TokenTable
-        Training subjects' tokens.
-    targets : ndarray of shape (n_subjects,)
-        Numbers, best on a scale near 1.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    folds : sequence of (train, validation) arrays of row numbers
-        Inner folds, by group, for the penalties and the cross-validated scores.
-
-    Returns
-    -------
-    phase_one : RidgePhaseOne
-        The heads, fitted on all training subjects.
-    scores : Scores
-        Scores of the training subjects by heads that have not seen them; phase 2 trains on
-        these, since it will meet unseen subjects.
+    targets (n_subjects,), weight (n_subjects,).
     """
     fits = fit_all(tables, RidgeProblem([], targets, weight), folds)
     unseen, present = Scores.of_all(fits.unseen), fits.present
@@ -127,17 +80,7 @@ def fit_ridge_phase_one(
 
 @dataclass(frozen=True, eq=False)
 class RidgeProblem(Problem):
-    """Ridge regression.
-
-    Parameters
-    ----------
-    blocks : sequence of ndarray of shape (n_subjects, n_features)
-        Standardised columns, one array a modality.
-    y : ndarray of shape (n_subjects,)
-        Numbers.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
-    """
+    """Ridge regression."""
 
     @property
     def n_scores(self) -> int:
@@ -179,20 +122,8 @@ def linear_association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) 
 def robust_scale(residuals: np.ndarray, weight: np.ndarray) -> float:
     """Return the standard deviation that a Gaussian of the same median absolute residual has.
 
-    Parameters
-    ----------
-    residuals : ndarray of shape (n_subjects,)
-        Residuals about 0.
-    weight : ndarray of shape (n_subjects,)
-        Weights of the subjects.
+    residuals (n_subjects,), weight (n_subjects,).
 
-    Returns
-    -------
-    float
-        At least 0.001.
-
-    References
-    ----------
     P. J. Huber, "Robust Statistics", Wiley 1981, section 5.1.
     """
     median = np.quantile(np.abs(residuals), 0.5, weights=weight, method="inverted_cdf")
@@ -204,21 +135,7 @@ def number_folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return folds of subjects whose targets are numbers, groups kept whole.
 
-    Parameters
-    ----------
-    targets : ndarray of shape (n_subjects,)
-        Numbers; only how many matters.
-    groups : ndarray of shape (n_subjects,)
-        Subjects that belong together carry the same value.
-    seed : int
-        Seed of the shuffling.
-    n_folds : int, default=5
-        Number of folds, fewer where there are fewer groups.
-
-    Returns
-    -------
-    list of (train, validation) arrays of row numbers
-        Empty where there is a single group.
+    targets (n_subjects,), groups (n_subjects,).
     """
     n_folds = min(n_folds, len(np.unique(groups)))
     if n_folds < 2:

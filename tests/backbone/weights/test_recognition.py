@@ -124,7 +124,7 @@ def test_the_owner_of_a_file_with_several_tables_is_named():
     raw = {"teacher": {"a": ONE}, "state_dict": wrapped(toy(**SMALL).state_dict())}
     assert owner_of(raw) == "toy-small"
     with pytest.raises(CheckpointError, match=r"several: .*look like the weights of 'toy-small'"):
-        canonical_state(raw, OtherBackbone.checkpoint)
+        canonical_state(raw, OtherBackbone.checkpoint, owner_of)
 
 
 @pytest.mark.usefixtures("registered")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 

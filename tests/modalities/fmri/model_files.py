@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.encoding import BackboneSpec
 from adestim.modalities.fmri.models.roi_order import NETWORKS, RUN_LENGTHS, TIAN_REGIONS
 from adestim.modalities.fmri.timeseries import RoiSeries

@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from adestim import FMRIExtractor
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.exceptions import (
     CheckpointError,
     DataWarning,

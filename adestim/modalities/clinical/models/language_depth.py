@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from adestim.modalities.clinical.models.language_layouts import Family, Laid, run_body
 
-__all__ = ["run_joining"]
-
 
 def run_joining(
     body: nn.Module,
@@ -30,26 +28,7 @@ def run_joining(
 ) -> Tensor:
     """Run the blocks of a transformers model, the first of them on the text alone.
 
-    Parameters
-    ----------
-    body : torch.nn.Module
-        The model, without a head.
-    family : Family
-        Its family.
-    laid : Laid
-        All tokens, as it reads them. Auxiliary ones join as they are: what the model does to
-        embeddings before its first block is not done to them.
-    dtype : torch.dtype
-        Precision of its large layers.
-    blocks : sequence of torch.nn.Module
-        Its blocks.
-    join_at : int
-        Number of blocks that the text passes alone; 0 for none.
-
-    Returns
-    -------
-    Tensor of shape (B, T, width)
-        In the order of ``laid``.
+    -> (B, T, width).
     """
     if join_at == 0:
         return run_body(body, family, laid, dtype)

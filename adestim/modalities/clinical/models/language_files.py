@@ -11,16 +11,6 @@ from typing import Any
 
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
-__all__ = [
-    "described",
-    "first_line",
-    "lacking_package",
-    "quiet",
-    "read_config",
-    "read_tokenizer",
-    "transformers",
-]
-
 N_TOKENIZERS = 8
 VOCABULARIES = (
     "tokenizer.json", "tokenizer.model", "vocab.txt", "vocab.json", "sentencepiece.bpe.model",
@@ -40,23 +30,7 @@ def transformers() -> Any:
 
 
 def described(folder: Path) -> dict[str, Any]:
-    """Return a model's ``config.json``; of several towers, the type is that of the text's.
-
-    Parameters
-    ----------
-    folder : Path
-        A folder that ``save_pretrained`` wrote, or a copy of a repository.
-
-    Returns
-    -------
-    dict
-        With ``model_type``, None where the file does not tell.
-
-    Raises
-    ------
-    CheckpointError
-        When there is none, or it cannot be read.
-    """
+    """Return a model's ``config.json``; of several towers, the type is that of the text's."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(config, dict):
@@ -73,26 +47,7 @@ def described(folder: Path) -> dict[str, Any]:
 
 
 def read_config(folder: Path, trust_remote_code: bool = False) -> Any:
-    """Return the configuration of a model, or of its text tower, defaults filled in.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder of a model.
-    trust_remote_code : bool, default=False
-        Whether code in the folder may run.
-
-    Returns
-    -------
-    transformers.PreTrainedConfig
-
-    Raises
-    ------
-    CheckpointError
-        When transformers cannot read it.
-    MissingDependencyError
-        When it needs a package that is not installed.
-    """
+    """Return the configuration of a model, or of its text tower, defaults filled in."""
     package = transformers()
     try:
         with quiet():
@@ -113,26 +68,7 @@ def read_config(folder: Path, trust_remote_code: bool = False) -> Any:
 
 @lru_cache(maxsize=N_TOKENIZERS)
 def read_tokenizer(folder: str, trust_remote_code: bool = False) -> Any:
-    """Return the tokenizer of a model's folder, padding on the right; once a process.
-
-    Parameters
-    ----------
-    folder : str
-        Folder of a model.
-    trust_remote_code : bool, default=False
-        Whether code in the folder may run.
-
-    Returns
-    -------
-    transformers.PreTrainedTokenizerBase
-
-    Raises
-    ------
-    CheckpointError
-        When the folder holds none that can be read.
-    MissingDependencyError
-        When it needs a package that is not installed.
-    """
+    """Return the tokenizer of a model's folder, padding on the right; once a process."""
     package = transformers()
     # Without a vocabulary, transformers makes a tokenizer to which every word is unknown.
     if not any((Path(folder) / name).is_file() for name in VOCABULARIES):
@@ -161,17 +97,7 @@ def no_tokenizer(folder: str) -> CheckpointError:
 
 
 def lacking_package(error: ImportError) -> MissingDependencyError:
-    """Return the error about a package that transformers asks for.
-
-    Parameters
-    ----------
-    error : ImportError
-        What was raised.
-
-    Returns
-    -------
-    MissingDependencyError
-    """
+    """Return the error about a package that transformers asks for."""
     return MissingDependencyError(
         "Reading this language model needs a package that is not installed",
         got=first_line(error),
@@ -180,28 +106,13 @@ def lacking_package(error: ImportError) -> MissingDependencyError:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's text.
-
-    Parameters
-    ----------
-    error : Exception
-        The error.
-
-    Returns
-    -------
-    str
-    """
+    """Return the first line of an error's text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from reporting what is checked here, and leave its settings as found.
-
-    Yields
-    ------
-    None
-    """
+    """Keep transformers from reporting what is checked here, and leave its settings as found."""
     logging = transformers().utils.logging
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)

@@ -18,29 +18,15 @@ from torch.utils.checkpoint import checkpoint
 
 from adestim.backbone.attention import CLOSED
 
-__all__ = ["FAMILIES", "Family", "Laid", "aux_after_first", "key_mask", "recomputing", "run_body"]
-
 
 @dataclass(frozen=True)
 class Laid:
-    """Tokens in the order in which a model reads them.
+    """Tokens in the order in which a model reads them."""
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (B, T, width)
-        The first own token, the auxiliary ones, the other own ones.
-    log_mask : Tensor of shape (B, T) or None
-        In that order.
-    back : Tensor of shape (T,)
-        Where own tokens, then auxiliary ones, have gone.
-    is_aux : Tensor of shape (T,), dtype bool
-        True at auxiliary tokens.
-    """
-
-    tokens: Tensor
-    log_mask: Tensor | None
-    back: Tensor
-    is_aux: Tensor
+    tokens: Tensor  # (B, T, width); the first own token, the auxiliary ones, the other own ones
+    log_mask: Tensor | None  # (B, T); in that order
+    back: Tensor  # (T,); where own tokens, then auxiliary ones, have gone
+    is_aux: Tensor  # (T,); true at auxiliary tokens
 
     @property
     def is_open(self) -> Tensor:
@@ -55,37 +41,20 @@ Positions = Callable[[Laid], Tensor]
 
 @dataclass(frozen=True)
 class Family:
-    """What sets the models of one type apart.
+    """What sets the models of one type apart."""
 
-    Parameters
-    ----------
-    causal : bool
-        Whether a token sees those before it alone.
-    positions : callable
-        Takes laid tokens, returns their position ids, (B, T).
-    lora_targets : tuple of str
-        Ends of the names of the layers that LoRA adapts.
-    masks : {"one", "windowed", "by_layer"}, default="one"
-        One mask for all layers; the same, within the window of the configuration; or one for
-        layers that see all and one for those with a window.
-    window_edge : int, default=1
-        Subtracted from the window of the configuration for the longest distance that is seen.
-    first_position : str, default=""
-        Name of the configuration's number after which positions begin; empty for zero.
-    options : mapping, default={}
-        Options of the model's constructor.
-    blocks : str, default="layers"
-        Dotted name of the model's list of blocks.
-    """
-
-    causal: bool
-    positions: Positions
-    lora_targets: tuple[str, ...]
+    causal: bool  # whether a token sees those before it alone
+    positions: Positions  # takes laid tokens, returns their position ids, (B, T)
+    lora_targets: tuple[str, ...]  # ends of the names of the layers that LoRA adapts
+    # one mask for all layers; the same, within the window of the configuration; or one for layers
+    # that see all and one for those with a window
     masks: str = "one"
+    # subtracted from the window of the configuration for the longest distance that is seen
     window_edge: int = 1
+    # name of the configuration's number after which positions begin; empty for zero
     first_position: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    blocks: str = "layers"
+    options: Mapping[str, Any] = field(default_factory=dict)  # options of the model's constructor
+    blocks: str = "layers"  # dotted name of the model's list of blocks
 
     def reads_backwards_only(self, config: Any) -> bool:
         """Tell whether a model of this configuration is causal."""
@@ -133,18 +102,7 @@ def aux_after_first(tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Laid
     There every text token of a causal model sees them, the first token stays the sink of
     attention that it was in pre-training, and padding at the end shifts nothing.
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (B, T, width)
-        Own tokens, then auxiliary ones.
-    log_mask : Tensor of shape (B, T) or None
-        Their log-mask.
-    n_own : int
-        Number of own tokens.
-
-    Returns
-    -------
-    Laid
+    tokens (B, T, width), log_mask (B, T).
     """
     n_tokens = tokens.shape[1]
     places = torch.arange(n_tokens, device=tokens.device)
@@ -167,24 +125,7 @@ def key_mask(
 ) -> Tensor:
     """Return what is added to the attention logits of all pairs.
 
-    Parameters
-    ----------
-    log_mask : Tensor of shape (B, T)
-        Added to the logits of a key; ``CLOSED`` for an absent one.
-    positions : Tensor of shape (B, T)
-        By which windows are counted, so that absent tokens do not narrow them.
-    dtype : torch.dtype
-        The model's.
-    causal : bool
-        Whether a token sees those before it alone.
-    window : int or None, default=None
-        Longest distance that is seen; None for any.
-
-    Returns
-    -------
-    Tensor of shape (B, 1, T, T)
-        The lowest finite number where nothing is seen. A token always sees itself, so that no
-        row is empty.
+    log_mask (B, T), positions (B, T) -> (B, 1, T, T).
     """
     n_tokens = log_mask.shape[1]
     everything = torch.ones(n_tokens, n_tokens, dtype=torch.bool, device=log_mask.device)
@@ -202,21 +143,7 @@ def key_mask(
 def run_body(body: nn.Module, family: Family, laid: Laid, dtype: torch.dtype) -> Tensor:
     """Run the blocks of a transformers model.
 
-    Parameters
-    ----------
-    body : torch.nn.Module
-        The model, without a head.
-    family : Family
-        Its family.
-    laid : Laid
-        The tokens, as it reads them.
-    dtype : torch.dtype
-        Precision of its large layers.
-
-    Returns
-    -------
-    Tensor of shape (B, T, width)
-        In the order of ``laid``.
+    -> (B, T, width).
     """
     config = body.config
     positions = family.positions(laid)
@@ -255,17 +182,6 @@ def recomputing(body: nn.Module, wanted: bool) -> Iterator[None]:
 
     transformers does so in training mode alone, and a frozen body is in evaluation mode, so that
     dropout stays off.
-
-    Parameters
-    ----------
-    body : torch.nn.Module
-        A transformers model.
-    wanted : bool
-        Whether to.
-
-    Yields
-    ------
-    None
     """
     blocks: list[Any] = []
     if wanted and torch.is_grad_enabled():

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.contract import LARGE_LAYERS, Backbone
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.clinical.models.language_depth import run_joining
@@ -32,8 +32,6 @@ from adestim.modalities.clinical.models.language_layouts import (
 from adestim.modalities.clinical.models.language_weights import load_body
 from adestim.modalities.clinical.text import RecordTemplate, Sentence, write_record
 
-__all__ = ["LanguageModel", "family_of", "settled_pooling"]
-
 PADDING = -1
 RESERVE = 64
 
@@ -45,19 +43,6 @@ class LanguageModel(Backbone):
     them, and padding shifts nothing. An encoder with a table of positions keeps the text's own;
     auxiliary tokens take those after it.
 
-    Parameters
-    ----------
-    body : torch.nn.Module
-        A transformers model of one of the supported families, without a head.
-    pooling : {"last", "mean", "cls"} or None, default=None
-        What the pooled vector is: the last token, for causal models; the mean of the text's
-        tokens; the first one, for encoders. None: ``"last"`` for a causal model, ``"mean"`` for
-        an encoder.
-    normalize : bool, default=False
-        Whether the pooled vector is scaled to length 1, as sentence encoders do.
-
-    References
-    ----------
     H. Touvron et al., "Llama 2: Open foundation and fine-tuned chat models", 2023,
     arXiv:2307.09288. J. Devlin et al., "BERT: Pre-training of deep bidirectional transformers for
     language understanding", NAACL 2019. N. Reimers and I. Gurevych, "Sentence-BERT", EMNLP 2019:
@@ -81,29 +66,7 @@ class LanguageModel(Backbone):
 
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
-        """Settle the wording and the longest text; nothing is learned from the subjects.
-
-        Parameters
-        ----------
-        raws : iterable of mapping
-            Not read.
-        **params : dict
-            ``folder`` (Path) of the model and ``columns`` (list of str) of the records, which
-            the extractor gives; and ``template``, ``reserve``, ``too_long`` and
-            ``trust_remote_code`` of its ``backbone_params``.
-
-        Returns
-        -------
-        dict
-            Options of :meth:`prepare`.
-
-        Raises
-        ------
-        CheckpointError
-            When the folder holds no tokenizer, or one that does not know the wording.
-        InputError
-            When the template or the reserve cannot be used.
-        """
+        """Settle the wording and the longest text; nothing is learned from the subjects."""
         template = as_template(params.get("template"))
         trusted = params.get("trust_remote_code", False)
         config = read_config(params["folder"], trusted)
@@ -127,21 +90,7 @@ class LanguageModel(Backbone):
     def prepare(raw: Mapping[str, Any], **options: Any) -> np.ndarray:
         """Write a record as sentences and these as the numbers of their tokens.
 
-        Parameters
-        ----------
-        raw : mapping of str to object
-            Values by name of column.
-        **options : dict
-            What :meth:`learn` settled.
-
-        Returns
-        -------
-        ndarray of shape (n_tokens,), dtype int32
-
-        Raises
-        ------
-        InputError
-            When the text is too long.
+        -> (n_tokens,).
         """
         tokenizer = read_tokenizer(str(options["folder"]), options["trust_remote_code"])
         ids = record_ids(raw, tokenizer, options)
@@ -152,19 +101,7 @@ class LanguageModel(Backbone):
 
     @staticmethod
     def is_cut(raw: Mapping[str, Any], **options: Any) -> bool:
-        """Tell whether :meth:`prepare` cuts a record that is too long.
-
-        Parameters
-        ----------
-        raw : mapping of str to object
-            Values by name of column.
-        **options : dict
-            What :meth:`learn` settled.
-
-        Returns
-        -------
-        bool
-        """
+        """Tell whether :meth:`prepare` cuts a record that is too long."""
         if options["too_long"] == "raise":
             return False
         tokenizer = read_tokenizer(str(options["folder"]), options["trust_remote_code"])
@@ -179,25 +116,7 @@ class LanguageModel(Backbone):
 
     @classmethod
     def load(cls, spec: BackboneSpec) -> LanguageModel:
-        """Load the model of a folder, strictly: no weight may be missing.
-
-        Parameters
-        ----------
-        spec : BackboneSpec
-            With the folder as source ``"weights"``, and in its architecture ``pooling``,
-            ``normalize``, ``quantization`` and ``trust_remote_code``.
-
-        Returns
-        -------
-        LanguageModel
-
-        Raises
-        ------
-        CheckpointError
-            When the folder holds no model that is supported, or another's weights.
-        MissingDependencyError
-            When transformers, or what quantisation needs, is not installed.
-        """
+        """Load the model of a folder, strictly: no weight may be missing."""
         params = dict(spec.option("architecture", ()))
         folder = Path(spec.source("weights"))
         body = load_body(

@@ -21,8 +21,6 @@ from adestim.modalities.clinical.models.language_files import described, read_co
 from adestim.modalities.clinical.models.language_model import family_of, settled_pooling
 from adestim.modalities.clinical.models.language_weights import QUANTIZATIONS
 
-__all__ = ["LANGUAGE_MODEL", "ModelRequest", "language_request"]
-
 LANGUAGE_MODEL = "language-model"
 HOME = "adestim.modalities.clinical.models.language_model:LanguageModel"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -53,48 +51,17 @@ TYPE_OF = {
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """What opens a language model, in the words of an extractor.
+    """What opens a language model, in the words of an extractor."""
 
-    Parameters
-    ----------
-    backbone : str
-        Name of a card.
-    weights : Path
-        Folder of the model.
-    backbone_params : dict
-        Options of the model, under ``"architecture"``, and of its texts.
-    trust_checkpoint : bool
-        Whether a weights file may hold other objects than tensors.
-    """
-
-    backbone: str
-    weights: Path
+    backbone: str  # name of a card
+    weights: Path  # folder of the model
+    # options of the model, under ``"architecture"``, and of its texts
     backbone_params: dict[str, Any]
-    trust_checkpoint: bool
+    trust_checkpoint: bool  # whether a weights file may hold other objects than tensors
 
 
 def language_request(extractor: Any, columns: Sequence[str]) -> Any:
-    """Return what an extractor asks for, its model's folder found or fetched.
-
-    Parameters
-    ----------
-    extractor : ClinicalExtractor
-        With a card's name, a repository or a folder as ``backbone``.
-    columns : sequence of str
-        Columns of the records, in order.
-
-    Returns
-    -------
-    ModelRequest
-        The extractor itself, where its backbone is no language model.
-
-    Raises
-    ------
-    InputError
-        When the name or the options mean nothing.
-    CheckpointError
-        When the model is not there, or not supported.
-    """
+    """Return what an extractor asks for, its model's folder found or fetched."""
     card = find_card(extractor.backbone, "clinical")
     if card is not None and card.home != HOME:
         return extractor

@@ -19,8 +19,6 @@ from adestim.modalities.clinical.models.language_files import (
     transformers,
 )
 
-__all__ = ["QUANTIZATIONS", "load_body"]
-
 QUANTIZATIONS = ("8bit", "4bit", None)
 # Heads of the models that were trained, and buffers that older versions stored.
 UNUSED_WEIGHTS = (
@@ -37,33 +35,7 @@ def load_body(
     trust_remote_code: bool = False,
     trust_pickle: bool = False,
 ) -> nn.Module:
-    """Load a transformers model without its head, and make sure that all of it was there.
-
-    Parameters
-    ----------
-    folder : Path
-        Its folder.
-    options : mapping
-        Options of its constructor.
-    quantization : {"8bit", "4bit"} or None, default=None
-        Whether large layers are kept in fewer bits; on a CUDA GPU alone.
-    trust_remote_code : bool, default=False
-        Whether code in the folder may run.
-    trust_pickle : bool, default=False
-        Whether a ``.bin`` file may hold other objects than tensors.
-
-    Returns
-    -------
-    torch.nn.Module
-        The language tower, in evaluation mode, in the precision of the file.
-
-    Raises
-    ------
-    CheckpointError
-        When weights are missing, damaged, or another model's.
-    MissingDependencyError
-        When a package is not installed.
-    """
+    """Load a transformers model without its head, and make sure that all of it was there."""
     package = transformers()
     try:
         with quiet():

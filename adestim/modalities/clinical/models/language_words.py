@@ -16,8 +16,6 @@ from adestim.modalities.clinical.models.language_files import read_tokenizer
 from adestim.modalities.clinical.models.language_request import HOME
 from adestim.modalities.clinical.text import Sentence
 
-__all__ = ["RecordReader", "Word", "reads_records", "record_reader"]
-
 PLACE_OF_VALUE = "{value}"
 CONTINUES = "##"
 # How SentencePiece and byte-level tokenizers write the blank before a word.
@@ -26,57 +24,24 @@ PUNCTUATION = frozenset(punctuation)
 
 
 class Word(NamedTuple):
-    """One word of a record.
-
-    Parameters
-    ----------
-    text : str
-        The word.
-    column : str
-        Column of the table that its sentence is about; empty before the first sentence, and where
-        sentences cannot be told apart.
-    tokens : tuple of int
-        Places of its tokens.
-    """
+    """One word of a record."""
 
     text: str
+    # column of the table that its sentence is about; empty before the first sentence, and where
+    # sentences cannot be told apart
     column: str
-    tokens: tuple[int, ...]
+    tokens: tuple[int, ...]  # places of its tokens
 
 
 class RecordReader:
-    """Reads the token numbers of records as words.
-
-    Parameters
-    ----------
-    tokenizer : transformers.PreTrainedTokenizerBase
-        The model's tokenizer.
-    sentences : sequence of Sentence, default=()
-        How each column was written, in order.
-
-    Notes
-    -----
-    A tokenizer that does not keep blanks, as BERT's, has words of its own: it parts ``16.5`` in
-    three. The sentence of a column begins where its fixed wording stands first, after that of the
-    column before; free text that repeats the wording of a later column is taken for it.
-    """
+    """Reads the token numbers of records as words."""
 
     def __init__(self, tokenizer: Any, sentences: Sequence[Sentence] = ()):
         self.tokenizer = tokenizer
         self.sentences = tuple(sentences)
 
     def read(self, ids: Sequence[int]) -> tuple[Word, ...]:
-        """Return the words of one record.
-
-        Parameters
-        ----------
-        ids : sequence of int
-            Token numbers, those that stand for no text included.
-
-        Returns
-        -------
-        tuple of Word
-        """
+        """Return the words of one record."""
         words = list(self._words(ids))
         starts = self._starts("".join(text for text, _ in words))
         found, length = [], 0
@@ -188,47 +153,13 @@ def parted(group: list[int], pieces: Sequence[str]) -> Iterator[list[int]]:
 
 
 def reads_records(spec: BackboneSpec) -> bool:
-    """Tell whether a model is a language model, which reads written records.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The model that made an encoding.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> from adestim.modalities.clinical.models.language_words import reads_records
-    >>> from adestim.encoding import BackboneSpec
-    >>> reads_records(BackboneSpec("tabular"))
-    False
-    """
+    """Tell whether a model is a language model, which reads written records."""
     card = known_card(spec.name)
     return card is not None and card.home == HOME
 
 
 def record_reader(spec: BackboneSpec) -> RecordReader:
-    """Return what reads the token numbers that a language model was given.
-
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The language model that made an encoding.
-
-    Returns
-    -------
-    RecordReader
-
-    Raises
-    ------
-    CheckpointError
-        When the model's folder is not there any more.
-    MissingDependencyError
-        When transformers is not installed.
-    """
+    """Return what reads the token numbers that a language model was given."""
     options: Mapping[str, Any] = dict(spec.option("preparation", ()))
     folder = spec.source("weights") or ""
     try:

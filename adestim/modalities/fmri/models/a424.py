@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.exceptions import InputError, TableError
 from adestim.modalities.fmri.models.resampling import (
     frames_within,
@@ -23,8 +23,6 @@ from adestim.modalities.fmri.models.roi_order import require_counted_regions
 from adestim.modalities.fmri.models.scaling import quartiles, require_fitted, usable_spread
 from adestim.modalities.fmri.models.training_series import usable_series
 from adestim.modalities.fmri.timeseries import RoiSeries
-
-__all__ = ["N_FRAMES", "N_PARCELS", "learn_parcels", "read_coordinates", "scaled_frames"]
 
 N_PARCELS = 424
 N_FRAMES = 200
@@ -45,35 +43,7 @@ def learn_parcels(
     n_frames: int = N_FRAMES,
     **unknown: Any,
 ) -> dict[str, Any]:
-    """Read the parcels' coordinates, check their order, and fit their robust scale.
-
-    Parameters
-    ----------
-    raws : TrainingSeries
-        The training rows' series; each is read once.
-    model : str
-        Name of the model, for messages.
-    coordinates : str or path-like
-        Path of the parcels' coordinates, ``A424_Coordinates.dat``.
-    coordinates_sha256 : str or None, default=None
-        SHA-256 of another file of coordinates than the released one.
-    n_parcels, n_frames : int
-        Size of an input.
-    **unknown : dict
-        Refused.
-
-    Returns
-    -------
-    dict
-        ``n_frames``; ``xyz``, coordinates in mm, shape (n_parcels, 3); ``centre`` and ``spread``,
-        shape (n_parcels,), or None where there is no training row.
-
-    Raises
-    ------
-    InputError
-        When an option is unknown, the coordinates are other ones, or the parcels come in another
-        order.
-    """
+    """Read the parcels' coordinates, check their order, and fit their robust scale."""
     known = "'coordinates', 'coordinates_sha256' and 'architecture'"
     require_known_params(unknown, model, known)
     xyz = read_coordinates(coordinates, n_parcels, coordinates_sha256)
@@ -89,27 +59,7 @@ def read_coordinates(
 ) -> np.ndarray:
     """Read the parcels' coordinates.
 
-    Parameters
-    ----------
-    path : str or path-like
-        Numbers without a header, one row a parcel: label, x, y, z in mm (MNI152).
-    n_parcels : int, default=424
-        Number of parcels.
-    sha256 : str or None, default=None
-        SHA-256 of the file. None: that of the released file, of which the ends are known and
-        which is required of 424 parcels.
-
-    Returns
-    -------
-    ndarray of shape (n_parcels, 3), dtype float32
-        In ascending order of label.
-
-    Raises
-    ------
-    InputError
-        When the file is not named, not there, or another one.
-    TableError
-        When it does not hold labels 1 to ``n_parcels`` and coordinates within 120 mm.
+    -> (n_parcels, 3).
     """
     if path is None or not Path(str(path)).expanduser().is_file():
         raise InputError(
@@ -197,28 +147,7 @@ def scaled_frames(
 ) -> np.ndarray:
     """Return one run as BrainLM reads it, parcels in ascending order of label.
 
-    Parameters
-    ----------
-    series : RoiSeries
-        Raw series.
-    model : str
-        Name of the model, for messages.
-    n_frames : int
-        Number of frames; a shorter run is filled with its mean at the end.
-    xyz : ndarray of shape (n_parcels, 3)
-        Coordinates; only their number counts here.
-    centre, spread : ndarray of shape (n_parcels,) or None
-        Fitted robust scale.
-
-    Returns
-    -------
-    ndarray of shape (n_parcels, n_frames), dtype float32
-        0, the training median, where a parcel has no signal.
-
-    Raises
-    ------
-    TimeSeriesError
-        When the series cannot be used, or no training row had any.
+    xyz (n_parcels, 3), centre, spread (n_parcels,) -> (n_parcels, n_frames).
     """
     require_usable(series, len(xyz), model)
     require_fitted(centre, model)

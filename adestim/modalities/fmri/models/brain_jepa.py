@@ -34,8 +34,6 @@ from adestim.modalities.fmri.models.roi_order import require_tian_schaefer_regio
 from adestim.modalities.fmri.models.scaling import learn_baselines, require_fitted
 from adestim.modalities.fmri.timeseries import RoiSeries
 
-__all__ = ["BrainJEPA"]
-
 NAME = "brain-jepa"
 # In s: pre-training took every third frame or so of UK Biobank's 0.735 s.
 STEP = 2.2
@@ -126,27 +124,6 @@ class BrainJEPA(Backbone):
     Positions do not depend on the input; they are made from the table of gradients, so that they
     stay right where their projection is trained.
 
-    Parameters
-    ----------
-    n_rois : int, default=450
-        Number of regions.
-    n_time_patches : int, default=10
-        Number of time patches; another number than the released one gets its own table of sines.
-    patch_size : int, default=16
-        Frames of a time patch.
-    n_gradients : int, default=30
-        Columns of the table of gradients.
-    width : int, default=768
-        Width of the tokens.
-    depth : int, default=12
-        Number of blocks.
-    n_heads : int, default=12
-        Heads of each.
-    mlp_ratio : int, default=4
-        Width of the hidden layers, in units of ``width``.
-
-    References
-    ----------
     Dong et al. (2024). Brain-JEPA: brain dynamics foundation model with gradient positioning
     and spatiotemporal masking. NeurIPS. Code: github.com/Eric-LRL/Brain-JEPA.
     """
@@ -197,49 +174,14 @@ class BrainJEPA(Backbone):
 
     @classmethod
     def learn(cls, raws: Iterable[RoiSeries], **params: Any) -> dict[str, Any]:
-        """Check the regions' order and the table of gradients; fit a robust scale if asked to.
-
-        Parameters
-        ----------
-        raws : TrainingSeries
-            The training rows' series. They are read for ``normalization="robust"`` only.
-        **params : dict
-            ``gradients``, path of the table of gradients; ``gradients_sha256``, SHA-256 of another
-            table than the released one; ``normalization``: ``"scan"``, one mean and standard
-            deviation for all regions and volumes of a run, ``"robust"``, median and
-            interquartile range of a region's mean over time, over the training rows, as in
-            pre-training, or None.
-
-        Returns
-        -------
-        dict
-            Options of :meth:`prepare`.
-
-        Raises
-        ------
-        InputError
-            When an option is unknown, the table is another one, or the regions come in another
-            order.
-        """
+        """Check the regions' order and the table of gradients; fit a robust scale if asked to."""
         return settled_options(raws, **params)
 
     @staticmethod
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
         """Normalise a run and take its middle frames, 2.2 s apart.
 
-        Parameters
-        ----------
-        raw : RoiSeries
-            Series that kept their mean.
-        **options : dict
-            What :meth:`learn` settled.
-
-        Returns
-        -------
-        ndarray of shape (n_rois, n_frames), dtype float32
-            A region without a signal stands at the mean of the others after ``"scan"`` or None,
-            at the training median after ``"robust"``. A run shorter than the frames is filled
-            with every region's mean at its end.
+        -> (n_rois, n_frames).
         """
         require_usable(raw, options["n_rois"], NAME)
         values = normalised(raw, options["normalization"], options["centre"], options["spread"])
@@ -248,22 +190,7 @@ class BrainJEPA(Backbone):
 
     @classmethod
     def load(cls, spec: BackboneSpec) -> BrainJEPA:
-        """Build the model and fill it with its weights, and with the table of gradients.
-
-        Parameters
-        ----------
-        spec : BackboneSpec
-            With ``weights`` and ``gradients`` among its sources.
-
-        Returns
-        -------
-        BrainJEPA
-
-        Raises
-        ------
-        CheckpointError
-            When the weights are another model's, or the table is not the one of ``fit``.
-        """
+        """Build the model and fill it with its weights, and with the table of gradients."""
         with torch.device("meta"):
             module = cls(**dict(spec.option("architecture", ())))
         state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")

@@ -22,8 +22,6 @@ from adestim.exceptions import InputError
 from adestim.modalities.fmri.models.a424 import N_FRAMES, N_PARCELS, learn_parcels, scaled_frames
 from adestim.modalities.fmri.timeseries import RoiSeries
 
-__all__ = ["BrainLM"]
-
 NAME = "brainlm-111m"
 # Divides the robustly scaled signal; from the authors' tutorial.
 DIVISOR = 5.6430855
@@ -148,27 +146,6 @@ class BrainLM(Backbone):
     by row. Patches outside the data take part in the attention, as in pre-training, but are never
     read or pooled.
 
-    Parameters
-    ----------
-    n_parcels, n_frames : int, default=(424, 200)
-        Size of an input.
-    image_size : int, default=432
-        Edge of the square.
-    patch_size : int, default=16
-        Edge of a patch.
-    width : int, default=768
-        Width of the tokens.
-    depth : int, default=12
-        Number of blocks.
-    n_heads : int, default=12
-        Heads of each.
-    hidden : int, default=3072
-        Width of their hidden layers.
-    pooling : {"cls", "mean"}, default="cls"
-        What stands for a subject: the class token, or the mean of the patches with data.
-
-    References
-    ----------
     Ortega Caro et al. (2024). BrainLM: a foundation model for brain activity recordings. ICLR.
     Code: github.com/vandijklab/BrainLM.
     """
@@ -215,36 +192,14 @@ class BrainLM(Backbone):
 
     @classmethod
     def learn(cls, raws: Iterable[RoiSeries], **params: Any) -> dict[str, Any]:
-        """Read the parcels' coordinates and fit their robust scale.
-
-        Parameters
-        ----------
-        raws : TrainingSeries
-            The training rows' series.
-        **params : dict
-            See :func:`adestim.modalities.fmri.models.a424.learn_parcels`.
-
-        Returns
-        -------
-        dict
-            Options of :meth:`prepare`.
-        """
+        """Read the parcels' coordinates and fit their robust scale."""
         return learn_parcels(raws, "BrainLM", **params)
 
     @staticmethod
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
         """Scale a run and sort its parcels from back to front.
 
-        Parameters
-        ----------
-        raw : RoiSeries
-            Raw series.
-        **options : dict
-            What :meth:`learn` settled.
-
-        Returns
-        -------
-        ndarray of shape (n_parcels, n_frames), dtype float32
+        -> (n_parcels, n_frames).
         """
         frames = scaled_frames(raw, "BrainLM", **options) / np.float32(DIVISOR)
         # Stable, since most parcels share their y with others.
@@ -272,17 +227,7 @@ class BrainLM(Backbone):
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the class token, or the mean of the patches that hold data.
 
-        Parameters
-        ----------
-        tokens : Tensor of shape (B, T, width)
-            Output of :meth:`encode`.
-        own : Tensor of shape (B, n_own), dtype bool
-            True where an embedded token is real.
-
-        Returns
-        -------
-        Tensor of shape (B, width)
-            The stand-in, where a subject has no run.
+        tokens (B, T, width), own (B, n_own) -> (B, width).
         """
         if self.pooling == "cls":
             return class_token(tokens, own)

@@ -31,8 +31,6 @@ from adestim.modalities.fmri.models.brainlm import (
 )
 from adestim.modalities.fmri.timeseries import RoiSeries
 
-__all__ = ["BrainLM13M"]
-
 LENGTH_OF_TIME_TABLE = 5000
 
 
@@ -155,29 +153,6 @@ class BrainLM13M(Backbone):
     The larger models have neither flaw. Checkpoint 1400 in the authors' GitHub repository is the
     same architecture at ``width=256``.
 
-    Parameters
-    ----------
-    n_parcels : int, default=424
-        Number of parcels.
-    n_frames : int, default=200
-        Number of frames.
-    patch_size : int, default=20
-        Frames of a time patch.
-    width : int, default=512
-        Width of the tokens.
-    depth : int, default=4
-        Number of blocks.
-    n_heads : int, default=4
-        Heads of each.
-    hidden : int, default=1024
-        Width of their hidden layers.
-    kernel : int, default=65
-        Tokens that the convolution reaches over.
-    pooling : {"cls", "mean"}, default="cls"
-        What stands for a subject: the class token, or the mean of the others.
-
-    References
-    ----------
     Ortega Caro et al. (2024). BrainLM: a foundation model for brain activity recordings. ICLR.
     Xiong et al. (2021). Nystromformer: a Nystrom-based algorithm for approximating
     self-attention. AAAI.
@@ -223,37 +198,14 @@ class BrainLM13M(Backbone):
 
     @classmethod
     def learn(cls, raws: Iterable[RoiSeries], **params: Any) -> dict[str, Any]:
-        """Read the parcels' coordinates and fit their robust scale.
-
-        Parameters
-        ----------
-        raws : TrainingSeries
-            The training rows' series.
-        **params : dict
-            See :func:`adestim.modalities.fmri.models.a424.learn_parcels`.
-
-        Returns
-        -------
-        dict
-            Options of :meth:`prepare`.
-        """
+        """Read the parcels' coordinates and fit their robust scale."""
         return learn_parcels(raws, "BrainLM 13M", **params)
 
     @staticmethod
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
         """Scale a run and put every parcel's coordinates after its frames.
 
-        Parameters
-        ----------
-        raw : RoiSeries
-            Raw series.
-        **options : dict
-            What :meth:`learn` settled.
-
-        Returns
-        -------
-        ndarray of shape (n_parcels, n_frames + 3), dtype float32
-            The last three columns are x, y, z, in mm.
+        -> (n_parcels, n_frames + 3).
         """
         frames = scaled_frames(raw, "BrainLM 13M", **options)
         return np.concatenate([frames, options["xyz"]], axis=1, dtype=np.float32)
@@ -270,17 +222,7 @@ class BrainLM13M(Backbone):
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the class token, or the mean of the other own tokens.
 
-        Parameters
-        ----------
-        tokens : Tensor of shape (B, T, width)
-            Output of :meth:`encode`.
-        own : Tensor of shape (B, n_own), dtype bool
-            True where an embedded token is real.
-
-        Returns
-        -------
-        Tensor of shape (B, width)
-            The stand-in, where a subject has no run.
+        tokens (B, T, width), own (B, n_own) -> (B, width).
         """
         return class_token(tokens, own) if self.pooling == "cls" else mean_of_data(tokens, own)
 

@@ -11,16 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.exceptions import CheckpointError, InputError, TableError
-
-__all__ = [
-    "RELEASED_TABLE",
-    "read_gradients",
-    "require_released_table",
-    "require_same_table",
-    "require_table_named",
-]
 
 RELEASED_TABLE = (450, 30)
 # data/gradient_mapping_450.csv of Eric-LRL/Brain-JEPA.
@@ -49,21 +41,7 @@ def require_table_named(path: str | Path | None) -> Path:
 def read_gradients(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Read the table of gradients.
 
-    Parameters
-    ----------
-    path : Path
-        Comma-separated numbers without a header, one row a region.
-    shape : tuple of int
-        Numbers of regions and of gradients.
-
-    Returns
-    -------
-    ndarray of shape (n_rois, n_gradients), dtype float32
-
-    Raises
-    ------
-    TableError
-        When it cannot be read, or has another shape.
+    -> (n_rois, n_gradients).
     """
     try:
         with warnings.catch_warnings():

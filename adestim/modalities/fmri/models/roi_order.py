@@ -13,8 +13,6 @@ from itertools import groupby
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri.timeseries import RoiLayout
 
-__all__ = ["require_counted_regions", "require_tian_schaefer_regions"]
-
 TIAN_REGIONS = (
     "HIP-head-m", "HIP-head-l", "HIP-body", "HIP-tail", "THA-MPm", "THA-MPl", "THA-VAi",
     "THA-VAs", "THA-DAm", "THA-DAl", "PUT-VA", "PUT-DA", "PUT-VP", "PUT-DP", "CAU-VA", "CAU-DA",
@@ -44,20 +42,6 @@ ORDER = (
 def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
     """Refuse regions that are not Tian's 50 and Schaefer's 400 of 17 networks, in their order.
 
-    Parameters
-    ----------
-    layout : RoiLayout
-        The regions, under the user's names where there are any.
-    model : str
-        Name of the model, for messages.
-
-    Raises
-    ------
-    TimeSeriesError
-        When there are not 450, their names are unknown, or their order is another.
-
-    References
-    ----------
     Tian et al. (2020). Topographic organization of the human subcortex unveiled with
     functional connectivity gradients. Nature Neuroscience 23, 1421-1432.
     Schaefer et al. (2018). Local-global parcellation of the human cerebral cortex from intrinsic
@@ -75,28 +59,7 @@ def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
 
 
 def require_counted_regions(layout: RoiLayout, n_rois: int, model: str) -> None:
-    """Refuse regions that are not those of an atlas without names, in ascending order of label.
-
-    Parameters
-    ----------
-    layout : RoiLayout
-        The regions; where they have names, each must end in its label, 1 to ``n_rois``.
-    n_rois : int
-        Number of regions of the atlas.
-    model : str
-        Name of the model, for messages.
-
-    Raises
-    ------
-    TimeSeriesError
-        When there are more or fewer, or their order is another.
-
-    Examples
-    --------
-    >>> from adestim.modalities.fmri.models.roi_order import require_counted_regions
-    >>> from adestim.modalities.fmri.timeseries import RoiLayout
-    >>> require_counted_regions(RoiLayout(("A424_1", "A424_2")), 2, "brainlm-111m")
-    """
+    """Refuse regions that are not those of an atlas without names, in ascending order of label."""
     order = f"regions 1 to {n_rois} of its atlas, in ascending order of label"
     require_count(layout, n_rois, model, order)
     if not layout.named:

@@ -11,8 +11,6 @@ from adestim.modalities.fmri.models.resampling import require_usable
 from adestim.modalities.fmri.models.training_series import usable_series
 from adestim.modalities.fmri.timeseries import RoiSeries
 
-__all__ = ["learn_baselines", "quartiles", "require_fitted", "usable_spread"]
-
 SMALLEST_BASELINE = 1e-3
 
 
@@ -21,25 +19,7 @@ def learn_baselines(
 ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Return median and interquartile range, over subjects, of every region's mean over time.
 
-    Parameters
-    ----------
-    raws : iterable of RoiSeries
-        The training rows' series.
-    n_rois : int
-        Number of regions.
-    model : str
-        Name of the model, for messages.
-
-    Returns
-    -------
-    centre, spread : ndarray of shape (n_rois,)
-        0 and the others' median where a region has no signal in any row. None where there
-        are no rows.
-
-    Raises
-    ------
-    InputError
-        When the series have lost their means, or all rows have the same.
+    -> centre, spread (n_rois,).
     """
 
     def check(series: RoiSeries) -> None:
@@ -79,19 +59,7 @@ def require_baseline(mean: np.ndarray, values: np.ndarray) -> None:
 def usable_spread(spread: np.ndarray) -> np.ndarray:
     """Return a spread in which 0, of which nothing is known, is replaced by the others' median.
 
-    Parameters
-    ----------
-    spread : ndarray of shape (n_rois,)
-        Interquartile ranges.
-
-    Returns
-    -------
-    ndarray of shape (n_rois,)
-
-    Raises
-    ------
-    InputError
-        When all are 0.
+    spread (n_rois,) -> (n_rois,).
     """
     usable = spread > 0
     if not usable.any():
@@ -104,20 +72,7 @@ def usable_spread(spread: np.ndarray) -> np.ndarray:
 
 
 def require_fitted(centre: np.ndarray | None, model: str) -> None:
-    """Refuse to scale where no training row had the modality.
-
-    Parameters
-    ----------
-    centre : ndarray or None
-        Fitted medians.
-    model : str
-        Name of the model, for messages.
-
-    Raises
-    ------
-    TimeSeriesError
-        When there are none.
-    """
+    """Refuse to scale where no training row had the modality."""
     if centre is None:
         raise TimeSeriesError(
             f"The robust scale of {model} must have been fitted to training rows with fMRI",

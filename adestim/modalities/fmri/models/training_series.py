@@ -12,51 +12,27 @@ from adestim.exceptions import AdestimError
 from adestim.extraction.subjects import prepare_subject, settle_failures
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries
 
-__all__ = ["TrainingSeries", "usable_series"]
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingSeries:
-    """The training rows' ROI series, one at a time; nothing is read before it is asked for.
+    """The training rows' ROI series, one at a time; nothing is read before it is asked for."""
 
-    Parameters
-    ----------
-    read : callable
-        One subject's cells in, a :class:`RoiSeries` out; picklable.
-    frame : DataFrame
-        The training rows' cells, the run first.
-    layout : RoiLayout or None
-        Their regions, under the user's names where there are any; None where no row has a run and
-        no parcellation was named.
-    errors : {"raise", "missing"}, default="raise"
-        Whether subjects that cannot be read raise, after all others were read, or are left out.
-    n_jobs : int, default=None
-        Number of subjects read at the same time.
-    """
-
+    # one subject's cells in, a ``RoiSeries`` out; picklable
     read: Callable[[tuple], RoiSeries | None]
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # the training rows' cells, the run first
+    # their regions, under the user's names where there are any; None where no row has a run and no
+    # parcellation was named
     layout: RoiLayout | None
+    # whether subjects that cannot be read raise, after all others were read, or are left out
     errors: str = "raise"
-    n_jobs: int | None = None
+    n_jobs: int | None = None  # number of subjects read at the same time
 
     def __iter__(self) -> Iterator[RoiSeries]:
         """Yield the series of every row that has some."""
         return self.checked(lambda series: None)
 
     def checked(self, check: Callable[[RoiSeries], None]) -> Iterator[RoiSeries]:
-        """Yield the series of every row that has some and passes a check.
-
-        Parameters
-        ----------
-        check : callable
-            Raises an error of the library where a series cannot be used, which then names the
-            subject.
-
-        Yields
-        ------
-        RoiSeries
-        """
+        """Yield the series of every row that has some and passes a check."""
         rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
         tasks = (delayed(prepare_subject)(self.read, cells, subject) for subject, cells in rows)
         failures = []
@@ -87,20 +63,7 @@ def problem_with(
 def usable_series(
     raws: Iterable[RoiSeries], check: Callable[[RoiSeries], None]
 ) -> Iterator[RoiSeries]:
-    """Yield the series that can be used.
-
-    Parameters
-    ----------
-    raws : iterable of RoiSeries
-        Of :class:`TrainingSeries`, a row whose series cannot be used is told by its subject, or
-        left out where such rows count as missing.
-    check : callable
-        Raises an error of the library where a series cannot be used.
-
-    Yields
-    ------
-    RoiSeries
-    """
+    """Yield the series that can be used."""
     if isinstance(raws, TrainingSeries):
         yield from raws.checked(check)
         return

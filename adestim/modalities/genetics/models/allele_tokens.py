@@ -14,8 +14,6 @@ from adestim.backbone.forward import batches_by_size, run_backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec
 
-__all__ = ["AlleleTokens", "allele_tokens"]
-
 N_KEPT = 4
 
 # What the two alleles of every SNP look like to a model, (counted, other).
@@ -37,31 +35,7 @@ def allele_tokens(
     Each window is read by itself, once with each allele: two passes a SNP, however many subjects
     there are. The last few results are kept, so that ``fit`` and ``transform`` share them.
 
-    Parameters
-    ----------
-    spec : BackboneSpec
-        The model.
-    options : mapping
-        What its ``DNABackbone.learn`` settled. By ``"read"``, the
-        token of an allele is the encoded token that the variant is in (``"variant"``), or the
-        mean of its window's (``"window"``). With ``"difference"`` the counted allele's is its
-        difference from the other's at the variant, and the other's is zero.
-    device : str, default="auto"
-        Where to compute.
-    precision : {"float32", "bfloat16"}, default="float32"
-        Precision of the forward pass.
-    batch_size : int, default=4
-        Windows a batch.
-
-    Returns
-    -------
-    counted, other : ndarray of shape (n_snps, width), dtype float32
-        Zero for a SNP without a window.
-
-    Raises
-    ------
-    DeviceMemoryError
-        When the GPU's memory does not suffice.
+    -> counted, other (n_snps, width).
     """
     where = choose_device(device)
     key = (spec, str(where), precision)

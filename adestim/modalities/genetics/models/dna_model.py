@@ -25,16 +25,6 @@ from adestim.modalities.genetics.models.sequence import (
     allele_windows,
 )
 
-__all__ = [
-    "NEEDS_OF_DNA",
-    "POOLINGS",
-    "DNABackbone",
-    "DNAOptions",
-    "DNASites",
-    "DNATokenizer",
-    "require_choice",
-]
-
 READINGS = ("variant", "window", "difference")
 POOLINGS = ("mean", "cls")
 # For the cards of the models.
@@ -45,68 +35,33 @@ NEEDS_OF_DNA = (
 
 
 class DNASites(NamedTuple):
-    """What a DNA model learns from: the variants, instead of the training subjects.
+    """What a DNA model learns from: the variants, instead of the training subjects."""
 
-    Parameters
-    ----------
-    variants : DataFrame
-        The chosen variants, see :func:`adestim.modalities.genetics.models.sequence.allele_windows`.
-    build : str or None
-        Genome build that they are on.
-    weights : Path or None
-        The model's weights, beside which its tokenizer may lie.
-    """
-
-    variants: pd.DataFrame
-    build: str | None = None
-    weights: Path | None = None
+    variants: pd.DataFrame  # the chosen variants, see ``allele_windows``
+    build: str | None = None  # genome build that they are on
+    weights: Path | None = None  # the model's weights, beside which its tokenizer may lie
 
 
 @dataclass(frozen=True)
 class DNAOptions:
-    """What ``backbone_params`` of a DNA model may hold.
+    """What ``backbone_params`` of a DNA model may hold."""
 
-    Parameters
-    ----------
-    reference : str, path-like or None, default=None
-        FASTA file of the reference genome, without which nothing can be read.
-    window : int, default=72
-        Length of a window in base pairs, a multiple of 6.
-    read : {"variant", "window", "difference"}, default="variant"
-        What the token of a SNP is, see ``allele_tokens``.
-    strand : {"forward", "either"}, default="forward"
-        Strand of the alleles, see ``WindowSettings``.
-    unusable : {"raise", "drop"}, default="raise"
-        What becomes of variants without a window.
-    build : {"hg18", "hg19", "hg38"} or None, default=None
-        Genome build of genotypes and reference genome; None: what the genotypes tell, or else
-        the lengths of the chromosomes.
-    tokenizer : str, path-like or None, default=None
-        Path of the tokenizer, for models that have a file of it.
-    max_tokens : int or None, default=None
-        How many tokens a sequence may have, special ones included; the architecture tells.
-    """
-
+    # FASTA file of the reference genome, without which nothing can be read
     reference: str | Path | None = None
-    window: int = 72
-    read: str = "variant"
-    strand: str = "forward"
-    unusable: str = "raise"
+    window: int = 72  # length of a window in base pairs, a multiple of 6
+    read: str = "variant"  # what the token of a SNP is, see ``allele_tokens``
+    strand: str = "forward"  # strand of the alleles, see ``WindowSettings``
+    unusable: str = "raise"  # what becomes of variants without a window
+    # genome build of genotypes and reference genome; None: what the genotypes tell, or else the
+    # lengths of the chromosomes
     build: str | None = None
-    tokenizer: str | Path | None = None
+    tokenizer: str | Path | None = None  # path of the tokenizer, for models that have a file of it
+    # how many tokens a sequence may have, special ones included; the architecture tells
     max_tokens: int | None = None
 
 
 class DNATokenizer:
-    """Base of the tokenizers of DNA windows.
-
-    Attributes
-    ----------
-    pad : int
-        Id of padding.
-    starts, ends : tuple of int
-        Ids that come before and behind the windows.
-    """
+    """Base of the tokenizers of DNA windows."""
 
     pad: int
     starts: tuple[int, ...]
@@ -115,17 +70,7 @@ class DNATokenizer:
     def window(self, sequence: str, offset: int) -> tuple[np.ndarray, int]:
         """Return a window's ids without special tokens, and which one covers a letter.
 
-        Parameters
-        ----------
-        sequence : str
-            Letters A, C, G and T.
-        offset : int
-            Place of a letter, from 0.
-
-        Returns
-        -------
-        ids : ndarray of shape (n_tokens,), dtype int64
-        place : int
+        -> ids (n_tokens,).
         """
         raise NotImplementedError
 
@@ -137,15 +82,6 @@ class DNABackbone(Backbone):
     not phased and one sequence stands for both chromosomes: a window carries the counted allele
     where at least half a copy is expected (so a heterozygote's does), and the other allele
     otherwise. A missing genotype leaves padding in its place, which is masked.
-
-    Attributes
-    ----------
-    computed : tuple of str
-        Ends of the names of tables that files may hold and the model computes.
-    pad : int
-        Id of padding.
-    pooling : {"mean", "cls"}
-        How tokens are pooled.
     """
 
     n_stand_in: int = 2
@@ -160,23 +96,7 @@ class DNABackbone(Backbone):
 
     @classmethod
     def learn(cls, raws: Iterable[DNASites], **params: Any) -> dict[str, Any]:
-        """Cut the windows around the variants and tokenise them, once with each allele.
-
-        Parameters
-        ----------
-        raws : iterable of DNASites
-            One item, the variants.
-        **params : dict
-            See :class:`DNAOptions`.
-
-        Returns
-        -------
-        dict
-            ``kept`` (n_variants,) tells which variants have windows; ``counted`` and ``other``
-            are all windows' ids in a row with either allele, ``lengths`` (n_kept,) of each;
-            ``places`` (2, n_kept) the token that the variant is in; ``read``, and the special
-            tokens.
-        """
+        """Cut the windows around the variants and tokenise them, once with each allele."""
         options = dna_options(params)
         sites = next(iter(raws))
         build = options.build or sites.build or reference_build(options.reference)
@@ -200,16 +120,7 @@ class DNABackbone(Backbone):
     def prepare(raw: np.ndarray, **options: Any) -> np.ndarray:
         """Return one subject's token ids.
 
-        Parameters
-        ----------
-        raw : ndarray of shape (n_kept,)
-            Dosages of the kept variants' counted alleles, NaN where there is no call.
-        **options : dict
-            What :meth:`learn` settled.
-
-        Returns
-        -------
-        ndarray of shape (n_tokens,), dtype int64
+        raw (n_kept,) -> (n_tokens,).
         """
         lengths = options["lengths"]
         carried = np.repeat(raw >= 0.5, lengths)

@@ -23,19 +23,11 @@ from adestim.modalities.genetics.models.dna_model import (
     require_choice,
 )
 
-__all__ = ["DNABERT2"]
-
 SPECIAL = ("[PAD]", "[CLS]", "[SEP]")
 
 
 class BytePairWindows(DNATokenizer):
-    """Tokenises windows of DNA by byte-pair encoding.
-
-    Parameters
-    ----------
-    words : tokenizers.Tokenizer
-        The released tokenizer.
-    """
+    """Tokenises windows of DNA by byte-pair encoding."""
 
     def __init__(self, words: Any):
         ids = [words.token_to_id(name) for name in SPECIAL]
@@ -174,21 +166,6 @@ class DNABERT2(DNABackbone):
     The layers are those of MosaicBERT. Auxiliary tokens have no distance to any other. No
     output of released weights has been compared.
 
-    Parameters
-    ----------
-    n_layers, width, n_heads, ffn_width : int
-        Size of the transformer.
-    n_words : int, default=4096
-        Rows of the word table.
-    norm_eps : float, default=1e-12
-        Epsilon of the layer norms.
-    pad : int, default=3
-        Id of padding in the released tokenizer.
-    pooling : {"mean", "cls"}, default="mean"
-        The mean of the tokens of DNA, or the class token.
-
-    References
-    ----------
     Z. Zhou et al., "DNABERT-2: efficient foundation model and benchmark for multi-species
     genome", ICLR 2024.
     J. Portes et al., "MosaicBERT: a bidirectional encoder optimized for fast pretraining",

@@ -8,25 +8,13 @@ from torch.nn import functional as F
 
 from adestim.backbone.attention import CLOSED, heads_of, masked_attention
 
-__all__ = ["Embeddings", "Encoder", "rotary_angles"]
-
 # 15 % of the tokens were chosen in pre-training, 80 % of these were zeroed.
 MASKED_IN_TRAINING = 0.15 * 0.8
 ROTARY_BASE = 10000.0
 
 
 class Embeddings(nn.Module):
-    """Word embeddings, and learned absolute positions where they have rows.
-
-    Parameters
-    ----------
-    n_words, width : int
-        Shape of the word table.
-    max_positions : int
-        Rows of the position table; 0 for none.
-    norm_eps : float or None
-        Epsilon of a layer norm on top; None for none.
-    """
+    """Word embeddings, and learned absolute positions where they have rows."""
 
     def __init__(self, n_words: int, width: int, max_positions: int, norm_eps: float | None):
         super().__init__()
@@ -39,15 +27,7 @@ class Embeddings(nn.Module):
     def forward(self, ids: Tensor, pad: int, masked: int | None) -> Tensor:
         """Return (B, T, width), zero where there is padding.
 
-        Parameters
-        ----------
-        ids : Tensor of shape (B, T)
-            Token ids.
-        pad : int
-            Id of padding; positions count from the next number.
-        masked : int or None
-            Id of masked tokens, for models that zero them and scale the others; None where
-            they are words like all others.
+        ids (B, T).
         """
         real = ids != pad
         x = self.word_embeddings(ids)
@@ -102,23 +82,8 @@ def rotary_angles(tokens: Tensor, log_mask: Tensor | None, n_own: int, width: in
     Own tokens are numbered as if closed ones were not there; auxiliary tokens stand where the
     first own one does.
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (B, T, C)
-        Own tokens, then auxiliary ones.
-    log_mask : Tensor of shape (B, T) or None
-        None where all are open.
-    n_own : int
-        Number of own tokens.
-    width : int
-        Width of a head.
+    tokens (B, T, C), log_mask (B, T) -> (B or 1, 1, T, width / 2).
 
-    Returns
-    -------
-    Tensor of shape (B or 1, 1, T, width / 2)
-
-    References
-    ----------
     J. Su et al., "RoFormer: enhanced transformer with rotary position embedding",
     Neurocomputing 568 (2024) 127063.
     """
@@ -182,18 +147,7 @@ def gate(hidden: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """The blocks and the last norm.
-
-    Parameters
-    ----------
-    n_layers, width, n_heads, ffn_width : int
-        Size of the transformer.
-    gated : bool
-        Whether feed-forward layers have two halves, the first of which, through SiLU, weighs
-        the second, and no bias; else one, through GELU.
-    norm_eps : float
-        Epsilon of the layer norms.
-    """
+    """The blocks and the last norm."""
 
     def __init__(
         self,

@@ -8,8 +8,6 @@ import numpy as np
 
 from adestim.exceptions import GenotypeError
 
-__all__ = ["KmerTokenizer"]
-
 K = 6
 # Not alphabetical: the order in which the released vocabularies count.
 LETTERS = "ATCG"
@@ -29,30 +27,14 @@ class KmerTokenizer:
     before it, or at the end, becomes single letters. The class token comes first, and no token
     ends the sequence.
 
-    Parameters
-    ----------
-    first_kmer : int
-        Id of AAAAAA; the others follow in the order of the letters A, T, C, G, and after them the
-        single letters A, T, C, G and N.
-    unknown, pad, mask, start : int, default=0, 1, 2, 3
-        Ids of the special tokens; ``start`` is the class token.
-
-    References
-    ----------
     H. Dalla-Torre et al., "Nucleotide Transformer", Nature Methods 22 (2025) 287; vocabularies of
     https://github.com/instadeepai/nucleotide-transformer.
-
-    Examples
-    --------
-    >>> from adestim.modalities.genetics.models.kmers import KMERS_V1, KMERS_V2
-    >>> KMERS_V1("ATTCCGNAC")
-    array([   3,  367, 4104, 4100, 4102])
-    >>> KMERS_V2("ATTCCG")
-    array([  3, 369])
     """
 
+    # id of AAAAAA; the others follow in the order of the letters A, T, C, G, and after them the
+    # single letters A, T, C, G and N
     first_kmer: int
-    unknown: int = 0
+    unknown: int = 0  # ids of the special tokens; ``start`` is the class token
     pad: int = 1
     mask: int = 2
     start: int = 3
@@ -65,19 +47,7 @@ class KmerTokenizer:
     def __call__(self, sequence: str) -> np.ndarray:
         """Return the ids of a sequence, the class token first.
 
-        Parameters
-        ----------
-        sequence : str
-            Letters A, C, G, T and N, in upper case.
-
-        Returns
-        -------
-        ndarray of shape (n_tokens,), dtype int64
-
-        Raises
-        ------
-        GenotypeError
-            When another letter is in it.
+        -> (n_tokens,).
         """
         return np.concatenate([[self.start], self.pieces(sequence)])
 

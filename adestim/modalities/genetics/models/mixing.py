@@ -10,22 +10,13 @@ import numpy as np
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.extraction.stored import Prepared
 
-__all__ = ["PreparedGenotypes", "mixed_encoding", "prepared_genotypes"]
-
 
 class PreparedGenotypes(NamedTuple):
-    """One subject's genotypes as a DNA model reads them.
+    """One subject's genotypes as a DNA model reads them."""
 
-    Parameters
-    ----------
-    inputs : ndarray of shape (n_tokens,), dtype int64
-        Token ids of the carried alleles' windows, which an anchor reads.
-    dosages : ndarray of shape (n_snps,), dtype float32
-        Copies of the counted alleles, NaN where there is no call.
-    """
-
+    # (n_tokens,); token ids of the carried alleles' windows, which an anchor reads
     inputs: np.ndarray
-    dosages: np.ndarray
+    dosages: np.ndarray  # (n_snps,); copies of the counted alleles, NaN where there is no call
 
 
 def prepared_genotypes(
@@ -33,16 +24,7 @@ def prepared_genotypes(
 ) -> list[PreparedGenotypes | None]:
     """Return every subject's input and dosages; None without a single call.
 
-    Parameters
-    ----------
-    dosages : ndarray of shape (n_subjects, n_snps)
-        NaN where there is no call.
-    prepare : callable
-        The model's preparation of one subject.
-
-    Returns
-    -------
-    list of (PreparedGenotypes or None)
+    dosages (n_subjects, n_snps).
     """
     return [
         None if np.isnan(row).all() else PreparedGenotypes(prepare(row).inputs, row)
@@ -57,19 +39,7 @@ def mixed_encoding(
 
     At a dosage d this is ``(1 - d / 2) * other + d / 2 * counted``: two chromosomes, averaged.
 
-    Parameters
-    ----------
-    item : PreparedGenotypes
-        The subject.
-    alleles : pair of ndarray of shape (n_snps, width)
-        Tokens of the counted and of the other alleles.
-    spec : BackboneSpec
-        The model.
-
-    Returns
-    -------
-    Encoding
-        With one token a SNP, masked and zero where there is no call.
+    alleles (n_snps, width).
     """
     counted, other = alleles
     known = ~np.isnan(item.dosages)

@@ -21,8 +21,6 @@ from adestim.modalities.genetics.models.dna_model import (
 from adestim.modalities.genetics.models.esm import Embeddings, Encoder, rotary_angles
 from adestim.modalities.genetics.models.kmers import KMERS_V1, KMERS_V2, KmerTokenizer
 
-__all__ = ["NucleotideTransformer", "NucleotideTransformerV2"]
-
 MAX_POSITIONS_V1 = 1002
 MAX_POSITIONS_V2 = 2050
 HEADS = ("lm_head.", "contact_head.", "esm.contact_head.", "esm.pooler.", "pooler.")
@@ -46,27 +44,6 @@ class NucleotideTransformer(DNABackbone):
 
     Auxiliary tokens come after the embedding and have no position: their order has no meaning.
 
-    Parameters
-    ----------
-    n_layers, width, n_heads, ffn_width : int
-        Size of the transformer; the released 500 M models' by default.
-    max_positions : int, default=1002
-        Rows of the position table. Two more than tokens fit in, the class token included.
-    n_words : int, default=4105
-        Rows of the word table.
-    token_dropout : bool, default=True
-        Whether embeddings are scaled as in pre-training with masked tokens, by 0.88 where
-        nothing is masked.
-    norm_before : bool, default=False
-        Whether embeddings are normalised.
-    norm_eps : float, default=1e-12
-        Epsilon of the layer norms: that of the PyTorch release. The authors' JAX code, in which
-        the weights were trained, has 1e-5.
-    pooling : {"mean", "cls"}, default="mean"
-        The mean of the tokens of DNA, as the model's card advises, or the class token.
-
-    References
-    ----------
     H. Dalla-Torre et al., "Nucleotide Transformer: building and evaluating robust foundation
     models for human genomics", Nature Methods 22 (2025) 287.
     Z. Lin et al., "Evolutionary-scale prediction of atomic-level protein structure with a
@@ -146,21 +123,6 @@ class NucleotideTransformerV2(NucleotideTransformer):
     The feed-forward layers (two halves, SiLU on the first, no bias) follow the code that
     accompanies the released weights; no output of released weights has been compared.
 
-    Parameters
-    ----------
-    n_layers, width, n_heads, ffn_width : int
-        Size of the transformer; the released 500 M model's by default.
-    max_positions : int, default=2050
-        Two more than the number of tokens that the model was trained on.
-    n_words : int, default=4107
-        Rows of the word table.
-    norm_eps : float, default=1e-12
-        Epsilon of the layer norms.
-    pooling : {"mean", "cls"}, default="mean"
-        The mean of the tokens of DNA, or the class token.
-
-    References
-    ----------
     H. Dalla-Torre et al., "Nucleotide Transformer: building and evaluating robust foundation
     models for human genomics", Nature Methods 22 (2025) 287.
     """

@@ -12,8 +12,6 @@ from typing import Any
 
 from adestim.exceptions import GenotypeError, MissingDependencyError
 
-__all__ = ["ReferenceGenome", "open_reference", "reference_build"]
-
 # Lengths of chromosomes 1 and 19 in the UCSC and Genome Reference Consortium releases.
 BUILD_OF_LENGTH = {
     ("1", 247249719): "hg18",
@@ -26,13 +24,7 @@ BUILD_OF_LENGTH = {
 
 
 class ReferenceGenome:
-    """An open FASTA file, read by chromosome and position.
-
-    Parameters
-    ----------
-    fasta : pysam.FastaFile
-        The file.
-    """
+    """An open FASTA file, read by chromosome and position."""
 
     def __init__(self, fasta: Any):
         self._fasta = fasta
@@ -48,25 +40,7 @@ class ReferenceGenome:
         return found.pop() if len(found) == 1 else None
 
     def fetch(self, chromosome: str, start: int, stop: int) -> str:
-        """Return a stretch of DNA in upper case.
-
-        Parameters
-        ----------
-        chromosome : str
-            Without "chr".
-        start, stop : int
-            0-based, the end not included.
-
-        Returns
-        -------
-        str
-            Empty where the stretch is not wholly inside the chromosome.
-
-        Raises
-        ------
-        GenotypeError
-            When the file ends before its index says.
-        """
+        """Return a stretch of DNA in upper case."""
         if start < 0 or stop > self.lengths.get(chromosome, 0):
             return ""
         try:
@@ -94,22 +68,6 @@ def open_reference(path: str | os.PathLike) -> Iterator[ReferenceGenome]:
 
     An index that is lacking is made beside the file, or for the time being where that folder
     cannot be written to.
-
-    Parameters
-    ----------
-    path : str or path-like
-        FASTA file, plain or compressed by bgzip.
-
-    Yields
-    ------
-    ReferenceGenome
-
-    Raises
-    ------
-    GenotypeError
-        When there is no such file, it is no FASTA, or its index is another file's.
-    MissingDependencyError
-        When pysam is not installed.
     """
     try:
         import pysam

@@ -16,8 +16,6 @@ from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE
 from adestim.modalities.genetics.harmonise import COMPLEMENT
 from adestim.modalities.genetics.models.reference import ReferenceGenome, open_reference
 
-__all__ = ["AlleleWindows", "WindowSettings", "allele_windows", "are_snps"]
-
 BASES = frozenset("ACGT")
 AMBIGUITY = {
     **{base: base for base in "ACGT"},
@@ -44,48 +42,27 @@ UNCLEAR_STRAND = "of the alleles A/T or C/G in a table with both strands"
 
 @dataclass(frozen=True)
 class WindowSettings:
-    """How windows are cut out of a reference genome.
+    """How windows are cut out of a reference genome."""
 
-    Parameters
-    ----------
-    reference : str or path-like
-        FASTA file of the genome build that the genotypes are on.
-    length : int, default=72
-        Length of a window in base pairs, a multiple of 6 up to 5994.
-    strand : {"forward", "either"}, default="forward"
-        Whether alleles are those of the forward strand, as in VCF; or may be their
-        complements where only these fit. In the latter case alleles hardly tell another build.
-    unusable : {"raise", "drop"}, default="raise"
-        What becomes of variants that have no window: an error that names them, or a warning.
-    build : {"hg18", "hg19", "hg38"} or None, default=None
-        Genome build of the genotypes, where it is known.
-    """
-
-    reference: str | PathLike
-    length: int = 72
+    reference: str | PathLike  # FASTA file of the genome build that the genotypes are on
+    length: int = 72  # length of a window in base pairs, a multiple of 6 up to 5994
+    # whether alleles are those of the forward strand, as in VCF; or may be their complements where
+    # only these fit. In the latter case alleles hardly tell another build
     strand: str = "forward"
+    # what becomes of variants that have no window: an error that names them, or a warning
     unusable: str = "raise"
-    build: str | None = None
+    build: str | None = None  # genome build of the genotypes, where it is known
 
 
 class AlleleWindows(NamedTuple):
-    """Windows of DNA around variants.
+    """Windows of DNA around variants."""
 
-    Parameters
-    ----------
-    kept : ndarray of shape (n_variants,), dtype bool
-        Which variants have windows.
-    counted, other : list of str
-        One window a kept variant, with the counted and with the other allele; empty for
-        a variant that was asked for and is nowhere.
-    offset : int
-        Place of the variant in a window, from 0.
-    """
-
-    kept: np.ndarray
+    kept: np.ndarray  # (n_variants,); which variants have windows
+    # one window a kept variant, with the counted and with the other allele; empty for a variant
+    # that was asked for and is nowhere
     counted: list[str]
     other: list[str]
-    offset: int
+    offset: int  # place of the variant in a window, from 0
 
 
 class Site(NamedTuple):
@@ -109,28 +86,7 @@ def allele_windows(variants: pd.DataFrame, settings: WindowSettings) -> AlleleWi
     The variant stands at a fixed place of every window, so that with tokens of six letters it
     changes one token, the middle one, and always the same letter of it.
 
-    Parameters
-    ----------
-    variants : DataFrame of shape (n_variants, n_columns)
-        With ``id``, ``chromosome``, ``position`` (from 1), ``counted`` and ``other`` allele. A
-        variant of two unknown alleles was asked for and is nowhere: it gets empty windows.
-    settings : WindowSettings
-        The reference genome, and what to cut.
-
-    Returns
-    -------
-    AlleleWindows
-
-    Raises
-    ------
-    GenotypeError
-        When the reference genome is of another build than the variants, or a variant has no
-        window and ``unusable="raise"``.
-
-    Warns
-    -----
-    DataWarning
-        When variants are dropped.
+    variants (n_variants, n_columns).
     """
     check_settings(settings)
     offset = settings.length // TOKEN // 2 * TOKEN + PLACE_IN_TOKEN

@@ -25,8 +25,6 @@ from adestim.modalities.smri.models.intensity import (
 from adestim.modalities.smri.models.layers import require_volumes_of, tokens_of, whole_patches
 from adestim.modalities.smri.models.preparation import chosen_options
 
-__all__ = ["BrainIAC"]
-
 POOLINGS = ("mean", "first")
 
 
@@ -35,26 +33,6 @@ class BrainIAC(Backbone):
 
     Auxiliary tokens join the patches' before the first block.
 
-    Parameters
-    ----------
-    img_size : sequence of int, default=(96, 96, 96)
-        Voxels along x, y and z.
-    patch_size : int, default=16
-        Voxels along each edge of a token.
-    hidden_size : int, default=768
-        Width of the tokens.
-    mlp_dim : int, default=3072
-        Hidden width of the multi-layer perceptrons.
-    num_layers : int, default=12
-        Number of blocks.
-    num_heads : int, default=12
-        Heads of the attention.
-    pooling : {"mean", "first"}, default="mean"
-        One vector a subject: the mean of the tokens, or the first, which its authors take for a
-        class token; it is a corner of the volume.
-
-    References
-    ----------
     Tak et al. (2026). A generalizable foundation model for analysis of human brain MRI. Nature
     Neuroscience.
     https://github.com/AIM-KannLab/BrainIAC
@@ -111,23 +89,7 @@ class BrainIAC(Backbone):
     def prepare(raw: Any, **options: Any) -> np.ndarray:
         """Bring the field of view to a shape and standardise the brain's intensities.
 
-        Parameters
-        ----------
-        raw : nibabel image of 3 dimensions
-            Skull-stripped volume whose axes run to the right, the front and the top.
-        **options : dict
-            ``shape``, the voxels of the result along x, y and z, whatever their
-            edges in mm become.
-
-        Returns
-        -------
-        ndarray of shape (1, n_x, n_y, n_z), dtype float32
-            Mean and standard deviation of the voxels that are not zero are 0 and 1; zeros stay.
-
-        Raises
-        ------
-        VolumeError
-            When the volume is empty or not skull-stripped.
+        -> (1, n_x, n_y, n_z).
         """
         image = clean_background(raw)
         require_skull_stripped(image, "BrainIAC")

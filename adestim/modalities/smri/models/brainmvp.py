@@ -37,8 +37,6 @@ from adestim.modalities.smri.models.preparation import (
     require_resolution,
 )
 
-__all__ = ["BrainMVP"]
-
 STRIDE_OF_STAGE_3 = 8
 STRIDE_OF_STAGE_4 = 16
 PERCENTILES = (5.0, 95.0)
@@ -54,22 +52,6 @@ class BrainMVP(Backbone):
     convolution that tells the blocks where a cell is, take part in attention and
     multi-layer perceptron, and stop at the strided convolution before the fourth stage.
 
-    Parameters
-    ----------
-    volume_shape : sequence of int, default=(96, 96, 96)
-        Voxels along x, y and z, multiples of 16. The network has no absolute positions, so that
-        any shape is possible; attention grows with the sixth power of the edge.
-    depths : sequence of int, default=(3, 4, 8, 3)
-        Blocks of each stage.
-    dims : sequence of int, default=(64, 128, 320, 512)
-        Channels of each stage.
-    head_dim : int, default=64
-        Channels of an attention head.
-    mlp_ratio : int, default=4
-        Hidden over outer channels of the multi-layer perceptrons.
-
-    References
-    ----------
     Rui et al. (2025). Multi-modal vision pre-training for medical image analysis. CVPR.
     Li et al. (2022). UniFormer: unified transformer for efficient spatiotemporal representation
     learning. ICLR.
@@ -138,24 +120,7 @@ class BrainMVP(Backbone):
     def prepare(raw: Any, **options: Any) -> np.ndarray:
         """Cut the brain out of a skull-stripped volume and scale its intensities to [0, 1].
 
-        Parameters
-        ----------
-        raw : nibabel image of 3 dimensions
-            Skull-stripped volume, in any orientation.
-        **options : dict
-            ``shape``, the voxels of the result along x, y and z, and ``resolution``, their
-            edge in mm, 2.0 by default.
-
-        Returns
-        -------
-        ndarray of shape (1, n_x, n_y, n_z), dtype float32
-            Axes to the right, the front and the top. The 5th percentile of the brain's bounding
-            box is 0, the 95th is 1; zeros around it.
-
-        Raises
-        ------
-        VolumeError
-            When the volume is empty or not skull-stripped, or the brain does not fit the shape.
+        -> (1, n_x, n_y, n_z).
         """
         shape, resolution = options["shape"], options.get("resolution", RESOLUTION)
         image = clean_background(raw)

@@ -10,8 +10,6 @@ from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of
 
-__all__ = ["PaddedGridAttention", "grid_bias", "padding_bias"]
-
 
 class PaddedGridAttention(nn.Module):
     """Attention over a grid that is padded with zeros, with relative positions.
@@ -22,17 +20,6 @@ class PaddedGridAttention(nn.Module):
     The relative positions are those of the released weights, which are not the textbook's: from
     query (d, h, w) to key (i, j, k), the bias is that of a table for the offset d - k, plus,
     of the query at (d, h, i), one for h - k, plus, of the query at (d, h, j), one for j - k.
-
-    Parameters
-    ----------
-    width : int
-        Width of the tokens.
-    n_heads : int
-        Number of heads.
-    edge : int
-        Tokens along each edge of the grid.
-    window : int
-        Places along each edge of the padded grid.
     """
 
     def __init__(self, width: int, n_heads: int, edge: int, window: int):
@@ -98,12 +85,7 @@ class PaddedGridAttention(nn.Module):
 def grid_bias(by_w: Tensor, by_i: Tensor, by_j: Tensor, edge: int) -> Tensor:
     """Return the bias between the grid's own tokens, (B, heads, N, N).
 
-    Parameters
-    ----------
-    by_w, by_i, by_j : Tensor of shape (B, heads, edge, edge, edge or window, window)
-        The parts of the bias.
-    edge : int
-        Tokens along each edge of the grid.
+    by_w, by_i, by_j (B, heads, edge, edge, edge or window, window).
     """
     by_w = by_w[..., :edge][:, :, :, :, :, None, None, :]
     by_i = by_i[..., :edge, :edge][:, :, :, :, None, :, None, :]
@@ -117,12 +99,7 @@ def padding_bias(by_w: Tensor, by_i: Tensor, by_j: Tensor, edge: int) -> Tensor:
     The padded keys are those with i, j or k beyond the edge. The sum over (i, j) factorises;
     where k is inside, it is padded i with every j, and inner i with padded j.
 
-    Parameters
-    ----------
-    by_w, by_i, by_j : Tensor of shape (B, heads, edge, edge, edge or window, window)
-        The parts of the bias, in float32.
-    edge : int
-        Tokens along each edge of the grid.
+    by_w, by_i, by_j (B, heads, edge, edge, edge or window, window).
     """
     (i_in, i_out), (j_in, j_out) = (
         (part[..., :edge, :].logsumexp(-2), part[..., edge:, :].logsumexp(-2))

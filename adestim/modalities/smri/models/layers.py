@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from adestim.exceptions import InputError
 
-__all__ = ["ChannelNorm", "grid_of", "require_volumes_of", "tokens_of", "whole_patches"]
-
 
 class ChannelNorm(nn.LayerNorm):
     """Layer normalisation over the channels of volumes, (B, C, x, y, z)."""
@@ -20,14 +18,7 @@ class ChannelNorm(nn.LayerNorm):
 def tokens_of(grid: Tensor) -> Tensor:
     """Return a grid's cells as tokens, the last axis running fastest.
 
-    Parameters
-    ----------
-    grid : Tensor of shape (B, C, n_1, n_2, n_3)
-        Feature maps.
-
-    Returns
-    -------
-    Tensor of shape (B, n_1 * n_2 * n_3, C)
+    grid (B, C, n_1, n_2, n_3) -> (B, n_1 * n_2 * n_3, C).
     """
     return grid.flatten(2).transpose(1, 2)
 
@@ -35,37 +26,13 @@ def tokens_of(grid: Tensor) -> Tensor:
 def grid_of(tokens: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return tokens as the grid they were taken from.
 
-    Parameters
-    ----------
-    tokens : Tensor of shape (B, n_1 * n_2 * n_3, C)
-        Tokens.
-    shape : tuple of int
-        Cells along each axis.
-
-    Returns
-    -------
-    Tensor of shape (B, C, n_1, n_2, n_3)
+    tokens (B, n_1 * n_2 * n_3, C) -> (B, C, n_1, n_2, n_3).
     """
     return tokens.transpose(1, 2).unflatten(2, shape)
 
 
 def whole_patches(length: int, patch_size: int) -> int:
-    """Return how many patches an edge has, which must be cut into whole ones.
-
-    Parameters
-    ----------
-    length, patch_size : int
-        Voxels along the edge of a volume, and of a patch.
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    InputError
-        When voxels would be left over.
-    """
+    """Return how many patches an edge has, which must be cut into whole ones."""
     if patch_size < 1 or length < 1 or length % patch_size:
         raise InputError(
             "img_size must be a multiple of patch_size along every axis",
@@ -76,22 +43,7 @@ def whole_patches(length: int, patch_size: int) -> int:
 
 
 def require_volumes_of(inputs: Tensor, shape: tuple[int, ...], model: str) -> None:
-    """Refuse volumes of another shape than a model's.
-
-    Parameters
-    ----------
-    inputs : Tensor
-        Model-ready volumes.
-    shape : tuple of int
-        Voxels along each axis.
-    model : str
-        Name of the model, for the message.
-
-    Raises
-    ------
-    InputError
-        When the shape is not that, after one channel.
-    """
+    """Refuse volumes of another shape than a model's."""
     if tuple(inputs.shape[1:]) != (1, *shape):
         raise InputError(
             f"This {model} reads volumes of one channel and {' x '.join(map(str, shape))} voxels",

@@ -12,17 +12,6 @@ from adestim.exceptions import InputError, VolumeError
 from adestim.modalities._nifti import image_values
 from adestim.modalities.smri.volume import Grid, block_affine, block_mean, block_steps, interpolated
 
-__all__ = [
-    "chosen_options",
-    "crop_or_pad",
-    "foreground_box",
-    "head_middle",
-    "isotropic_values",
-    "middle_of",
-    "require_fit",
-    "require_resolution",
-]
-
 RESOLUTION_LIMITS = (0.5, 8.0)
 # The brain ends some 170 mm below the crown; below are the face and the neck.
 CROWN_TO_BASE_MM = 170.0
@@ -34,32 +23,7 @@ SLACK = 1e-3
 def chosen_options(
     model: str, defaults: Mapping[str, Any], params: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return a model's options with the user's choice in place of the defaults.
-
-    Parameters
-    ----------
-    model : str
-        Name of the backbone.
-    defaults : mapping of str to object
-        All options that it has.
-    params : mapping of str to object
-        What the user asks for.
-
-    Returns
-    -------
-    dict
-
-    Raises
-    ------
-    InputError
-        When the model has no such option.
-
-    Examples
-    --------
-    >>> from adestim.modalities.smri.models.preparation import chosen_options
-    >>> chosen_options("brainmvp", {"resolution": 2.0}, {"resolution": 1.8})
-    {'resolution': 1.8}
-    """
+    """Return a model's options with the user's choice in place of the defaults."""
     unknown = sorted(set(params) - set(defaults))
     if unknown:
         raise InputError(
@@ -71,22 +35,7 @@ def chosen_options(
 
 
 def require_resolution(resolution: Any) -> float:
-    """Return an edge of voxels in mm as a float, or say what is wrong with it.
-
-    Parameters
-    ----------
-    resolution : object
-        What the user asks for.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    InputError
-        When it is no number from 0.5 to 8.
-    """
+    """Return an edge of voxels in mm as a float, or say what is wrong with it."""
     low, high = RESOLUTION_LIMITS
     if not isinstance(resolution, Real) or not low <= float(resolution) <= high:
         raise InputError(
@@ -102,26 +51,7 @@ def isotropic_values(image: Any, resolution: float) -> np.ndarray:
 
     Voxels finer than half the target's are averaged before they are interpolated linearly.
 
-    Parameters
-    ----------
-    image : nibabel image of 3 dimensions
-        Volume, of any orientation, oblique ones included.
-    resolution : float
-        Edge of the voxels, in mm.
-
-    Returns
-    -------
-    ndarray of shape (n_x, n_y, n_z), dtype float32
-        The whole field of view; zero outside of it.
-
-    Examples
-    --------
-    >>> import nibabel
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.models.preparation import isotropic_values
-    >>> image = nibabel.Nifti1Image(np.ones((8, 4, 4), dtype=np.float32), np.diag([-1, 2, 1, 1]))
-    >>> isotropic_values(image, 2.0).shape
-    (4, 4, 2)
+    -> (n_x, n_y, n_z).
     """
     grid = field_of_view(image, resolution)
     steps = block_steps(image.affine, resolution)
@@ -142,23 +72,7 @@ def field_of_view(image: Any, resolution: float) -> Grid:
 def foreground_box(values: np.ndarray) -> tuple[slice, ...]:
     """Return the smallest box that holds all voxels above zero.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z)
-        Volume with at least one such voxel.
-
-    Returns
-    -------
-    tuple of slice
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.models.preparation import foreground_box
-    >>> values = np.zeros((5, 5, 5))
-    >>> values[1:3, 2, 4] = 1.0
-    >>> foreground_box(values)
-    (slice(1, 3, None), slice(2, 3, None), slice(4, 5, None))
+    values (n_x, n_y, n_z).
     """
     inside = values > 0
     axes = range(values.ndim)
@@ -175,18 +89,7 @@ def middle_of(shape: Sequence[int]) -> np.ndarray:
 def head_middle(values: np.ndarray, resolution: float) -> np.ndarray:
     """Return where the middle of the brain is in a head with its skull.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z)
-        Volume whose axes run to the right, the front and the top. Its air may be noisy.
-    resolution : float
-        Edge of its voxels, in mm.
-
-    Returns
-    -------
-    ndarray of shape (3,)
-        Index of the centre of what is bright in the 170 mm below the crown; along z, the middle
-        of these.
+    values (n_x, n_y, n_z) -> (3,).
     """
     head = values > AIR_SHARE_OF_MEAN * values[values > 0].mean()
     slices = head.sum(axis=(0, 1))
@@ -204,24 +107,7 @@ def head_middle(values: np.ndarray, resolution: float) -> np.ndarray:
 def require_fit(
     box: Sequence[slice], shape: Sequence[int], resolution: float, adjustable: bool = True
 ) -> None:
-    """Refuse a brain that is larger than a model's field of view.
-
-    Parameters
-    ----------
-    box : sequence of slice
-        Where the brain is, in voxels.
-    shape : sequence of int
-        Voxels of the field of view along x, y and z.
-    resolution : float
-        Edge of a voxel, in mm.
-    adjustable : bool, default=True
-        Whether the model has the option ``"resolution"``.
-
-    Raises
-    ------
-    VolumeError
-        When it does not fit along an axis.
-    """
+    """Refuse a brain that is larger than a model's field of view."""
     extent = np.array([part.stop - part.start for part in box])
     if (extent > np.asarray(shape)).any():
         needed = np.ceil(10 * resolution * float(np.max(extent / np.asarray(shape)))) / 10
@@ -245,26 +131,7 @@ def millimetres(shape: Sequence[int] | np.ndarray, resolution: float) -> str:
 def crop_or_pad(values: np.ndarray, middle: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Cut a box of a given shape out of a volume, with zeros where the volume ends.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_x, n_y, n_z)
-        Volume.
-    middle : ndarray of shape (3,)
-        Index of the middle of the box.
-    shape : sequence of int
-        Voxels of the box along each axis.
-
-    Returns
-    -------
-    ndarray of the shape
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from adestim.modalities.smri.models.preparation import crop_or_pad, middle_of
-    >>> line = np.arange(1.0, 4.0).reshape(3, 1, 1)
-    >>> crop_or_pad(line, middle_of(line.shape), (5, 1, 1)).ravel()
-    array([0., 1., 2., 3., 0.])
+    values (n_x, n_y, n_z), middle (3,).
     """
     starts = np.floor(np.asarray(middle) - middle_of(shape) + 0.5).astype(int)
     source = tuple(

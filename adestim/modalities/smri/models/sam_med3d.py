@@ -37,8 +37,6 @@ from adestim.modalities.smri.models.preparation import (
     require_fit,
 )
 
-__all__ = ["SAMMed3D"]
-
 RESOLUTION = 1.5
 OUTPUTS = ("tokens", "neck")
 
@@ -50,32 +48,6 @@ class SAMMed3D(Backbone):
     attend to the grid alone. Auxiliary tokens are read in every block beside the grid's, with no
     relative position; they bypass the padding.
 
-    Parameters
-    ----------
-    img_size : int, default=128
-        Voxels along each edge.
-    patch_size : int, default=16
-        Voxels along each edge of a token.
-    embed_dim : int, default=768
-        Width of the tokens.
-    depth : int, default=12
-        Number of blocks.
-    num_heads : int, default=12
-        Heads of the attention.
-    mlp_ratio : int, default=4
-        Hidden over outer width of the multi-layer perceptrons.
-    window_size : int, default=14
-        Edge, in tokens, that the grid is padded to; at least that of the grid.
-    global_attn_indexes : sequence of int, default=(2, 5, 8, 11)
-        Blocks without padding.
-    out_chans : int, default=384
-        Width after the neck.
-    output : {"tokens", "neck"}, default="tokens"
-        What is returned: the last block's tokens, or those that the neck makes of them, where
-        auxiliary tokens end.
-
-    References
-    ----------
     Wang et al. (2023). SAM-Med3D: towards general-purpose segmentation models for volumetric
     medical images. arXiv:2310.15161.
     https://github.com/uni-medical/SAM-Med3D, segment_anything/modeling/image_encoder3D.py
@@ -145,23 +117,7 @@ class SAMMed3D(Backbone):
     def prepare(raw: Any, **options: Any) -> np.ndarray:
         """Cut a cube around the brain out of a volume and standardise its intensities.
 
-        Parameters
-        ----------
-        raw : nibabel image of 3 dimensions
-            Volume, with the skull or without, in any orientation.
-        **options : dict
-            ``shape``, the voxels of the result along x, y and z, of 1.5 mm.
-
-        Returns
-        -------
-        ndarray of shape (1, n_x, n_y, n_z), dtype float32
-            Axes to the right, the front and the top. Mean and standard deviation of the voxels
-            above zero are 0 and 1.
-
-        Raises
-        ------
-        VolumeError
-            When the volume is empty, or a skull-stripped brain does not fit the cube.
+        -> (1, n_x, n_y, n_z).
         """
         image = clean_background(raw)
         require_brain(image)

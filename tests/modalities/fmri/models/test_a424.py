@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.exceptions import InputError, TableError, TimeSeriesError
 from adestim.modalities.fmri.models.a424 import learn_parcels, read_coordinates, scaled_frames
 from adestim.modalities.fmri.timeseries import RoiLayout

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim.backbone.weights.checkpoint import file_digest
+from adestim.backbone.weights.files import file_digest
 from adestim.exceptions import CheckpointError, InputError, TableError
 from adestim.modalities.fmri.models.gradients import (
     read_gradients,
