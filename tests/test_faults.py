@@ -18,10 +18,10 @@ from sklearn.callback import FitCallback
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from adestim import store as store_module
 from adestim.exceptions import DataWarning
 from adestim.extraction.stored import Prepared
 from adestim.store import FeatureStore
+from adestim.store import feature_store as store_module
 from tests.full_disks import read_only, small_disk
 from tests.fusion_tables import numeric_table, quick
 from tests.toy_backbone import NOTES, ToyExtractor, ToyViT, note, toy_cells, write_weights

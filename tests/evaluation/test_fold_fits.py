@@ -18,7 +18,7 @@ from adestim.evaluation import cross_val_fit, fold_fits
 from adestim.evaluation.fold_fits import folds_of
 from adestim.exceptions import DataWarning, InputError
 from adestim.training.lockstep import lockstep
-from tests.evaluation.models import RaggedViT, TokensFirst, table_of
+from tests.frozen_models import RaggedViT, TokensFirst, table_of
 from tests.toy_backbone import ToyViT, toy_table
 
 

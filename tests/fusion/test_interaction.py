@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import (
 
 from adestim import AnchoredFusionClassifier
 from adestim.exceptions import InputError
-from tests.evaluation.models import table_of
+from tests.frozen_models import table_of
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
 from tests.toy_backbone import ToyViT, toy_table, write_weights
 

@@ -7,7 +7,7 @@ from adestim.backbone.loading import load_backbone
 from adestim.exceptions import InputError
 from adestim.training.lockstep.random_streams import RandomStream
 from adestim.training.lockstep.shared_body import JointLinear, SharedBody
-from tests.evaluation.models import (
+from tests.frozen_models import (
     Neighbourly,
     RaggedViT,
     TokensFirst,
