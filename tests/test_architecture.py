@@ -233,6 +233,38 @@ def test_import_of_an_estimator_brings_no_optional_package(name):
     assert modules_after(f"from adestim import {name}") & optional == set()
 
 
+# Rooms
+
+MAX_ROOMS = 12
+
+
+def floors_of_the_contract():
+    """The rows of the import contract, each with its sentence."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    [block] = re.findall(r"\nlayers = \[(.+?)\n\]", text, flags=re.DOTALL)
+    return [(row, said) for said, row in re.findall(r'\n    # (.+)\n    "(.+)",', block)]
+
+
+def floors_of_the_guide():
+    """The rows of the contributing guide, each with its sentence."""
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"```\n(inspection .+?)```", guide, flags=re.DOTALL)
+    rows = (re.split(r"  +", line, maxsplit=1) for line in block.splitlines())
+    return [(row, said.strip()) for row, said in rows]
+
+
+def test_the_guide_says_who_may_import_whom_as_the_contract_does():
+    assert floors_of_the_contract() == floors_of_the_guide()
+    assert len(floors_of_the_contract()) == 8
+
+
+def test_the_package_root_has_rooms_and_no_loose_modules():
+    names = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    rooms = {name for name in names if (PACKAGE / name).is_dir()}
+    assert names - rooms == {"__init__.py", "exceptions.py", "py.typed"}
+    assert len(rooms) == MAX_ROOMS
+
+
 # Shape
 
 
