@@ -14,14 +14,15 @@ import torch
 from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 
 from adestim._support.groups import own_groups
 from adestim._support.progress import shown
+from adestim._support.routing import last_step, route_to_fit
+from adestim._support.sklearn import take_rows
 from adestim.exceptions import InputError
 from adestim.fusion._base import BaseFusion
-from adestim.fusion._cross_fit import fit_params, require_whole_groups, rows_of
+from adestim.fusion._cross_fit import require_whole_groups
 from adestim.tuning.pruning import TrialPruning, import_optuna
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -38,12 +39,12 @@ class Rows:
     def at(self, rows: np.ndarray) -> Rows:
         """Return some of the rows."""
         groups = None if self.groups is None else self.groups[rows]
-        return Rows(rows_of(self.table, rows), self.y[rows], groups)
+        return Rows(take_rows(self.table, rows), self.y[rows], groups)
 
     def fit(self, estimator: Any) -> Any:
         """Fit an estimator to the rows, with the groups where it takes them."""
-        given = {} if self.groups is None else {"groups": self.groups}
-        return estimator.fit(self.table, self.y, **fit_params(estimator, given))
+        params = route_to_fit(estimator, groups=self.groups)
+        return estimator.fit(self.table, self.y, **params)
 
 
 def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
@@ -143,7 +144,7 @@ class Objective:
 
 def watch_epochs(model: Any, trial: Any) -> bool:
     """Let a trial end after any epoch, where a net is trained; tell whether one is."""
-    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    last = last_step(model)
     if not isinstance(last, BaseFusion):
         return False
     own = getattr(last, "_skl_callbacks", [])

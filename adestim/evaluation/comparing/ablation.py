@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from adestim._support.routing import last_step
 from adestim.evaluation.comparing.candidates import Candidate
 from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
@@ -125,7 +126,7 @@ def require_a_fusion(estimator: Any) -> None:
 
 def fusion_params(estimator: Any) -> dict[str, Any]:
     """Return the parameters of the fusion, wherever it is."""
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    last = last_step(estimator)
     return last.get_params(deep=False) if hasattr(last, "get_params") else {}
 
 

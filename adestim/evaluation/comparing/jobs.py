@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 
 import adestim
 from adestim._support.files import make_private, write_whole
 from adestim._support.keys import content_key
 from adestim._support.progress import shown
 from adestim.evaluation.scores.thresholds import inner_threshold
-from adestim.evaluation.splitting.folds import group_fit_params
+from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
 
 FORMAT = 1
@@ -91,7 +91,7 @@ def run_job(job: Job) -> Outcome:
     start = time.perf_counter()
     try:
         threshold = chosen_threshold(job)
-        estimator = fitted(job)
+        estimator = fit_fold(job.estimator, job.table, job.y, job.groups, job.train)
         predictions = predict(estimator, job.table.iloc[job.test], job.classes)
     except Exception as error:  # whatever it is, the other folds go on
         seconds = time.perf_counter() - start
@@ -113,14 +113,6 @@ def chosen_threshold(job: Job) -> float | None:
         positive=job.classes[1],
         random_state=job.seed,
     )
-
-
-def fitted(job: Job) -> Any:
-    """Return a copy of the estimator, fitted to the training rows."""
-    estimator = clone(job.estimator)
-    own = None if job.groups is None else job.groups[job.train]
-    groups = group_fit_params(estimator, own)
-    return estimator.fit(job.table.iloc[job.train], job.y[job.train], **groups)
 
 
 def predict(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:

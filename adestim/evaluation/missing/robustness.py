@@ -10,8 +10,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from adestim._support.axes import axes_or_new
-from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.fold_fits import rows_of
+from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.evaluation.missing.dropout import draw_hidden, hide_modalities, which_may_be_hidden
 from adestim.evaluation.missing.patterns import modality_columns, patterns_of
 from adestim.evaluation.scores.metrics import score_probabilities
@@ -157,7 +156,7 @@ def predict_folds(
     total, times = np.zeros((len(table), len(classes))), np.zeros((len(table), 1))
     for fitted, test in fits:
         columns = np.searchsorted(classes, fitted.classes_)
-        total[np.ix_(test, columns)] += fitted.predict_proba(rows_of(table, test))
+        total[np.ix_(test, columns)] += fitted.predict_proba(take_rows(table, test))
         times[test] += 1
     return total / np.maximum(times, 1)
 

@@ -7,16 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.utils.validation import has_fit_parameter
 
 from adestim._support.groups import own_groups
 from adestim._support.positive_class import positive_of
-from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.fold_fits import rows_of
+from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.evaluation.scores.intervals import require_count
 from adestim.evaluation.scores.read_predictions import read_membership, read_values
+from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
 
 #: Takes true positives, positives, false positives and negatives; returns a place.
@@ -151,23 +149,18 @@ def inner_threshold(
     """
     read_rule(rule)
     require_count(cv, "cv")
-    if positive is None and len(classes := np.unique(np.asarray(y))) == 2:
+    y = np.asarray(y)
+    groups = None if groups is None else np.asarray(groups)
+    if positive is None and len(classes := np.unique(y)) == 2:
         positive = positive_of(classes.tolist())
     is_positive = read_membership(y, positive)
     probability = np.full(len(is_positive), np.nan)
     for train, test in inner_folds(X, is_positive, groups, cv, random_state):
-        fitted = fit_rows(estimator, X, y, groups, train)
+        fitted = fit_fold(estimator, X, y, groups, train)
         column = fitted.classes_.tolist().index(positive)
-        probability[test] = fitted.predict_proba(rows_of(X, test))[:, column]
+        probability[test] = fitted.predict_proba(take_rows(X, test))[:, column]
     seen = ~np.isnan(probability)
     return choose_threshold(is_positive[seen], probability[seen], rule)
-
-
-def fit_rows(estimator: Any, X: Any, y: Any, groups: Any, rows: np.ndarray) -> Any:
-    """Return a clone that is fitted on some rows, with their groups where ``fit`` takes them."""
-    takes_groups = groups is not None and has_fit_parameter(estimator, "groups")
-    extra = {"groups": rows_of(groups, rows)} if takes_groups else {}
-    return clone(estimator).fit(rows_of(X, rows), rows_of(y, rows), **extra)
 
 
 def inner_folds(
@@ -176,7 +169,6 @@ def inner_folds(
     """Return stratified folds that keep groups whole and have both classes to train on."""
     if groups is None:
         groups = own_groups(X) if hasattr(X, "iloc") else np.arange(len(is_positive))
-    groups = np.asarray(groups)
     fewest = min(len(np.unique(groups[is_positive == side])) for side in (False, True))
     n_folds = min(cv, fewest)
     if n_folds < 2:

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.utils import _safe_indexing
 
 from adestim._support.positive_class import positive_of
-from adestim._support.sklearn import draw_seeds
+from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.hiding import HidingReader, split_estimator
 from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
@@ -68,7 +67,7 @@ class Material:
     def view(self, rows: np.ndarray) -> SubjectsView:
         """Return subjects as the anchor's net reads them, with the free text of their records."""
         view = view_of(self.fusion, self.part(rows), self.anchor)
-        return replace(view, notes=free_texts(self.estimator, _safe_indexing(self.raw, rows)))
+        return replace(view, notes=free_texts(self.estimator, take_rows(self.raw, rows)))
 
 
 def gather(  # noqa: PLR0913 - the parameters of the report
