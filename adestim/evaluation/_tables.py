@@ -9,30 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.evaluation.scores.metrics import HIGHER_IS_BETTER
+from adestim._support.scores import ALL_SCORES
 from adestim.exceptions import InputError
-
-LABELS = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "f1": "F1",
-    "brier": "Brier",
-    "log_loss": "Log loss",
-    "calibration_slope": "Calibration slope",
-    "calibration_intercept": "Calibration intercept",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-    "pearson": "Pearson r",
-    "spearman": "Spearman rho",
-}
-
-# Where neither higher nor lower is better, the closest to this is.
-IDEAL = {"calibration_slope": 1.0, "calibration_intercept": 0.0}
 
 OF_LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -140,7 +118,8 @@ def score_cells(
         best = best_rows(summary[score, "estimate"], score, digits)
         has_interval = (score, "low") in summary.columns
         bounds = summary[score][["low", "high"]].to_numpy() if has_interval else None
-        cells[LABELS.get(score, score)] = [
+        label = ALL_SCORES[score].label if score in ALL_SCORES else score
+        cells[label] = [
             cell(
                 value,
                 None if bounds is None else bounds[place],
@@ -169,8 +148,6 @@ def best_rows(values: pd.Series, score: str, digits: int = 3) -> np.ndarray:
     values (n_estimators,) -> (n_estimators,).
     """
     rounded = values.to_numpy(dtype=float).round(digits)
-    if HIGHER_IS_BETTER.get(score) is None:
-        loss = np.abs(rounded - IDEAL.get(score, np.nan))
-    else:
-        loss = -rounded if HIGHER_IS_BETTER[score] else rounded
+    ideal = ALL_SCORES[score].ideal if score in ALL_SCORES else np.nan
+    loss = -np.sign(ideal) * rounded if np.isinf(ideal) else np.abs(rounded - ideal)
     return (loss == np.nanmin(loss)) if np.isfinite(loss).any() else np.zeros(len(loss), dtype=bool)

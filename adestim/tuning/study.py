@@ -6,11 +6,11 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 from sklearn.metrics import check_scoring
 
+from adestim._support.checks import require_count
 from adestim._support.progress import Bar, progress_bar
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import AdestimWarning, InputError
@@ -143,7 +143,7 @@ def tune(  # noqa: PLR0913 - what a study needs to be told
     >>> tuned.trials["state"].tolist()
     ['complete', 'complete']
     """
-    require_count(n_trials)
+    require_count(n_trials, "'n_trials' must be an int of at least 1")
     fold_seed, seed = draw_seeds(random_state, 2)
     rows = checked_rows(X, y, groups)
     splits = inner_splits(estimator, rows, inner_cv, fold_seed)
@@ -157,12 +157,6 @@ def tune(  # noqa: PLR0913 - what a study needs to be told
     run(study, objective, n_trials, timeout, verbose)
     require_a_complete_trial(study)
     return refitted(study, objective)
-
-
-def require_count(n_trials: Any) -> None:
-    """Refuse a number of trials that is none."""
-    if not isinstance(n_trials, Integral) or isinstance(n_trials, bool) or n_trials < 1:
-        raise InputError("'n_trials' must be an int of at least 1", got=repr(n_trials))
 
 
 def fresh_study(storage: Any, name: str | None, sampler: Any, pruner: Any, seed: int) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from sklearn.base import is_regressor
 
+from adestim._support.scores import REGRESSION_SCORES, SCORES
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
-from adestim.evaluation.scores.metrics import REGRESSION_SCORES, SCORES
 from adestim.evaluation.scores.thresholds import read_rule
 from adestim.exceptions import InputError
 

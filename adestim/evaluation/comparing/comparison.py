@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from adestim.evaluation._tables import (
     scores_to_markdown,
 )
 from adestim.evaluation.comparing.flow import CohortFlow
-from adestim.evaluation.comparing.out_of_fold import Pool, delong_columns, pooled, score_rows
 from adestim.evaluation.missing.patterns import score_by_pattern
-from adestim.evaluation.scores.intervals import bootstrap_interval, corrected_t_test
+from adestim.evaluation.scores.intervals import corrected_t_test
+from adestim.evaluation.scores.out_of_fold import Pool, delong_columns, gather_pool, score_table
 from adestim.evaluation.scores.significance import holm
 from adestim.exceptions import InputError
 
@@ -132,7 +131,7 @@ class Comparison:
         rows = {}
         for estimator in self.estimators:
             own = self.folds[self.folds["estimator"] == estimator]
-            pool = pooled(self._of(estimator), self.classes)
+            pool = gather_pool(self._of(estimator), self.classes)
             values = np.stack(
                 [own[names].mean(), *self._intervals(pool, names, level, n_resamples)]
             )
@@ -295,13 +294,12 @@ class Comparison:
         if not pool.repeats:
             yield from [nothing] * 3
             return
-        statistic = partial(pool.score, names)
-        yield statistic(np.arange(len(pool.groups)))
+        yield pool.score(names, pool.rows)
         if not n_resamples:
             yield from [nothing] * 2
             return
-        yield from bootstrap_interval(
-            statistic, pool.groups, n_resamples=n_resamples, level=level, random_state=self.seed
+        yield from pool.draw_interval(
+            names, pool.rows, n_resamples=n_resamples, level=level, random_state=self.seed
         )
 
     def _difference(self, rival: str, reference: str, name: str, level: float) -> dict:
@@ -311,8 +309,8 @@ class Comparison:
         first, second = pairs, pairs[[column for column in pairs if column.endswith("_rival")]]
         second = second.rename(columns=lambda column: column.removesuffix("_rival"))
         differences = [
-            score_rows(first.loc[rows], self.classes, [name])[name]
-            - score_rows(second.loc[rows], self.classes, [name])[name]
+            score_table(first.loc[rows], self.classes, [name])[name]
+            - score_table(second.loc[rows], self.classes, [name])[name]
             for rows in pairs.groupby(["repeat", "fold"]).groups.values()
         ]
         sizes = self.folds[self.folds["estimator"] == reference]

@@ -17,6 +17,7 @@ from sklearn.base import is_regressor
 import adestim
 from adestim._support.files import make_private, write_whole
 from adestim._support.keys import content_key
+from adestim._support.predictions import align_probabilities
 from adestim._support.progress import shown
 from adestim.evaluation.scores.thresholds import inner_threshold
 from adestim.evaluation.splitting.folds import fit_fold
@@ -44,7 +45,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What became of a job."""
 
     status: str  # whether there are predictions
@@ -56,16 +57,16 @@ class Outcome:
 
 def run_jobs(
     jobs: Sequence[Job], keys: Sequence[str], resume: Any, n_jobs: int | None, verbose: bool
-) -> list[Outcome]:
+) -> list[JobResult]:
     """Run every job that is not done yet."""
     paths = result_paths(keys, resume) if resume is not None else [None] * len(jobs)
-    done = [read_outcome(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
-    todo = [place for place, outcome in enumerate(done) if outcome is None]
+    done = [load_result(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
+    todo = [place for place, result in enumerate(done) if result is None]
     tasks = (delayed(run_and_keep)(jobs[place], paths[place]) for place in todo)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
     fresh = behind_a_bar(results, jobs, todo, verbose)
-    for place, outcome in zip(todo, fresh, strict=True):
-        done[place] = outcome
+    for place, result in zip(todo, fresh, strict=True):
+        done[place] = result
     return done
 
 
@@ -78,15 +79,15 @@ def behind_a_bar(
     return shown(results, title, "fold", verbose, total=len(jobs), initial=done)
 
 
-def run_and_keep(job: Job, path: Path | None) -> Outcome:
+def run_and_keep(job: Job, path: Path | None) -> JobResult:
     """Run a job and keep what it yields; a failure is not kept, so that it is tried again."""
-    outcome = run_job(job)
-    if path is not None and outcome.status == "ok":
-        write_whole(path, json.dumps(vars(outcome)).encode())
-    return outcome
+    result = run_job(job)
+    if path is not None and result.status == "ok":
+        write_whole(path, json.dumps(vars(result)).encode())
+    return result
 
 
-def run_job(job: Job) -> Outcome:
+def run_job(job: Job) -> JobResult:
     """Fit and predict; what goes wrong is told, but for the user's own interruption."""
     start = time.perf_counter()
     try:
@@ -95,9 +96,9 @@ def run_job(job: Job) -> Outcome:
         predictions = predict(estimator, job.table.iloc[job.test], job.classes)
     except Exception as error:  # whatever it is, the other folds go on
         seconds = time.perf_counter() - start
-        return Outcome("failed", f"{type(error).__name__}: {error}", seconds)
+        return JobResult("failed", f"{type(error).__name__}: {error}", seconds)
     seconds = time.perf_counter() - start
-    return Outcome("ok", "", seconds, threshold, predictions.tolist())
+    return JobResult("ok", "", seconds, threshold, predictions.tolist())
 
 
 def chosen_threshold(job: Job) -> float | None:
@@ -120,11 +121,7 @@ def predict(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
     if not classes:
         return require_finite(np.asarray(estimator.predict(table), dtype=float))
     probabilities = require_finite(np.asarray(estimator.predict_proba(table), dtype=float))
-    places = [classes.index(label) for label in np.asarray(estimator.classes_).tolist()]
-    wide = np.zeros((len(table), len(classes)))
-    # A class that no training row has is given no probability.
-    wide[:, places] = probabilities
-    return wide
+    return align_probabilities(probabilities, estimator.classes_, classes)
 
 
 def require_finite(predictions: np.ndarray) -> np.ndarray:
@@ -138,7 +135,7 @@ def require_finite(predictions: np.ndarray) -> np.ndarray:
     return predictions
 
 
-def outcome_key(job: Job, data: str) -> str:
+def name_result(job: Job, data: str) -> str:
     """Return the name of a job's result: equal where estimator, data and split are."""
     try:
         settings = content_key(FORMAT, adestim.__version__, described(job.estimator), job.classes)
@@ -173,12 +170,12 @@ def result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
     return [folder / f"{key}.json" for key in keys]
 
 
-def read_outcome(path: Path | None, n_test: int) -> Outcome | None:
+def load_result(path: Path | None, n_test: int) -> JobResult | None:
     """Return a result that is there and whole; one that is damaged is made again."""
     if path is None or not path.is_file():
         return None
     try:
-        outcome = Outcome(**json.loads(path.read_bytes()))
+        result = JobResult(**json.loads(path.read_bytes()))
     except (ValueError, TypeError):
         return None
-    return outcome if len(outcome.predictions) == n_test else None
+    return result if len(result.predictions) == n_test else None

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from adestim._support.axes import axes_or_new
+from adestim._support.predictions import align_probabilities
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.evaluation.missing.dropout import draw_hidden, hide_modalities, which_may_be_hidden
 from adestim.evaluation.missing.patterns import modality_columns, patterns_of
@@ -155,8 +156,8 @@ def predict_folds(
     """Return the probabilities of all test rows, averaged where a row is tested several times."""
     total, times = np.zeros((len(table), len(classes))), np.zeros((len(table), 1))
     for fitted, test in fits:
-        columns = np.searchsorted(classes, fitted.classes_)
-        total[np.ix_(test, columns)] += fitted.predict_proba(take_rows(table, test))
+        probabilities = fitted.predict_proba(take_rows(table, test))
+        total[test] += align_probabilities(probabilities, fitted.classes_, classes.tolist())
         times[test] += 1
     return total / np.maximum(times, 1)
 

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from adestim._support.checks import require_count
 from adestim._support.sklearn import draw_seeds
+from adestim.evaluation.scores.checks import require_level
 from adestim.exceptions import InputError
 
 
@@ -136,7 +138,7 @@ def bootstrap_interval(
     (0.18, 0.42)
     """
     require_level(level)
-    require_count(n_resamples, "n_resamples")
+    require_count(n_resamples, "'n_resamples' is a whole number from 1")
     draw = resampler(n_or_groups, strata)
     rng = np.random.default_rng(draw_seeds(random_state, 1)[0])
     values = np.array([statistic(draw(rng)) for _ in range(n_resamples)], dtype=float)
@@ -179,7 +181,7 @@ def resampler(n_or_groups: Any, strata: Any) -> Callable[[np.random.Generator], 
 def group_codes(n_or_groups: Any) -> np.ndarray:
     """Return the group of every row as numbers from 0."""
     if np.ndim(n_or_groups) == 0:
-        require_count(n_or_groups, "n_or_groups")
+        require_count(n_or_groups, "'n_or_groups' is a whole number from 1")
         return np.arange(n_or_groups)
     groups = np.asarray(n_or_groups)
     codes = pd.factorize(groups)[0] if groups.ndim == 1 else np.array([])
@@ -304,16 +306,3 @@ def read_differences(differences: Any) -> np.ndarray:
             got=f"shape {differences.shape}, {int(np.isinf(differences).sum())} infinite",
         )
     return differences[~np.isnan(differences)]
-
-
-def require_level(level: Any, name: str = "level") -> None:
-    """Refuse what is no share between 0 and 1."""
-    if not isinstance(level, (int, float, np.floating)) or not 0 < level < 1:
-        raise InputError(f"'{name}' is a number between 0 and 1, exclusively", got=repr(level))
-
-
-def require_count(value: Any, name: str) -> None:
-    """Refuse what is no number of things."""
-    is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_number or value < 1:
-        raise InputError(f"'{name}' is a whole number from 1", got=repr(value))

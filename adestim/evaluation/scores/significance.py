@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from adestim.evaluation.scores.intervals import require_level
-from adestim.evaluation.scores.read_predictions import read_membership, read_values
+from adestim.evaluation.scores.checks import read_membership, read_values, require_level
 from adestim.exceptions import InputError
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from adestim._support.checks import require_count
 from adestim._support.groups import own_groups
 from adestim._support.positive_class import positive_of
 from adestim._support.sklearn import draw_seeds, take_rows
-from adestim.evaluation.scores.intervals import require_count
-from adestim.evaluation.scores.read_predictions import read_membership, read_values
+from adestim.evaluation.scores.checks import read_membership, read_values
 from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
 
@@ -148,7 +148,7 @@ def inner_threshold(
     True
     """
     read_rule(rule)
-    require_count(cv, "cv")
+    require_count(cv, "'cv' is a whole number from 1")
     y = np.asarray(y)
     groups = None if groups is None else np.asarray(groups)
     if positive is None and len(classes := np.unique(y)) == 2:

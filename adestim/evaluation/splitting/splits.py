@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length, check_random_state
 
+from adestim._support.checks import require_count
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError, LeakageError
 
@@ -235,8 +235,9 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
         -------
         int
         """
-        require_count("n_splits", self.n_splits, 2)
-        require_count("n_repeats", self.n_repeats, 1)
+        rule = "'{}' of RepeatedStratifiedGroupKFold must be an int of at least {}"
+        require_count(self.n_splits, rule.format("n_splits", 2), least=2)
+        require_count(self.n_repeats, rule.format("n_repeats", 1))
         return self.n_splits * self.n_repeats
 
     def split(
@@ -272,12 +273,3 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
         for _ in range(self.n_repeats):
             folds = StratifiedGroupKFold(self.n_splits, shuffle=True, random_state=generator)
             yield from folds.split(X, y, groups)
-
-
-def require_count(name: str, value: Any, least: int) -> None:
-    """Refuse a number of folds or repeats that is none."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InputError(
-            f"'{name}' of RepeatedStratifiedGroupKFold must be an int of at least {least}",
-            got=repr(value),
-        )

@@ -11,10 +11,11 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from adestim._support.positive_class import positive_of
+from adestim._support.predictions import Predictions
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.hiding import HidingReader, split_estimator
-from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
+from adestim.inspection.report.outcomes import apparent_outcomes, outcomes_of
 from adestim.inspection.tokens.free_text import free_texts
 from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
 
@@ -30,7 +31,7 @@ class Material:
     table: pd.DataFrame  # what the fusion reads, a row a subject
     y: np.ndarray  # (n_subjects,); labels or numbers
     present: pd.DataFrame  # (n_subjects, n_modalities); who has what
-    outcomes: Outcomes  # predictions beside the truth
+    outcomes: Predictions  # predictions beside the truth
     comparison: Any  # where these predictions are from
     flow: Any  # who is in the study
     target: Any

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from adestim._support.scores import REGRESSION_SCORES, SCORES
 from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.candidates import (
     Candidate,
@@ -15,7 +16,6 @@ from adestim.evaluation.comparing.candidates import (
     require_rule,
     with_controls,
 )
-from adestim.evaluation.scores.metrics import REGRESSION_SCORES, SCORES
 from adestim.exceptions import InputError
 
 MODEL = LogisticRegression()
