@@ -84,7 +84,7 @@ def tabulate_predictions(
     )
     if not predictions.classes:
         return frame.assign(prediction=predictions.values)
-    columns = zip(probability_columns(predictions.classes), predictions.values.T, strict=True)
+    columns = zip(name_probabilities(predictions.classes), predictions.values.T, strict=True)
     thresholds = np.nan if predictions.thresholds is None else predictions.thresholds
     return frame.assign(threshold=thresholds, **dict(columns))
 
@@ -109,7 +109,7 @@ def read_predictions(table: pd.DataFrame, classes: Sequence[Any] | None = None) 
         found = [str(name) for name in table if str(name).startswith(PROBABILITY)]
         classes = [name.removeprefix(PROBABILITY) for name in found]
         y = np.array([str(label) for label in y]) if classes and y is not None else y
-    columns = probability_columns(classes) if len(classes) else ["prediction"]
+    columns = name_probabilities(classes) if len(classes) else ["prediction"]
     require_predictions(table, ["y", *columns])
     if not len(classes):
         return Predictions(y, table["prediction"].to_numpy(), ())
@@ -117,7 +117,7 @@ def read_predictions(table: pd.DataFrame, classes: Sequence[Any] | None = None) 
     return Predictions(y, table[columns].to_numpy(), tuple(classes), cuts)
 
 
-def probability_columns(classes: Sequence[Any]) -> list[str]:
+def name_probabilities(classes: Sequence[Any]) -> list[str]:
     """Return the names of the columns of probabilities."""
     return [f"{PROBABILITY}{label}" for label in classes]
 
@@ -206,7 +206,7 @@ def read_outcome(
 ) -> Outcome:
     """Check labels and probabilities, and predict classes; subjects without weight are left out."""
     probabilities = np.asarray(probabilities)
-    epsilon = epsilon_of(probabilities.dtype)
+    epsilon = find_epsilon(probabilities.dtype)
     probabilities = np.asarray(probabilities, dtype=float)
     codes = read_codes(y, classes)
     require_probabilities(probabilities, len(codes), len(np.asarray(classes)))
@@ -292,6 +292,6 @@ def read_weight(sample_weight: Any, n_subjects: int) -> np.ndarray:
     return weight
 
 
-def epsilon_of(dtype: np.dtype) -> float:
+def find_epsilon(dtype: np.dtype) -> float:
     """Return how near to 0 and 1 a logarithm may be taken, by the type's precision."""
     return float(np.finfo(dtype if dtype.kind == "f" else float).eps)

@@ -38,8 +38,8 @@ def score_rows(
 ) -> dict[str, float]:
     """Return scores of predictions, or of some of their rows, drawn once or more."""
     if not predictions.classes:
-        rows = slice(None) if rows is None else rows
-        return score_numbers(predictions.y[rows], predictions.values[rows], scores)
+        kept = slice(None) if rows is None else rows
+        return score_numbers(predictions.y[kept], predictions.values[kept], scores)
     outcome = predictions.outcome if rows is None else predictions.outcome.take(rows)
     return score_outcome(outcome, scores)
 
@@ -105,12 +105,12 @@ def average_precision(contrast: Contrast) -> float:
 
 def sensitivity(contrast: Contrast) -> float:
     """Return the share of members that is predicted."""
-    return share(contrast.predicted, contrast.weight * contrast.y)
+    return weigh_share(contrast.predicted, contrast.weight * contrast.y)
 
 
 def specificity(contrast: Contrast) -> float:
     """Return the share of the others that is predicted to be none."""
-    return share(~contrast.predicted, contrast.weight * ~contrast.y)
+    return weigh_share(~contrast.predicted, contrast.weight * ~contrast.y)
 
 
 def f1(contrast: Contrast) -> float:
@@ -121,20 +121,20 @@ def f1(contrast: Contrast) -> float:
     return 2 * true_positive / (contrast.weight @ contrast.predicted + contrast.weight @ contrast.y)
 
 
-def share(events: np.ndarray, weight: np.ndarray) -> float:
+def weigh_share(events: np.ndarray, weight: np.ndarray) -> float:
     """Return the weighted share of events, NaN without weight."""
     total = weight.sum()
     return weight @ events / total if total > 0 else np.nan
 
 
-def averaged(score: Callable[[Contrast], float]) -> Callable[[Outcome], float]:
+def average_contrasts(score: Callable[[Contrast], float]) -> Callable[[Outcome], float]:
     """Make a score of one contrast one of all, by their mean."""
     return lambda outcome: float(np.mean([score(each) for each in outcome.contrasts]))
 
 
 def accuracy(outcome: Outcome) -> float:
     """Return the share of subjects whose class is predicted."""
-    return share(outcome.predicted == outcome.codes, outcome.weight)
+    return weigh_share(outcome.predicted == outcome.codes, outcome.weight)
 
 
 def balanced_accuracy(outcome: Outcome) -> float:
@@ -147,13 +147,13 @@ def brier(outcome: Outcome) -> float:
     """Return the mean squared error of the probabilities (Brier 1950)."""
     n_classes = outcome.probabilities.shape[1]
     errors = (outcome.probabilities - np.eye(n_classes)[outcome.codes]) ** 2
-    return share(errors[:, 1] if n_classes == 2 else errors.sum(axis=1), outcome.weight)
+    return weigh_share(errors[:, 1] if n_classes == 2 else errors.sum(axis=1), outcome.weight)
 
 
 def log_loss(outcome: Outcome) -> float:
     """Return the mean negative logarithm of the true class's probability."""
     true = outcome.probabilities[np.arange(len(outcome.codes)), outcome.codes]
-    return share(-np.log(np.clip(true, outcome.epsilon, 1 - outcome.epsilon)), outcome.weight)
+    return weigh_share(-np.log(np.clip(true, outcome.epsilon, 1 - outcome.epsilon)), outcome.weight)
 
 
 def r2(y: np.ndarray, predictions: np.ndarray) -> float:
@@ -184,12 +184,12 @@ def calibration_slope(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -
 
     y (n_rows,), log_odds (n_rows,), weight (n_rows,).
     """
-    if not overlap(log_odds[y], log_odds[~y]):
+    if not have_overlap(log_odds[y], log_odds[~y]):
         return np.nan
     scale = log_odds.std()
     design = np.stack([np.ones(len(y)), (log_odds - log_odds.mean()) / scale])
     start = np.array([logit(weight @ y / weight.sum()), 0.0])
-    return float(logistic_fit(design, y, weight, start)[1] / scale)
+    return float(fit_logistic(design, y, weight, start)[1] / scale)
 
 
 def calibration_intercept(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -> float:
@@ -209,14 +209,14 @@ def calibration_intercept(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarra
     return float(brentq(excess, low, high))
 
 
-def overlap(first: np.ndarray, second: np.ndarray) -> bool:
+def have_overlap(first: np.ndarray, second: np.ndarray) -> bool:
     """Return whether two classes overlap; if not, the likelihood has no maximum."""
     if not len(first) or not len(second):
         return False
     return bool(first.min() < second.max() and second.min() < first.max())
 
 
-def logistic_fit(
+def fit_logistic(
     design: np.ndarray, y: np.ndarray, weight: np.ndarray, start: np.ndarray
 ) -> np.ndarray:
     """Return the coefficients of greatest likelihood by Newton's method, NaN where it fails."""
@@ -230,11 +230,11 @@ def logistic_fit(
         decrement = gradient @ step / weight.sum()
         if decrement <= TOLERANCE:
             return beta
-        beta = beta + step if decrement < NEAR else uphill(beta, step, design, y, weight)
+        beta = beta + step if decrement < NEAR else climb(beta, step, design, y, weight)
     return np.full_like(start, np.nan)
 
 
-def uphill(
+def climb(
     beta: np.ndarray, step: np.ndarray, design: np.ndarray, y: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
     """Go a step, halved until the likelihood does not fall."""
@@ -257,15 +257,15 @@ def log_likelihood(
 CLASS_SCORES: Mapping[str, Score] = {
     "accuracy": Score(accuracy, "Accuracy"),
     "balanced_accuracy": Score(balanced_accuracy, "Balanced accuracy"),
-    "roc_auc": Score(averaged(roc_auc), "ROC AUC"),
-    "pr_auc": Score(averaged(average_precision), "PR AUC"),
-    "sensitivity": Score(averaged(sensitivity), "Sensitivity"),
-    "specificity": Score(averaged(specificity), "Specificity"),
-    "f1": Score(averaged(f1), "F1"),
+    "roc_auc": Score(average_contrasts(roc_auc), "ROC AUC"),
+    "pr_auc": Score(average_contrasts(average_precision), "PR AUC"),
+    "sensitivity": Score(average_contrasts(sensitivity), "Sensitivity"),
+    "specificity": Score(average_contrasts(specificity), "Specificity"),
+    "f1": Score(average_contrasts(f1), "F1"),
     "brier": Score(brier, "Brier", LOWER),
     "log_loss": Score(log_loss, "Log loss", LOWER),
-    "calibration_slope": Score(averaged(slope), "Calibration slope", 1.0),
-    "calibration_intercept": Score(averaged(intercept), "Calibration intercept", 0.0),
+    "calibration_slope": Score(average_contrasts(slope), "Calibration slope", 1.0),
+    "calibration_intercept": Score(average_contrasts(intercept), "Calibration intercept", 0.0),
 }
 
 #: Scores of predicted numbers, in the order of tables.
@@ -289,7 +289,7 @@ LEVEL_SCORES: Mapping[str, Score] = {
     ),
 }
 
-ALL_SCORES: Mapping[str, Score] = CLASS_SCORES | NUMBER_SCORES | LEVEL_SCORES
+ALL_SCORES: Mapping[str, Score] = {**CLASS_SCORES, **NUMBER_SCORES, **LEVEL_SCORES}
 #: Names of the scores of probabilities, in the order of tables.
 SCORES = tuple(CLASS_SCORES)
 #: Names of the scores of predicted numbers, in the order of tables.

@@ -26,8 +26,14 @@ __all__ = [
     "check_feature_names_in",
     "draw_seeds",
     "fit_context",
+    "list_callbacks",
     "take_rows",
 ]
+
+
+def list_callbacks(estimator):
+    """Return the callbacks that were set on an estimator."""
+    return list(getattr(estimator, "_skl_callbacks", ()))
 
 
 def draw_seeds(random_state, n_seeds):

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 
-from adestim._support.sklearn import callback_management_context, take_rows
+from adestim._support.sklearn import callback_management_context, list_callbacks, take_rows
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
@@ -310,10 +310,10 @@ def require_fusion(estimator: Any) -> None:
         raise InputError(
             "cross_val_fit trains an AnchoredFusionClassifier", got=type(estimator).__name__
         )
-    if getattr(estimator, "_skl_callbacks", None):
+    if callbacks := list_callbacks(estimator):
         raise InputError(
             "Callbacks follow one fit after the other, and cross_val_fit trains all folds in step",
-            got=f"{len(estimator._skl_callbacks)} on the estimator",
+            got=f"{len(callbacks)} on the estimator",
             remedy="Call estimator.set_callbacks() without any, or use "
             "sklearn.model_selection.cross_validate",
         )

@@ -22,7 +22,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from adestim._support.groups import own_groups
+from adestim._support.groups import group_own_rows
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.tables import modality_columns, patterns_of
@@ -225,7 +225,7 @@ def folds_of(cv: Any, rows: Rows, targets: np.ndarray, seed: int) -> Folds:
     """Return folds that keep groups whole and every class in every training part."""
     folds = rows.folds
     if folds is None:
-        groups = own_groups(pd.DataFrame(rows.table)) if rows.groups is None else rows.groups
+        groups = group_own_rows(pd.DataFrame(rows.table)) if rows.groups is None else rows.groups
         folds = inner_folds(targets, groups, seed, cv or N_FOLDS)
     if not folds:
         raise InputError(

@@ -15,7 +15,7 @@ from adestim._support.digests import remembered_digest, user_cache
 # Hashes a file named by its argument; a second argument forbids to read it.
 PROGRAM = """
 import sys
-from adestim import digests
+from adestim._support import digests
 from adestim.backbone.weights.files import file_digest
 if len(sys.argv) > 2:
     digests.hashlib.file_digest = None

@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.callback import ProgressBar
 
+from adestim import UnimodalClassifier
 from adestim._support import sklearn
-from adestim._support.sklearn import draw_seeds, take_rows
+from adestim._support.sklearn import draw_seeds, list_callbacks, take_rows
 
 
 def global_state():
@@ -64,3 +66,9 @@ def test_rows_are_taken_from_whatever_holds_a_table(rows):
     assert take_rows(cells, rows).tolist() == cells[rows].tolist()
     pd.testing.assert_frame_equal(take_rows(frame, rows), frame.iloc[rows])
     assert take_rows(cells.tolist(), rows) == cells[rows].tolist()
+
+
+def test_callbacks_are_listed_and_none_where_none_were_set():
+    given = UnimodalClassifier().set_callbacks(ProgressBar())
+    assert len(list_callbacks(given)) == 1
+    assert list_callbacks(UnimodalClassifier()) == list_callbacks(object()) == []

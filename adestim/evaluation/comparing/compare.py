@@ -13,14 +13,14 @@ import pandas as pd
 from adestim._support.keys import content_key
 from adestim._support.predictions import Predictions, tabulate_predictions
 from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.comparing.analysed_rows import Cohort, read_cohort, tell_of_left_out
+from adestim.evaluation.comparing.analysed_rows import Cohort, read_cohort, warn_of_left_out
 from adestim.evaluation.comparing.candidates import (
     Candidate,
-    as_candidates,
-    chosen_reference,
-    chosen_scores,
+    add_controls,
+    choose_reference,
+    choose_scores,
+    read_candidates,
     require_rule,
-    with_controls,
 )
 from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.jobs import Job, JobResult, name_result, run_jobs
@@ -137,30 +137,30 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     >>> print(comparison.to_markdown(n_resamples=0).splitlines()[4])
     | mask only | 0.500 |
     """
-    candidates = as_candidates(estimators)
+    candidates = read_candidates(estimators)
     cohort = read_cohort(X, y, groups, candidates, positive)
-    tell_of_left_out(cohort.left_out)
-    scores = chosen_scores(scoring, cohort.classes)
-    reference = chosen_reference(reference, candidates)
+    warn_of_left_out(cohort.left_out)
+    scores = choose_scores(scoring, cohort.classes)
+    reference = choose_reference(reference, candidates)
     require_rule(threshold, cohort.classes)
     if controls and cohort.classes:
-        candidates = with_controls(candidates, covariates, cohort.table.index)
+        candidates = add_controls(candidates, covariates, cohort.table.index)
     seeds = draw_seeds(random_state, 3)
-    splits = numbered(cohort.splits(cv, n_repeats, seeds[0]))
+    splits = number_splits(cohort.draw_splits(cv, n_repeats, seeds[0]))
     jobs = [
         job
         for name, candidate in candidates.items()
-        for job in jobs_of(name, candidate, cohort, splits, threshold, seeds[1])
+        for job in make_jobs(name, candidate, cohort, splits, threshold, seeds[1])
     ]
     keys = [] if resume is None else name_results(jobs)
     results = run_jobs(jobs, keys, resume, n_jobs, verbose)
     require_a_success(jobs, results, set(estimators))
-    predictions = predictions_frame(jobs, results, cohort)
+    predictions = collect_predictions(jobs, results, cohort)
     return Comparison(
-        folds=folds_frame(jobs, results, predictions, scores),
+        folds=tabulate_folds(jobs, results, predictions, scores),
         predictions=predictions,
         present=cohort.present,
-        flow=cohort.flow(candidates),
+        flow=cohort.count_flow(candidates),
         classes=cohort.classes,
         scores=scores,
         reference=reference,
@@ -168,7 +168,7 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     )
 
 
-def numbered(splits: Sequence[tuple]) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
+def number_splits(splits: Sequence[tuple]) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
     """Return splits with repeat and fold; a repeat ends where a row would be tested again."""
     result, tested = [], set()
     repeat = fold = 0
@@ -181,7 +181,7 @@ def numbered(splits: Sequence[tuple]) -> list[tuple[int, int, np.ndarray, np.nda
     return result
 
 
-def jobs_of(
+def make_jobs(
     name: str,
     candidate: Candidate,
     cohort: Cohort,
@@ -190,13 +190,13 @@ def jobs_of(
     seed: int,
 ) -> list[Job]:
     """Return an estimator's jobs, one a split."""
-    readable = cohort.rows_of(candidate)
+    readable = cohort.find_readable(candidate)
     whole = Job(
         name=name,
         repeat=0,
         fold=0,
         estimator=candidate.estimator,
-        table=cohort.table_of(candidate),
+        table=cohort.select_table(candidate),
         y=cohort.y,
         groups=cohort.groups,
         train=np.array([], dtype=int),
@@ -248,13 +248,13 @@ def require_a_success(
         )
 
 
-def predictions_frame(
+def collect_predictions(
     jobs: Sequence[Job], results: Sequence[JobResult], cohort: Cohort
 ) -> pd.DataFrame:
     """Return all predictions, by estimator, repeat and row."""
     places = {name: place for place, name in enumerate(dict.fromkeys(job.name for job in jobs))}
     tables = [
-        predictions_of(job, result, cohort)
+        tabulate_result(job, result, cohort)
         for job, result in zip(jobs, results, strict=True)
         if result.status == "ok"
     ]
@@ -263,7 +263,7 @@ def predictions_frame(
     return frame.loc[order.sort_values(["at", "repeat", "row"]).index].reset_index(drop=True)
 
 
-def predictions_of(job: Job, result: JobResult, cohort: Cohort) -> pd.DataFrame:
+def tabulate_result(job: Job, result: JobResult, cohort: Cohort) -> pd.DataFrame:
     """Return the predictions of one fold."""
     cuts = None if result.threshold is None else np.full(len(job.test), result.threshold)
     values = np.asarray(result.predictions, dtype=float)
@@ -278,7 +278,7 @@ def predictions_of(job: Job, result: JobResult, cohort: Cohort) -> pd.DataFrame:
     )
 
 
-def folds_frame(
+def tabulate_folds(
     jobs: Sequence[Job],
     results: Sequence[JobResult],
     predictions: pd.DataFrame,

@@ -18,7 +18,7 @@ import adestim
 from adestim._support.files import make_private, write_whole
 from adestim._support.keys import content_key
 from adestim._support.predictions import align_probabilities
-from adestim._support.progress import shown
+from adestim._support.progress import show_progress
 from adestim.evaluation.scores.thresholds import inner_threshold
 from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
@@ -59,24 +59,24 @@ def run_jobs(
     jobs: Sequence[Job], keys: Sequence[str], resume: Any, n_jobs: int | None, verbose: bool
 ) -> list[JobResult]:
     """Run every job that is not done yet."""
-    paths = result_paths(keys, resume) if resume is not None else [None] * len(jobs)
+    paths = make_result_paths(keys, resume) if resume is not None else [None] * len(jobs)
     done = [load_result(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
     todo = [place for place, result in enumerate(done) if result is None]
     tasks = (delayed(run_and_keep)(jobs[place], paths[place]) for place in todo)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    fresh = behind_a_bar(results, jobs, todo, verbose)
+    fresh = show_results(results, jobs, todo, verbose)
     for place, result in zip(todo, fresh, strict=True):
         done[place] = result
     return done
 
 
-def behind_a_bar(
+def show_results(
     results: Iterator, jobs: Sequence[Job], todo: Sequence[int], verbose: bool
 ) -> Iterable:
     """Return results behind a progress bar, which starts where the folder of results ends."""
     names = len({job.name for job in jobs})
     title, done = f"{names} estimators", len(jobs) - len(todo)
-    return shown(results, title, "fold", verbose, total=len(jobs), initial=done)
+    return show_progress(results, title, "fold", verbose, total=len(jobs), initial=done)
 
 
 def run_and_keep(job: Job, path: Path | None) -> JobResult:
@@ -91,9 +91,9 @@ def run_job(job: Job) -> JobResult:
     """Fit and predict; what goes wrong is told, but for the user's own interruption."""
     start = time.perf_counter()
     try:
-        threshold = chosen_threshold(job)
+        threshold = choose_job_threshold(job)
         estimator = fit_fold(job.estimator, job.table, job.y, job.groups, job.train)
-        predictions = predict(estimator, job.table.iloc[job.test], job.classes)
+        predictions = predict_values(estimator, job.table.iloc[job.test], job.classes)
     except Exception as error:  # whatever it is, the other folds go on
         seconds = time.perf_counter() - start
         return JobResult("failed", f"{type(error).__name__}: {error}", seconds)
@@ -101,7 +101,7 @@ def run_job(job: Job) -> JobResult:
     return JobResult("ok", "", seconds, threshold, predictions.tolist())
 
 
-def chosen_threshold(job: Job) -> float | None:
+def choose_job_threshold(job: Job) -> float | None:
     """Return the threshold that the training rows alone suggest."""
     if job.threshold is None or is_regressor(job.estimator):
         return None
@@ -116,15 +116,17 @@ def chosen_threshold(job: Job) -> float | None:
     )
 
 
-def predict(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
+def predict_values(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
     """Return finite probabilities in the order of all classes, or values of a regression."""
     if not classes:
-        return require_finite(np.asarray(estimator.predict(table), dtype=float))
-    probabilities = require_finite(np.asarray(estimator.predict_proba(table), dtype=float))
+        return require_finite_predictions(np.asarray(estimator.predict(table), dtype=float))
+    probabilities = require_finite_predictions(
+        np.asarray(estimator.predict_proba(table), dtype=float)
+    )
     return align_probabilities(probabilities, estimator.classes_, classes)
 
 
-def require_finite(predictions: np.ndarray) -> np.ndarray:
+def require_finite_predictions(predictions: np.ndarray) -> np.ndarray:
     """Refuse predictions that say nothing."""
     if not np.isfinite(predictions).all():
         raise InputError(
@@ -138,7 +140,9 @@ def require_finite(predictions: np.ndarray) -> np.ndarray:
 def name_result(job: Job, data: str) -> str:
     """Return the name of a job's result: equal where estimator, data and split are."""
     try:
-        settings = content_key(FORMAT, adestim.__version__, described(job.estimator), job.classes)
+        settings = content_key(
+            FORMAT, adestim.__version__, describe_settings(job.estimator), job.classes
+        )
     except Exception as error:
         raise InputError(
             "'resume' needs estimators whose parameters pickle",
@@ -149,19 +153,19 @@ def name_result(job: Job, data: str) -> str:
     return content_key(settings, data, job.train, job.test, inner)
 
 
-def described(value: Any) -> Any:
+def describe_settings(value: Any) -> Any:
     """Return what an estimator is: its class and parameters, those within it alike."""
     if hasattr(value, "get_params") and not isinstance(value, type):
         kind = f"{type(value).__module__}:{type(value).__qualname__}"
-        return kind, described(value.get_params(deep=False))
+        return kind, describe_settings(value.get_params(deep=False))
     if isinstance(value, Mapping):
-        return {key: described(item) for key, item in value.items()}
+        return {key: describe_settings(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [described(item) for item in value]
+        return [describe_settings(item) for item in value]
     return value
 
 
-def result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
+def make_result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
     """Return the file of every result, in a folder that only its owner can read."""
     folder = Path(resume)
     if folder.exists() and not folder.is_dir():

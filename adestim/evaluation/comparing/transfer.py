@@ -22,16 +22,16 @@ from adestim._support.sklearn import draw_seeds
 from adestim.encoding.tokens import SEPARATOR
 from adestim.evaluation._tables import scores_to_html, scores_to_latex, scores_to_markdown
 from adestim.evaluation.comparing.analysed_rows import (
-    as_labels,
-    kept_rows,
-    tell_of_left_out,
-    with_positive_last,
+    find_kept_rows,
+    infer_label_dtype,
+    put_positive_last,
+    warn_of_left_out,
 )
-from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, presence
-from adestim.evaluation.comparing.jobs import predict
-from adestim.evaluation.scores.out_of_fold import delong_columns, gather_pool
+from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, find_presence
+from adestim.evaluation.comparing.jobs import predict_values
+from adestim.evaluation.scores.out_of_fold import compare_by_delong, gather_pool
 from adestim.evaluation.scores.significance import holm
-from adestim.evaluation.splitting.splits import first_few, require_groups
+from adestim.evaluation.splitting.splits import name_first, require_groups
 from adestim.exceptions import DataWarning, InputError
 
 ONE = "estimator"
@@ -201,32 +201,32 @@ def transfer(
     >>> bool(result.scores["roc_auc", "low"].item() > 0.5)
     True
     """
-    models = as_models(fitted)
+    models = require_fitted(fitted)
     require_frame(X_external)
     groups = require_groups(X_external, groups)
-    y, classes = np.asarray(y_external), shared_classes(models, positive)
+    y, classes = np.asarray(y_external), find_shared_classes(models, positive)
     check_consistent_length(X_external, y)
     require_known_classes(y, classes)
-    absent = absent_columns(models, X_external)
-    tell_of_absent(absent)
-    whole = completed(X_external, models)
-    present = presence(whole, models.values())
-    kept, left_out = kept_rows(y, present)
-    tell_of_left_out(left_out)
-    y = as_labels(y[kept]) if classes else y[kept].astype(float)
+    absent = find_absent_columns(models, X_external)
+    warn_of_absent_columns(absent)
+    whole = complete_columns(X_external, models)
+    present = find_presence(whole, models.values())
+    kept, left_out = find_kept_rows(y, present)
+    warn_of_left_out(left_out)
+    y = infer_label_dtype(y[kept]) if classes else y[kept].astype(float)
     groups = None if groups is None else groups[kept]
-    cuts = thresholds_of(threshold, models, classes)
+    cuts = read_thresholds(threshold, models, classes)
     tables = []
     for name, model in models.items():
-        values = predict(model, select_seen(model, whole.loc[kept]), classes)
+        values = predict_values(model, select_seen_columns(model, whole.loc[kept]), classes)
         found = Predictions(y, values, classes, np.full(len(y), cuts[name]))
         subjects = whole.index[kept]
         tables.append(tabulate_predictions(found, subjects, estimator=name, groups=groups))
     predictions = pd.concat(tables, ignore_index=True)
     return Transfer(
-        scores=scores_frame(predictions, classes, n_resamples, level, random_state),
+        scores=tabulate_scores(predictions, classes, n_resamples, level, random_state),
         predictions=predictions,
-        differences=differences_frame(predictions, list(models), classes, level),
+        differences=tabulate_differences(predictions, list(models), classes, level),
         absent=absent,
         flow=cohort_flow(
             present.loc[kept], y if classes else None, left_out=left_out, groups=groups
@@ -234,7 +234,7 @@ def transfer(
     )
 
 
-def as_models(fitted: Any) -> dict[str, Any]:
+def require_fitted(fitted: Any) -> dict[str, Any]:
     """Return the estimators by name, all of them fitted and of one kind."""
     models = dict(fitted) if isinstance(fitted, Mapping) else {ONE: fitted}
     if not models:
@@ -261,7 +261,7 @@ def require_frame(X: Any) -> None:
         )
 
 
-def shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
+def find_shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
     """Return the classes, the positive one last, which all know alike; none for regressors."""
     if is_regressor(next(iter(models.values()))):
         return ()
@@ -271,7 +271,7 @@ def shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
             "Estimators that are compared know the same classes",
             got="; ".join(f"{name}: {', '.join(map(str, each))}" for name, each in sets.items()),
         )
-    return with_positive_last(next(iter(sets.values())), positive)
+    return put_positive_last(next(iter(sets.values())), positive)
 
 
 def require_known_classes(y: np.ndarray, classes: tuple) -> None:
@@ -287,7 +287,7 @@ def require_known_classes(y: np.ndarray, classes: tuple) -> None:
         )
 
 
-def thresholds_of(threshold: Any, models: Mapping[str, Any], classes: tuple) -> dict[str, float]:
+def read_thresholds(threshold: Any, models: Mapping[str, Any], classes: tuple) -> dict[str, float]:
     """Return every estimator's threshold, NaN for none."""
     if threshold is None:
         return dict.fromkeys(models, np.nan)
@@ -304,7 +304,7 @@ def thresholds_of(threshold: Any, models: Mapping[str, Any], classes: tuple) -> 
     return {name: float(cuts[name]) for name in models}
 
 
-def scores_frame(
+def tabulate_scores(
     predictions: pd.DataFrame, classes: tuple, n_resamples: int, level: float, random_state: Any
 ) -> pd.DataFrame:
     """Return every estimator's scores with their intervals."""
@@ -323,7 +323,7 @@ def scores_frame(
     return frame.rename_axis(index="estimator")
 
 
-def differences_frame(
+def tabulate_differences(
     predictions: pd.DataFrame, names: Sequence[str], classes: tuple, level: float
 ) -> pd.DataFrame:
     """Return DeLong's test of each pair of estimators."""
@@ -333,31 +333,31 @@ def differences_frame(
     pairs = pd.DataFrame(
         [
             {"first": first, "second": second}
-            | delong_columns(tables[first], tables[second], classes, level)
+            | compare_by_delong(tables[first], tables[second], classes, level)
             for first, second in combinations(names, 2)
         ]
     )
     return pairs.assign(delong_p_holm=holm(pairs["delong_p"]))
 
 
-def seen_columns(model: Any) -> list | None:
+def get_seen_columns(model: Any) -> list | None:
     """Return the names of the columns of fit, None where they had none."""
     seen = getattr(model, "feature_names_in_", None)
     return None if seen is None else list(seen)
 
 
-def select_seen(model: Any, table: pd.DataFrame) -> pd.DataFrame:
+def select_seen_columns(model: Any, table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that a model was fitted on, all where those had no names."""
-    seen = seen_columns(model)
+    seen = get_seen_columns(model)
     return table if seen is None else table[seen]
 
 
-def absent_columns(models: Mapping[str, Any], X: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def find_absent_columns(models: Mapping[str, Any], X: pd.DataFrame) -> dict[str, tuple[str, ...]]:
     """Return the columns that a table lacks, by estimator; it may not have others."""
-    seen = {name: seen_columns(model) for name, model in models.items()}
+    seen = {name: get_seen_columns(model) for name, model in models.items()}
     nameless = [name for name in models if seen[name] is None]
     for name in nameless:
-        require_as_many(name, models[name], X)
+        require_width(name, models[name], X)
     known = {column for columns in seen.values() for column in columns or ()}
     others = [column for column in X.columns if column not in known]
     if others and not nameless:
@@ -373,7 +373,7 @@ def absent_columns(models: Mapping[str, Any], X: pd.DataFrame) -> dict[str, tupl
     }
 
 
-def require_as_many(name: str, model: Any, X: pd.DataFrame) -> None:
+def require_width(name: str, model: Any, X: pd.DataFrame) -> None:
     """Refuse a table of another width than that of fit, where columns had no names there."""
     n_columns = getattr(model, "n_features_in_", X.shape[1])
     if n_columns != X.shape[1]:
@@ -384,23 +384,23 @@ def require_as_many(name: str, model: Any, X: pd.DataFrame) -> None:
         )
 
 
-def tell_of_absent(absent: Mapping[str, tuple[str, ...]]) -> None:
+def warn_of_absent_columns(absent: Mapping[str, tuple[str, ...]]) -> None:
     """Warn of columns that the estimators have to do without."""
     columns = list(dict.fromkeys(column for each in absent.values() for column in each))
     if columns:
         # Of many columns of one modality its name says more.
         names = list(dict.fromkeys(str(column).split(SEPARATOR, 1)[0] for column in columns))
         warnings.warn(
-            f"The external cohort lacks {len(columns)} column(s), of {first_few(names)}: they "
+            f"The external cohort lacks {len(columns)} column(s), of {name_first(names)}: they "
             "count as missing.",
             DataWarning,
             stacklevel=3,
         )
 
 
-def completed(X: pd.DataFrame, models: Mapping[str, Any]) -> pd.DataFrame:
+def complete_columns(X: pd.DataFrame, models: Mapping[str, Any]) -> pd.DataFrame:
     """Return the table with the columns of all fits; those that it lacks hold nothing."""
-    seen = (seen_columns(model) or () for model in models.values())
+    seen = (get_seen_columns(model) or () for model in models.values())
     known = list(dict.fromkeys(column for columns in seen for column in columns))
     if not known:
         return X

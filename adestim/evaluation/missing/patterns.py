@@ -55,11 +55,13 @@ def missing_patterns(X: Any, modalities: Mapping[str, Sequence[str]] | None = No
     1  False   True
     """
     frame = pd.DataFrame(X)
-    columns = modality_columns(frame) if modalities is None else named_columns(frame, modalities)
+    columns = (
+        modality_columns(frame) if modalities is None else find_named_columns(frame, modalities)
+    )
     return patterns_of(frame, columns)
 
 
-def named_columns(frame: pd.DataFrame, modalities: Mapping[str, Any]) -> dict[str, list[int]]:
+def find_named_columns(frame: pd.DataFrame, modalities: Mapping[str, Any]) -> dict[str, list[int]]:
     """Return the positions of columns that are given by name."""
     wanted = {
         name: [columns] if isinstance(columns, str) else list(columns)
@@ -171,14 +173,14 @@ def score_by_pattern(
     rows = []
     for name, pool in pools.items():
         names = read_scores(scores, pool)
-        for label, members in members_by_pattern(labels, pool.rows, pool.groups, min_subjects):
+        for label, members in split_by_pattern(labels, pool.rows, pool.groups, min_subjects):
             row = {"estimator": name, "pattern": label, "n": len(members)}
             rows.append(row | score_members(pool, members, names, n_resamples, level, random_state))
     table = pd.DataFrame(rows)
     return table.drop(columns="estimator") if isinstance(predictions, tuple) else table
 
 
-def members_by_pattern(
+def split_by_pattern(
     labels: np.ndarray, rows: np.ndarray, groups: np.ndarray, min_subjects: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield all rows, then each pattern's, the most frequent first, the small ones pooled."""
@@ -238,20 +240,24 @@ def pool_arrays(predictions: tuple, groups: Any, n_rows: int) -> Pool:
 def pool_estimators(predictions: pd.DataFrame, index: pd.Index) -> dict[str, Pool]:
     """Return the predictions of a table, by estimator."""
     require_predictions(predictions, ["estimator", "repeat", "subject"])
-    places = places_of(predictions, index)
-    groups = groups_by_place(predictions, places, len(index))
+    places = find_places(predictions, index)
+    groups = place_groups(predictions, places, len(index))
     pools = {}
     for name, rows in predictions.groupby("estimator", sort=False).indices.items():
         table = predictions.iloc[rows]
         repeats = [
-            Repeat(inverse(places[rows[own]], len(index)), read_predictions(table.iloc[own]), None)
+            Repeat(
+                invert_places(places[rows[own]], len(index)),
+                read_predictions(table.iloc[own]),
+                None,
+            )
             for own in table.groupby("repeat", sort=False).indices.values()
         ]
         pools[str(name)] = Pool(groups, repeats)
     return pools
 
 
-def places_of(predictions: pd.DataFrame, index: pd.Index) -> np.ndarray:
+def find_places(predictions: pd.DataFrame, index: pd.Index) -> np.ndarray:
     """Return every prediction's position in the table; rows of a subject are met in order."""
     turn = predictions.groupby(["estimator", "repeat", "subject"]).cumcount()
     wanted = pd.MultiIndex.from_arrays([predictions["subject"].to_numpy(), turn.to_numpy()])
@@ -266,7 +272,7 @@ def places_of(predictions: pd.DataFrame, index: pd.Index) -> np.ndarray:
     return places
 
 
-def groups_by_place(predictions: pd.DataFrame, places: np.ndarray, n_rows: int) -> np.ndarray:
+def place_groups(predictions: pd.DataFrame, places: np.ndarray, n_rows: int) -> np.ndarray:
     """Return a group for every row of the table, its subject where there are no groups."""
     column = "group" if "group" in predictions and predictions["group"].notna().all() else "subject"
     groups = np.full(n_rows, -1)
@@ -274,7 +280,7 @@ def groups_by_place(predictions: pd.DataFrame, places: np.ndarray, n_rows: int) 
     return groups
 
 
-def inverse(places: np.ndarray, n_rows: int) -> np.ndarray:
+def invert_places(places: np.ndarray, n_rows: int) -> np.ndarray:
     """Return where in a repeat each row of the table is, -1 where it is not."""
     result = np.full(n_rows, -1)
     result[places] = np.arange(len(places))

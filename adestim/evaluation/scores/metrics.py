@@ -177,7 +177,7 @@ def score_ordinal(
     {'quadratic_kappa': 0.692..., 'level_mae': 0.5}
     """
     require_scores(scores, LEVEL_SCORES)
-    true, found = levels_of(y, order), levels_of(predicted, order)
+    true, found = find_levels(y, order), find_levels(predicted, order)
     weight = np.ones(len(true)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     if not len(true) or not len(true) == len(found) == len(weight):
         raise InputError(
@@ -187,7 +187,7 @@ def score_ordinal(
     return {name: float(LEVEL_SCORES[name].compute(true, found, weight)) for name in scores}
 
 
-def levels_of(labels: Any, order: Sequence[Any]) -> np.ndarray:
+def find_levels(labels: Any, order: Sequence[Any]) -> np.ndarray:
     """Return labels as levels from 0, or say which one the order lacks."""
     order = list(order)
     absent = [label for label in np.unique(np.asarray(labels)).tolist() if label not in order]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from adestim._support.predictions import (
     Predictions,
-    probability_columns,
+    name_probabilities,
     read_predictions,
     require_predictions,
 )
@@ -103,12 +103,12 @@ def gather_pool(predictions: pd.DataFrame, classes: tuple) -> Pool:
     return Pool(pd.factorize(first["group"])[0], repeats)
 
 
-def delong_columns(
+def compare_by_delong(
     first: pd.DataFrame, second: pd.DataFrame, classes: tuple, level: float
 ) -> dict[str, float]:
     """Return DeLong's test of two tables of the same rows, NaN where it does not apply."""
     names = ["delong", "delong_low", "delong_high", "delong_p"]
-    column = probability_columns(classes)[1]
+    column = name_probabilities(classes)[1]
     table = pd.DataFrame(
         {
             "y": first["y"].to_numpy(),

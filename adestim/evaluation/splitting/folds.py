@@ -45,7 +45,7 @@ def list_splits(
         # What becomes of the groups is checked below.
         warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
         if isinstance(cv, Integral):
-            drawn = fold_splits(y, groups, int(cv), n_repeats, random_state, classifier)
+            drawn = yield_fold_splits(y, groups, int(cv), n_repeats, random_state, classifier)
         else:
             drawn = check_cv(cv, y, classifier=classifier).split(np.zeros(len(y)), y, groups)
         splits = [(np.asarray(train), np.asarray(test)) for train, test in drawn]
@@ -54,7 +54,7 @@ def list_splits(
     return splits
 
 
-def fold_splits(
+def yield_fold_splits(
     y: np.ndarray,
     groups: np.ndarray | None,
     n_splits: int,
@@ -83,7 +83,7 @@ def fit_fold(estimator: Any, X: Any, y: np.ndarray, groups: Any, train: np.ndarr
     return clone(estimator).fit(take_rows(X, train), y[train], **params)
 
 
-def mean_score(
+def average_score(
     estimator: Any,
     X: Any,
     y: np.ndarray,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from adestim._support.positive_class import positive_of
+from adestim._support.positive_class import choose_positive
 from adestim._support.predictions import Predictions
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.exceptions import InputError
@@ -168,7 +168,7 @@ def chosen_target(target: Any, fusion: Any, comparison: Any) -> Any:
     if target is None:
         # Classes of a comparison have the positive one last.
         compared = getattr(comparison, "classes", ())
-        return compared[-1] if compared else positive_of(classes)
+        return compared[-1] if compared else choose_positive(classes)
     if target not in classes:
         raise InputError(
             "'target' must name the class to explain",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from adestim.evaluation import delong, score_probabilities
-from adestim.evaluation.scores.out_of_fold import delong_columns, gather_pool, score_table
+from adestim.evaluation.scores.out_of_fold import compare_by_delong, gather_pool, score_table
 from tests.evaluation.studies import predictions_of
 
 CLASSES = ("CN", "AD")
@@ -97,7 +97,7 @@ def test_delong_is_that_of_probabilities_averaged_over_repeats(outcome):
     noise = np.random.default_rng(1).normal(scale=0.05, size=40)
     first = pd.concat([predictions_of(y, p + noise), predictions_of(y, p - noise, repeat=1)])
     second = pd.concat([predictions_of(y, noise + 0.5), predictions_of(y, noise + 0.5, repeat=1)])
-    result = delong_columns(first, second, CLASSES, 0.95)
+    result = compare_by_delong(first, second, CLASSES, 0.95)
     expected = delong(y, p, noise, positive="AD")
     assert result["delong"] == pytest.approx(expected.difference)
     assert result["delong_p"] == pytest.approx(expected.p)
@@ -105,9 +105,9 @@ def test_delong_is_that_of_probabilities_averaged_over_repeats(outcome):
 
 def test_delong_does_not_apply_where_a_group_has_several_rows(outcome):
     table = predictions_of(*outcome, groups=np.arange(40) // 2)
-    assert np.isnan(list(delong_columns(table, table, CLASSES, 0.95).values())).all()
+    assert np.isnan(list(compare_by_delong(table, table, CLASSES, 0.95).values())).all()
 
 
 def test_delong_does_not_apply_to_a_single_positive():
     table = predictions_of(np.array(["AD", "CN", "CN"]), [0.9, 0.1, 0.2])
-    assert np.isnan(delong_columns(table, table, CLASSES, 0.95)["delong_p"])
+    assert np.isnan(compare_by_delong(table, table, CLASSES, 0.95)["delong_p"])

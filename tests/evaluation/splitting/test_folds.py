@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import KFold, cross_val_score
 
-from adestim.evaluation.splitting.folds import fit_fold, list_splits, mean_score
+from adestim.evaluation.splitting.folds import average_score, fit_fold, list_splits
 from adestim.exceptions import LeakageError
 
 
@@ -63,7 +63,7 @@ def test_the_mean_score_is_that_of_scikit_learn(data):
     X, y = data
     splits = list_splits(X, y, cv=4, random_state=0)
     expected = cross_val_score(LogisticRegression(), X, y, cv=splits, scoring="roc_auc").mean()
-    ours = mean_score(LogisticRegression(), X, y, None, splits, get_scorer("roc_auc"))
+    ours = average_score(LogisticRegression(), X, y, None, splits, get_scorer("roc_auc"))
     assert ours == pytest.approx(expected)
 
 
@@ -72,6 +72,6 @@ def test_a_fold_without_a_class_is_left_out_of_the_mean(data):
     y = np.arange(40) % 2 == 0
     splits = [(np.arange(20), np.array([20, 22])), (np.arange(20), np.arange(20, 40))]
     scorer = get_scorer("roc_auc")
-    both = mean_score(LogisticRegression(), X, y, None, splits, scorer)
-    assert both == mean_score(LogisticRegression(), X, y, None, splits[1:], scorer)
-    assert np.isnan(mean_score(LogisticRegression(), X, y, None, splits[:1], scorer))
+    both = average_score(LogisticRegression(), X, y, None, splits, scorer)
+    assert both == average_score(LogisticRegression(), X, y, None, splits[1:], scorer)
+    assert np.isnan(average_score(LogisticRegression(), X, y, None, splits[:1], scorer))
