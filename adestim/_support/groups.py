@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 REPEATS_OF_A_COARSE_TABLE = 4
 
 
-def own_groups(frame: pd.DataFrame) -> np.ndarray:
+def group_own_rows(frame: pd.DataFrame) -> np.ndarray:
     """Group rows of one index label, and rows that hold the very same data.
 
     Oversampling repeats rows under new labels; a repeated row on both sides of the inner split
@@ -29,10 +29,10 @@ def own_groups(frame: pd.DataFrame) -> np.ndarray:
     labels = pd.factorize(frame.index)[0]
     # Rows without a label (-1) have nothing in common.
     labels = np.where(labels < 0, len(labels) + np.arange(len(labels)), labels)
-    return connected(by_content, labels)
+    return join_groups(by_content, labels)
 
 
-def connected(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def join_groups(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return groups of rows linked, through any chain, by equal values in either array."""
     n_first, n_second = first.max() + 1, second.max() + 1
     links = coo_array(

@@ -11,7 +11,7 @@ CONTROLS = frozenset(
 HEALTHY = "healthy "
 
 
-def positive_of(classes: Sequence[Any]) -> Any:
+def choose_positive(classes: Sequence[Any]) -> Any:
     """Return the positive class: the patients' of two, who need not come last by name.
 
     In the order of letters ``"AD"`` stands before ``"CN"`` and ``"pMCI"`` before ``"sMCI"``: the

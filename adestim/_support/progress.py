@@ -10,10 +10,10 @@ from tqdm.auto import tqdm
 
 def progress_bar(total: int | None, title: str, unit: str, verbose: Any) -> Bar:
     """Return a bar that is moved by hand."""
-    return Bar(tqdm(total=total, **settings(title, unit, verbose)))
+    return Bar(tqdm(total=total, **bar_settings(title, unit, verbose)))
 
 
-def shown(
+def show_progress(
     items: Iterable,
     title: str,
     unit: str,
@@ -22,10 +22,10 @@ def shown(
     initial: int = 0,
 ) -> Iterable:
     """Return items behind a bar that moves as they are taken."""
-    return tqdm(items, total=total, initial=initial, **settings(title, unit, verbose))
+    return tqdm(items, total=total, initial=initial, **bar_settings(title, unit, verbose))
 
 
-def settings(title: str, unit: str, verbose: Any) -> dict[str, Any]:
+def bar_settings(title: str, unit: str, verbose: Any) -> dict[str, Any]:
     """Return what all bars have in common."""
     # None: tqdm shows nothing where it does not write to a terminal; only the outermost bar stays.
     return {"desc": title, "unit": unit, "leave": None, "disable": None if verbose else True}

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import _fit_context as fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.callback._callback_support import callback_management_context
+from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
@@ -25,7 +26,14 @@ __all__ = [
     "check_feature_names_in",
     "draw_seeds",
     "fit_context",
+    "list_callbacks",
+    "take_rows",
 ]
+
+
+def list_callbacks(estimator):
+    """Return the callbacks that were set on an estimator."""
+    return list(getattr(estimator, "_skl_callbacks", ()))
 
 
 def draw_seeds(random_state, n_seeds):

@@ -1,5 +1,11 @@
 """Training and judging many models of one data set."""
 
+from adestim._support.scores import (
+    HIGHER_IS_BETTER,
+    ORDINAL_SCORES,
+    REGRESSION_SCORES,
+    SCORES,
+)
 from adestim.evaluation.comparing.ablation import ablate
 from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
@@ -27,10 +33,6 @@ from adestim.evaluation.scores.intervals import (
     corrected_t_test,
 )
 from adestim.evaluation.scores.metrics import (
-    HIGHER_IS_BETTER,
-    ORDINAL_SCORES,
-    REGRESSION_SCORES,
-    SCORES,
     score_ordinal,
     score_predictions,
     score_probabilities,

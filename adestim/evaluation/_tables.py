@@ -9,30 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.evaluation.scores.metrics import HIGHER_IS_BETTER
+from adestim._support.scores import ALL_SCORES
 from adestim.exceptions import InputError
-
-LABELS = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "roc_auc": "ROC AUC",
-    "pr_auc": "PR AUC",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "f1": "F1",
-    "brier": "Brier",
-    "log_loss": "Log loss",
-    "calibration_slope": "Calibration slope",
-    "calibration_intercept": "Calibration intercept",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "r2": "R2",
-    "pearson": "Pearson r",
-    "spearman": "Spearman rho",
-}
-
-# Where neither higher nor lower is better, the closest to this is.
-IDEAL = {"calibration_slope": 1.0, "calibration_intercept": 0.0}
 
 OF_LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -45,8 +23,8 @@ def scores_to_markdown(
     summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
 ) -> str:
     """Return scores as a table in Markdown, the best of each in bold."""
-    scores = chosen_scores(summary, scores)
-    cells = score_cells(summary, scores, digits, lambda text: f"**{text}**", "–")
+    scores = select_summary_scores(summary, scores)
+    cells = format_scores(summary, scores, digits, lambda text: f"**{text}**", "–")
     return frame_to_markdown(cells, "Estimator", escape_cells=False)
 
 
@@ -59,30 +37,30 @@ def scores_to_latex(
     label: str | None = None,
 ) -> str:
     r"""Return scores as a table in LaTeX, for the package booktabs, the best of each in bold."""
-    scores = chosen_scores(summary, scores)
-    cells = score_cells(summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--")
+    scores = select_summary_scores(summary, scores)
+    cells = format_scores(summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--")
     lines = [["Estimator", *map(escape_latex, cells.columns)]]
     body = [[escape_latex(name), *row] for name, row in zip(cells.index, cells.values, strict=True)]
     table = [
         rf"\begin{{tabular}}{{l{'l' * cells.shape[1]}}}",
         r"\toprule",
-        *map(latex_row, lines),
+        *map(join_latex_row, lines),
         r"\midrule",
-        *map(latex_row, body),
+        *map(join_latex_row, body),
         r"\bottomrule",
         r"\end{tabular}",
     ]
-    return "\n".join(table if caption is None else as_float(table, caption, label))
+    return "\n".join(table if caption is None else wrap_in_float(table, caption, label))
 
 
-def as_float(table: Sequence[str], caption: str, label: str | None) -> list[str]:
+def wrap_in_float(table: Sequence[str], caption: str, label: str | None) -> list[str]:
     """Put a table into a float with a caption."""
     name = [] if label is None else [rf"\label{{{label}}}"]
     head = [r"\begin{table}", r"\centering", rf"\caption{{{escape_latex(caption)}}}", *name]
     return [*head, *table, r"\end{table}"]
 
 
-def latex_row(cells: Sequence[str]) -> str:
+def join_latex_row(cells: Sequence[str]) -> str:
     """Return a row of a table in LaTeX."""
     return " & ".join(cells) + r" \\"
 
@@ -110,13 +88,13 @@ def scores_to_html(
     summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
 ) -> str:
     """Return scores as a table in HTML, for the display of notebooks."""
-    scores = chosen_scores(summary, scores)
-    cells = score_cells(summary, scores, digits, lambda text: f"<b>{text}</b>", "–")
+    scores = select_summary_scores(summary, scores)
+    cells = format_scores(summary, scores, digits, lambda text: f"<b>{text}</b>", "–")
     cells.index = [html.escape(str(name)) for name in cells.index]
     return cells.to_html(escape=False)
 
 
-def chosen_scores(summary: pd.DataFrame, scores: Sequence[str] | None) -> list[str]:
+def select_summary_scores(summary: pd.DataFrame, scores: Sequence[str] | None) -> list[str]:
     """Return the scores to show, all of which must be there."""
     there = list(dict.fromkeys(summary.columns.get_level_values(0)))
     if scores is None:
@@ -131,17 +109,18 @@ def chosen_scores(summary: pd.DataFrame, scores: Sequence[str] | None) -> list[s
     return list(scores)
 
 
-def score_cells(
+def format_scores(
     summary: pd.DataFrame, scores: Sequence[str], digits: int, bold: Callable, nothing: str
 ) -> pd.DataFrame:
     """Return what stands in the cells: estimate and interval, the best estimate in bold."""
     cells = {}
     for score in scores:
-        best = best_rows(summary[score, "estimate"], score, digits)
+        best = find_best_rows(summary[score, "estimate"], score, digits)
         has_interval = (score, "low") in summary.columns
         bounds = summary[score][["low", "high"]].to_numpy() if has_interval else None
-        cells[LABELS.get(score, score)] = [
-            cell(
+        label = ALL_SCORES[score].label if score in ALL_SCORES else score
+        cells[label] = [
+            format_cell(
                 value,
                 None if bounds is None else bounds[place],
                 digits,
@@ -153,7 +132,9 @@ def score_cells(
     return pd.DataFrame(cells, index=summary.index)
 
 
-def cell(value: float, bounds: np.ndarray | None, digits: int, mark: Callable, nothing: str) -> str:
+def format_cell(
+    value: float, bounds: np.ndarray | None, digits: int, mark: Callable, nothing: str
+) -> str:
     """Return an estimate and its interval, where there is one."""
     if not np.isfinite(value):
         return nothing
@@ -163,14 +144,12 @@ def cell(value: float, bounds: np.ndarray | None, digits: int, mark: Callable, n
     return f"{text} [{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]"
 
 
-def best_rows(values: pd.Series, score: str, digits: int = 3) -> np.ndarray:
+def find_best_rows(values: pd.Series, score: str, digits: int = 3) -> np.ndarray:
     """Tell which rows are best, those that look alike when rounded included.
 
     values (n_estimators,) -> (n_estimators,).
     """
     rounded = values.to_numpy(dtype=float).round(digits)
-    if HIGHER_IS_BETTER.get(score) is None:
-        loss = np.abs(rounded - IDEAL.get(score, np.nan))
-    else:
-        loss = -rounded if HIGHER_IS_BETTER[score] else rounded
+    ideal = ALL_SCORES[score].ideal if score in ALL_SCORES else np.nan
+    loss = -np.sign(ideal) * rounded if np.isinf(ideal) else np.abs(rounded - ideal)
     return (loss == np.nanmin(loss)) if np.isfinite(loss).any() else np.zeros(len(loss), dtype=bool)

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 
-from adestim._support.sklearn import callback_management_context
+from adestim._support.sklearn import callback_management_context, list_callbacks, take_rows
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
@@ -113,7 +113,7 @@ class FoldFits:
         total, times = np.zeros((len(X), len(classes))), np.zeros((len(X), 1))
         for estimator, (_, test) in zip(self.estimators, self.splits, strict=True):
             columns = np.searchsorted(classes, estimator.classes_)
-            total[np.ix_(test, columns)] += estimator.predict_proba(rows_of(X, test))
+            total[np.ix_(test, columns)] += estimator.predict_proba(take_rows(X, test))
             times[test] += 1
         return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
 
@@ -263,7 +263,8 @@ def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weigh
         fits = []
         for each, (train, _), _ in jobs:
             stack.enter_context(callback_management_context(each))
-            rows = (rows_of(table, train) for table in (X, y, groups, weight))
+            parts = (X, y, groups, weight)
+            rows = (None if part is None else take_rows(part, train) for part in parts)
             fits.append(stack.enter_context(closing(each._nets_to_train(*rows))))
         while lanes := next_lanes(fits, device):
             train_lanes(lanes)
@@ -277,13 +278,6 @@ def next_lanes(fits: Sequence[Iterator], device: torch.device) -> list[Lane]:
             lanes.append(Lane(net, train, RandomStream(device)))
             break
     return lanes
-
-
-def rows_of(table: Any, rows: np.ndarray) -> Any:
-    """Return some rows of a table, None where there is none."""
-    if table is None:
-        return None
-    return table.iloc[rows] if hasattr(table, "iloc") else np.asarray(table)[rows]
 
 
 def seeded_clone(
@@ -316,10 +310,10 @@ def require_fusion(estimator: Any) -> None:
         raise InputError(
             "cross_val_fit trains an AnchoredFusionClassifier", got=type(estimator).__name__
         )
-    if getattr(estimator, "_skl_callbacks", None):
+    if callbacks := list_callbacks(estimator):
         raise InputError(
             "Callbacks follow one fit after the other, and cross_val_fit trains all folds in step",
-            got=f"{len(estimator._skl_callbacks)} on the estimator",
+            got=f"{len(callbacks)} on the estimator",
             remedy="Call estimator.set_callbacks() without any, or use "
             "sklearn.model_selection.cross_validate",
         )

@@ -21,7 +21,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adestim._support.groups import own_groups
+from adestim._support.groups import group_own_rows
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.exceptions import AdestimError, InputError, TableError
@@ -75,7 +75,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         self._learn(frame)
         self.backbone_ = self._spec()
         if self._adapts():
-            self._adapt(self._prepared(frame), y, own_groups(frame))
+            self._adapt(self._prepared(frame), y, group_own_rows(frame))
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -102,7 +102,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         self.backbone_ = self._spec()
         if not self._adapts():
             return self.transform(X)
-        prepared, groups = self._prepared(frame), own_groups(frame)
+        prepared, groups = self._prepared(frame), group_own_rows(frame)
         unseen = self._cross_fitted(prepared, y, groups) if self.cross_fit else None
         self._adapt(prepared, y, groups)
         encodings = self._encode(prepared) if unseen is None else self._named(unseen)

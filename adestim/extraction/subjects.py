@@ -16,7 +16,7 @@ import pandas as pd
 from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 
-from adestim._support.progress import shown
+from adestim._support.progress import show_progress
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
 from adestim.extraction.stored import Prepared
@@ -46,7 +46,7 @@ def for_each_subject(
         )
     ]
     results = in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
-    yield from shown(results, title, "subject", verbose, total=len(frame))
+    yield from show_progress(results, title, "subject", verbose, total=len(frame))
 
 
 def in_order(tasks: Sequence[tuple], n_jobs: int | None, size: int) -> Iterator:

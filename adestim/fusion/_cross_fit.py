@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -12,21 +12,19 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from scipy.sparse import issparse
-from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d, get_tags
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_is_fitted,
-    has_fit_parameter,
     validate_data,
 )
 
-from adestim._support.groups import own_groups
-from adestim._support.sklearn import HasMethods, draw_seeds, fit_context
+from adestim._support.groups import group_own_rows
+from adestim._support.routing import route_to_fit
+from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.tables import modality_columns, patterns_of
 from adestim.exceptions import InputError, LeakageError
 from adestim.training.phase_one.logistic import inner_folds
@@ -167,12 +165,12 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         y, weight, given = checked_labels(self, table, y, groups, sample_weight)
         kept = weight > 0
         return Rows(
-            rows_of(table, kept),
+            take_rows(table, kept),
             y[kept],
             weight[kept],
             given.get("groups"),
             given_folds(self.cv, table, y, groups, kept),
-            fit_params(self.estimator, given),
+            route_to_fit(self.estimator, **given),
         )
 
     def __sklearn_tags__(self):
@@ -211,23 +209,6 @@ def require_classes(classes: np.ndarray, name: str) -> None:
         )
 
 
-def fit_params(estimator: Any, given: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what an estimator's ``fit`` gets; in a pipeline the last step gets it."""
-    final, prefix = estimator, ""
-    if isinstance(estimator, Pipeline):
-        name, final = estimator.steps[-1]
-        # With metadata routing on, the pipeline itself hands on what the step requests.
-        prefix = "" if get_config()["enable_metadata_routing"] else f"{name}__"
-    taken = [name for name in given if has_fit_parameter(final, name)]
-    if "sample_weight" in given and "sample_weight" not in taken:
-        raise InputError(
-            f"Weights of the subjects need a classifier that takes sample_weight in fit, and "
-            f"{type(final).__name__} does not",
-            remedy="Pass another classifier, or no sample_weight",
-        )
-    return {f"{prefix}{name}": given[name] for name in taken}
-
-
 def given_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray) -> Folds | None:
     """Return the user's own folds, by place among the rows that are kept; None for our own."""
     if cv is None or isinstance(cv, Integral):
@@ -244,7 +225,7 @@ def folds_of(cv: Any, rows: Rows, targets: np.ndarray, seed: int) -> Folds:
     """Return folds that keep groups whole and every class in every training part."""
     folds = rows.folds
     if folds is None:
-        groups = own_groups(pd.DataFrame(rows.table)) if rows.groups is None else rows.groups
+        groups = group_own_rows(pd.DataFrame(rows.table)) if rows.groups is None else rows.groups
         folds = inner_folds(targets, groups, seed, cv or N_FOLDS)
     if not folds:
         raise InputError(
@@ -287,10 +268,10 @@ def out_of_fold(
 def held_out(estimator: Any, rows: Rows, train, test, classes: np.ndarray) -> np.ndarray:
     """Fit on a training part; return probabilities of the test part, 0 for classes not seen."""
     params = {name: values[train] for name, values in rows.params.items()}
-    estimator.fit(rows_of(rows.table, train), rows.labels[train], **params)
+    estimator.fit(take_rows(rows.table, train), rows.labels[train], **params)
     probabilities = np.zeros((len(test), len(classes)))
     columns = np.searchsorted(classes, estimator.classes_)
-    probabilities[:, columns] = estimator.predict_proba(rows_of(rows.table, test))
+    probabilities[:, columns] = estimator.predict_proba(take_rows(rows.table, test))
     return probabilities
 
 
@@ -311,8 +292,3 @@ def as_array(X: Any) -> np.ndarray:
             "one feature",
         )
     return table
-
-
-def rows_of(table: Any, rows: np.ndarray) -> Any:
-    """Return some rows of a frame or an array."""
-    return table.iloc[rows] if isinstance(table, pd.DataFrame) else table[rows]

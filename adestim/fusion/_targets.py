@@ -11,7 +11,7 @@ from sklearn.utils import check_array, check_consistent_length, column_or_1d, co
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from adestim._support.groups import own_groups
+from adestim._support.groups import group_own_rows
 from adestim.encoding.tables import check_fusion_table
 from adestim.exceptions import InputError
 
@@ -94,7 +94,7 @@ def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
 def checked_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
     """Return the groups of the kept rows as integers, the table's own where none are given."""
     if groups is None:
-        return own_groups(frame[kept])
+        return group_own_rows(frame[kept])
     groups = column_or_1d(groups)
     check_consistent_length(frame, groups)
     return np.unique(groups[kept], return_inverse=True)[1]

@@ -15,13 +15,12 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._support.docs import fill_docs
-from adestim._support.sklearn import HasMethods, fit_context
+from adestim._support.routing import route_to_fit
+from adestim._support.sklearn import HasMethods, fit_context, take_rows
 from adestim.exceptions import InputError
 from adestim.fusion._cross_fit import (
     checked_labels,
-    fit_params,
     require_classes,
-    rows_of,
 )
 
 
@@ -208,7 +207,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         table = self._table(X, reset=True)
         y, weight, given = checked_labels(self, table, y, groups, sample_weight)
         kept = weight > 0
-        return rows_of(table, kept), y[kept], fit_params(self.estimator, given)
+        return take_rows(table, kept), y[kept], route_to_fit(self.estimator, **given)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

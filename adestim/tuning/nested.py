@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.base import is_classifier
 from sklearn.metrics import check_scoring
 
-from adestim._support.progress import shown
+from adestim._support.progress import show_progress
 from adestim._support.sklearn import draw_seeds
-from adestim.tuning.objective import Rows, checked_rows, default_scoring, inner_splits
+from adestim.tuning.objective import Rows, check_rows, choose_scoring, draw_inner_splits
 from adestim.tuning.study import tune
 from adestim.tuning.tuned import Tuned
 
@@ -133,15 +133,15 @@ def nested_cross_validate(
     >>> nested.predictions.columns.tolist()
     ['fold', 'row', 'target', 'predicted', 'probability of AD', 'probability of CN']
     """
-    rows = checked_rows(X, y, groups)
+    rows = check_rows(X, y, groups)
     fold_seed, study_seed = draw_seeds(random_state, 2)
-    splits = inner_splits(estimator, rows, outer_cv, fold_seed)
-    scoring = scoring or default_scoring(estimator)
+    splits = draw_inner_splits(estimator, rows, outer_cv, fold_seed)
+    scoring = scoring or choose_scoring(estimator)
     seeds = draw_seeds(study_seed, len(splits))
     tuned = []
-    for fold, (train, _) in enumerate(shown(splits, "nested", "fold", verbose)):
+    for fold, (train, _) in enumerate(show_progress(splits, "nested", "fold", verbose)):
         name = None if study_name is None else f"{study_name}-fold-{fold}"
-        part = rows.at(train)
+        part = rows.take(train)
         tuned.append(
             tune(
                 estimator,
@@ -157,23 +157,23 @@ def nested_cross_validate(
                 **settings,
             )
         )
-    return reported(rows, splits, tuned, check_scoring(estimator, scoring))
+    return collect_scores(rows, splits, tuned, check_scoring(estimator, scoring))
 
 
-def reported(rows: Rows, splits: Sequence, tuned: list[Tuned], scorer: Any) -> NestedScores:
+def collect_scores(rows: Rows, splits: Sequence, tuned: list[Tuned], scorer: Any) -> NestedScores:
     """Return scores and predictions of the rows held out."""
     scores, predictions = [], []
     for fold, ((train, test), found) in enumerate(zip(splits, tuned, strict=True)):
-        unseen = rows.at(test)
+        unseen = rows.take(test)
         score = float(scorer(found.best_estimator_, unseen.table, unseen.y))
         own = {"fold": fold, "n_train": len(train), "n_test": len(test), "score": score}
         scores.append({**own, "inner_score": found.best_score_, **found.best_params_})
-        predictions.append(predicted(found.best_estimator_, unseen, fold, test))
+        predictions.append(tabulate_unseen(found.best_estimator_, unseen, fold, test))
     table = pd.DataFrame(scores).set_index("fold")
     return NestedScores(table, pd.concat(predictions), tuned)
 
 
-def predicted(estimator: Any, unseen: Rows, fold: int, test: np.ndarray) -> pd.DataFrame:
+def tabulate_unseen(estimator: Any, unseen: Rows, fold: int, test: np.ndarray) -> pd.DataFrame:
     """Return what an estimator says of rows held out."""
     index = unseen.table.index if isinstance(unseen.table, pd.DataFrame) else test
     own = {"fold": fold, "row": test, "target": unseen.y}

@@ -14,14 +14,15 @@ import torch
 from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
-from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 
-from adestim._support.groups import own_groups
-from adestim._support.progress import shown
+from adestim._support.groups import group_own_rows
+from adestim._support.progress import show_progress
+from adestim._support.routing import last_step, route_to_fit
+from adestim._support.sklearn import list_callbacks, take_rows
 from adestim.exceptions import InputError
 from adestim.fusion._base import BaseFusion
-from adestim.fusion._cross_fit import fit_params, require_whole_groups, rows_of
+from adestim.fusion._cross_fit import require_whole_groups
 from adestim.tuning.pruning import TrialPruning, import_optuna
 
 Splits = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -35,18 +36,18 @@ class Rows:
     y: np.ndarray  # (n_rows,); labels or values
     groups: np.ndarray | None  # (n_rows,); groups, where the user gave any
 
-    def at(self, rows: np.ndarray) -> Rows:
+    def take(self, rows: np.ndarray) -> Rows:
         """Return some of the rows."""
         groups = None if self.groups is None else self.groups[rows]
-        return Rows(rows_of(self.table, rows), self.y[rows], groups)
+        return Rows(take_rows(self.table, rows), self.y[rows], groups)
 
     def fit(self, estimator: Any) -> Any:
         """Fit an estimator to the rows, with the groups where it takes them."""
-        given = {} if self.groups is None else {"groups": self.groups}
-        return estimator.fit(self.table, self.y, **fit_params(estimator, given))
+        params = route_to_fit(estimator, groups=self.groups)
+        return estimator.fit(self.table, self.y, **params)
 
 
-def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
+def check_rows(X: Any, y: Any, groups: Any) -> Rows:
     """Return table, labels and groups, which must be of one length.
 
     X (n_rows, n_columns), y (n_rows,), groups (n_rows,).
@@ -63,15 +64,15 @@ def checked_rows(X: Any, y: Any, groups: Any) -> Rows:
     return Rows(table, y, None if groups is None else column_or_1d(groups))
 
 
-def inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
+def draw_inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
     """Return the folds of a study, the same in all of its trials."""
     whole = rows.groups
     if isinstance(cv, Integral):
-        whole = own_groups(pd.DataFrame(rows.table)) if whole is None else whole
+        whole = group_own_rows(pd.DataFrame(rows.table)) if whole is None else whole
         kind = StratifiedGroupKFold if is_classifier(estimator) else GroupKFold
         drawn = kind(int(cv), shuffle=True, random_state=seed).split(rows.y, rows.y, whole)
     else:
-        whole = labels_of(rows.table) if whole is None else whole
+        whole = get_index_labels(rows.table) if whole is None else whole
         folds = check_cv(cv, rows.y, classifier=is_classifier(estimator))
         drawn = folds.split(rows.table, rows.y, rows.groups)
     splits = [(np.asarray(train), np.asarray(test)) for train, test in drawn]
@@ -80,7 +81,7 @@ def inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
     return splits
 
 
-def labels_of(table: Any) -> np.ndarray | None:
+def get_index_labels(table: Any) -> np.ndarray | None:
     """Return the index labels of a frame, None for an array."""
     return table.index.to_numpy() if isinstance(table, pd.DataFrame) else None
 
@@ -113,7 +114,9 @@ class Objective:
         model = clone(self.estimator).set_params(**self.space(trial, self.estimator))
         by_epoch = watch_epochs(model, trial)
         scores: list[float] = []
-        for train, test in shown(self.splits, f"trial {trial.number}", "fold", self.verbose > 1):
+        for train, test in show_progress(
+            self.splits, f"trial {trial.number}", "fold", self.verbose > 1
+        ):
             scores.append(self._fold_score(model, train, test))
             trial.set_user_attr("fold_scores", scores)
             if not by_epoch:
@@ -122,7 +125,7 @@ class Objective:
 
     def _fold_score(self, model: Any, train: np.ndarray, test: np.ndarray) -> float:
         """Return the score of the test rows by a copy fitted to the training rows."""
-        fitted, unseen = self.rows.at(train).fit(clone(model)), self.rows.at(test)
+        fitted, unseen = self.rows.take(train).fit(clone(model)), self.rows.take(test)
         score = float(self.scorer(fitted, unseen.table, unseen.y))
         if not np.isfinite(score):
             raise InputError(
@@ -132,22 +135,21 @@ class Objective:
             )
         return score
 
-    def fitted(self, params: Mapping[str, Any]) -> Any:
+    def fit(self, params: Mapping[str, Any]) -> Any:
         """Return a copy with given settings, fitted to all rows."""
-        return self.rows.fit(clone(self.estimator).set_params(**self.settings(params)))
+        return self.rows.fit(clone(self.estimator).set_params(**self.read_settings(params)))
 
-    def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def read_settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the estimator is set to in a trial of given parameters."""
         return dict(self.space(import_optuna().trial.FixedTrial(dict(params)), self.estimator))
 
 
 def watch_epochs(model: Any, trial: Any) -> bool:
     """Let a trial end after any epoch, where a net is trained; tell whether one is."""
-    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    last = last_step(model)
     if not isinstance(last, BaseFusion):
         return False
-    own = getattr(last, "_skl_callbacks", [])
-    last.set_callbacks(*own, TrialPruning(trial))
+    last.set_callbacks(*list_callbacks(last), TrialPruning(trial))
     return True
 
 
@@ -166,6 +168,6 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def default_scoring(estimator: Any) -> str:
+def choose_scoring(estimator: Any) -> str:
     """Return the name of the score by which an estimator is tuned."""
     return "neg_mean_squared_error" if is_regressor(estimator) else "neg_log_loss"

@@ -139,7 +139,7 @@ class TrialPruning:
         if self.trial is None or context.max_subtasks != 0:
             return
         optuna = import_optuna()
-        self.trial.report(signed_loss(self.trial, estimator.history_), self._step(estimator))
+        self.trial.report(sign_loss(self.trial, estimator.history_), self._step(estimator))
         if self.trial.should_prune():
             raise optuna.TrialPruned(f"Pruned at step {self._step(estimator)}.")
 
@@ -156,7 +156,7 @@ class TrialPruning:
         return vars(self) | {"trial": None}
 
 
-def signed_loss(trial, history) -> float:
+def sign_loss(trial, history) -> float:
     """Return the last validation loss, negative where the study maximises."""
     loss = history[-1]["valid_loss"]
     return -loss if trial.study.direction.name == "MAXIMIZE" else loss

@@ -12,11 +12,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import HasMethods, Interval, fit_context
-from adestim.tuning.objective import default_scoring
+from adestim.tuning.objective import choose_scoring
 from adestim.tuning.study import tune
 
 
-def found_has(name: str):
+def require_method(name: str):
     """Return a check that the estimator, fitted or not, has a method."""
 
     def check(search):
@@ -175,7 +175,7 @@ class AdestimSearchCV(MetaEstimatorMixin, BaseEstimator):
         """Number of columns seen in ``fit``."""
         return self.best_estimator_.n_features_in_
 
-    @available_if(found_has("predict"))
+    @available_if(require_method("predict"))
     def predict(self, X):
         """Return the best estimator's predictions.
 
@@ -191,7 +191,7 @@ class AdestimSearchCV(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict(X)
 
-    @available_if(found_has("predict_proba"))
+    @available_if(require_method("predict_proba"))
     def predict_proba(self, X):
         """Return the best estimator's class probabilities.
 
@@ -222,7 +222,7 @@ class AdestimSearchCV(MetaEstimatorMixin, BaseEstimator):
         float
         """
         check_is_fitted(self, "best_estimator_")
-        scorer = check_scoring(self.estimator, self.scoring or default_scoring(self.estimator))
+        scorer = check_scoring(self.estimator, self.scoring or choose_scoring(self.estimator))
         return scorer(self.best_estimator_, X, y)
 
     def __sklearn_tags__(self):

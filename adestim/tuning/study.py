@@ -6,24 +6,24 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from typing import Any
 
 from sklearn.metrics import check_scoring
 
+from adestim._support.checks import require_count
 from adestim._support.progress import Bar, progress_bar
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import AdestimWarning, InputError
 from adestim.tuning.objective import (
     Objective,
-    checked_rows,
-    default_scoring,
+    check_rows,
+    choose_scoring,
+    draw_inner_splits,
     free_memory,
-    inner_splits,
 )
 from adestim.tuning.pruning import import_optuna
 from adestim.tuning.space import default_values, search_space, suggest
-from adestim.tuning.tuned import Tuned, trials_frame
+from adestim.tuning.tuned import Tuned, tabulate_trials
 
 # Trials that fail one after the other, from the first one on, are not the settings' fault.
 N_HOPELESS = 10
@@ -143,33 +143,27 @@ def tune(  # noqa: PLR0913 - what a study needs to be told
     >>> tuned.trials["state"].tolist()
     ['complete', 'complete']
     """
-    require_count(n_trials)
+    require_count(n_trials, "'n_trials' must be an int of at least 1")
     fold_seed, seed = draw_seeds(random_state, 2)
-    rows = checked_rows(X, y, groups)
-    splits = inner_splits(estimator, rows, inner_cv, fold_seed)
-    scorer = check_scoring(estimator, scoring or default_scoring(estimator))
+    rows = check_rows(X, y, groups)
+    splits = draw_inner_splits(estimator, rows, inner_cv, fold_seed)
+    scorer = check_scoring(estimator, scoring or choose_scoring(estimator))
     objective = Objective(estimator, rows, splits, scorer, space or suggest, verbose)
     if space is None:
         search_space(estimator)
-    study = fresh_study(storage, study_name, sampler, pruner, seed)
+    study = begin_study(storage, study_name, sampler, pruner, seed)
     if space is None:
         study.enqueue_trial(default_values(estimator))
-    run(study, objective, n_trials, timeout, verbose)
+    run_trials(study, objective, n_trials, timeout, verbose)
     require_a_complete_trial(study)
-    return refitted(study, objective)
+    return refit_best(study, objective)
 
 
-def require_count(n_trials: Any) -> None:
-    """Refuse a number of trials that is none."""
-    if not isinstance(n_trials, Integral) or isinstance(n_trials, bool) or n_trials < 1:
-        raise InputError("'n_trials' must be an int of at least 1", got=repr(n_trials))
-
-
-def fresh_study(storage: Any, name: str | None, sampler: Any, pruner: Any, seed: int) -> Any:
+def begin_study(storage: Any, name: str | None, sampler: Any, pruner: Any, seed: int) -> Any:
     """Return a study without trials."""
     optuna = import_optuna()
     try:
-        with quiet():
+        with silence_optuna():
             return optuna.create_study(
                 storage=storage,
                 study_name=name,
@@ -186,9 +180,11 @@ def fresh_study(storage: Any, name: str | None, sampler: Any, pruner: Any, seed:
         ) from error
 
 
-def run(study: Any, objective: Objective, n_trials: int, timeout: float | None, verbose: int):
+def run_trials(
+    study: Any, objective: Objective, n_trials: int, timeout: float | None, verbose: int
+):
     """Run the trials; those that fail do not end the study."""
-    with progress_bar(n_trials, "tuning", "trial", verbose) as bar, quiet():
+    with progress_bar(n_trials, "tuning", "trial", verbose) as bar, silence_optuna():
         study.optimize(
             objective,
             n_trials=n_trials,
@@ -215,7 +211,7 @@ class AfterTrial:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_optuna() -> Iterator[None]:
     """Keep Optuna from writing a line a trial; its verbosity is left as found."""
     logging = import_optuna().logging
     verbosity = logging.get_verbosity()
@@ -234,20 +230,20 @@ def require_a_complete_trial(study: Any) -> None:
         raise InputError(
             "A study needs a trial that comes to its end",
             got=f"{n_trials} trials, of which {n_failed} failed and {states['PRUNED']} were "
-            f"pruned{causes(study)}",
+            f"pruned{describe_causes(study)}",
             remedy="Fit the estimator once by itself to see the first error in full"
             if n_failed
             else "Pass a more patient pruner, or more trials or time",
         )
     if n_failed:
         warnings.warn(
-            f"{n_failed} of {n_trials} trials failed{causes(study)}.",
+            f"{n_failed} of {n_trials} trials failed{describe_causes(study)}.",
             AdestimWarning,
             stacklevel=3,
         )
 
 
-def causes(study: Any) -> str:
+def describe_causes(study: Any) -> str:
     """Return the most frequent causes of failures as text."""
     found = Counter(
         trial.user_attrs.get("error", "an unknown cause")
@@ -258,13 +254,13 @@ def causes(study: Any) -> str:
     return "".join(f"; {cause.rstrip('.')}" for cause in named)
 
 
-def refitted(study: Any, objective: Objective) -> Tuned:
+def refit_best(study: Any, objective: Objective) -> Tuned:
     """Return the study with the estimator of its best trial, fitted to all rows."""
     best = study.best_trial
     return Tuned(
-        best_estimator_=objective.fitted(best.params),
-        best_params_=objective.settings(best.params),
+        best_estimator_=objective.fit(best.params),
+        best_params_=objective.read_settings(best.params),
         best_score_=best.value,
         study=study,
-        trials=trials_frame(study),
+        trials=tabulate_trials(study),
     )

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.exceptions import InputError, MissingDependencyError
+from adestim._support.axes import axes_or_new
+from adestim.exceptions import InputError
 from adestim.tuning.pruning import import_optuna
 
 # Blue, vermilion and grey of the palette of Okabe and Ito; markers tell the same.
@@ -63,7 +64,7 @@ class Tuned:
         -------
         matplotlib.axes.Axes
         """
-        ax = axes(ax)
+        ax = axes_or_new(ax)
         scores = self.trials["score"].dropna()
         ax.plot(scores.index, scores, "o", color=BLUE, label="trial")
         ax.step(scores.index, scores.cummax(), where="post", color=VERMILION, label="best so far")
@@ -95,7 +96,7 @@ class Tuned:
         Importance", ICML 2014.
         """
         importances = self.importances().sort_values()
-        ax = axes(ax)
+        ax = axes_or_new(ax)
         bars = ax.barh(importances.index, importances, color=BLUE, edgecolor="black")
         ax.bar_label(bars, fmt="%.2f", padding=3)
         ax.set(xlabel="Share of the variance of the score", xlim=(0, 1.12 * importances.max()))
@@ -154,7 +155,7 @@ class Tuned:
                 got=repr(name),
                 remedy=f"Choose from {', '.join(distributions)}",
             )
-        ax = axes(ax)
+        ax = axes_or_new(ax)
         complete = self.trials[self.trials["score"].notna()]
         values = complete[name]
         numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
@@ -166,13 +167,13 @@ class Tuned:
         return ax
 
 
-def trials_frame(study: Any) -> pd.DataFrame:
+def tabulate_trials(study: Any) -> pd.DataFrame:
     """Return a row for every trial of a study."""
-    rows = [trial_row(trial) for trial in study.trials if trial.state.is_finished()]
+    rows = [describe_trial(trial) for trial in study.trials if trial.state.is_finished()]
     return pd.DataFrame(rows).set_index("trial")
 
 
-def trial_row(trial: Any) -> dict[str, Any]:
+def describe_trial(trial: Any) -> dict[str, Any]:
     """Return what is told of a trial; the mean of a part of the folds is no score."""
     complete = trial.state.name == "COMPLETE"
     folds = trial.user_attrs.get("fold_scores", [])
@@ -197,16 +198,3 @@ def draw_unfinished(ax: Any, trials: pd.DataFrame) -> None:
                 places, foot, marker, color=GREY, label=state, transform=ax.get_xaxis_transform(),
                 clip_on=False,
             )  # fmt: skip
-
-
-def axes(ax: Any) -> Any:
-    """Return axes to draw on, those of a new figure where there are none."""
-    if ax is not None:
-        return ax
-    try:
-        from matplotlib import pyplot
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Drawing needs the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
-        ) from error
-    return pyplot.subplots(layout="constrained")[1]

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imblearn.over_sampling import RandomOverSampler
 
-from adestim._support.groups import connected, own_groups
+from adestim._support.groups import group_own_rows, join_groups
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 
 
@@ -26,45 +26,45 @@ def encodings(n_subjects, **columns):
 
 def test_different_rows_of_different_subjects_stand_alone():
     frame = pd.DataFrame({"a": [1.0, 2.0, np.nan]}, index=["s1", "s2", "s3"])
-    assert len(partition(own_groups(frame))) == 3
+    assert len(partition(group_own_rows(frame))) == 3
 
 
 def test_rows_of_one_label_are_one_group():
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["s1", "s2", "s1"])
-    assert partition(own_groups(frame)) == {frozenset({0, 2}), frozenset({1})}
+    assert partition(group_own_rows(frame)) == {frozenset({0, 2}), frozenset({1})}
 
 
 def test_rows_of_equal_numbers_are_one_group():
     frame = pd.DataFrame({"a": [1.0, np.nan, 1.0, np.nan], "b": [2, 3, 2, 4]})
-    assert partition(own_groups(frame)) == {frozenset({0, 2}), frozenset({1}), frozenset({3})}
+    assert partition(group_own_rows(frame)) == {frozenset({0, 2}), frozenset({1}), frozenset({3})}
 
 
 def test_chain_of_label_and_data_is_one_group():
     frame = pd.DataFrame({"a": [1.0, 1.0, 2.0, 3.0]}, index=["s1", "s2", "s2", "s3"])
-    assert partition(own_groups(frame)) == {frozenset({0, 1, 2}), frozenset({3})}
+    assert partition(group_own_rows(frame)) == {frozenset({0, 1, 2}), frozenset({3})}
 
 
 def test_one_encoding_in_two_rows_is_one_group():
     frame = encodings(3)
     doubled = pd.concat([frame, frame.iloc[[1]].set_axis(["copy"])])
-    assert partition(own_groups(doubled)) == {frozenset({0}), frozenset({1, 3}), frozenset({2})}
+    assert partition(group_own_rows(doubled)) == {frozenset({0}), frozenset({1, 3}), frozenset({2})}
 
 
 def test_encodings_of_equal_content_are_different_subjects():
-    assert len(partition(own_groups(encodings(4)))) == 4
+    assert len(partition(group_own_rows(encodings(4)))) == 4
 
 
 def test_encodings_and_numbers_are_both_looked_at():
     frame = encodings(2, age=[70.0, 80.0])
     repeated = pd.concat([frame, frame]).set_axis(list("abcd"))
     changed = repeated.assign(age=[70.0, 80.0, 70.0, 81.0])
-    assert partition(own_groups(changed)) == {frozenset({0, 2}), frozenset({1}), frozenset({3})}
+    assert partition(group_own_rows(changed)) == {frozenset({0, 2}), frozenset({1}), frozenset({3})}
 
 
 def test_oversampled_rows_stay_with_the_row_they_repeat():
     frame, y = encodings(7), [0, 0, 0, 0, 0, 1, 1]
     sampled, _ = RandomOverSampler(random_state=0).fit_resample(frame, y)
-    groups = own_groups(sampled)
+    groups = group_own_rows(sampled)
     assert len(sampled) == 10
     assert len(np.unique(groups)) == 7
     for _, cells in sampled["smri"].groupby(groups):
@@ -74,18 +74,18 @@ def test_oversampled_rows_stay_with_the_row_they_repeat():
 @pytest.mark.parametrize("labels", [[np.nan, np.nan, "s1"], [None, None, "s1"]])
 def test_rows_without_a_label_have_nothing_in_common(labels):
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=labels)
-    assert len(partition(own_groups(frame))) == 3
+    assert len(partition(group_own_rows(frame))) == 3
 
 
 def test_labels_of_several_levels_are_compared_whole():
     index = pd.MultiIndex.from_tuples([("s1", "m00"), ("s1", "m12"), ("s1", "m00")])
-    groups = own_groups(pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=index))
+    groups = group_own_rows(pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=index))
     assert partition(groups) == {frozenset({0, 2}), frozenset({1})}
 
 
 def test_columns_of_text_are_compared_too():
     frame = pd.DataFrame({"site": ["Oslo", "Oslo", "Bergen"]})
-    assert partition(own_groups(frame)) == {frozenset({0, 1}), frozenset({2})}
+    assert partition(group_own_rows(frame)) == {frozenset({0, 1}), frozenset({2})}
 
 
 def merged(first, second):
@@ -108,9 +108,9 @@ def merged(first, second):
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=12))
 def test_connected_agrees_with_union_find(pairs):
     first, second = np.array(pairs).T
-    assert partition(connected(first, second)) == partition(merged(first, second))
+    assert partition(join_groups(first, second)) == partition(merged(first, second))
 
 
 def test_sameness_means_nothing_in_a_coarse_table():
     frame = pd.DataFrame({"sex": [0, 1] * 20, "carrier": [0, 0, 1, 1] * 10})
-    assert len(np.unique(own_groups(frame))) == 40
+    assert len(np.unique(group_own_rows(frame))) == 40

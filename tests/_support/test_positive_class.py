@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim._support.positive_class import positive_of
+from adestim._support.positive_class import choose_positive
 
 
 @pytest.mark.parametrize(
@@ -21,5 +21,5 @@ from adestim._support.positive_class import positive_of
     ],
 )
 def test_the_positive_class_is_the_patients_and_else_the_last(classes, positive):
-    assert positive_of(classes) == positive
-    assert positive_of(np.array(classes)) == positive
+    assert choose_positive(classes) == positive
+    assert choose_positive(np.array(classes)) == positive

@@ -3,31 +3,31 @@ import pickle
 import pytest
 
 from adestim._support import progress
-from adestim._support.progress import progress_bar, shown
+from adestim._support.progress import progress_bar, show_progress
 
 
 def test_items_pass_a_bar_unchanged(terminal):
-    assert list(shown("abc", "letters", "letter", verbose=1)) == ["a", "b", "c"]
+    assert list(show_progress("abc", "letters", "letter", verbose=1)) == ["a", "b", "c"]
     assert "letters: 100%" in terminal.getvalue()
     assert "3/3" in terminal.getvalue()
 
 
 def test_nothing_is_shown_unless_asked_for(terminal):
-    list(shown("abc", "letters", "letter", verbose=0))
+    list(show_progress("abc", "letters", "letter", verbose=0))
     with progress_bar(2, "mri", "epoch", verbose=0) as bar:
         bar.advance(train=0.5)
     assert terminal.getvalue() == ""
 
 
 def test_nothing_is_written_into_a_log(capsys):
-    list(shown("abc", "letters", "letter", verbose=2))
+    list(show_progress("abc", "letters", "letter", verbose=2))
     with progress_bar(2, "mri", "epoch", verbose=1) as bar:
         bar.advance()
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_bar_may_start_later(terminal):
-    list(shown("c", "letters", "letter", verbose=1, total=3, initial=2))
+    list(show_progress("c", "letters", "letter", verbose=1, total=3, initial=2))
     assert "2/3" in terminal.getvalue()
 
 
@@ -56,7 +56,7 @@ def test_what_fails_is_not_done(terminal):
 
 
 def test_inner_bars_take_lines_of_their_own_and_leave_none(terminal):
-    for _ in shown(range(2), "outer", "fold", verbose=1):
+    for _ in show_progress(range(2), "outer", "fold", verbose=1):
         with progress_bar(1, "inner", "epoch", verbose=1) as bar:
             assert abs(bar._bar.pos) == 1
             bar.advance()
@@ -82,6 +82,6 @@ def test_a_notebook_shows_its_bars_though_its_stream_is_no_terminal(monkeypatch)
         return items
 
     monkeypatch.setattr(progress, "tqdm", notebook)
-    list(shown("ab", "letters", "letter", verbose=1))
+    list(show_progress("ab", "letters", "letter", verbose=1))
     # tqdm's class for notebooks takes the truth of it, its class for terminals looks at the stream.
     assert asked["disable"] is None

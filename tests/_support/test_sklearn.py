@@ -1,10 +1,13 @@
 """What we take from scikit-learn's private side."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.callback import ProgressBar
 
+from adestim import UnimodalClassifier
 from adestim._support import sklearn
-from adestim._support.sklearn import draw_seeds
+from adestim._support.sklearn import draw_seeds, list_callbacks, take_rows
 
 
 def global_state():
@@ -54,3 +57,18 @@ def test_number_is_refused_where_a_seed_is_due():
 
 def test_door_offers_what_it_promises():
     assert all(hasattr(sklearn, name) for name in sklearn.__all__)
+
+
+@pytest.mark.parametrize("rows", [np.array([2, 0, 2]), np.array([False, True, True])], ids=str)
+def test_rows_are_taken_from_whatever_holds_a_table(rows):
+    cells = np.array([[1, None], [2, "b"], [3, "c"]], dtype=object)
+    frame = pd.DataFrame(cells, index=list("abc"))
+    assert take_rows(cells, rows).tolist() == cells[rows].tolist()
+    pd.testing.assert_frame_equal(take_rows(frame, rows), frame.iloc[rows])
+    assert take_rows(cells.tolist(), rows) == cells[rows].tolist()
+
+
+def test_callbacks_are_listed_and_none_where_none_were_set():
+    given = UnimodalClassifier().set_callbacks(ProgressBar())
+    assert len(list_callbacks(given)) == 1
+    assert list_callbacks(UnimodalClassifier()) == list_callbacks(object()) == []

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adestim.evaluation._tables import (
-    best_rows,
     escape_latex,
+    find_best_rows,
     frame_to_markdown,
     scores_to_html,
     scores_to_latex,
@@ -105,7 +105,7 @@ def test_html_escapes_names(summary):
     ],
 )
 def test_the_best_is_known_for_every_score(score, values, best):
-    assert best_rows(pd.Series(values), score).tolist() == best
+    assert find_best_rows(pd.Series(values), score).tolist() == best
 
 
 def test_a_score_that_is_not_there_is_refused(summary):

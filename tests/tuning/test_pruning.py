@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from adestim._support.sklearn import list_callbacks
 from adestim.exceptions import AdestimWarning, InputError, MissingDependencyError
 from adestim.tuning import TrialPruning
 from tests.fusion_tables import numeric_table, quick
@@ -106,7 +107,7 @@ def test_set_on_the_pipeline_it_says_where_it_belongs():
 
 def test_clones_share_it():
     pruning = TrialPruning(one_trial()[1])
-    assert clone(quick().set_callbacks(pruning))._skl_callbacks == [pruning]
+    assert list_callbacks(clone(quick().set_callbacks(pruning))) == [pruning]
 
 
 def test_a_fitted_estimator_pickles_without_the_study():

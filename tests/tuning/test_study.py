@@ -12,9 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from adestim import LateFusionClassifier, ModalityUnion
+from adestim._support.sklearn import list_callbacks
 from adestim.exceptions import AdestimWarning, InputError, LeakageError, MissingDependencyError
 from adestim.tuning import tune
-from adestim.tuning.objective import checked_rows, inner_splits
+from adestim.tuning.objective import check_rows, draw_inner_splits
 from tests.fusion_tables import numeric_table, quick
 from tests.tuning.studies import SETTINGS, Moody, logistic_space, moods, plain_table, rates
 
@@ -93,8 +94,8 @@ def test_groups_stay_whole_and_reach_fit():
 def test_rows_of_one_label_stay_together_without_groups():
     X, y = plain_table()
     X.index = [f"sub-{number // 2}" for number in range(len(X))]
-    rows = checked_rows(X, y, None)
-    for train, test in inner_splits(LogisticRegression(), rows, 3, 0):
+    rows = check_rows(X, y, None)
+    for train, test in draw_inner_splits(LogisticRegression(), rows, 3, 0):
         assert not set(X.index[train]) & set(X.index[test])
 
 
@@ -176,7 +177,7 @@ def test_nets_report_their_epochs_and_are_pruned_in_them():
     found = tune(quick(), X, y, n_trials=3, space=rates(1e-4, 1.0), pruner=pruner, **SETTINGS)
     assert set(found.study.trials[0].intermediate_values) == {1, 2, 3, 4}
     assert "pruned" in set(found.trials["state"])
-    assert not getattr(found.best_estimator_, "_skl_callbacks", [])
+    assert not list_callbacks(found.best_estimator_)
 
 
 def test_a_pipeline_that_ends_in_a_fusion_is_tuned_as_a_whole():

@@ -11,10 +11,11 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from adestim._support.routing import last_step
 from adestim.evaluation.comparing.candidates import Candidate
 from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
-from adestim.evaluation.comparing.flow import presence, union_of
+from adestim.evaluation.comparing.flow import find_presence, find_union
 from adestim.evaluation.missing.patterns import modality_columns
 from adestim.exceptions import InputError
 
@@ -90,8 +91,8 @@ def ablate(
     ['as given', 'modalities: mri', 'modalities: csf']
     """
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-    require_known(what)
-    require_a_fusion(estimator)
+    require_ablations(what)
+    require_anchored_fusion(estimator)
     variants = {AS_GIVEN: Candidate(clone(estimator))}
     for name in what:
         variants.update(VARIANTS[name](estimator, frame))
@@ -103,7 +104,7 @@ def ablate(
     return compare(variants, frame, y, **settings)
 
 
-def require_known(what: Any) -> None:
+def require_ablations(what: Any) -> None:
     """Refuse ablations that there are none of."""
     unknown = [] if isinstance(what, str) else [name for name in what if name not in VARIANTS]
     if isinstance(what, str) or unknown:
@@ -114,66 +115,76 @@ def require_known(what: Any) -> None:
         )
 
 
-def require_a_fusion(estimator: Any) -> None:
+def require_anchored_fusion(estimator: Any) -> None:
     """Refuse what is no anchored fusion, nor ends in one."""
-    if not {"anchor", "n_queries"} <= set(fusion_params(estimator)):
+    if not {"anchor", "n_queries"} <= set(get_fusion_params(estimator)):
         raise InputError(
             "ablate varies an anchored fusion, or a pipeline that ends in one",
             got=type(estimator).__name__,
         )
 
 
-def fusion_params(estimator: Any) -> dict[str, Any]:
+def get_fusion_params(estimator: Any) -> dict[str, Any]:
     """Return the parameters of the fusion, wherever it is."""
-    last = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    last = last_step(estimator)
     return last.get_params(deep=False) if hasattr(last, "get_params") else {}
 
 
-def varied(estimator: Any, **params: Any) -> Any:
+def vary_fusion(estimator: Any, **params: Any) -> Any:
     """Return a copy whose fusion has other parameters."""
     prefix = f"{estimator.steps[-1][0]}__" if isinstance(estimator, Pipeline) else ""
     return clone(estimator).set_params(**{f"{prefix}{key}": params[key] for key in params})
 
 
-def variants_of(label: str, parameter: str, values: Sequence, words: Callable = str) -> Callable:
+def vary_parameter(label: str, parameter: str, values: Sequence, words: Callable = str) -> Callable:
     """Return what yields the variants of one parameter, but for the value that it has."""
 
     def variants(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
-        params = fusion_params(estimator)
+        params = get_fusion_params(estimator)
         if parameter not in params:
             return
         # True is 1, but neither a number of queries nor a depth.
         for value in [value for value in values if value != params[parameter]]:
-            yield f"{label}: {words(value)}", Candidate(varied(estimator, **{parameter: value}))
+            yield (
+                f"{label}: {words(value)}",
+                Candidate(vary_fusion(estimator, **{parameter: value})),
+            )
 
     return variants
 
 
-def variants_of_depth(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+def vary_depth(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
     """Yield variants whose auxiliary tokens join later: before each block, or at the output."""
-    depth = fusion_params(estimator).get("depth", 0)
-    vary = variants_of("depth", "interaction_depth", [*range(depth), "output"])
+    depth = get_fusion_params(estimator).get("depth", 0)
+    vary = vary_parameter("depth", "interaction_depth", [*range(depth), "output"])
     yield from vary(estimator, frame)
 
 
-def variants_of_anchors(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+def vary_anchors(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
     """Yield variants with each modality as the only anchor, and with all."""
-    names = list(presence(frame, [estimator]).columns)
-    yield from variants_of("anchor", "anchor", [*names, "all"])(estimator, frame)
+    names = list(find_presence(frame, [estimator]).columns)
+    yield from vary_parameter("anchor", "anchor", [*names, "all"])(estimator, frame)
 
 
-def variants_of_modalities(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+def vary_modalities(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
     """Yield variants with every subset of modalities, but for all."""
-    names = list(presence(frame, [estimator]).columns)
+    names = list(find_presence(frame, [estimator]).columns)
     for size in range(1, len(names)):
         for subset in combinations(names, size):
-            yield f"modalities: {'+'.join(subset)}", subset_of(estimator, frame, subset)
+            yield (
+                f"modalities: {'+'.join(subset)}",
+                restrict_to_modalities(estimator, frame, subset),
+            )
 
 
-def subset_of(estimator: Any, frame: pd.DataFrame, subset: tuple[str, ...]) -> Candidate:
+def restrict_to_modalities(
+    estimator: Any, frame: pd.DataFrame, subset: tuple[str, ...]
+) -> Candidate:
     """Return a variant that knows some modalities only."""
-    variant = varied(estimator, anchor=anchor_within(fusion_params(estimator)["anchor"], subset))
-    union = union_of(variant)
+    variant = vary_fusion(
+        estimator, anchor=restrict_anchor(get_fusion_params(estimator)["anchor"], subset)
+    )
+    union = find_union(variant)
     if union is not None:
         union.set_params(transformers=[item for item in union.transformers if item[0] in subset])
         return Candidate(variant, modalities=subset)
@@ -182,7 +193,7 @@ def subset_of(estimator: Any, frame: pd.DataFrame, subset: tuple[str, ...]) -> C
     return Candidate(variant, modalities=subset, columns=tuple(kept))
 
 
-def anchor_within(anchor: str | list[str], subset: tuple[str, ...]) -> str | list[str]:
+def restrict_anchor(anchor: str | list[str], subset: tuple[str, ...]) -> str | list[str]:
     """Return the anchors that a subset has; all of it where it has none of them."""
     if isinstance(anchor, str):
         return anchor if anchor in subset else "all"
@@ -190,13 +201,13 @@ def anchor_within(anchor: str | list[str], subset: tuple[str, ...]) -> str | lis
 
 
 VARIANTS: dict[str, Callable[[Any, pd.DataFrame], Iterator[tuple[str, Candidate]]]] = {
-    "queries": variants_of("queries", "n_queries", N_QUERIES),
-    "cross_modal": variants_of(
+    "queries": vary_parameter("queries", "n_queries", N_QUERIES),
+    "cross_modal": vary_parameter(
         "cross-modal path", "cross_modal", (True, False), lambda is_on: "on" if is_on else "off"
     ),
-    "gate": variants_of("gate", "gate", GATES),
-    "lora": variants_of("LoRA", "lora_rank", (0,), lambda rank: "none"),
-    "depth": variants_of_depth,
-    "modalities": variants_of_modalities,
-    "anchors": variants_of_anchors,
+    "gate": vary_parameter("gate", "gate", GATES),
+    "lora": vary_parameter("LoRA", "lora_rank", (0,), lambda rank: "none"),
+    "depth": vary_depth,
+    "modalities": vary_modalities,
+    "anchors": vary_anchors,
 }

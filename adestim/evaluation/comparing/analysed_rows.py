@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
-from adestim._support.positive_class import positive_of
+from adestim._support.positive_class import choose_positive
 from adestim.evaluation.comparing.candidates import Candidate, are_regressors
-from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, presence
+from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, find_presence
 from adestim.evaluation.splitting.folds import list_splits
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import DataWarning, InputError
@@ -32,7 +32,9 @@ class Cohort:
     kept: np.ndarray
     left_out: tuple[tuple[str, int], ...]
 
-    def splits(self, cv: Any, n_repeats: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    def draw_splits(
+        self, cv: Any, n_repeats: int, seed: int
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return checked splits, in positions among the analysed rows."""
         drawn_here = isinstance(cv, int | np.integer) or hasattr(cv, "split")
         if n_repeats != 1 and not isinstance(cv, int | np.integer):
@@ -41,7 +43,7 @@ class Cohort:
                 got=f"n_repeats={n_repeats!r} and cv of type {type(cv).__name__}",
                 remedy="Pass a splitter that repeats",
             )
-        splits = cv if drawn_here or cv is None else self._moved(cv)
+        splits = cv if drawn_here or cv is None else self._move_splits(cv)
         return list_splits(
             self.table,
             self.y,
@@ -52,19 +54,19 @@ class Cohort:
             classifier=bool(self.classes),
         )
 
-    def _moved(self, splits: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _move_splits(self, splits: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Turn positions in the whole table into positions among the analysed rows."""
         position = np.cumsum(self.kept) - 1
         sides = ([np.arange(len(position))[np.asarray(side)] for side in split] for split in splits)
         return [tuple(position[side[self.kept[side]]] for side in split) for split in sides]
 
-    def rows_of(self, candidate: Candidate) -> np.ndarray:
+    def find_readable(self, candidate: Candidate) -> np.ndarray:
         """Tell which of the analysed rows an estimator can read."""
         if candidate.modalities is None:
             return np.ones(len(self.table), dtype=bool)
         return self.present[list(candidate.modalities)].to_numpy().any(axis=1)
 
-    def table_of(self, candidate: Candidate) -> pd.DataFrame:
+    def select_table(self, candidate: Candidate) -> pd.DataFrame:
         """Return the table that an estimator reads."""
         if candidate.reads_presence:
             flags = self.present.where(self.present).astype(float)
@@ -73,10 +75,11 @@ class Cohort:
             self.table if candidate.columns is None else self.table.iloc[:, list(candidate.columns)]
         )
 
-    def flow(self, candidates: Mapping[str, Candidate]) -> CohortFlow:
+    def count_flow(self, candidates: Mapping[str, Candidate]) -> CohortFlow:
         """Count who is analysed, and whom single estimators do without."""
         without = {
-            name: int((~self.rows_of(candidate)).sum()) for name, candidate in candidates.items()
+            name: int((~self.find_readable(candidate)).sum())
+            for name, candidate in candidates.items()
         }
         return cohort_flow(
             self.present,
@@ -95,22 +98,22 @@ def read_cohort(
     y = np.asarray(y)
     check_consistent_length(frame, y)
     groups = require_groups(frame, groups)
-    present = presence(frame, [candidate.estimator for candidate in candidates.values()])
-    kept, left_out = kept_rows(y, present)
+    present = find_presence(frame, [candidate.estimator for candidate in candidates.values()])
+    kept, left_out = find_kept_rows(y, present)
     regression = are_regressors(candidates)
-    y = y[kept] if regression else as_labels(y[kept])
+    y = y[kept] if regression else infer_label_dtype(y[kept])
     return Cohort(
         table=frame if kept.all() else frame.loc[kept],
         y=y,
         groups=None if groups is None else groups[kept],
         present=present.loc[kept],
-        classes=() if regression else classes_of(y, positive),
+        classes=() if regression else order_classes(y, positive),
         kept=kept,
         left_out=left_out,
     )
 
 
-def kept_rows(
+def find_kept_rows(
     y: np.ndarray, present: pd.DataFrame
 ) -> tuple[np.ndarray, tuple[tuple[str, int], ...]]:
     """Tell which rows have a label and a modality, and how many lack what.
@@ -123,25 +126,25 @@ def kept_rows(
     return labelled & something, left_out
 
 
-def as_labels(y: np.ndarray) -> np.ndarray:
+def infer_label_dtype(y: np.ndarray) -> np.ndarray:
     """Return labels in a dtype of their own, as missing ones make objects or floats of them."""
     return np.array(y.tolist()) if y.dtype == object else y
 
 
-def classes_of(y: np.ndarray, positive: Any = None) -> tuple:
+def order_classes(y: np.ndarray, positive: Any = None) -> tuple:
     """Return the classes in order, the positive one last; there must be two."""
     check_classification_targets(y)
     classes = tuple(np.unique(y).tolist())
     if len(classes) < 2:
         raise InputError("A comparison of classifiers needs two classes", got=f"{len(classes)}")
-    return with_positive_last(classes, positive)
+    return put_positive_last(classes, positive)
 
 
-def with_positive_last(classes: tuple, positive: Any) -> tuple:
+def put_positive_last(classes: tuple, positive: Any) -> tuple:
     """Return two classes, the positive one last."""
     if positive is None and len(classes) != 2:
         return classes
-    positive = positive_of(classes) if positive is None else positive
+    positive = choose_positive(classes) if positive is None else positive
     if len(classes) != 2 or positive not in classes:
         raise InputError(
             "'positive' names one of two classes",
@@ -150,7 +153,7 @@ def with_positive_last(classes: tuple, positive: Any) -> tuple:
     return (*(label for label in classes if label != positive), positive)
 
 
-def tell_of_left_out(left_out: Sequence[tuple[str, int]]) -> None:
+def warn_of_left_out(left_out: Sequence[tuple[str, int]]) -> None:
     """Warn of rows that are left out."""
     if left_out:
         reasons = ", ".join(f"{n} with {reason}" for reason, n in left_out)

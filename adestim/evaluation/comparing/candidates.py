@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from sklearn.base import is_regressor
 
+from adestim._support.scores import REGRESSION_SCORES, SCORES
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
-from adestim.evaluation.scores.metrics import REGRESSION_SCORES, SCORES
 from adestim.evaluation.scores.thresholds import read_rule
 from adestim.exceptions import InputError
 
@@ -28,7 +28,7 @@ class Candidate:
     reads_presence: bool = False  # whether it reads who has what, and not the values
 
 
-def as_candidates(estimators: Any) -> dict[str, Candidate]:
+def read_candidates(estimators: Any) -> dict[str, Candidate]:
     """Return estimators as candidates; there must be one, and all must have names."""
     if not isinstance(estimators, Mapping) or not estimators:
         raise InputError(
@@ -65,7 +65,7 @@ def are_regressors(candidates: Mapping[str, Candidate]) -> bool:
     return regression
 
 
-def chosen_scores(scoring: str | Sequence[str] | None, classes: tuple) -> tuple[str, ...]:
+def choose_scores(scoring: str | Sequence[str] | None, classes: tuple) -> tuple[str, ...]:
     """Return the names of the scores, all of which must be known."""
     known = SCORES if classes else REGRESSION_SCORES
     chosen = known if scoring is None else (scoring,) if isinstance(scoring, str) else scoring
@@ -79,7 +79,7 @@ def chosen_scores(scoring: str | Sequence[str] | None, classes: tuple) -> tuple[
     return tuple(chosen)
 
 
-def chosen_reference(reference: str | None, candidates: Mapping[str, Candidate]) -> str:
+def choose_reference(reference: str | None, candidates: Mapping[str, Candidate]) -> str:
     """Return the name of the reference."""
     if reference is not None and reference not in candidates:
         raise InputError(
@@ -103,7 +103,7 @@ def require_rule(threshold: str | None, classes: tuple) -> None:
     read_rule(threshold)
 
 
-def controls_for(covariates: Any, index: pd.Index) -> dict[str, Candidate]:
+def make_controls(covariates: Any, index: pd.Index) -> dict[str, Candidate]:
     """Return the controls: what the mask alone tells, and the covariates."""
     controls = {MASK_ONLY: Candidate(MaskOnlyClassifier(), reads_presence=True)}
     if covariates is not None:
@@ -129,11 +129,11 @@ def require_covariates(covariates: Any, index: pd.Index) -> None:
         )
 
 
-def with_controls(
+def add_controls(
     candidates: Mapping[str, Candidate], covariates: Any, index: pd.Index
 ) -> dict[str, Candidate]:
     """Return estimators and the controls, whose names must differ."""
-    controls = controls_for(covariates, index)
+    controls = make_controls(covariates, index)
     both = [name for name in candidates if name in controls]
     if both:
         raise InputError(

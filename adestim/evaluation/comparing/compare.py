@@ -11,19 +11,20 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.keys import content_key
+from adestim._support.predictions import Predictions, tabulate_predictions
 from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.comparing.analysed_rows import Cohort, read_cohort, tell_of_left_out
+from adestim.evaluation.comparing.analysed_rows import Cohort, read_cohort, warn_of_left_out
 from adestim.evaluation.comparing.candidates import (
     Candidate,
-    as_candidates,
-    chosen_reference,
-    chosen_scores,
+    add_controls,
+    choose_reference,
+    choose_scores,
+    read_candidates,
     require_rule,
-    with_controls,
 )
 from adestim.evaluation.comparing.comparison import Comparison
-from adestim.evaluation.comparing.jobs import Job, Outcome, outcome_key, run_jobs
-from adestim.evaluation.comparing.out_of_fold import score_rows
+from adestim.evaluation.comparing.jobs import Job, JobResult, name_result, run_jobs
+from adestim.evaluation.scores.out_of_fold import score_table
 from adestim.exceptions import DataWarning, InputError
 
 
@@ -136,30 +137,30 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     >>> print(comparison.to_markdown(n_resamples=0).splitlines()[4])
     | mask only | 0.500 |
     """
-    candidates = as_candidates(estimators)
+    candidates = read_candidates(estimators)
     cohort = read_cohort(X, y, groups, candidates, positive)
-    tell_of_left_out(cohort.left_out)
-    scores = chosen_scores(scoring, cohort.classes)
-    reference = chosen_reference(reference, candidates)
+    warn_of_left_out(cohort.left_out)
+    scores = choose_scores(scoring, cohort.classes)
+    reference = choose_reference(reference, candidates)
     require_rule(threshold, cohort.classes)
     if controls and cohort.classes:
-        candidates = with_controls(candidates, covariates, cohort.table.index)
+        candidates = add_controls(candidates, covariates, cohort.table.index)
     seeds = draw_seeds(random_state, 3)
-    splits = numbered(cohort.splits(cv, n_repeats, seeds[0]))
+    splits = number_splits(cohort.draw_splits(cv, n_repeats, seeds[0]))
     jobs = [
         job
         for name, candidate in candidates.items()
-        for job in jobs_of(name, candidate, cohort, splits, threshold, seeds[1])
+        for job in make_jobs(name, candidate, cohort, splits, threshold, seeds[1])
     ]
-    keys = [] if resume is None else outcome_keys(jobs)
-    outcomes = run_jobs(jobs, keys, resume, n_jobs, verbose)
-    require_a_success(jobs, outcomes, set(estimators))
-    predictions = predictions_frame(jobs, outcomes, cohort)
+    keys = [] if resume is None else name_results(jobs)
+    results = run_jobs(jobs, keys, resume, n_jobs, verbose)
+    require_a_success(jobs, results, set(estimators))
+    predictions = collect_predictions(jobs, results, cohort)
     return Comparison(
-        folds=folds_frame(jobs, outcomes, predictions, scores),
+        folds=tabulate_folds(jobs, results, predictions, scores),
         predictions=predictions,
         present=cohort.present,
-        flow=cohort.flow(candidates),
+        flow=cohort.count_flow(candidates),
         classes=cohort.classes,
         scores=scores,
         reference=reference,
@@ -167,7 +168,7 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     )
 
 
-def numbered(splits: Sequence[tuple]) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
+def number_splits(splits: Sequence[tuple]) -> list[tuple[int, int, np.ndarray, np.ndarray]]:
     """Return splits with repeat and fold; a repeat ends where a row would be tested again."""
     result, tested = [], set()
     repeat = fold = 0
@@ -180,7 +181,7 @@ def numbered(splits: Sequence[tuple]) -> list[tuple[int, int, np.ndarray, np.nda
     return result
 
 
-def jobs_of(
+def make_jobs(
     name: str,
     candidate: Candidate,
     cohort: Cohort,
@@ -189,13 +190,13 @@ def jobs_of(
     seed: int,
 ) -> list[Job]:
     """Return an estimator's jobs, one a split."""
-    readable = cohort.rows_of(candidate)
+    readable = cohort.find_readable(candidate)
     whole = Job(
         name=name,
         repeat=0,
         fold=0,
         estimator=candidate.estimator,
-        table=cohort.table_of(candidate),
+        table=cohort.select_table(candidate),
         y=cohort.y,
         groups=cohort.groups,
         train=np.array([], dtype=int),
@@ -212,23 +213,23 @@ def jobs_of(
     ]
 
 
-def outcome_keys(jobs: Sequence[Job]) -> list[str]:
+def name_results(jobs: Sequence[Job]) -> list[str]:
     """Return the names of all results; a table that jobs share is walked through once."""
     data: dict[int, str] = {}
     for job in jobs:
         if id(job.table) not in data:
             data[id(job.table)] = content_key(job.table, job.y, job.groups)
-    return [outcome_key(job, data[id(job.table)]) for job in jobs]
+    return [name_result(job, data[id(job.table)]) for job in jobs]
 
 
 def require_a_success(
-    jobs: Sequence[Job], outcomes: Sequence[Outcome], names: Collection[str]
+    jobs: Sequence[Job], results: Sequence[JobResult], names: Collection[str]
 ) -> None:
     """Warn of folds that failed; refuse to go on where none of the estimators has one left."""
     failed = [
-        (job.name, outcome.error)
-        for job, outcome in zip(jobs, outcomes, strict=True)
-        if outcome.status == "failed"
+        (job.name, result.error)
+        for job, result in zip(jobs, results, strict=True)
+        if result.status == "failed"
     ]
     counts = pd.Series([name for name, _ in failed], dtype=object).value_counts(sort=False)
     n_own = sum(job.name in names for job in jobs)
@@ -247,53 +248,46 @@ def require_a_success(
         )
 
 
-def predictions_frame(
-    jobs: Sequence[Job], outcomes: Sequence[Outcome], cohort: Cohort
+def collect_predictions(
+    jobs: Sequence[Job], results: Sequence[JobResult], cohort: Cohort
 ) -> pd.DataFrame:
     """Return all predictions, by estimator, repeat and row."""
     places = {name: place for place, name in enumerate(dict.fromkeys(job.name for job in jobs))}
     tables = [
-        predictions_of(job, outcome, cohort)
-        for job, outcome in zip(jobs, outcomes, strict=True)
-        if outcome.status == "ok"
+        tabulate_result(job, result, cohort)
+        for job, result in zip(jobs, results, strict=True)
+        if result.status == "ok"
     ]
     frame = pd.concat(tables, ignore_index=True)
     order = pd.DataFrame({"at": frame["estimator"].map(places), **frame[["repeat", "row"]]})
     return frame.loc[order.sort_values(["at", "repeat", "row"]).index].reset_index(drop=True)
 
 
-def predictions_of(job: Job, outcome: Outcome, cohort: Cohort) -> pd.DataFrame:
+def tabulate_result(job: Job, result: JobResult, cohort: Cohort) -> pd.DataFrame:
     """Return the predictions of one fold."""
-    subjects = job.table.index[job.test]
-    frame = pd.DataFrame(
-        {
-            "estimator": job.name,
-            "repeat": job.repeat,
-            "fold": job.fold,
-            "row": job.test,
-            "subject": subjects,
-            "group": subjects if cohort.groups is None else cohort.groups[job.test],
-            "y": cohort.y[job.test],
-        }
+    cuts = None if result.threshold is None else np.full(len(job.test), result.threshold)
+    values = np.asarray(result.predictions, dtype=float)
+    return tabulate_predictions(
+        Predictions(cohort.y[job.test], values, cohort.classes, cuts),
+        job.table.index[job.test],
+        estimator=job.name,
+        repeat=job.repeat,
+        fold=job.fold,
+        rows=job.test,
+        groups=None if cohort.groups is None else cohort.groups[job.test],
     )
-    values = np.asarray(outcome.predictions, dtype=float)
-    if not cohort.classes:
-        return frame.assign(prediction=values)
-    cut = np.nan if outcome.threshold is None else outcome.threshold
-    columns = {f"p_{label}": values[:, place] for place, label in enumerate(cohort.classes)}
-    return frame.assign(threshold=cut, **columns)
 
 
-def folds_frame(
+def tabulate_folds(
     jobs: Sequence[Job],
-    outcomes: Sequence[Outcome],
+    results: Sequence[JobResult],
     predictions: pd.DataFrame,
     scores: Sequence[str],
 ) -> pd.DataFrame:
     """Return a row for each estimator, repeat and fold, with its scores."""
     tables = dict(iter(predictions.groupby(["estimator", "repeat", "fold"])))
     rows = []
-    for job, outcome in zip(jobs, outcomes, strict=True):
+    for job, result in zip(jobs, results, strict=True):
         table = tables.get((job.name, job.repeat, job.fold), predictions.iloc[:0])
         rows.append(
             {
@@ -302,10 +296,10 @@ def folds_frame(
                 "fold": job.fold,
                 "n_train": len(job.train),
                 "n_test": len(job.test),
-                **score_rows(table, job.classes, scores),
-                "seconds": outcome.seconds,
-                "status": outcome.status,
-                "error": outcome.error,
+                **score_table(table, job.classes, scores),
+                "seconds": result.seconds,
+                "status": result.status,
+                "error": result.error,
             }
         )
     return pd.DataFrame(rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,9 @@ from adestim.evaluation._tables import (
     scores_to_markdown,
 )
 from adestim.evaluation.comparing.flow import CohortFlow
-from adestim.evaluation.comparing.out_of_fold import Pool, delong_columns, pooled, score_rows
 from adestim.evaluation.missing.patterns import score_by_pattern
-from adestim.evaluation.scores.intervals import bootstrap_interval, corrected_t_test
+from adestim.evaluation.scores.intervals import corrected_t_test
+from adestim.evaluation.scores.out_of_fold import Pool, compare_by_delong, gather_pool, score_table
 from adestim.evaluation.scores.significance import holm
 from adestim.exceptions import InputError
 
@@ -128,15 +127,13 @@ class Comparison:
         .. [1] Forman, G., & Scholz, M. (2010). Apples-to-apples in cross-validation studies:
            pitfalls in classifier performance measurement. ACM SIGKDD Explorations, 12(1), 49-57.
         """
-        names = self._known_scores(scores)
+        names = self._require_scores(scores)
         rows = {}
         for estimator in self.estimators:
             own = self.folds[self.folds["estimator"] == estimator]
-            pool = pooled(self._of(estimator), self.classes)
-            values = np.stack(
-                [own[names].mean(), *self._intervals(pool, names, level, n_resamples)]
-            )
-            rows[estimator] = [*values.T.ravel(), *counts_of_folds(own)]
+            pool = gather_pool(self._select(estimator), self.classes)
+            values = np.stack([own[names].mean(), *self._estimate(pool, names, level, n_resamples)])
+            rows[estimator] = [*values.T.ravel(), *count_folds(own)]
         columns = pd.MultiIndex.from_tuples(
             [*((name, kind) for name in names for kind in ESTIMATES), *FOLD_COLUMNS]
         )
@@ -186,12 +183,12 @@ class Comparison:
         Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
         Statistics 6, 1979.
         """
-        [name] = self._known_scores([score or self._usual_score()])
-        reference = self._known_estimator(reference)
+        [name] = self._require_scores([score or self._choose_score()])
+        reference = self._require_estimator(reference)
         rivals = [rival for rival in self.estimators if rival != reference]
         rows = [
             {"reference": reference, "score": name}
-            | self._difference(rival, reference, name, level)
+            | self._compare_pair(rival, reference, name, level)
             for rival in rivals
         ]
         table = pd.DataFrame(rows, index=pd.Index(rivals, name="estimator"))
@@ -244,7 +241,7 @@ class Comparison:
         """
         summary = self.summary(level=level, n_resamples=n_resamples, scores=scores)
         table = scores_to_markdown(summary, digits=digits)
-        return f"{table}\n\n{self._note(level, n_resamples)}"
+        return f"{table}\n\n{self._describe(level, n_resamples)}"
 
     def to_latex(
         self,
@@ -278,41 +275,40 @@ class Comparison:
         str
         """
         summary = self.summary(level=level, n_resamples=n_resamples, scores=scores)
-        caption = self._note(level, n_resamples) if caption is None else caption
+        caption = self._describe(level, n_resamples) if caption is None else caption
         return scores_to_latex(summary, digits=digits, caption=caption, label=label)
 
     def _repr_html_(self) -> str:
         # Without intervals, which take long for a mere display.
-        return f"{scores_to_html(self.summary(n_resamples=0))}<p>{self._note(0, 0)}</p>"
+        return f"{scores_to_html(self.summary(n_resamples=0))}<p>{self._describe(0, 0)}</p>"
 
-    def _of(self, estimator: str) -> pd.DataFrame:
+    def _select(self, estimator: str) -> pd.DataFrame:
         """Return an estimator's predictions."""
         return self.predictions[self.predictions["estimator"] == estimator]
 
-    def _intervals(self, pool: Pool, names: list[str], level: float, n_resamples: int) -> Iterator:
+    def _estimate(self, pool: Pool, names: list[str], level: float, n_resamples: int) -> Iterator:
         """Yield estimates and both ends of their intervals."""
         nothing = np.full(len(names), np.nan)
         if not pool.repeats:
             yield from [nothing] * 3
             return
-        statistic = partial(pool.score, names)
-        yield statistic(np.arange(len(pool.groups)))
+        yield pool.score(names, pool.rows)
         if not n_resamples:
             yield from [nothing] * 2
             return
-        yield from bootstrap_interval(
-            statistic, pool.groups, n_resamples=n_resamples, level=level, random_state=self.seed
+        yield from pool.draw_interval(
+            names, pool.rows, n_resamples=n_resamples, level=level, random_state=self.seed
         )
 
-    def _difference(self, rival: str, reference: str, name: str, level: float) -> dict:
+    def _compare_pair(self, rival: str, reference: str, name: str, level: float) -> dict:
         """Return the paired difference of two estimators."""
         keys = ["repeat", "fold", "row"]
-        pairs = self._of(reference).merge(self._of(rival), on=keys, suffixes=("", "_rival"))
+        pairs = self._select(reference).merge(self._select(rival), on=keys, suffixes=("", "_rival"))
         first, second = pairs, pairs[[column for column in pairs if column.endswith("_rival")]]
         second = second.rename(columns=lambda column: column.removesuffix("_rival"))
         differences = [
-            score_rows(first.loc[rows], self.classes, [name])[name]
-            - score_rows(second.loc[rows], self.classes, [name])[name]
+            score_table(first.loc[rows], self.classes, [name])[name]
+            - score_table(second.loc[rows], self.classes, [name])[name]
             for rows in pairs.groupby(["repeat", "fold"]).groups.values()
         ]
         sizes = self.folds[self.folds["estimator"] == reference]
@@ -320,10 +316,10 @@ class Comparison:
         result: dict[str, Any] = {"n_folds": len(differences)}
         result |= corrected_t_test(differences, share, level)._asdict()
         if name == "roc_auc" and len(self.classes) == 2:
-            result |= delong_columns(first, second, self.classes, level)
+            result |= compare_by_delong(first, second, self.classes, level)
         return result
 
-    def _known_scores(self, scores: Sequence[str] | None) -> list[str]:
+    def _require_scores(self, scores: Sequence[str] | None) -> list[str]:
         """Return names of scores, all of which were computed."""
         chosen = list(self.scores if scores is None else scores)
         unknown = [name for name in chosen if name not in self.scores]
@@ -335,7 +331,7 @@ class Comparison:
             )
         return chosen
 
-    def _known_estimator(self, name: str | None) -> str:
+    def _require_estimator(self, name: str | None) -> str:
         """Return the name of an estimator that was compared."""
         if name is not None and name not in self.estimators:
             raise InputError(
@@ -345,11 +341,11 @@ class Comparison:
             )
         return self.reference if name is None else name
 
-    def _usual_score(self) -> str:
+    def _choose_score(self) -> str:
         """Return the score that comparisons are made by unless another is named."""
         return "roc_auc" if "roc_auc" in self.scores else self.scores[0]
 
-    def _note(self, level: float, n_resamples: int) -> str:
+    def _describe(self, level: float, n_resamples: int) -> str:
         """Say what the numbers of a table are, and what failed."""
         interval = f" [{level:.0%} bootstrap interval over subjects]" if n_resamples else ""
         note = f"Scores of out-of-fold predictions, averaged over repeats{interval}."
@@ -360,6 +356,6 @@ class Comparison:
         return note + "".join(told)
 
 
-def counts_of_folds(folds: pd.DataFrame) -> list[int]:
+def count_folds(folds: pd.DataFrame) -> list[int]:
     """Return how many folds went well and how many failed."""
     return [int((folds["status"] == status).sum()) for status in ("ok", "failed")]

@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 from adestim._support.sklearn import Interval, fit_context
 from adestim.encoding import Encoding
 from adestim.encoding.tables import check_fusion_table, known_cells, modality_columns, patterns_of
-from adestim.evaluation.splitting.splits import first_few
+from adestim.evaluation.splitting.splits import name_first
 from adestim.exceptions import InputError
 
 
@@ -46,7 +46,7 @@ class ControlClassifier(ClassifierMixin, BaseEstimator):
         self : object
         """
         frame = check_fusion_table(self, X, reset=True)
-        y = checked_labels(self, frame, y)
+        y = check_labels(self, frame, y)
         features = self._read(frame, X, reset=True)
         can_tell = features.nunique(dropna=False).max() > 1 and len(np.unique(y)) > 1
         model = self._model() if can_tell else DummyClassifier(strategy="prior")
@@ -214,8 +214,8 @@ class CovariateClassifier(ControlClassifier):
     def _read(self, frame, X, *, reset):
         """Return the subjects' covariates, numbers and words."""
         if self.covariates is None:
-            return tidy(frame)
-        return tidy(covariates_of(X, self.covariates))
+            return tidy_covariates(frame)
+        return tidy_covariates(find_covariates(X, self.covariates))
 
     def _model(self):
         """Return the model that is not fitted yet."""
@@ -237,7 +237,7 @@ class CovariateClassifier(ControlClassifier):
         return tags
 
 
-def checked_labels(estimator: Any, frame: pd.DataFrame, y: Any) -> np.ndarray:
+def check_labels(estimator: Any, frame: pd.DataFrame, y: Any) -> np.ndarray:
     """Return class labels, one a subject."""
     if y is None:
         name = type(estimator).__name__
@@ -248,7 +248,7 @@ def checked_labels(estimator: Any, frame: pd.DataFrame, y: Any) -> np.ndarray:
     return y
 
 
-def covariates_of(X: Any, covariates: pd.DataFrame) -> pd.DataFrame:
+def find_covariates(X: Any, covariates: pd.DataFrame) -> pd.DataFrame:
     """Return the covariates of the subjects of a table, in its order."""
     if not isinstance(X, pd.DataFrame):
         raise InputError(
@@ -259,20 +259,20 @@ def covariates_of(X: Any, covariates: pd.DataFrame) -> pd.DataFrame:
         repeated = covariates.index[covariates.index.duplicated()].unique()
         raise InputError(
             "Covariates must have one row a subject",
-            got=f"{len(repeated)} with several: {first_few(repeated)}",
+            got=f"{len(repeated)} with several: {name_first(repeated)}",
             remedy="Keep the values of one visit",
         )
     absent = X.index.unique().difference(covariates.index, sort=False)
     if len(absent):
         raise InputError(
             "Every subject of X must have a row of covariates",
-            got=f"{len(absent)} without: {first_few(absent)}",
+            got=f"{len(absent)} without: {name_first(absent)}",
             remedy="Add rows, with NaN for what is not known, under the labels of X.index",
         )
     return covariates.loc[X.index]
 
 
-def tidy(frame: pd.DataFrame) -> pd.DataFrame:
+def tidy_covariates(frame: pd.DataFrame) -> pd.DataFrame:
     """Return numbers as floats and all else as words, empty where missing."""
     frame = frame.infer_objects()
     columns = {}
@@ -281,11 +281,11 @@ def tidy(frame: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             columns[f"c{place}"] = column.astype(float)
         else:
-            columns[f"c{place}"] = as_words(column, known_cells(frame.iloc[:, [place]])[:, 0])
+            columns[f"c{place}"] = spell_cells(column, known_cells(frame.iloc[:, [place]])[:, 0])
     return pd.DataFrame(columns, index=frame.index)
 
 
-def as_words(column: pd.Series, known: np.ndarray) -> pd.Series:
+def spell_cells(column: pd.Series, known: np.ndarray) -> pd.Series:
     """Return a column of words."""
     if any(isinstance(cell, Encoding) for cell in column.array):
         raise InputError(

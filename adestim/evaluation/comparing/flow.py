@@ -79,14 +79,14 @@ class CohortFlow:
         lines = [
             f"{self.n_rows} rows in the table",
             *(f"{n} left out: {reason}" for reason, n in self.left_out),
-            self._analysed(),
-            listed(self.by_modality[ALL]),
-            listed(self.by_pattern[ALL]),
+            self._describe_analysed(),
+            join_counts(self.by_modality[ALL]),
+            join_counts(self.by_pattern[ALL]),
             *(f"{n} left out by {name}" for name, n in self.left_out_by_estimator.items()),
         ]
         return "\n".join(lines)
 
-    def _analysed(self) -> str:
+    def _describe_analysed(self) -> str:
         """Say how many are analysed, by class and in how many groups."""
         groups = "" if self.n_groups is None else f" in {self.n_groups} groups"
         classes = ", ".join(f"{n} {label}" for label, n in self.by_class.items())
@@ -137,13 +137,13 @@ class CohortFlow:
         draw_exclusions(ax, self.left_out)
         groups = "" if self.n_groups is None else f" in {self.n_groups} groups"
         draw_box(ax, (0.5, 0.68), f"Analysed\nn = {self.n_analysed}{groups}")
-        draw_classes(ax, self)
+        draw_class_boxes(ax, self)
         patterns = [f"{label}: {n}" for label, n in self.by_pattern[ALL].items()]
         draw_list(ax, (0.5, 0.02), "By pattern of modalities", patterns)
         return ax
 
 
-def listed(counts: pd.Series) -> str:
+def join_counts(counts: pd.Series) -> str:
     """Return counts in one line."""
     return "; ".join(f"{label}: {n}" for label, n in counts.items())
 
@@ -179,19 +179,19 @@ def cohort_flow(
     present = present.set_axis(labels.index)
     reasons = tuple((reason, int(n)) for reason, n in left_out if n)
     patterns = pd.get_dummies(pd.Series(np.asarray(pattern_labels(present))))
-    by_pattern = counts_by_class(patterns, labels, y is not None)
+    by_pattern = count_by_class(patterns, labels, y is not None)
     return CohortFlow(
         n_rows=len(present) + sum(n for _, n in reasons),
         left_out=reasons,
         by_class=pd.Series(dtype=int) if y is None else labels.value_counts().sort_index(),
-        by_modality=counts_by_class(present, labels, y is not None),
+        by_modality=count_by_class(present, labels, y is not None),
         by_pattern=by_pattern.sort_values(ALL, ascending=False, kind="stable"),
         n_groups=None if groups is None else len(pd.unique(np.asarray(groups))),
         left_out_by_estimator=dict(left_out_by_estimator or {}),
     )
 
 
-def counts_by_class(flags: pd.DataFrame, labels: pd.Series, classes: bool) -> pd.DataFrame:
+def count_by_class(flags: pd.DataFrame, labels: pd.Series, classes: bool) -> pd.DataFrame:
     """Count rows by column, in every class and in all."""
     counts = pd.DataFrame({ALL: flags.sum()})
     if classes:
@@ -200,12 +200,12 @@ def counts_by_class(flags: pd.DataFrame, labels: pd.Series, classes: bool) -> pd
     return counts.astype(int)
 
 
-def presence(X: pd.DataFrame, estimators: Iterable[Any] = ()) -> pd.DataFrame:
+def find_presence(X: pd.DataFrame, estimators: Iterable[Any] = ()) -> pd.DataFrame:
     """Tell who has which modality, from whatever table the estimators read.
 
     X (n_subjects, n_columns) -> (n_subjects, n_modalities).
     """
-    union = next((found for each in estimators if (found := union_of(each)) is not None), None)
+    union = next((found for each in estimators if (found := find_union(each)) is not None), None)
     if union is not None:
         blocks = {
             name: select_columns(X, columns, name)
@@ -216,7 +216,7 @@ def presence(X: pd.DataFrame, estimators: Iterable[Any] = ()) -> pd.DataFrame:
     return missing_patterns(X)
 
 
-def union_of(estimator: Any) -> ModalityUnion | None:
+def find_union(estimator: Any) -> ModalityUnion | None:
     """Return the union that a pipeline begins with, if it does."""
     if not isinstance(estimator, Pipeline):
         return None
@@ -250,7 +250,7 @@ def draw_exclusions(ax: Any, left_out: Sequence[tuple[str, int]]) -> None:
     draw_box(ax, (0.69, 0.815), "\n".join(lines), ha="left")
 
 
-def draw_classes(ax: Any, flow: CohortFlow) -> None:
+def draw_class_boxes(ax: Any, flow: CohortFlow) -> None:
     """Draw a box for every class, or one for all, with its modalities."""
     columns = list(flow.by_class.index) or [ALL]
     for place, label in enumerate(columns):

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 
 import adestim
 from adestim._support.files import make_private, write_whole
 from adestim._support.keys import content_key
-from adestim._support.progress import shown
+from adestim._support.predictions import align_probabilities
+from adestim._support.progress import show_progress
 from adestim.evaluation.scores.thresholds import inner_threshold
-from adestim.evaluation.splitting.folds import group_fit_params
+from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
 
 FORMAT = 1
@@ -44,7 +45,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobResult:
     """What became of a job."""
 
     status: str  # whether there are predictions
@@ -56,51 +57,51 @@ class Outcome:
 
 def run_jobs(
     jobs: Sequence[Job], keys: Sequence[str], resume: Any, n_jobs: int | None, verbose: bool
-) -> list[Outcome]:
+) -> list[JobResult]:
     """Run every job that is not done yet."""
-    paths = result_paths(keys, resume) if resume is not None else [None] * len(jobs)
-    done = [read_outcome(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
-    todo = [place for place, outcome in enumerate(done) if outcome is None]
+    paths = make_result_paths(keys, resume) if resume is not None else [None] * len(jobs)
+    done = [load_result(path, len(job.test)) for path, job in zip(paths, jobs, strict=True)]
+    todo = [place for place, result in enumerate(done) if result is None]
     tasks = (delayed(run_and_keep)(jobs[place], paths[place]) for place in todo)
     results = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-    fresh = behind_a_bar(results, jobs, todo, verbose)
-    for place, outcome in zip(todo, fresh, strict=True):
-        done[place] = outcome
+    fresh = show_results(results, jobs, todo, verbose)
+    for place, result in zip(todo, fresh, strict=True):
+        done[place] = result
     return done
 
 
-def behind_a_bar(
+def show_results(
     results: Iterator, jobs: Sequence[Job], todo: Sequence[int], verbose: bool
 ) -> Iterable:
     """Return results behind a progress bar, which starts where the folder of results ends."""
     names = len({job.name for job in jobs})
     title, done = f"{names} estimators", len(jobs) - len(todo)
-    return shown(results, title, "fold", verbose, total=len(jobs), initial=done)
+    return show_progress(results, title, "fold", verbose, total=len(jobs), initial=done)
 
 
-def run_and_keep(job: Job, path: Path | None) -> Outcome:
+def run_and_keep(job: Job, path: Path | None) -> JobResult:
     """Run a job and keep what it yields; a failure is not kept, so that it is tried again."""
-    outcome = run_job(job)
-    if path is not None and outcome.status == "ok":
-        write_whole(path, json.dumps(vars(outcome)).encode())
-    return outcome
+    result = run_job(job)
+    if path is not None and result.status == "ok":
+        write_whole(path, json.dumps(vars(result)).encode())
+    return result
 
 
-def run_job(job: Job) -> Outcome:
+def run_job(job: Job) -> JobResult:
     """Fit and predict; what goes wrong is told, but for the user's own interruption."""
     start = time.perf_counter()
     try:
-        threshold = chosen_threshold(job)
-        estimator = fitted(job)
-        predictions = predict(estimator, job.table.iloc[job.test], job.classes)
+        threshold = choose_job_threshold(job)
+        estimator = fit_fold(job.estimator, job.table, job.y, job.groups, job.train)
+        predictions = predict_values(estimator, job.table.iloc[job.test], job.classes)
     except Exception as error:  # whatever it is, the other folds go on
         seconds = time.perf_counter() - start
-        return Outcome("failed", f"{type(error).__name__}: {error}", seconds)
+        return JobResult("failed", f"{type(error).__name__}: {error}", seconds)
     seconds = time.perf_counter() - start
-    return Outcome("ok", "", seconds, threshold, predictions.tolist())
+    return JobResult("ok", "", seconds, threshold, predictions.tolist())
 
 
-def chosen_threshold(job: Job) -> float | None:
+def choose_job_threshold(job: Job) -> float | None:
     """Return the threshold that the training rows alone suggest."""
     if job.threshold is None or is_regressor(job.estimator):
         return None
@@ -115,27 +116,17 @@ def chosen_threshold(job: Job) -> float | None:
     )
 
 
-def fitted(job: Job) -> Any:
-    """Return a copy of the estimator, fitted to the training rows."""
-    estimator = clone(job.estimator)
-    own = None if job.groups is None else job.groups[job.train]
-    groups = group_fit_params(estimator, own)
-    return estimator.fit(job.table.iloc[job.train], job.y[job.train], **groups)
-
-
-def predict(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
+def predict_values(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
     """Return finite probabilities in the order of all classes, or values of a regression."""
     if not classes:
-        return require_finite(np.asarray(estimator.predict(table), dtype=float))
-    probabilities = require_finite(np.asarray(estimator.predict_proba(table), dtype=float))
-    places = [classes.index(label) for label in np.asarray(estimator.classes_).tolist()]
-    wide = np.zeros((len(table), len(classes)))
-    # A class that no training row has is given no probability.
-    wide[:, places] = probabilities
-    return wide
+        return require_finite_predictions(np.asarray(estimator.predict(table), dtype=float))
+    probabilities = require_finite_predictions(
+        np.asarray(estimator.predict_proba(table), dtype=float)
+    )
+    return align_probabilities(probabilities, estimator.classes_, classes)
 
 
-def require_finite(predictions: np.ndarray) -> np.ndarray:
+def require_finite_predictions(predictions: np.ndarray) -> np.ndarray:
     """Refuse predictions that say nothing."""
     if not np.isfinite(predictions).all():
         raise InputError(
@@ -146,10 +137,12 @@ def require_finite(predictions: np.ndarray) -> np.ndarray:
     return predictions
 
 
-def outcome_key(job: Job, data: str) -> str:
+def name_result(job: Job, data: str) -> str:
     """Return the name of a job's result: equal where estimator, data and split are."""
     try:
-        settings = content_key(FORMAT, adestim.__version__, described(job.estimator), job.classes)
+        settings = content_key(
+            FORMAT, adestim.__version__, describe_settings(job.estimator), job.classes
+        )
     except Exception as error:
         raise InputError(
             "'resume' needs estimators whose parameters pickle",
@@ -160,19 +153,19 @@ def outcome_key(job: Job, data: str) -> str:
     return content_key(settings, data, job.train, job.test, inner)
 
 
-def described(value: Any) -> Any:
+def describe_settings(value: Any) -> Any:
     """Return what an estimator is: its class and parameters, those within it alike."""
     if hasattr(value, "get_params") and not isinstance(value, type):
         kind = f"{type(value).__module__}:{type(value).__qualname__}"
-        return kind, described(value.get_params(deep=False))
+        return kind, describe_settings(value.get_params(deep=False))
     if isinstance(value, Mapping):
-        return {key: described(item) for key, item in value.items()}
+        return {key: describe_settings(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [described(item) for item in value]
+        return [describe_settings(item) for item in value]
     return value
 
 
-def result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
+def make_result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
     """Return the file of every result, in a folder that only its owner can read."""
     folder = Path(resume)
     if folder.exists() and not folder.is_dir():
@@ -181,12 +174,12 @@ def result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
     return [folder / f"{key}.json" for key in keys]
 
 
-def read_outcome(path: Path | None, n_test: int) -> Outcome | None:
+def load_result(path: Path | None, n_test: int) -> JobResult | None:
     """Return a result that is there and whole; one that is damaged is made again."""
     if path is None or not path.is_file():
         return None
     try:
-        outcome = Outcome(**json.loads(path.read_bytes()))
+        result = JobResult(**json.loads(path.read_bytes()))
     except (ValueError, TypeError):
         return None
-    return outcome if len(outcome.predictions) == n_test else None
+    return result if len(result.predictions) == n_test else None

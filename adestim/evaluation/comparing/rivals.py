@@ -104,17 +104,17 @@ def rivals(modalities: Sequence[str], **params: Any) -> dict[str, BaseEstimator]
     UnimodalClassifier(max_epochs=10, modality='smri', random_state=0)
     """
     params = {"random_state": 0} | params
-    fusions = fusion_rivals() | {
+    fusions = make_fusion_rivals() | {
         f"{name} alone": UnimodalClassifier(modality=name) for name in modalities
     }
-    require_known_params(params, fusions)
+    require_fusion_params(params, fusions)
     for fusion in fusions.values():
         own = fusion.get_params(deep=False)
         fusion.set_params(**{name: value for name, value in params.items() if name in own})
     return plain_rivals(params["random_state"]) | fusions
 
 
-def fusion_rivals() -> dict[str, BaseEstimator]:
+def make_fusion_rivals() -> dict[str, BaseEstimator]:
     """Return the late fusions and the fusions without an anchor."""
     return {
         "late fusion": LateFusionClassifier(),
@@ -128,7 +128,7 @@ def fusion_rivals() -> dict[str, BaseEstimator]:
     }
 
 
-def require_known_params(params: dict[str, Any], fusions: dict[str, BaseEstimator]) -> None:
+def require_fusion_params(params: dict[str, Any], fusions: dict[str, BaseEstimator]) -> None:
     """Refuse parameters that no fusion has."""
     known = {name for fusion in fusions.values() for name in fusion.get_params(deep=False)}
     unknown = sorted(params.keys() - known)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import combinations
 from numbers import Real
 from typing import Any
@@ -16,28 +16,23 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.predictions import Predictions, tabulate_predictions
+from adestim._support.scores import REGRESSION_SCORES, SCORES
 from adestim._support.sklearn import draw_seeds
+from adestim.encoding.tokens import SEPARATOR
 from adestim.evaluation._tables import scores_to_html, scores_to_latex, scores_to_markdown
 from adestim.evaluation.comparing.analysed_rows import (
-    as_labels,
-    kept_rows,
-    tell_of_left_out,
-    with_positive_last,
+    find_kept_rows,
+    infer_label_dtype,
+    put_positive_last,
+    warn_of_left_out,
 )
-from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, presence
-from adestim.evaluation.comparing.jobs import predict
-from adestim.evaluation.comparing.out_of_fold import delong_columns, pooled
-from adestim.evaluation.comparing.transfer_columns import (
-    absent_columns,
-    completed,
-    seen_columns,
-    tell_of_absent,
-)
-from adestim.evaluation.scores.intervals import bootstrap_interval
-from adestim.evaluation.scores.metrics import REGRESSION_SCORES, SCORES
+from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, find_presence
+from adestim.evaluation.comparing.jobs import predict_values
+from adestim.evaluation.scores.out_of_fold import compare_by_delong, gather_pool
 from adestim.evaluation.scores.significance import holm
-from adestim.evaluation.splitting.splits import require_groups
-from adestim.exceptions import InputError
+from adestim.evaluation.splitting.splits import name_first, require_groups
+from adestim.exceptions import DataWarning, InputError
 
 ONE = "estimator"
 N_NAMED = 5
@@ -206,32 +201,32 @@ def transfer(
     >>> bool(result.scores["roc_auc", "low"].item() > 0.5)
     True
     """
-    models = as_models(fitted)
+    models = require_fitted(fitted)
     require_frame(X_external)
     groups = require_groups(X_external, groups)
-    y, classes = np.asarray(y_external), shared_classes(models, positive)
+    y, classes = np.asarray(y_external), find_shared_classes(models, positive)
     check_consistent_length(X_external, y)
     require_known_classes(y, classes)
-    absent = absent_columns(models, X_external)
-    tell_of_absent(absent)
-    whole = completed(X_external, models)
-    present = presence(whole, models.values())
-    kept, left_out = kept_rows(y, present)
-    tell_of_left_out(left_out)
-    y = as_labels(y[kept]) if classes else y[kept].astype(float)
+    absent = find_absent_columns(models, X_external)
+    warn_of_absent_columns(absent)
+    whole = complete_columns(X_external, models)
+    present = find_presence(whole, models.values())
+    kept, left_out = find_kept_rows(y, present)
+    warn_of_left_out(left_out)
+    y = infer_label_dtype(y[kept]) if classes else y[kept].astype(float)
     groups = None if groups is None else groups[kept]
-    cuts = thresholds_of(threshold, models, classes)
-    predictions = pd.concat(
-        [
-            predictions_of(name, model, whole.loc[kept], y, groups, classes, cuts[name])
-            for name, model in models.items()
-        ],
-        ignore_index=True,
-    )
+    cuts = read_thresholds(threshold, models, classes)
+    tables = []
+    for name, model in models.items():
+        values = predict_values(model, select_seen_columns(model, whole.loc[kept]), classes)
+        found = Predictions(y, values, classes, np.full(len(y), cuts[name]))
+        subjects = whole.index[kept]
+        tables.append(tabulate_predictions(found, subjects, estimator=name, groups=groups))
+    predictions = pd.concat(tables, ignore_index=True)
     return Transfer(
-        scores=scores_frame(predictions, classes, n_resamples, level, random_state),
+        scores=tabulate_scores(predictions, classes, n_resamples, level, random_state),
         predictions=predictions,
-        differences=differences_frame(predictions, list(models), classes, level),
+        differences=tabulate_differences(predictions, list(models), classes, level),
         absent=absent,
         flow=cohort_flow(
             present.loc[kept], y if classes else None, left_out=left_out, groups=groups
@@ -239,7 +234,7 @@ def transfer(
     )
 
 
-def as_models(fitted: Any) -> dict[str, Any]:
+def require_fitted(fitted: Any) -> dict[str, Any]:
     """Return the estimators by name, all of them fitted and of one kind."""
     models = dict(fitted) if isinstance(fitted, Mapping) else {ONE: fitted}
     if not models:
@@ -266,7 +261,7 @@ def require_frame(X: Any) -> None:
         )
 
 
-def shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
+def find_shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
     """Return the classes, the positive one last, which all know alike; none for regressors."""
     if is_regressor(next(iter(models.values()))):
         return ()
@@ -276,7 +271,7 @@ def shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
             "Estimators that are compared know the same classes",
             got="; ".join(f"{name}: {', '.join(map(str, each))}" for name, each in sets.items()),
         )
-    return with_positive_last(next(iter(sets.values())), positive)
+    return put_positive_last(next(iter(sets.values())), positive)
 
 
 def require_known_classes(y: np.ndarray, classes: tuple) -> None:
@@ -292,7 +287,7 @@ def require_known_classes(y: np.ndarray, classes: tuple) -> None:
         )
 
 
-def thresholds_of(threshold: Any, models: Mapping[str, Any], classes: tuple) -> dict[str, float]:
+def read_thresholds(threshold: Any, models: Mapping[str, Any], classes: tuple) -> dict[str, float]:
     """Return every estimator's threshold, NaN for none."""
     if threshold is None:
         return dict.fromkeys(models, np.nan)
@@ -309,36 +304,7 @@ def thresholds_of(threshold: Any, models: Mapping[str, Any], classes: tuple) -> 
     return {name: float(cuts[name]) for name in models}
 
 
-def predictions_of(
-    name: str,
-    model: Any,
-    table: pd.DataFrame,
-    y: np.ndarray,
-    groups: np.ndarray | None,
-    classes: tuple,
-    threshold: float,
-) -> pd.DataFrame:
-    """Return an estimator's predictions of all rows."""
-    seen = seen_columns(model)
-    values = predict(model, table if seen is None else table[seen], classes)
-    frame = pd.DataFrame(
-        {
-            "estimator": name,
-            "repeat": 0,
-            "fold": 0,
-            "row": np.arange(len(table)),
-            "subject": table.index,
-            "group": table.index if groups is None else groups,
-            "y": y,
-        }
-    )
-    if not classes:
-        return frame.assign(prediction=values)
-    columns = {f"p_{label}": values[:, place] for place, label in enumerate(classes)}
-    return frame.assign(threshold=threshold, **columns)
-
-
-def scores_frame(
+def tabulate_scores(
     predictions: pd.DataFrame, classes: tuple, n_resamples: int, level: float, random_state: Any
 ) -> pd.DataFrame:
     """Return every estimator's scores with their intervals."""
@@ -346,19 +312,18 @@ def scores_frame(
     seed = draw_seeds(random_state, 1)[0]
     rows = {}
     for estimator, own in predictions.groupby("estimator", sort=False):
-        pool = pooled(own, classes)
-        statistic = partial(pool.score, names)
-        interval = bootstrap_interval(
-            statistic, pool.groups, n_resamples=n_resamples, level=level, random_state=seed
+        pool = gather_pool(own, classes)
+        interval = pool.draw_interval(
+            names, pool.rows, n_resamples=n_resamples, level=level, random_state=seed
         )
-        values = np.stack([statistic(np.arange(len(pool.groups))), *interval])
+        values = np.stack([pool.score(names, pool.rows), *interval])
         rows[estimator] = values.T.ravel()
     columns = pd.MultiIndex.from_product([names, ["estimate", "low", "high"]])
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     return frame.rename_axis(index="estimator")
 
 
-def differences_frame(
+def tabulate_differences(
     predictions: pd.DataFrame, names: Sequence[str], classes: tuple, level: float
 ) -> pd.DataFrame:
     """Return DeLong's test of each pair of estimators."""
@@ -368,8 +333,80 @@ def differences_frame(
     pairs = pd.DataFrame(
         [
             {"first": first, "second": second}
-            | delong_columns(tables[first], tables[second], classes, level)
+            | compare_by_delong(tables[first], tables[second], classes, level)
             for first, second in combinations(names, 2)
         ]
     )
     return pairs.assign(delong_p_holm=holm(pairs["delong_p"]))
+
+
+def get_seen_columns(model: Any) -> list | None:
+    """Return the names of the columns of fit, None where they had none."""
+    seen = getattr(model, "feature_names_in_", None)
+    return None if seen is None else list(seen)
+
+
+def select_seen_columns(model: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that a model was fitted on, all where those had no names."""
+    seen = get_seen_columns(model)
+    return table if seen is None else table[seen]
+
+
+def find_absent_columns(models: Mapping[str, Any], X: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return the columns that a table lacks, by estimator; it may not have others."""
+    seen = {name: get_seen_columns(model) for name, model in models.items()}
+    nameless = [name for name in models if seen[name] is None]
+    for name in nameless:
+        require_width(name, models[name], X)
+    known = {column for columns in seen.values() for column in columns or ()}
+    others = [column for column in X.columns if column not in known]
+    if others and not nameless:
+        more = f" and {len(others) - N_NAMED} more" if len(others) > N_NAMED else ""
+        raise InputError(
+            "An external table has the columns of fit, or fewer",
+            got=f"besides, {', '.join(map(repr, others[:N_NAMED]))}{more}",
+            remedy="Rename or drop them",
+        )
+    return {
+        name: tuple(column for column in columns or () if column not in X.columns)
+        for name, columns in seen.items()
+    }
+
+
+def require_width(name: str, model: Any, X: pd.DataFrame) -> None:
+    """Refuse a table of another width than that of fit, where columns had no names there."""
+    n_columns = getattr(model, "n_features_in_", X.shape[1])
+    if n_columns != X.shape[1]:
+        raise InputError(
+            f"{name!r} was fitted on {n_columns} columns without names, so that none can be absent",
+            got=f"{X.shape[1]} columns",
+            remedy="Fit it on a frame whose columns have names",
+        )
+
+
+def warn_of_absent_columns(absent: Mapping[str, tuple[str, ...]]) -> None:
+    """Warn of columns that the estimators have to do without."""
+    columns = list(dict.fromkeys(column for each in absent.values() for column in each))
+    if columns:
+        # Of many columns of one modality its name says more.
+        names = list(dict.fromkeys(str(column).split(SEPARATOR, 1)[0] for column in columns))
+        warnings.warn(
+            f"The external cohort lacks {len(columns)} column(s), of {name_first(names)}: they "
+            "count as missing.",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
+def complete_columns(X: pd.DataFrame, models: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table with the columns of all fits; those that it lacks hold nothing."""
+    seen = (get_seen_columns(model) or () for model in models.values())
+    known = list(dict.fromkeys(column for columns in seen for column in columns))
+    if not known:
+        return X
+    # Numbers stay numbers; a column of None is read as one of missing encodings.
+    is_numeric = all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
+    kind = float if is_numeric else object
+    nothing = pd.Series([np.nan if is_numeric else None] * len(X), X.index, kind)
+    columns = [X[column] if column in X.columns else nothing.rename(column) for column in known]
+    return pd.concat(columns, axis=1)

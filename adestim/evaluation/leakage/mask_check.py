@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,20 +75,20 @@ class MaskCheck:
         """The findings, in plain sentences."""
         subjects = {"label": self.label, "cohort": self.cohort}
         told = [
-            f"Which modalities a subject has {tells(test.p, 'tells', 'does not tell')} the {what} "
-            f"(AUC {test.score:.2f}, p = {test.p:.2g})."
+            f"Which modalities a subject has {choose_phrase(test.p, 'tells', 'does not tell')} the "
+            f"{what} (AUC {test.score:.2f}, p = {test.p:.2g})."
             for what, test in subjects.items()
             if test is not None
         ]
         used = (
-            f"The estimator {tells(self.p, 'makes', 'is not seen to make')} use of it: its AUC is "
-            f"{np.mean(self.within):.2f} with patterns exchanged within classes and "
+            f"The estimator {choose_phrase(self.p, 'makes', 'is not seen to make')} use of it: its "
+            f"AUC is {np.mean(self.within):.2f} with patterns exchanged within classes and "
             f"{np.mean(self.across):.2f} across (p = {self.p:.2g}); {self.score:.2f} as it is."
         )
         return " ".join([*told, used])
 
 
-def tells(p: float, yes: str, no: str) -> str:
+def choose_phrase(p: float, yes: str, no: str) -> str:
     """Return one of two phrases, by significance."""
     return yes if p <= ALPHA else no
 
@@ -181,18 +181,21 @@ def shuffled_mask_check(
     y, groups = np.asarray(y), require_groups(X, groups)
     columns = modality_columns(X)
     present = patterns_of(pd.DataFrame(X), columns)
-    require_missing(present)
+    require_patterns(present)
     mask_seed, own_seed, *seeds = draw_seeds(random_state, 2 + n_permutations + N_WITHIN)
-    score = estimator_auc(estimator, X, y, groups, cv, own_seed)
+    score = cross_validate_auc(estimator, X, y, groups, cv, own_seed)
     tables = [
-        (X, exchanged(present.to_numpy(), y if number < N_WITHIN else None, seed), columns)
+        (X, exchange_patterns(present.to_numpy(), y if number < N_WITHIN else None, seed), columns)
         for number, seed in enumerate(seeds)
     ]
     scores = Parallel(n_jobs=n_jobs)(
-        delayed(hidden_auc)(estimator, *table, y, groups, cv, own_seed) for table in tables
+        delayed(cross_validate_hidden)(estimator, *table, y, groups, cv, own_seed)
+        for table in tables
     )
     told = {
-        what: mask_test(present, np.asarray(labels), groups, cv, n_label_permutations, mask_seed)
+        what: run_mask_test(
+            present, np.asarray(labels), groups, cv, n_label_permutations, mask_seed
+        )
         for what, labels in (("label", y), ("cohort", cohort))
         if labels is not None
     }
@@ -205,7 +208,7 @@ def shuffled_mask_check(
     )
 
 
-def require_missing(present: pd.DataFrame) -> None:
+def require_patterns(present: pd.DataFrame) -> None:
     """Refuse a table that has one pattern only."""
     if len(present.drop_duplicates()) < 2:
         raise InputError(
@@ -214,7 +217,7 @@ def require_missing(present: pd.DataFrame) -> None:
         )
 
 
-def exchanged(present: np.ndarray, y: np.ndarray | None, seed: int) -> np.ndarray:
+def exchange_patterns(present: np.ndarray, y: np.ndarray | None, seed: int) -> np.ndarray:
     """Return what to hide where everybody is given another's pattern, of one class if told."""
     generator = np.random.default_rng(seed)
     donors = np.arange(len(present))
@@ -228,37 +231,40 @@ def exchanged(present: np.ndarray, y: np.ndarray | None, seed: int) -> np.ndarra
     return present & ~left
 
 
-def mask_test(
+def run_mask_test(
     present: pd.DataFrame, labels: np.ndarray, groups: Any, cv: Any, n_permutations: int, seed: int
 ) -> PermutationTest:
     """Test whether the pattern alone tells a label."""
     if len(np.unique(labels)) < 2:
         raise InputError("There must be two labels, or cohorts, at least", got="1")
     with config_context(skip_parameter_validation=True):
-        return permutation_test(
+        test = permutation_test(
             MASK_MODEL,
             present.to_numpy(dtype=float),
             labels,
             groups=groups,
             cv=cv,
-            scoring=roc_auc,
+            scoring=score_auc,
             n_permutations=n_permutations,
             random_state=seed,
         )
+    return replace(test, scoring="roc_auc")
 
 
-def roc_auc(fitted: Any, X: Any, y: np.ndarray) -> float:
+def score_auc(fitted: Any, X: Any, y: np.ndarray) -> float:
     """Return the area under the ROC curve, a mean over classes where there are more than two."""
     scores = score_probabilities(y, fitted.predict_proba(X), fitted.classes_, scores=["roc_auc"])
     return scores["roc_auc"]
 
 
-def estimator_auc(estimator: Any, X: Any, y: np.ndarray, groups: Any, cv: Any, seed: int) -> float:
+def cross_validate_auc(
+    estimator: Any, X: Any, y: np.ndarray, groups: Any, cv: Any, seed: int
+) -> float:
     """Return the cross-validated AUC."""
-    return score_labels(y, estimator, X, groups, cv, roc_auc, seed)
+    return score_labels(y, estimator, X, groups, cv, score_auc, seed)
 
 
-def hidden_auc(
+def cross_validate_hidden(
     estimator: Any,
     X: Any,
     hidden: np.ndarray,
@@ -269,4 +275,4 @@ def hidden_auc(
     seed: int,
 ) -> float:
     """Return the cross-validated AUC of a table with more missing."""
-    return estimator_auc(estimator, hide_modalities(X, hidden, columns), y, groups, cv, seed)
+    return cross_validate_auc(estimator, hide_modalities(X, hidden, columns), y, groups, cv, seed)

@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer
 
 from adestim._support.axes import axes_or_new
 from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.splitting.folds import list_splits, mean_score
+from adestim.evaluation.splitting.folds import average_score, list_splits
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
 
@@ -153,7 +153,7 @@ def permutation_test(
         delayed(score_labels)(permute_labels(y, groups, np.random.default_rng(seed)), *task)
         for seed in seeds
     )
-    return PermutationTest(score, np.array(permuted, dtype=float), name_of(scoring))
+    return PermutationTest(score, np.array(permuted, dtype=float), name_scoring(scoring))
 
 
 def score_labels(
@@ -162,10 +162,10 @@ def score_labels(
     """Return the cross-validated score for one labelling."""
     splits = list_splits(X, y, groups, cv, random_state=seed, classifier=is_classifier(estimator))
     scorer = scoring if callable(scoring) else get_scorer(scoring)
-    return mean_score(estimator, X, y, groups, splits, scorer)
+    return average_score(estimator, X, y, groups, splits, scorer)
 
 
-def name_of(scoring: Any) -> str:
+def name_scoring(scoring: Any) -> str:
     """Return the name of a score, for a figure."""
     return scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
 

@@ -72,9 +72,11 @@ def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.Data
     1
     """
     name = cohort_name(cohort)
-    cards = {backbone: known_card(backbone) for backbone in dict.fromkeys(backbones_of(models))}
+    cards = {
+        backbone: known_card(backbone) for backbone in dict.fromkeys(find_backbone_names(models))
+    }
     table = pd.DataFrame(
-        [row_of(card, name) for card in cards.values()],
+        [describe_pretraining(card, name) for card in cards.values()],
         index=pd.Index(list(cards), name="backbone", dtype="str"),
         columns=["pretrained_on", "cohort"],
     )
@@ -90,7 +92,7 @@ def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.Data
     return table
 
 
-def backbones_of(models: Any) -> list[str]:
+def find_backbone_names(models: Any) -> list[str]:
     """Return the names of backbones; built-in ones are left out."""
     if isinstance(models, str):
         names = [models]
@@ -101,23 +103,23 @@ def backbones_of(models: Any) -> list[str]:
             if key.split("__")[-1] == "backbone" and isinstance(value, str)
         ]
     elif isinstance(models, Iterable):
-        names = [name for model in models for name in backbones_of(model)]
+        names = [name for model in models for name in find_backbone_names(model)]
     else:
         raise InputError(
             "Models are estimators or names of backbones",
             got=f"a {type(models).__name__}",
             remedy="Pass a pipeline, or a name that adestim.list_backbones() has",
         )
-    return [name for name in names if not built_in(name)]
+    return [name for name in names if not is_built_in(name)]
 
 
-def built_in(name: str) -> bool:
+def is_built_in(name: str) -> bool:
     """Tell whether a backbone learned from nobody."""
     card = known_card(name)
     return card is not None and card.family == "reference"
 
 
-def row_of(card: BackboneCard | None, name: str) -> tuple[str, str]:
+def describe_pretraining(card: BackboneCard | None, name: str) -> tuple[str, str]:
     """Return what a model was trained on, and whether the cohort is named there."""
     cohorts = card.cohorts if card is not None else ()
     if not cohorts:

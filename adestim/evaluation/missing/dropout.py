@@ -86,25 +86,25 @@ def hide_modalities(X: Any, hidden: Any, columns: Mapping[str, Sequence[int]]) -
     for rows, places in zip(np.asarray(hidden, dtype=bool).T, columns.values(), strict=True):
         cells[np.ix_(rows, list(places))] = True
     if not isinstance(X, pd.DataFrame):
-        return emptied(np.asarray(X), cells)
+        return empty_cells(np.asarray(X), cells)
     kinds = set(X.dtypes)
     if len(kinds) == 1 and kinds.pop() in (np.float32, np.float64, object):
-        return pd.DataFrame(emptied(X.to_numpy(), cells), index=X.index, columns=X.columns)
+        return pd.DataFrame(empty_cells(X.to_numpy(), cells), index=X.index, columns=X.columns)
     result = X.copy()
     for place in np.flatnonzero(cells.any(axis=0)):
         column = X.iloc[:, place]
-        result.isetitem(place, hidden_column(column, cells[:, place]))
+        result.isetitem(place, hide_cells(column, cells[:, place]))
     return result
 
 
-def hidden_column(column: pd.Series, rows: np.ndarray) -> pd.Series:
+def hide_cells(column: pd.Series, rows: np.ndarray) -> pd.Series:
     """Return a column in which some cells are missing."""
     if column.dtype == object:
-        return pd.Series(emptied(column.to_numpy(), rows), index=column.index, dtype=object)
+        return pd.Series(empty_cells(column.to_numpy(), rows), index=column.index, dtype=object)
     return column.mask(rows)
 
 
-def emptied(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
+def empty_cells(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Return a copy of an array in which some cells are missing."""
     if values.dtype.kind in "iub":
         values = values.astype(float)
@@ -113,7 +113,7 @@ def emptied(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return values
 
 
-def which_may_be_hidden(modalities: Sequence[str] | None, known: Sequence[str]) -> np.ndarray:
+def find_hideable(modalities: Sequence[str] | None, known: Sequence[str]) -> np.ndarray:
     """Return which of the modalities known were named; all where none were."""
     if modalities is None:
         return np.ones(len(known), dtype=bool)
@@ -217,9 +217,9 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         frame = self._learn(X)
         present = patterns_of(frame, self._columns).to_numpy()
         generator = np.random.default_rng(draw_seeds(self.random_state, 1)[0])
-        may_hide = which_may_be_hidden(self.modalities, self.modalities_)
+        may_hide = find_hideable(self.modalities, self.modalities_)
         hidden = draw_hidden(present, self.p, generator.random(present.shape), may_hide)
-        return hide_modalities(as_given(X, frame), hidden, self._columns)
+        return hide_modalities(match_container(X, frame), hidden, self._columns)
 
     def transform(self, X):
         """Hand the table on.
@@ -234,14 +234,14 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         {DataFrame, ndarray} of shape (n_subjects, n_columns)
         """
         check_is_fitted(self, "modalities_")
-        return as_given(X, check_fusion_table(self, X, reset=False))
+        return match_container(X, check_fusion_table(self, X, reset=False))
 
     def _learn(self, X):
         """Remember the modalities' columns; return the table as a frame."""
         frame = check_fusion_table(self, X, reset=True)
         self._columns = modality_columns(frame)
         self.modalities_ = list(self._columns)
-        which_may_be_hidden(self.modalities, self.modalities_)
+        find_hideable(self.modalities, self.modalities_)
         return frame
 
     def __sklearn_tags__(self):
@@ -252,6 +252,6 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def as_given(X: Any, frame: pd.DataFrame) -> Any:
+def match_container(X: Any, frame: pd.DataFrame) -> Any:
     """Return a table in the container it came in, arrays for lists."""
     return X if isinstance(X, pd.DataFrame) else frame.to_numpy()

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from adestim.encoding.tables import modality_columns, patterns_of
-from adestim.evaluation.scores.intervals import bootstrap_interval
-from adestim.evaluation.scores.metrics import (
+from adestim._support.predictions import Predictions, read_predictions, require_predictions
+from adestim._support.scores import (
+    CLASS_SCORES,
+    NUMBER_SCORES,
     REGRESSION_SCORES,
-    score_predictions,
-    score_probabilities,
+    require_scores,
 )
+from adestim.encoding.tables import modality_columns, patterns_of
+from adestim.evaluation.scores.out_of_fold import Pool, Repeat
 from adestim.exceptions import InputError
 
 ALL, OTHER, NOTHING = "all", "other", "none"
 DEFAULT_SCORES = ("roc_auc", "balanced_accuracy", "sensitivity", "specificity", "brier")
-PROBABILITY = "p_"
 
 
 def missing_patterns(X: Any, modalities: Mapping[str, Sequence[str]] | None = None) -> pd.DataFrame:
@@ -55,11 +55,13 @@ def missing_patterns(X: Any, modalities: Mapping[str, Sequence[str]] | None = No
     1  False   True
     """
     frame = pd.DataFrame(X)
-    columns = modality_columns(frame) if modalities is None else named_columns(frame, modalities)
+    columns = (
+        modality_columns(frame) if modalities is None else find_named_columns(frame, modalities)
+    )
     return patterns_of(frame, columns)
 
 
-def named_columns(frame: pd.DataFrame, modalities: Mapping[str, Any]) -> dict[str, list[int]]:
+def find_named_columns(frame: pd.DataFrame, modalities: Mapping[str, Any]) -> dict[str, list[int]]:
     """Return the positions of columns that are given by name."""
     wanted = {
         name: [columns] if isinstance(columns, str) else list(columns)
@@ -164,20 +166,21 @@ def score_by_pattern(
     2      mri   20
     """
     if isinstance(predictions, tuple):
-        judged = {"": judged_arrays(predictions, groups, len(present))}
+        pools = {"": pool_arrays(predictions, groups, len(present))}
     else:
-        judged = judged_frame(predictions, present.index)
+        pools = pool_estimators(predictions, present.index)
     labels = pattern_labels(present).to_numpy()
     rows = []
-    for name, each in judged.items():
-        for label, members in members_by_pattern(labels, each.tested, each.groups, min_subjects):
+    for name, pool in pools.items():
+        names = read_scores(scores, pool)
+        for label, members in split_by_pattern(labels, pool.rows, pool.groups, min_subjects):
             row = {"estimator": name, "pattern": label, "n": len(members)}
-            rows.append(row | each.scored(members, scores, n_resamples, level, random_state))
+            rows.append(row | score_members(pool, members, names, n_resamples, level, random_state))
     table = pd.DataFrame(rows)
     return table.drop(columns="estimator") if isinstance(predictions, tuple) else table
 
 
-def members_by_pattern(
+def split_by_pattern(
     labels: np.ndarray, rows: np.ndarray, groups: np.ndarray, min_subjects: int
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield all rows, then each pattern's, the most frequent first, the small ones pooled."""
@@ -192,103 +195,69 @@ def members_by_pattern(
         yield OTHER, rows[np.isin(labels[rows].astype(str), small.to_numpy(dtype=str))]
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """One estimator's predictions: of every repeat the rows' places, -1 where not tested."""
-
-    repeats: list[tuple[np.ndarray, dict[str, Any]]]
-    groups: np.ndarray
-
-    @property
-    def tested(self) -> np.ndarray:
-        """Positions of the subjects that were tested at all."""
-        return np.flatnonzero(np.max([places for places, _ in self.repeats], axis=0) >= 0)
-
-    def scored(
-        self, members: np.ndarray, scores: Any, n_resamples: int, level: float, seed: Any
-    ) -> dict[str, float]:
-        """Return every score of some subjects, with its interval."""
-        of_classes = "classes" in self.repeats[0][1]
-        names = list(scores or (DEFAULT_SCORES if of_classes else REGRESSION_SCORES))
-        columns = dict(zip(names, self.score(members, names), strict=True))
-        if not n_resamples:
-            return columns
-        low, high = self.intervals(members, names, n_resamples, level, seed)
-        ends = {name: (columns[name], low[place], high[place]) for place, name in enumerate(names)}
-        return {
-            f"{name}{end}": value
-            for name, values in ends.items()
-            for end, value in zip(("", "_low", "_high"), values, strict=True)
-        }
-
-    def score(self, rows: np.ndarray, names: Sequence[str]) -> np.ndarray:
-        """Return scores of some subjects, averaged over repeats."""
-        return np.mean([score_rows(*each, rows, names) for each in self.repeats], axis=0)
-
-    def intervals(
-        self, members: np.ndarray, names: Sequence[str], n_resamples: int, level: float, seed: Any
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the ends of the scores' bootstrap intervals; NaN for a single group."""
-        groups = self.groups[members]
-        if len(np.unique(groups)) < 2:
-            return np.full(len(names), np.nan), np.full(len(names), np.nan)
-        low, high = bootstrap_interval(
-            lambda rows: self.score(members[rows], names),
-            groups,
-            n_resamples=n_resamples,
-            level=level,
-            random_state=seed,
+def score_members(
+    pool: Pool, members: np.ndarray, scores: Any, n_resamples: int, level: float, seed: Any
+) -> dict[str, float]:
+    """Return every score of some subjects, with its interval; NaN for that of a single group."""
+    names = list(scores)
+    columns = dict(zip(names, pool.score(names, members), strict=True))
+    if not n_resamples:
+        return columns
+    low, high = np.full((2, len(names)), np.nan)
+    if len(np.unique(pool.groups[members])) > 1:
+        low, high = pool.draw_interval(
+            names, members, n_resamples=n_resamples, level=level, random_state=seed
         )
-        return low, high
+    ends = {name: (columns[name], low[place], high[place]) for place, name in enumerate(names)}
+    return {
+        f"{name}{end}": value
+        for name, values in ends.items()
+        for end, value in zip(("", "_low", "_high"), values, strict=True)
+    }
 
 
-def score_rows(
-    places: np.ndarray, outcome: dict, rows: np.ndarray, names: Sequence[str]
-) -> list[float]:
-    """Return scores of some subjects in one repeat, NaN where none of them was tested."""
-    chosen = places[rows]
-    chosen = chosen[chosen >= 0]
-    if not len(chosen):
-        return [np.nan] * len(names)
-    y, values = outcome["y"][chosen], outcome["values"][chosen]
-    if "classes" not in outcome:
-        return list(score_predictions(y, values, scores=names).values())
-    threshold = None if outcome["threshold"] is None else outcome["threshold"][chosen]
-    classes = outcome["classes"]
-    scored = score_probabilities(y, values, classes, scores=names, threshold=threshold)
-    return list(scored.values())
+def read_scores(scores: Any, pool: Pool) -> Any:
+    """Return the names of scores that were asked for, or the usual ones."""
+    of_classes = bool(pool.repeats[0].predictions.classes)
+    require_scores(scores or (), CLASS_SCORES if of_classes else NUMBER_SCORES)
+    return scores or (DEFAULT_SCORES if of_classes else REGRESSION_SCORES)
 
 
-def judged_arrays(predictions: tuple, groups: Any, n_rows: int) -> Judged:
+def pool_arrays(predictions: tuple, groups: Any, n_rows: int) -> Pool:
     """Return predictions that are given as arrays."""
     y, values, classes = predictions
-    outcome = {"y": np.asarray(y), "values": np.asarray(values), "classes": np.asarray(classes)}
-    if len(outcome["y"]) != n_rows:
+    found = Predictions(np.asarray(y), np.asarray(values), tuple(np.asarray(classes).tolist()))
+    if len(found.y) != n_rows:
         raise InputError(
             "Labels and 'present' must have a row a subject, in the same order",
-            got=f"{len(outcome['y'])} and {n_rows} rows",
+            got=f"{len(found.y)} and {n_rows} rows",
         )
     rows = np.arange(n_rows)
     groups = rows if groups is None else pd.factorize(np.asarray(groups))[0]
-    return Judged([(rows, outcome | {"threshold": None})], groups)
+    return Pool(groups, [Repeat(rows, found, None)])
 
 
-def judged_frame(predictions: pd.DataFrame, index: pd.Index) -> dict[str, Judged]:
-    """Return the predictions of a tidy table, by estimator."""
-    places = places_of(predictions, index)
-    groups = groups_by_place(predictions, places, len(index))
-    judged = {}
+def pool_estimators(predictions: pd.DataFrame, index: pd.Index) -> dict[str, Pool]:
+    """Return the predictions of a table, by estimator."""
+    require_predictions(predictions, ["estimator", "repeat", "subject"])
+    places = find_places(predictions, index)
+    groups = place_groups(predictions, places, len(index))
+    pools = {}
     for name, rows in predictions.groupby("estimator", sort=False).indices.items():
         table = predictions.iloc[rows]
         repeats = [
-            (inverse(places[rows[own]], len(index)), outcome_of(table.iloc[own]))
+            Repeat(
+                invert_places(places[rows[own]], len(index)),
+                read_predictions(table.iloc[own]),
+                None,
+            )
             for own in table.groupby("repeat", sort=False).indices.values()
         ]
-        judged[str(name)] = Judged(repeats, groups)
-    return judged
+        pools[str(name)] = Pool(groups, repeats)
+    return pools
 
 
-def places_of(predictions: pd.DataFrame, index: pd.Index) -> np.ndarray:
+def find_places(predictions: pd.DataFrame, index: pd.Index) -> np.ndarray:
     """Return every prediction's position in the table; rows of a subject are met in order."""
     turn = predictions.groupby(["estimator", "repeat", "subject"]).cumcount()
     wanted = pd.MultiIndex.from_arrays([predictions["subject"].to_numpy(), turn.to_numpy()])
@@ -303,7 +272,7 @@ def places_of(predictions: pd.DataFrame, index: pd.Index) -> np.ndarray:
     return places
 
 
-def groups_by_place(predictions: pd.DataFrame, places: np.ndarray, n_rows: int) -> np.ndarray:
+def place_groups(predictions: pd.DataFrame, places: np.ndarray, n_rows: int) -> np.ndarray:
     """Return a group for every row of the table, its subject where there are no groups."""
     column = "group" if "group" in predictions and predictions["group"].notna().all() else "subject"
     groups = np.full(n_rows, -1)
@@ -311,22 +280,8 @@ def groups_by_place(predictions: pd.DataFrame, places: np.ndarray, n_rows: int) 
     return groups
 
 
-def inverse(places: np.ndarray, n_rows: int) -> np.ndarray:
+def invert_places(places: np.ndarray, n_rows: int) -> np.ndarray:
     """Return where in a repeat each row of the table is, -1 where it is not."""
     result = np.full(n_rows, -1)
     result[places] = np.arange(len(places))
     return result
-
-
-def outcome_of(table: pd.DataFrame) -> dict[str, Any]:
-    """Return labels and predictions of one repeat."""
-    columns = [name for name in table.columns if str(name).startswith(PROBABILITY)]
-    if not columns:
-        return {"y": table["y"].to_numpy(), "values": table["prediction"].to_numpy()}
-    known = "threshold" in table and table["threshold"].notna().all()
-    return {
-        "y": np.array([str(label) for label in table["y"]]),
-        "values": table[columns].to_numpy(dtype=float),
-        "classes": np.array([str(name).removeprefix(PROBABILITY) for name in columns]),
-        "threshold": table["threshold"].to_numpy(dtype=float) if known else None,
-    }

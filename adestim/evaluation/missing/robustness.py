@@ -10,9 +10,9 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from adestim._support.axes import axes_or_new
-from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.fold_fits import rows_of
-from adestim.evaluation.missing.dropout import draw_hidden, hide_modalities, which_may_be_hidden
+from adestim._support.predictions import align_probabilities
+from adestim._support.sklearn import draw_seeds, take_rows
+from adestim.evaluation.missing.dropout import draw_hidden, find_hideable, hide_modalities
 from adestim.evaluation.missing.patterns import modality_columns, patterns_of
 from adestim.evaluation.scores.metrics import score_probabilities
 from adestim.evaluation.splitting.folds import fit_fold, list_splits
@@ -92,14 +92,14 @@ def robustness_curve(
     y = np.asarray(y)
     columns = modality_columns(X)
     present = patterns_of(pd.DataFrame(X), columns).to_numpy()
-    may_hide = which_may_be_hidden(modalities, list(columns))
-    require_two(columns)
+    may_hide = find_hideable(modalities, list(columns))
+    require_two_modalities(columns)
     fold_seed, *seeds = draw_seeds(random_state, 1 + n_draws)
-    fits = fitted_on(estimator, X, y, groups, cv, fold_seed)
+    fits = fit_folds(estimator, X, y, groups, cv, fold_seed)
     judged = np.unique(np.concatenate([test for _, test in fits]))
     classes = np.unique(np.concatenate([fitted.classes_ for fitted, _ in fits]))
     rows = []
-    for rate, draw, chance in draws(rates, seeds, present.shape):
+    for rate, draw, chance in yield_draws(rates, seeds, present.shape):
         hidden = draw_hidden(present, rate, chance, may_hide)
         table = hide_modalities(X, hidden, columns)
         proba = predict_folds(fits, table, classes)[judged]
@@ -109,7 +109,7 @@ def robustness_curve(
     return pd.DataFrame(rows, columns=["rate", "draw", "hidden", "score", "value"])
 
 
-def draws(
+def yield_draws(
     rates: Sequence[float], seeds: Sequence[int], shape: tuple[int, ...]
 ) -> Iterator[tuple[float, int, np.ndarray]]:
     """Yield every rate, draw and its random numbers; nothing is drawn for a rate of 0."""
@@ -127,7 +127,7 @@ def require_rates(rates: Sequence[float], n_draws: int) -> None:
         raise InputError("'n_draws' must be at least 1", got=repr(n_draws))
 
 
-def require_two(columns: Mapping[str, Sequence[int]]) -> None:
+def require_two_modalities(columns: Mapping[str, Sequence[int]]) -> None:
     """Refuse a table of a single modality, of which nothing can be hidden."""
     if len(columns) < 2:
         raise InputError(
@@ -137,7 +137,7 @@ def require_two(columns: Mapping[str, Sequence[int]]) -> None:
         )
 
 
-def fitted_on(
+def fit_folds(
     estimator: Any, X: Any, y: np.ndarray, groups: Any, cv: Any, seed: int
 ) -> list[tuple[Any, np.ndarray]]:
     """Return fitted classifiers, each with its test rows."""
@@ -156,8 +156,8 @@ def predict_folds(
     """Return the probabilities of all test rows, averaged where a row is tested several times."""
     total, times = np.zeros((len(table), len(classes))), np.zeros((len(table), 1))
     for fitted, test in fits:
-        columns = np.searchsorted(classes, fitted.classes_)
-        total[np.ix_(test, columns)] += fitted.predict_proba(rows_of(table, test))
+        probabilities = fitted.predict_proba(take_rows(table, test))
+        total[test] += align_probabilities(probabilities, fitted.classes_, classes.tolist())
         times[test] += 1
     return total / np.maximum(times, 1)
 

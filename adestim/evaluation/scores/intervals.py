@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from adestim._support.checks import require_count
 from adestim._support.sklearn import draw_seeds
+from adestim.evaluation.scores.checks import require_level
 from adestim.exceptions import InputError
 
 
@@ -136,36 +138,36 @@ def bootstrap_interval(
     (0.18, 0.42)
     """
     require_level(level)
-    require_count(n_resamples, "n_resamples")
-    draw = resampler(n_or_groups, strata)
+    require_count(n_resamples, "'n_resamples' is a whole number from 1")
+    draw = make_resampler(n_or_groups, strata)
     rng = np.random.default_rng(draw_seeds(random_state, 1)[0])
     values = np.array([statistic(draw(rng)) for _ in range(n_resamples)], dtype=float)
-    return percentile_interval(values, level)
+    return take_percentiles(values, level)
 
 
-def percentile_interval(values: np.ndarray, level: float) -> BootstrapInterval:
+def take_percentiles(values: np.ndarray, level: float) -> BootstrapInterval:
     """Return the interval of resampled values, (n_resamples,) or (n_resamples, n_scores)."""
     tails = [(1 - level) / 2, (1 + level) / 2]
     n_undefined = np.isnan(values).sum(axis=0)
     if values.ndim == 1:
-        low, high = quantiles(values, tails)
+        low, high = take_quantiles(values, tails)
         return BootstrapInterval(low, high, int(n_undefined))
-    ends = np.array([quantiles(column, tails) for column in values.T]).reshape(-1, 2)
+    ends = np.array([take_quantiles(column, tails) for column in values.T]).reshape(-1, 2)
     return BootstrapInterval(ends[:, 0], ends[:, 1], n_undefined)
 
 
-def quantiles(values: np.ndarray, tails: list[float]) -> list[float]:
+def take_quantiles(values: np.ndarray, tails: list[float]) -> list[float]:
     """Return quantiles of what is not NaN, NaN where nothing is left."""
     defined = values[~np.isnan(values)]
     return np.quantile(defined, tails).tolist() if len(defined) else [np.nan] * len(tails)
 
 
-def resampler(n_or_groups: Any, strata: Any) -> Callable[[np.random.Generator], np.ndarray]:
+def make_resampler(n_or_groups: Any, strata: Any) -> Callable[[np.random.Generator], np.ndarray]:
     """Return what draws the rows of one resample."""
-    codes = group_codes(n_or_groups)
+    codes = number_groups(n_or_groups)
     sizes = np.bincount(codes)
     rows, starts = np.argsort(codes, kind="stable"), np.cumsum(sizes) - sizes
-    pools = [np.arange(len(sizes))] if strata is None else pools_of(codes, strata)
+    pools = [np.arange(len(sizes))] if strata is None else split_into_pools(codes, strata)
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         groups = np.concatenate([pool[rng.integers(len(pool), size=len(pool))] for pool in pools])
@@ -176,10 +178,10 @@ def resampler(n_or_groups: Any, strata: Any) -> Callable[[np.random.Generator], 
     return draw
 
 
-def group_codes(n_or_groups: Any) -> np.ndarray:
+def number_groups(n_or_groups: Any) -> np.ndarray:
     """Return the group of every row as numbers from 0."""
     if np.ndim(n_or_groups) == 0:
-        require_count(n_or_groups, "n_or_groups")
+        require_count(n_or_groups, "'n_or_groups' is a whole number from 1")
         return np.arange(n_or_groups)
     groups = np.asarray(n_or_groups)
     codes = pd.factorize(groups)[0] if groups.ndim == 1 else np.array([])
@@ -191,7 +193,7 @@ def group_codes(n_or_groups: Any) -> np.ndarray:
     return codes
 
 
-def pools_of(codes: np.ndarray, strata: Any) -> list[np.ndarray]:
+def split_into_pools(codes: np.ndarray, strata: Any) -> list[np.ndarray]:
     """Return the groups of each stratum, or of each set of strata that a group has rows of."""
     strata_codes = pd.factorize(np.asarray(strata))[0] if np.ndim(strata) == 1 else np.array([])
     if strata_codes.shape != codes.shape or strata_codes.min() < 0:
@@ -304,16 +306,3 @@ def read_differences(differences: Any) -> np.ndarray:
             got=f"shape {differences.shape}, {int(np.isinf(differences).sum())} infinite",
         )
     return differences[~np.isnan(differences)]
-
-
-def require_level(level: Any, name: str = "level") -> None:
-    """Refuse what is no share between 0 and 1."""
-    if not isinstance(level, (int, float, np.floating)) or not 0 < level < 1:
-        raise InputError(f"'{name}' is a number between 0 and 1, exclusively", got=repr(level))
-
-
-def require_count(value: Any, name: str) -> None:
-    """Refuse what is no number of things."""
-    is_number = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not is_number or value < 1:
-        raise InputError(f"'{name}' is a whole number from 1", got=repr(value))

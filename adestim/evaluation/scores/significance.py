@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from adestim.evaluation.scores.intervals import require_level
-from adestim.evaluation.scores.read_predictions import read_membership, read_values
+from adestim.evaluation.scores.checks import read_membership, read_values, require_level
 from adestim.exceptions import InputError
 
 
@@ -109,17 +108,19 @@ def delong(
     require_level(level)
     is_positive = read_membership(y, positive, least=2)
     first, second = (read_values(scores, len(is_positive)) for scores in (first, second))
-    auc_first, below_first, above_first = placements(first, is_positive)
-    auc_second, below_second, above_second = placements(second, is_positive)
+    auc_first, below_first, above_first = place_scores(first, is_positive)
+    auc_second, below_second, above_second = place_scores(second, is_positive)
     n_positive, n_negative = len(below_first), len(above_first)
     variance = (
         np.var(below_first - below_second, ddof=1) / n_negative**2 / n_positive
         + np.var(above_first - above_second, ddof=1) / n_positive**2 / n_negative
     )
-    return wald_test(auc_first, auc_second, float(np.sqrt(variance)), level)
+    return apply_wald_test(auc_first, auc_second, float(np.sqrt(variance)), level)
 
 
-def wald_test(auc_first: float, auc_second: float, error: float, level: float) -> DeLongResult:
+def apply_wald_test(
+    auc_first: float, auc_second: float, error: float, level: float
+) -> DeLongResult:
     """Return the test of a difference with its standard error."""
     difference = auc_first - auc_second
     with np.errstate(divide="ignore"):
@@ -137,7 +138,9 @@ def wald_test(auc_first: float, auc_second: float, error: float, level: float) -
     )
 
 
-def placements(scores: np.ndarray, is_positive: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def place_scores(
+    scores: np.ndarray, is_positive: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the area, negatives below every positive and positives above every negative.
 
     Ties count by half; the counts are exact, so that models that rank alike differ by exactly 0.

@@ -7,16 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.utils.validation import has_fit_parameter
 
-from adestim._support.groups import own_groups
-from adestim._support.positive_class import positive_of
-from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.fold_fits import rows_of
-from adestim.evaluation.scores.intervals import require_count
-from adestim.evaluation.scores.read_predictions import read_membership, read_values
+from adestim._support.checks import require_count
+from adestim._support.groups import group_own_rows
+from adestim._support.positive_class import choose_positive
+from adestim._support.sklearn import draw_seeds, take_rows
+from adestim.evaluation.scores.checks import read_membership, read_values
+from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
 
 #: Takes true positives, positives, false positives and negatives; returns a place.
@@ -79,8 +77,8 @@ def choose_threshold(
     values, place = np.unique(probability, return_inverse=True)
     members = np.bincount(place, is_positive)
     others = np.bincount(place, ~is_positive)
-    chosen = best(from_each_on(members), members.sum(), from_each_on(others), others.sum())
-    return halfway(values, chosen)
+    chosen = best(count_from_each(members), members.sum(), count_from_each(others), others.sum())
+    return find_halfway(values, chosen)
 
 
 def inner_threshold(
@@ -150,33 +148,27 @@ def inner_threshold(
     True
     """
     read_rule(rule)
-    require_count(cv, "cv")
-    if positive is None and len(classes := np.unique(np.asarray(y))) == 2:
-        positive = positive_of(classes.tolist())
+    require_count(cv, "'cv' is a whole number from 1")
+    y = np.asarray(y)
+    groups = None if groups is None else np.asarray(groups)
+    if positive is None and len(classes := np.unique(y)) == 2:
+        positive = choose_positive(classes.tolist())
     is_positive = read_membership(y, positive)
     probability = np.full(len(is_positive), np.nan)
-    for train, test in inner_folds(X, is_positive, groups, cv, random_state):
-        fitted = fit_rows(estimator, X, y, groups, train)
+    for train, test in draw_inner_folds(X, is_positive, groups, cv, random_state):
+        fitted = fit_fold(estimator, X, y, groups, train)
         column = fitted.classes_.tolist().index(positive)
-        probability[test] = fitted.predict_proba(rows_of(X, test))[:, column]
+        probability[test] = fitted.predict_proba(take_rows(X, test))[:, column]
     seen = ~np.isnan(probability)
     return choose_threshold(is_positive[seen], probability[seen], rule)
 
 
-def fit_rows(estimator: Any, X: Any, y: Any, groups: Any, rows: np.ndarray) -> Any:
-    """Return a clone that is fitted on some rows, with their groups where ``fit`` takes them."""
-    takes_groups = groups is not None and has_fit_parameter(estimator, "groups")
-    extra = {"groups": rows_of(groups, rows)} if takes_groups else {}
-    return clone(estimator).fit(rows_of(X, rows), rows_of(y, rows), **extra)
-
-
-def inner_folds(
+def draw_inner_folds(
     X: Any, is_positive: np.ndarray, groups: Any, cv: int, random_state: Any
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return stratified folds that keep groups whole and have both classes to train on."""
     if groups is None:
-        groups = own_groups(X) if hasattr(X, "iloc") else np.arange(len(is_positive))
-    groups = np.asarray(groups)
+        groups = group_own_rows(X) if hasattr(X, "iloc") else np.arange(len(is_positive))
     fewest = min(len(np.unique(groups[is_positive == side])) for side in (False, True))
     n_folds = min(cv, fewest)
     if n_folds < 2:
@@ -204,38 +196,40 @@ def read_rule(rule: Any) -> Rule:
             got=repr(rule),
         )
     least = float(found[2])
-    return most_specific(least) if found[1] == "sensitivity" else most_sensitive(least)
+    return (
+        make_sensitivity_rule(least) if found[1] == "sensitivity" else make_specificity_rule(least)
+    )
 
 
-def most_specific(least: float) -> Rule:
+def make_sensitivity_rule(least: float) -> Rule:
     """Return what picks the highest threshold of at least a sensitivity."""
     return lambda tp, n_positive, fp, n_negative: int(
         np.flatnonzero(tp >= least * n_positive - ROUNDING)[-1]
     )
 
 
-def most_sensitive(least: float) -> Rule:
+def make_specificity_rule(least: float) -> Rule:
     """Return what picks the lowest threshold of at least a specificity."""
     return lambda tp, n_positive, fp, n_negative: int(
         np.flatnonzero(n_negative - fp >= least * n_negative - ROUNDING)[0]
     )
 
 
-def balance(tp: np.ndarray, n_positive: int, fp: np.ndarray, n_negative: int) -> np.ndarray:
+def compute_balance(tp: np.ndarray, n_positive: int, fp: np.ndarray, n_negative: int) -> np.ndarray:
     """Return sensitivity minus false-positive rate, as whole numbers, so that ties are exact."""
     return tp * n_negative - fp * n_positive
 
 
-def f1(tp: np.ndarray, n_positive: int, fp: np.ndarray, n_negative: int) -> np.ndarray:
+def compute_f1(tp: np.ndarray, n_positive: int, fp: np.ndarray, n_negative: int) -> np.ndarray:
     """Return the harmonic mean of precision and sensitivity."""
     return 2 * tp / (tp + fp + n_positive)
 
 
 BEST: dict[str, Callable[..., np.ndarray]] = {
-    "youden": balance,
-    "balanced_accuracy": balance,
+    "youden": compute_balance,
+    "balanced_accuracy": compute_balance,
     "accuracy": lambda tp, n_positive, fp, n_negative: tp - fp,
-    "f1": f1,
+    "f1": compute_f1,
 }
 
 
@@ -248,12 +242,12 @@ def require_within_unit(probability: np.ndarray) -> None:
         )
 
 
-def from_each_on(counts: np.ndarray) -> np.ndarray:
+def count_from_each(counts: np.ndarray) -> np.ndarray:
     """Return how many are at each value or above, and above all: 0."""
     return np.append(np.cumsum(counts[::-1])[::-1], 0).astype(int)
 
 
-def halfway(values: np.ndarray, place: int) -> float:
+def find_halfway(values: np.ndarray, place: int) -> float:
     """Return what parts a value from the one below; of the ends, from 0 and from 1."""
     edges = np.concatenate([[0.0], values, [max(1.0, np.nextafter(values[-1], 2))]])
     low, high = edges[place], edges[place + 1]

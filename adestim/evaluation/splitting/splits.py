@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length, check_random_state
 
+from adestim._support.checks import require_count
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError, LeakageError
 
@@ -49,7 +49,7 @@ def check_split(train: Any, test: Any, groups: Any = None, *, name: str = "split
         ...
     adestim.exceptions.LeakageError: Groups must be on one side of fold 1. Got 1 on both: 's1'. ...
     """
-    train, test = as_positions(train, "training", name), as_positions(test, "test", name)
+    train, test = read_positions(train, "training", name), read_positions(test, "test", name)
     require_apart(np.intersect1d(train, test), f"Rows must be on one side of {name}")
     if groups is None:
         return
@@ -64,7 +64,7 @@ def check_split(train: Any, test: Any, groups: Any = None, *, name: str = "split
     require_apart(shared, f"Groups must be on one side of {name}")
 
 
-def as_positions(rows: Any, side: str, name: str) -> np.ndarray:
+def read_positions(rows: Any, side: str, name: str) -> np.ndarray:
     """Return the rows of one side as positions; there must be some."""
     rows = np.asarray(rows)
     if rows.dtype == bool:
@@ -83,13 +83,13 @@ def require_apart(shared: Any, rule: str) -> None:
     if len(shared):
         raise LeakageError(
             rule,
-            got=f"{len(shared)} on both: {first_few(shared)}",
+            got=f"{len(shared)} on both: {name_first(shared)}",
             remedy="Split by subject: pass groups=, and a splitter that keeps them whole, such as "
             "RepeatedStratifiedGroupKFold",
         )
 
 
-def first_few(labels: Any) -> str:
+def name_first(labels: Any) -> str:
     """Return the first labels as text."""
     named = ", ".join(repr(str(label)) for label in labels[:N_NAMED])
     return f"{named}, ..." if len(labels) > N_NAMED else named
@@ -136,7 +136,7 @@ def require_groups(X: Any, groups: Any = None) -> np.ndarray | None:
         if len(repeated):
             raise LeakageError(
                 "A subject with several rows must be kept whole, so groups are needed",
-                got=f"{len(repeated)}: {first_few(repeated)}",
+                got=f"{len(repeated)}: {name_first(repeated)}",
                 remedy="Pass groups=X.index",
             )
         return None
@@ -165,7 +165,7 @@ def require_one_group_each(index: pd.Index, groups: np.ndarray) -> None:
     if len(scattered):
         raise LeakageError(
             "All rows of one index label must be in one group",
-            got=f"{len(scattered)} in several: {first_few(scattered)}",
+            got=f"{len(scattered)} in several: {name_first(scattered)}",
             remedy="Correct the groups; where the labels are no subjects, call "
             "reset_index(drop=True) on the table",
         )
@@ -235,8 +235,9 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
         -------
         int
         """
-        require_count("n_splits", self.n_splits, 2)
-        require_count("n_repeats", self.n_repeats, 1)
+        rule = "'{}' of RepeatedStratifiedGroupKFold must be an int of at least {}"
+        require_count(self.n_splits, rule.format("n_splits", 2), least=2)
+        require_count(self.n_repeats, rule.format("n_repeats", 1))
         return self.n_splits * self.n_repeats
 
     def split(
@@ -272,12 +273,3 @@ class RepeatedStratifiedGroupKFold(BaseCrossValidator):
         for _ in range(self.n_repeats):
             folds = StratifiedGroupKFold(self.n_splits, shuffle=True, random_state=generator)
             yield from folds.split(X, y, groups)
-
-
-def require_count(name: str, value: Any, least: int) -> None:
-    """Refuse a number of folds or repeats that is none."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InputError(
-            f"'{name}' of RepeatedStratifiedGroupKFold must be an int of at least {least}",
-            got=repr(value),
-        )

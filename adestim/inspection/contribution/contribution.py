@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import logit
 from sklearn.base import is_classifier
 
-from adestim._support.sklearn import draw_seeds
+from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.exceptions import DataWarning, InputError
 from adestim.inspection.contribution.games import interaction_indices, shapley_values
 from adestim.inspection.contribution.hiding import HidingReader, output_column
@@ -334,7 +334,7 @@ def drawn_subjects(X: Any, max_subjects: int | None, random_state: Any) -> Any:
     )
     generator = np.random.default_rng(draw_seeds(random_state, 1)[0])
     rows = np.sort(generator.choice(n_subjects, max_subjects, replace=False))
-    return X.iloc[rows] if isinstance(X, pd.DataFrame) else np.asarray(X)[rows]
+    return take_rows(X, rows)
 
 
 def require_few(names: list[str]) -> None:

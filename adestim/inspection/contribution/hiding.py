@@ -16,7 +16,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from adestim._support.positive_class import positive_of
+from adestim._support.positive_class import choose_positive
 from adestim.encoding.tables import check_fusion_table, modality_columns, patterns_of
 from adestim.exceptions import InputError
 
@@ -146,7 +146,7 @@ def output_column(model: Any, target: Any) -> int:
         return 0
     classes = list(model.classes_)
     if target is None and len(classes) == 2:
-        return classes.index(positive_of(classes))
+        return classes.index(choose_positive(classes))
     if target not in classes:
         raise InputError(
             "'target' must name the class to explain"

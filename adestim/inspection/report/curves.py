@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
@@ -10,16 +9,15 @@ import numpy as np
 import pandas as pd
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import (
-    average_precision_score,
     confusion_matrix,
     precision_recall_curve,
-    roc_auc_score,
     roc_curve,
 )
 
+from adestim._support.predictions import Predictions
+from adestim._support.scores import average_precision, roc_auc
 from adestim.exceptions import InputError
 from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, plain
-from adestim.inspection.report.outcomes import Outcomes
 
 LOOKS = [
     (OKABE_ITO[colour], line, mark)
@@ -64,49 +62,38 @@ def net_benefit(is_positive: Any, probability: Any, thresholds: Any) -> np.ndarr
     return (acts & members).mean(axis=1) - (acts & ~members).mean(axis=1) * odds
 
 
-def one_against_rest(outcomes: Outcomes) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-    """Yield class, who is of it, and its probability; of two classes the last alone."""
-    first = 1 if len(outcomes.classes) == 2 else 0
-    for place in range(first, len(outcomes.classes)):
-        label = outcomes.classes[place]
-        yield label, np.asarray(outcomes.y == label), outcomes.values[:, place]
-
-
-def draw_roc(ax: Any, outcomes: Outcomes) -> str:
+def draw_roc(ax: Any, outcomes: Predictions) -> str:
     """Draw sensitivity against false alarms."""
     areas = {}
-    for (label, members, values), (colour, line, _) in zip(
-        one_against_rest(outcomes), cycle(LOOKS), strict=False
-    ):
-        areas[label] = roc_auc_score(members, values)
-        x, y, _ = roc_curve(members, values)
+    for (label, contrast), (colour, line, _) in zip(outcomes.contrasts, cycle(LOOKS), strict=False):
+        areas[label] = roc_auc(contrast)
+        x, y, _ = roc_curve(contrast.y, contrast.probability)
         ax.plot(x, y, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
     ax.plot([0, 1], [0, 1], **REFERENCE, label="chance: 0.50")
     finish(ax, "1 − specificity", "sensitivity", "area")
     return f"ROC curve. Area under it: {in_words(areas)}."
 
 
-def draw_precision_recall(ax: Any, outcomes: Outcomes) -> str:
+def draw_precision_recall(ax: Any, outcomes: Predictions) -> str:
     """Draw precision against sensitivity."""
     areas = {}
-    for (label, members, values), (colour, line, _) in zip(
-        one_against_rest(outcomes), cycle(LOOKS), strict=False
-    ):
-        areas[label] = average_precision_score(members, values)
-        precision, recall, _ = precision_recall_curve(members, values)
+    for (label, contrast), (colour, line, _) in zip(outcomes.contrasts, cycle(LOOKS), strict=False):
+        areas[label] = average_precision(contrast)
+        precision, recall, _ = precision_recall_curve(contrast.y, contrast.probability)
         ax.step(recall, precision, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
-        ax.axhline(members.mean(), **REFERENCE)
+        ax.axhline(contrast.y.mean(), **REFERENCE)
     finish(ax, "sensitivity (recall)", "precision", "average precision")
     return f"Precision-recall curve; dotted: prevalence. Average precision: {in_words(areas)}."
 
 
-def draw_calibration(ax: Any, outcomes: Outcomes) -> str:
+def draw_calibration(ax: Any, outcomes: Predictions) -> str:
     """Draw how often a class is there against how probable it was said to be."""
     n_bins = int(np.clip(len(outcomes.y) // FEWEST_IN_A_BIN, 2, N_BINS))
     gaps = {}
-    for (label, members, values), (colour, line, mark) in zip(
-        one_against_rest(outcomes), cycle(LOOKS), strict=False
+    for (label, contrast), (colour, line, mark) in zip(
+        outcomes.contrasts, cycle(LOOKS), strict=False
     ):
+        members, values = contrast.y, contrast.probability
         observed, said = calibration_curve(members, values, n_bins=n_bins, strategy="quantile")
         gaps[label] = values.mean() - members.mean()
         ax.plot(said, observed, color=colour, ls=line, marker=mark, ms=4, label=str(label))
@@ -118,7 +105,7 @@ def draw_calibration(ax: Any, outcomes: Outcomes) -> str:
     )
 
 
-def draw_confusion(ax: Any, outcomes: Outcomes) -> str:
+def draw_confusion(ax: Any, outcomes: Predictions) -> str:
     """Draw how many of every class were said to be of which."""
     labels = [str(label) for label in outcomes.classes]
     known = pd.Index(outcomes.classes)
@@ -139,9 +126,10 @@ def draw_confusion(ax: Any, outcomes: Outcomes) -> str:
     return f"Confusion matrix: {'; '.join(rows)}."
 
 
-def draw_decision_curve(ax: Any, outcomes: Outcomes) -> str:
+def draw_decision_curve(ax: Any, outcomes: Predictions) -> str:
     """Draw net benefit of acting on the model, for all and for nobody."""
-    label, members, values = next(one_against_rest(outcomes))
+    label, contrast = outcomes.contrasts[0]
+    members, values = contrast.y, contrast.probability
     cuts = np.linspace(0.01, 0.99, 99)
     model = net_benefit(members, values, cuts)
     everybody = net_benefit(members, np.ones(len(members)), cuts)
@@ -157,9 +145,9 @@ def draw_decision_curve(ax: Any, outcomes: Outcomes) -> str:
     return f"Decision curve for {label}. Better than acting for all or nobody {where}."
 
 
-def draw_observed(ax: Any, outcomes: Outcomes) -> str:
+def draw_observed(ax: Any, outcomes: Predictions) -> str:
     """Draw numbers against their predictions."""
-    truth, said = outcomes.y.astype(float), outcomes.values[:, 0]
+    truth, said = outcomes.y.astype(float), outcomes.values
     step = max(1, len(truth) // MOST_POINTS)
     ax.scatter(said[::step], truth[::step], s=14, color=OKABE_ITO["blue"], alpha=0.7, lw=0)
     ends = [min(truth.min(), said.min()), max(truth.max(), said.max())]

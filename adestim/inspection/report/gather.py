@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
-from sklearn.utils import _safe_indexing
 
-from adestim._support.positive_class import positive_of
-from adestim._support.sklearn import draw_seeds
+from adestim._support.positive_class import choose_positive
+from adestim._support.predictions import Predictions
+from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.hiding import HidingReader, split_estimator
-from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
+from adestim.inspection.report.outcomes import apparent_outcomes, outcomes_of
 from adestim.inspection.tokens.free_text import free_texts
 from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
 
@@ -31,7 +31,7 @@ class Material:
     table: pd.DataFrame  # what the fusion reads, a row a subject
     y: np.ndarray  # (n_subjects,); labels or numbers
     present: pd.DataFrame  # (n_subjects, n_modalities); who has what
-    outcomes: Outcomes  # predictions beside the truth
+    outcomes: Predictions  # predictions beside the truth
     comparison: Any  # where these predictions are from
     flow: Any  # who is in the study
     target: Any
@@ -68,7 +68,7 @@ class Material:
     def view(self, rows: np.ndarray) -> SubjectsView:
         """Return subjects as the anchor's net reads them, with the free text of their records."""
         view = view_of(self.fusion, self.part(rows), self.anchor)
-        return replace(view, notes=free_texts(self.estimator, _safe_indexing(self.raw, rows)))
+        return replace(view, notes=free_texts(self.estimator, take_rows(self.raw, rows)))
 
 
 def gather(  # noqa: PLR0913 - the parameters of the report
@@ -168,7 +168,7 @@ def chosen_target(target: Any, fusion: Any, comparison: Any) -> Any:
     if target is None:
         # Classes of a comparison have the positive one last.
         compared = getattr(comparison, "classes", ())
-        return compared[-1] if compared else positive_of(classes)
+        return compared[-1] if compared else choose_positive(classes)
     if target not in classes:
         raise InputError(
             "'target' must name the class to explain",

@@ -201,7 +201,8 @@ def pattern_scores(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> p
 def curves_part(material: Material) -> str:
     """Return curves of classes, or the plot of numbers."""
     outcomes = material.outcomes
-    origin = "apparent" if outcomes.apparent else "out of fold"
+    is_apparent = material.comparison is None
+    origin = "apparent" if is_apparent else "out of fold"
     if not outcomes.classes:
         return drawn(curves.draw_observed, material, f"Observed and predicted, {origin}")
     if not outcomes.has_all_classes:
@@ -215,14 +216,14 @@ def curves_part(material: Material) -> str:
     if len(outcomes.classes) == 2:
         kinds.append((curves.draw_decision_curve, "Decision curve (Vickers and Elkin 2006)"))
     figures = [drawn(draw, material, f"{title}, {origin}.") for draw, title in kinds]
-    repeats = "" if outcomes.apparent else note("Curves show the first repeat of the folds.")
+    repeats = "" if is_apparent else note("Curves show the first repeat of the folds.")
     return "<h3>Curves</h3>" + figures_html(figures) + repeats
 
 
 def confusion_title(material: Material) -> str:
     """Say from which probability the positive class is predicted."""
-    cuts = material.outcomes.cuts
-    known = cuts[np.isfinite(cuts)]
+    cuts = material.outcomes.thresholds
+    known = np.array([]) if cuts is None else cuts[np.isfinite(cuts)]
     if not len(known):
         return "Confusion; predicted is the likeliest class"
     ends = sorted({f"{known.min():.2f}", f"{known.max():.2f}"})

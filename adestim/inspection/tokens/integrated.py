@@ -11,7 +11,7 @@ import torch
 from sklearn.base import is_regressor
 from torch import Tensor
 
-from adestim._support.positive_class import positive_of
+from adestim._support.positive_class import choose_positive
 from adestim._support.torch import autocast
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.fusion._anchor_inputs import LARGEST_SCORE
@@ -277,7 +277,7 @@ def target_place(fusion: Any, target: Any) -> int:
         return 0
     labels: Mapping = {label: place for place, label in enumerate(fusion.classes_.tolist())}
     if target is None:
-        return labels[positive_of([*labels])]
+        return labels[choose_positive([*labels])]
     if target not in labels:
         raise InputError(
             "'target' must be one of the classes",

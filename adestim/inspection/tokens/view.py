@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.routing import last_step
 from adestim.encoding import BackboneSpec
 from adestim.encoding.tables import check_fusion_table, read_modalities
 from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens
@@ -78,7 +79,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
 
 def fusion_of(estimator: Any) -> Any:
     """Return the fitted fusion that an estimator is or ends in."""
-    fusion = estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
+    fusion = last_step(estimator)
     if not isinstance(fusion, AnchoredFusionClassifier | AnchoredFusionRegressor):
         raise InputError(
             "An anchored fusion, or a pipeline that ends in one, can be looked into",
@@ -108,9 +109,7 @@ def extractor_of(estimator: Any, modality: str) -> Any:
     for _, step in steps:
         for name, transformer, _ in getattr(step, "transformers_", ()):
             if name == modality:
-                return (
-                    transformer.steps[-1][1] if isinstance(transformer, Pipeline) else transformer
-                )
+                return last_step(transformer)
     return None
 
 

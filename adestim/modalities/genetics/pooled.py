@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from adestim._support.progress import shown
+from adestim._support.progress import show_progress
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import ABSENT, AMBIGUOUS, GenotypeSet
 from adestim.modalities.genetics.harmonise import Alignment, oriented
@@ -82,7 +82,7 @@ def pooled_dosages(
     blocks = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
     n_variants = len(alignments[0].columns)
     pooled = np.full((rows.shape[1], n_variants), np.nan, dtype=np.float32)
-    watched = shown(blocks, "genetics", "file", verbose, total=len(sets))
+    watched = show_progress(blocks, "genetics", "file", verbose, total=len(sets))
     for number, (block, own_rows, alignment) in enumerate(
         zip(watched, rows, alignments, strict=True)
     ):

@@ -9,7 +9,11 @@ from sklearn.preprocessing import FunctionTransformer
 
 from adestim import ClinicalExtractor, ModalityUnion
 from adestim.evaluation import ablate
-from adestim.evaluation.comparing.ablation import VARIANTS, fusion_params, subset_of
+from adestim.evaluation.comparing.ablation import (
+    VARIANTS,
+    get_fusion_params,
+    restrict_to_modalities,
+)
 from adestim.exceptions import InputError
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
 
@@ -112,7 +116,7 @@ def test_subsets_leave_out_who_has_none_of_them_and_say_so():
 def test_subsets_of_encodings_have_their_columns():
     X, _ = numeric_table(12)
     table = encodings_table(X)
-    candidate = subset_of(Stub(), table, ("mri", "gene"))
+    candidate = restrict_to_modalities(Stub(), table, ("mri", "gene"))
     assert candidate.columns == (0, 2)
     assert candidate.modalities == ("mri", "gene")
 
@@ -123,7 +127,7 @@ def test_subsets_of_encodings_have_their_columns():
 )
 def test_a_subset_without_the_anchor_is_its_own_anchor(anchor, within):
     X, _ = numeric_table(12)
-    candidate = subset_of(Stub(anchor=anchor), X, ("mri", "gene"))
+    candidate = restrict_to_modalities(Stub(anchor=anchor), X, ("mri", "gene"))
     assert candidate.estimator.anchor == within
 
 
@@ -142,7 +146,7 @@ def test_what_the_fusion_has_no_parameter_for_is_passed_over():
     X, y = numeric_table(24)
     model = make_pipeline(LogisticRegression()).steps[0][1]
     assert list(VARIANTS["gate"](model, X)) == []
-    lacking = [name for name in ("gate",) if name not in fusion_params(quick())]
+    lacking = [name for name in ("gate",) if name not in get_fusion_params(quick())]
     for name in lacking:
         with pytest.raises(InputError, match=r"needs something to vary"):
             ablate(quick(), X, y, what=[name])
@@ -165,7 +169,7 @@ def test_a_union_within_a_pipeline_loses_its_extractors():
         ]
     )
     model = make_pipeline(union, Stub())
-    candidate = subset_of(model, X, ("mood",))
+    candidate = restrict_to_modalities(model, X, ("mood",))
     assert candidate.columns is None
     assert [name for name, _, _ in candidate.estimator[0].transformers] == ["mood"]
     assert [name for name, _, _ in union.transformers] == ["who", "mood"]

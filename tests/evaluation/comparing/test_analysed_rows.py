@@ -6,10 +6,10 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from adestim.evaluation.comparing.analysed_rows import (
-    as_labels,
-    kept_rows,
+    find_kept_rows,
+    infer_label_dtype,
+    put_positive_last,
     read_cohort,
-    with_positive_last,
 )
 from adestim.evaluation.comparing.candidates import Candidate
 from adestim.exceptions import InputError
@@ -26,14 +26,14 @@ def cohort_of(X, y, **settings):
 def test_rows_without_label_or_modality_are_counted_once():
     y = np.array(["AD", None, "CN", None], dtype=object)
     present = pd.DataFrame({"mri": [True, True, False, False]})
-    kept, left_out = kept_rows(y, present)
+    kept, left_out = find_kept_rows(y, present)
     assert kept.tolist() == [True, False, False, False]
     assert left_out == (("no label", 2), ("no modality", 1))
 
 
 def test_labels_lose_the_dtype_of_the_missing_ones():
-    assert as_labels(np.array(["AD", "CN"], dtype=object)).dtype.kind == "U"
-    assert as_labels(np.array([1, 0], dtype=object)).dtype.kind == "i"
+    assert infer_label_dtype(np.array(["AD", "CN"], dtype=object)).dtype.kind == "U"
+    assert infer_label_dtype(np.array([1, 0], dtype=object)).dtype.kind == "i"
 
 
 def test_numbers_whose_missing_ones_made_them_floats_are_classes():
@@ -46,19 +46,19 @@ def test_numbers_whose_missing_ones_made_them_floats_are_classes():
 
 
 def test_the_positive_class_comes_last():
-    assert with_positive_last(("AD", "CN"), "AD") == ("CN", "AD")
-    assert with_positive_last(("AD", "CN"), "CN") == ("AD", "CN")
-    assert with_positive_last(("AD", "CN"), None) == ("CN", "AD")
-    assert with_positive_last(("AD", "CN", "MCI"), None) == ("AD", "CN", "MCI")
-    assert with_positive_last((0, 1), 0) == (1, 0)
+    assert put_positive_last(("AD", "CN"), "AD") == ("CN", "AD")
+    assert put_positive_last(("AD", "CN"), "CN") == ("AD", "CN")
+    assert put_positive_last(("AD", "CN"), None) == ("CN", "AD")
+    assert put_positive_last(("AD", "CN", "MCI"), None) == ("AD", "CN", "MCI")
+    assert put_positive_last((0, 1), 0) == (1, 0)
     with pytest.raises(InputError, match=r"one of two classes. Got 'AD' of 'AD', 'CN', 'MCI'"):
-        with_positive_last(("AD", "CN", "MCI"), "AD")
+        put_positive_last(("AD", "CN", "MCI"), "AD")
 
 
 def test_a_control_reads_who_has_what_as_numbers():
     X, y = numeric_table(40)
     cohort = cohort_of(with_missing(X), y)
-    table = cohort.table_of(Candidate(LogisticRegression(), reads_presence=True))
+    table = cohort.select_table(Candidate(LogisticRegression(), reads_presence=True))
     assert list(table.columns) == ["mri__present", "csf__present", "gene__present"]
     np.testing.assert_array_equal(table.notna(), cohort.present)
     assert (table.fillna(1) == 1).all(axis=None)
@@ -68,9 +68,9 @@ def test_a_candidate_of_some_modalities_reads_their_columns_and_their_subjects()
     X, y = numeric_table(40)
     cohort = cohort_of(with_missing(X), y)
     candidate = Candidate(LogisticRegression(), modalities=("csf",), columns=(2, 3))
-    assert list(cohort.table_of(candidate).columns) == ["csf__a", "csf__b"]
-    np.testing.assert_array_equal(cohort.rows_of(candidate), cohort.present["csf"])
-    assert cohort.flow({"csf alone": candidate}).left_out_by_estimator == {"csf alone": 10}
+    assert list(cohort.select_table(candidate).columns) == ["csf__a", "csf__b"]
+    np.testing.assert_array_equal(cohort.find_readable(candidate), cohort.present["csf"])
+    assert cohort.count_flow({"csf alone": candidate}).left_out_by_estimator == {"csf alone": 10}
 
 
 def test_groups_follow_the_rows():

@@ -4,18 +4,18 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from adestim._support.scores import REGRESSION_SCORES, SCORES
 from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.candidates import (
     Candidate,
+    add_controls,
     are_regressors,
-    as_candidates,
-    chosen_reference,
-    chosen_scores,
-    controls_for,
+    choose_reference,
+    choose_scores,
+    make_controls,
+    read_candidates,
     require_rule,
-    with_controls,
 )
-from adestim.evaluation.scores.metrics import REGRESSION_SCORES, SCORES
 from adestim.exceptions import InputError
 
 MODEL = LogisticRegression()
@@ -23,7 +23,7 @@ MODEL = LogisticRegression()
 
 def test_estimators_become_candidates_and_candidates_stay():
     given = Candidate(MODEL, modalities=("mri",))
-    made = as_candidates({"plain": MODEL, "special": given})
+    made = read_candidates({"plain": MODEL, "special": given})
     assert made["plain"].estimator is MODEL
     assert made["special"] is given
 
@@ -34,36 +34,36 @@ def test_regressors_are_told_from_classifiers():
 
 
 def test_scores_are_all_of_the_kind_unless_named():
-    assert chosen_scores(None, ("AD", "CN")) == SCORES
-    assert chosen_scores(None, ()) == REGRESSION_SCORES
-    assert chosen_scores("f1", ("AD", "CN")) == ("f1",)
+    assert choose_scores(None, ("AD", "CN")) == SCORES
+    assert choose_scores(None, ()) == REGRESSION_SCORES
+    assert choose_scores("f1", ("AD", "CN")) == ("f1",)
 
 
 def test_scores_of_the_other_kind_are_refused():
     with pytest.raises(
         InputError, match=r"'scoring' names scores. Got 'f1'. Choose from mae, rmse"
     ):
-        chosen_scores(["mae", "f1"], ())
+        choose_scores(["mae", "f1"], ())
 
 
 def test_the_first_is_the_reference_unless_named():
     candidates = {"a": Candidate(MODEL), "b": Candidate(MODEL)}
-    assert chosen_reference(None, candidates) == "a"
-    assert chosen_reference("b", candidates) == "b"
+    assert choose_reference(None, candidates) == "a"
+    assert choose_reference("b", candidates) == "b"
 
 
 def test_controls_are_the_mask_and_the_covariates():
     index = pd.Index(["s1", "s2"])
     covariates = pd.DataFrame({"age": [60.0, 70.0], "site": ["a", "b"]}, index=index)
-    controls = controls_for(covariates, index)
+    controls = make_controls(covariates, index)
     assert list(controls) == ["mask only", "age and site"]
     assert isinstance(controls["mask only"].estimator, MaskOnlyClassifier)
     assert isinstance(controls["age and site"].estimator, CovariateClassifier)
-    assert list(controls_for(None, index)) == ["mask only"]
+    assert list(make_controls(None, index)) == ["mask only"]
 
 
 def test_controls_come_last():
-    assert list(with_controls({"a": Candidate(MODEL)}, None, pd.Index([]))) == ["a", "mask only"]
+    assert list(add_controls({"a": Candidate(MODEL)}, None, pd.Index([]))) == ["a", "mask only"]
 
 
 def test_a_rule_is_read_before_anything_is_fitted():

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from adestim import ClinicalExtractor, ModalityUnion
-from adestim.evaluation.comparing.flow import cohort_flow, presence, union_of
+from adestim.evaluation.comparing.flow import cohort_flow, find_presence, find_union
 from adestim.exceptions import MissingDependencyError
 from tests.fusion_tables import encodings_table, numeric_table, with_missing
 
@@ -123,8 +123,8 @@ def test_without_matplotlib_the_remedy_is_named(flow, monkeypatch):
 def test_presence_is_that_of_the_table():
     X = with_missing(numeric_table(12)[0])
     expected = X.notna().T.groupby(lambda name: name.split("__")[0], sort=False).any().T
-    np.testing.assert_array_equal(presence(X), expected)
-    np.testing.assert_array_equal(presence(encodings_table(X)), expected)
+    np.testing.assert_array_equal(find_presence(X), expected)
+    np.testing.assert_array_equal(find_presence(encodings_table(X)), expected)
 
 
 def test_a_union_tells_which_raw_columns_are_one_modality():
@@ -133,12 +133,12 @@ def test_a_union_tells_which_raw_columns_are_one_modality():
         [("who", ClinicalExtractor(), ["age", "sex"]), ("mood", ClinicalExtractor(), ["gds"])]
     )
     model = make_pipeline(union, LogisticRegression())
-    assert union_of(model) is union
-    assert union_of(LogisticRegression()) is None
-    present = presence(X, [LogisticRegression(), model])
+    assert find_union(model) is union
+    assert find_union(LogisticRegression()) is None
+    present = find_presence(X, [LogisticRegression(), model])
     assert present.to_dict("list") == {"who": [True, True], "mood": [False, False]}
 
 
 def test_raw_columns_without_a_union_are_a_modality_each():
     X = pd.DataFrame({"t1w": ["a.nii", " "], "age": [70.0, 71.0]})
-    assert presence(X).to_dict("list") == {"t1w": [True, False], "age": [True, True]}
+    assert find_presence(X).to_dict("list") == {"t1w": [True, False], "age": [True, True]}

@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from adestim.evaluation.comparing.jobs import Job, outcome_key, run_job, run_jobs
+from adestim.evaluation.comparing.jobs import Job, name_result, run_job, run_jobs
 from adestim.exceptions import InputError
 from tests.evaluation.studies import FailsWhere, Interrupted, Recorder
 from tests.fusion_tables import numeric_table
@@ -37,9 +37,9 @@ def job(estimator=None, **changes):
 def test_predictions_are_those_of_the_estimator_fitted_on_the_training_rows():
     task = job()
     model = LogisticRegression().fit(task.table[:30], task.y[:30])
-    outcome = run_job(task)
-    assert outcome.status == "ok"
-    np.testing.assert_allclose(outcome.predictions, model.predict_proba(task.table[30:]))
+    result = run_job(task)
+    assert result.status == "ok"
+    np.testing.assert_allclose(result.predictions, model.predict_proba(task.table[30:]))
 
 
 def test_probabilities_are_in_the_order_of_the_classes_asked_for():
@@ -54,8 +54,8 @@ def test_a_class_without_training_rows_has_no_probability():
 
 def test_a_regression_gives_values():
     y = np.arange(40.0)
-    outcome = run_job(job(LinearRegression(), y=y, classes=()))
-    assert np.shape(outcome.predictions) == (10,)
+    result = run_job(job(LinearRegression(), y=y, classes=()))
+    assert np.shape(result.predictions) == (10,)
 
 
 def test_the_estimator_is_not_fitted():
@@ -65,8 +65,8 @@ def test_the_estimator_is_not_fitted():
 
 
 def test_a_failure_is_told():
-    outcome = run_job(job(FailsWhere()))
-    assert (outcome.status, outcome.error) == ("failed", "RuntimeError: cannot be fitted")
+    result = run_job(job(FailsWhere()))
+    assert (result.status, result.error) == ("failed", "RuntimeError: cannot be fitted")
 
 
 def test_an_interruption_goes_through():
@@ -79,18 +79,18 @@ def test_predictions_of_nan_are_a_failure():
         def predict_proba(self, X):
             return np.full((len(X), 2), np.nan)
 
-    outcome = run_job(job(Silent("nobody")))
-    assert outcome.status == "failed"
-    assert "Predictions must be finite. Got 20 that are not" in outcome.error
+    result = run_job(job(Silent("nobody")))
+    assert result.status == "failed"
+    assert "Predictions must be finite. Got 20 that are not" in result.error
 
 
 def test_the_threshold_comes_from_the_training_rows():
     task = job(threshold="sensitivity>=0.9")
     shuffled = task.y.copy()
     shuffled[30:] = shuffled[30:][::-1]
-    outcome = run_job(task)
-    assert 0 < outcome.threshold < 1
-    assert run_job(job(threshold="sensitivity>=0.9", y=shuffled)).threshold == outcome.threshold
+    result = run_job(task)
+    assert 0 < result.threshold < 1
+    assert run_job(job(threshold="sensitivity>=0.9", y=shuffled)).threshold == result.threshold
 
 
 # Groups
@@ -105,22 +105,22 @@ def test_fit_gets_the_groups_of_the_training_rows(tmp_path):
 
 
 def test_the_key_is_that_of_what_decides_the_result():
-    first = outcome_key(job(), "data")
-    assert outcome_key(job(name="b", fold=3), "data") == first
+    first = name_result(job(), "data")
+    assert name_result(job(name="b", fold=3), "data") == first
     others = [
-        outcome_key(job(), "other data"),
-        outcome_key(job(LogisticRegression(C=2)), "data"),
-        outcome_key(job(make_pipeline(LogisticRegression())), "data"),
-        outcome_key(job(train=np.arange(29)), "data"),
-        outcome_key(job(threshold="youden"), "data"),
-        outcome_key(job(classes=("CN", "AD")), "data"),
+        name_result(job(), "other data"),
+        name_result(job(LogisticRegression(C=2)), "data"),
+        name_result(job(make_pipeline(LogisticRegression())), "data"),
+        name_result(job(train=np.arange(29)), "data"),
+        name_result(job(threshold="youden"), "data"),
+        name_result(job(classes=("CN", "AD")), "data"),
     ]
     assert len({first, *others}) == 7
 
 
 def test_nested_parameters_are_part_of_the_key():
     keys = {
-        outcome_key(job(make_pipeline(StandardScaler(), LogisticRegression(C=C))), "data")
+        name_result(job(make_pipeline(StandardScaler(), LogisticRegression(C=C))), "data")
         for C in (1, 2)
     }
     assert len(keys) == 2
@@ -131,7 +131,7 @@ def test_a_lambda_has_no_key():
     with pytest.raises(
         InputError, match=r"'resume' needs .* pickle. Got .* for 'a'. Write lambdas"
     ):
-        outcome_key(job(model), "data")
+        name_result(job(model), "data")
 
 
 # Folder of results
@@ -155,8 +155,8 @@ def test_results_are_their_owners_alone(tmp_path):
 
 
 def test_failures_are_not_kept(tmp_path):
-    [outcome] = run_jobs([job(FailsWhere())], ["key"], tmp_path, None, False)
-    assert outcome.status == "failed"
+    [result] = run_jobs([job(FailsWhere())], ["key"], tmp_path, None, False)
+    assert result.status == "failed"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -170,8 +170,8 @@ def test_what_was_finished_before_an_interruption_is_kept(tmp_path):
 @pytest.mark.parametrize("content", [b"", b'{"status": "ok"', b'{"other": 1}', b"[]", b"\xff"])
 def test_a_damaged_result_is_made_again(tmp_path, content):
     (tmp_path / "key.json").write_bytes(content)
-    [outcome] = run_jobs([job()], ["key"], tmp_path, None, False)
-    assert outcome.status == "ok"
+    [result] = run_jobs([job()], ["key"], tmp_path, None, False)
+    assert result.status == "ok"
     assert json.loads((tmp_path / "key.json").read_text())["status"] == "ok"
 
 
@@ -196,6 +196,6 @@ def test_progress_is_shown_where_asked_for(terminal):
 
 
 def test_the_index_of_the_table_reaches_the_estimator():
-    outcome = run_job(job(FailsWhere("sub-035")))
-    assert outcome.status == "ok"
-    assert pd.Series(np.ravel(outcome.predictions)).eq(0.5).all()
+    result = run_job(job(FailsWhere("sub-035")))
+    assert result.status == "ok"
+    assert pd.Series(np.ravel(result.predictions)).eq(0.5).all()

@@ -7,9 +7,15 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from adestim.evaluation import delong, holm, score_probabilities, transfer
+from adestim.evaluation.comparing.transfer import (
+    complete_columns,
+    find_absent_columns,
+    get_seen_columns,
+    warn_of_absent_columns,
+)
 from adestim.exceptions import DataWarning, InputError, LeakageError
 from tests.evaluation.studies import pooled_model, visits
-from tests.fusion_tables import encodings_table, numeric_table, quick
+from tests.fusion_tables import COLUMNS, encodings_table, numeric_table, quick
 
 X_TRAIN, Y_TRAIN = numeric_table(60)
 X_OTHER, Y_OTHER = numeric_table(30, seed=1)
@@ -176,3 +182,79 @@ def test_estimators_of_different_kinds_are_refused(models):
 def test_a_threshold_needs_two_classes():
     X, y = numeric_table(60, n_classes=3)
     refused("Got 3 classes", LogisticRegression().fit(X, y), X=X, y=y, threshold=0.5)
+
+
+# Columns of another cohort's table
+
+
+@pytest.fixture(scope="module")
+def fits():
+    X, y = numeric_table(40)
+    return {
+        "fusion": quick(max_epochs=0).fit(X, y),
+        "mri": LogisticRegression().fit(X[["mri__a", "mri__b"]], y),
+    }
+
+
+def test_columns_are_those_of_fit(fits):
+    assert get_seen_columns(fits["fusion"]) == COLUMNS
+    X, y = numeric_table(40)
+    assert get_seen_columns(LogisticRegression().fit(X.to_numpy(), y)) is None
+
+
+def test_absent_columns_are_told_by_estimator(fits):
+    X = numeric_table(12)[0].drop(columns=["gene__a", "mri__b"])
+    assert find_absent_columns(fits, X) == {"fusion": ("mri__b", "gene__a"), "mri": ("mri__b",)}
+
+
+def test_columns_of_any_of_the_estimators_are_known(fits):
+    find_absent_columns(fits, numeric_table(12)[0])
+    with pytest.raises(InputError, match=r"or fewer. Got besides, 'pet__a'. Rename or drop them"):
+        find_absent_columns(fits, numeric_table(12)[0].assign(pet__a=1.0))
+
+
+def test_many_other_columns_are_counted(fits):
+    X = numeric_table(12)[0].assign(**{f"other{number}": 1.0 for number in range(8)})
+    with pytest.raises(InputError, match=r"'other4' and 3 more"):
+        find_absent_columns(fits, X)
+
+
+def test_a_table_is_completed_by_what_holds_nothing(fits):
+    X = numeric_table(12)[0].drop(columns="gene__a")
+    whole = complete_columns(X[X.columns[::-1]], fits)
+    assert list(whole.columns) == COLUMNS
+    assert whole["gene__a"].isna().all()
+    assert (whole.dtypes == "float64").all()
+    pd.testing.assert_frame_equal(whole[X.columns], X)
+
+
+def test_a_column_of_encodings_is_completed_by_none():
+    X, y = numeric_table(40)
+    table = encodings_table(X)
+    fits = {"fusion": quick(max_epochs=0).fit(table, y)}
+    whole = complete_columns(table.drop(columns="gene"), fits)
+    assert whole["gene"].tolist() == [None] * 40
+    assert fits["fusion"].predict_proba(whole).shape == (40, 2)
+
+
+def test_modalities_are_named_in_the_note():
+    with pytest.warns(DataWarning, match=r"lacks 3 column\(s\), of 'gene', 'csf': they count"):
+        warn_of_absent_columns({"a": ("gene__a", "gene__b"), "b": ("gene__a", "csf__tau")})
+
+
+def test_a_table_without_names_is_of_the_width_of_fit():
+    X, y = numeric_table(40)
+    fits = {"m": LogisticRegression().fit(X.to_numpy(), y)}
+    assert find_absent_columns(fits, X.iloc[:12]) == {"m": ()}
+    assert complete_columns(X, fits) is X
+    with pytest.raises(
+        InputError, match=r"'m' was fitted on 5 columns without names.* Got 4 columns"
+    ):
+        find_absent_columns(fits, X.iloc[:, :4])
+
+
+def test_values_are_not_touched(fits):
+    X = numeric_table(12)[0]
+    before = X.copy()
+    complete_columns(X.drop(columns="gene__a"), fits)
+    np.testing.assert_array_equal(X, before)

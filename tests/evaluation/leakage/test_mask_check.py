@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from adestim.evaluation import MaskCheck, PermutationTest, shuffled_mask_check
-from adestim.evaluation.leakage.mask_check import exchanged
+from adestim.evaluation.leakage.mask_check import exchange_patterns
 from adestim.exceptions import InputError, LeakageError
 
 SMALL = {"cv": 2, "n_permutations": 19, "n_label_permutations": 19}
@@ -82,7 +82,7 @@ def test_three_classes_are_checked_too():
 def test_an_exchange_only_hides_and_leaves_everybody_something():
     rng = np.random.default_rng(0)
     present = rng.random((300, 3)) < 0.4
-    hidden = exchanged(present, None, seed=1)
+    hidden = exchange_patterns(present, None, seed=1)
     assert not (hidden & ~present).any()
     np.testing.assert_array_equal((present & ~hidden).any(axis=1), present.any(axis=1))
 
@@ -90,8 +90,8 @@ def test_an_exchange_only_hides_and_leaves_everybody_something():
 def test_an_exchange_within_classes_keeps_a_pattern_of_a_class():
     y = np.arange(40) % 2
     present = np.c_[np.ones(40, bool), y == 1]
-    assert not exchanged(present, y, seed=0).any()
-    assert exchanged(present, None, seed=0).any()
+    assert not exchange_patterns(present, y, seed=0).any()
+    assert exchange_patterns(present, None, seed=0).any()
 
 
 def test_a_seed_gives_the_same_check():

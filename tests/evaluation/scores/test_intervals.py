@@ -15,7 +15,7 @@ from adestim.evaluation import (
     corrected_t_test,
     score_probabilities,
 )
-from adestim.evaluation.scores.intervals import resampler
+from adestim.evaluation.scores.intervals import make_resampler
 from adestim.exceptions import InputError
 
 
@@ -44,7 +44,7 @@ def test_interval_of_a_mean_over_groups_is_that_of_the_sums():
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.integers(0, 2**31))
 def test_groups_are_drawn_whole_and_as_many_as_there_are(groups, seed):
     groups = np.array(groups)
-    rows = resampler(groups, None)(np.random.default_rng(seed))
+    rows = make_resampler(groups, None)(np.random.default_rng(seed))
     times = np.bincount(rows, minlength=len(groups))
     drawn = 0
     for group in np.unique(groups):
@@ -56,19 +56,19 @@ def test_groups_are_drawn_whole_and_as_many_as_there_are(groups, seed):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=30), st.integers(0, 2**31))
 def test_strata_keep_their_sizes(strata, seed):
-    rows = resampler(len(strata), strata)(np.random.default_rng(seed))
+    rows = make_resampler(len(strata), strata)(np.random.default_rng(seed))
     assert np.array_equal(np.bincount(np.take(strata, rows)), np.bincount(strata))
 
 
 def test_groups_of_several_strata_are_a_stratum_of_their_own():
     groups, strata = ["a", "a", "b", "b", "c"], ["CN", "AD", "CN", "AD", "CN"]
-    draw, rng = resampler(groups, strata), np.random.default_rng(0)
+    draw, rng = make_resampler(groups, strata), np.random.default_rng(0)
     for _ in range(10):
         assert sorted(np.take(strata, draw(rng))) == ["AD", "AD", "CN", "CN", "CN"]
 
 
 def test_every_row_is_as_likely_as_the_others():
-    draw, rng = resampler(10, None), np.random.default_rng(0)
+    draw, rng = make_resampler(10, None), np.random.default_rng(0)
     times = np.bincount(np.concatenate([draw(rng) for _ in range(2000)]), minlength=10)
     assert stats.chisquare(times).pvalue > 0.01
 

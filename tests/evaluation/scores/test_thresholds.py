@@ -7,6 +7,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from adestim.evaluation import choose_threshold, inner_threshold
 from adestim.exceptions import InputError
@@ -154,10 +156,12 @@ def test_no_one_is_judged_by_a_model_that_saw_them(recorder):
     assert sorted(row for _, test in judged for row in test) == sorted(X.index)
 
 
-def test_groups_are_kept_whole_and_passed_on(recorder):
+@pytest.mark.parametrize("is_last_step", [False, True])
+def test_groups_are_kept_whole_and_passed_on(recorder, is_last_step):
     X, y = cohort()
     groups = pd.Series(np.arange(60) // 4, index=X.index)
-    inner_threshold(recorder, X, y, groups=groups, random_state=0)
+    model = make_pipeline(FunctionTransformer(), recorder) if is_last_step else recorder
+    inner_threshold(model, X, y, groups=groups, random_state=0)
     for call in recorder.calls:
         if call[0] == "predict":
             assert set(groups[call[1]]).isdisjoint(groups[call[2]])

@@ -1,16 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn import config_context
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.model_selection import KFold, cross_val_score
 
-from adestim import AnchoredFusionClassifier
-from adestim.evaluation.splitting.folds import fit_fold, group_fit_params, list_splits, mean_score
+from adestim.evaluation.splitting.folds import average_score, fit_fold, list_splits
 from adestim.exceptions import LeakageError
 
 
@@ -58,39 +54,6 @@ def test_splits_that_are_listed_are_taken_as_they_are(data):
     assert only[1].tolist() == list(range(30, 40))
 
 
-def test_groups_are_handed_to_a_fit_that_takes_them():
-    groups = np.arange(3)
-    assert group_fit_params(AnchoredFusionClassifier(), groups) == {"groups": groups}
-    piped = make_pipeline(StandardScaler(), AnchoredFusionClassifier())
-    assert group_fit_params(piped, groups) == {"anchoredfusionclassifier__groups": groups}
-
-
-def test_a_search_takes_groups_where_its_inner_folds_do():
-    groups = np.arange(3)
-    search = GridSearchCV(LogisticRegression(), {"C": [1.0]}, cv=GroupKFold(2))
-    assert group_fit_params(search, groups) == {"groups": groups}
-    assert list(group_fit_params(make_pipeline(StandardScaler(), search), groups)) == [
-        "gridsearchcv__groups"
-    ]
-    assert group_fit_params(search.set_params(cv=KFold(2)), groups) == {}
-
-
-def test_metadata_routing_decides_where_it_is_enabled():
-    groups = np.arange(3)
-    with config_context(enable_metadata_routing=True):
-        asking = Remembering().set_fit_request(groups=True)
-        assert group_fit_params(make_pipeline(StandardScaler(), asking), groups) == {
-            "groups": groups
-        }
-        assert group_fit_params(LogisticRegression(), groups) == {}
-
-
-def test_groups_are_kept_from_a_fit_that_takes_none():
-    assert group_fit_params(LogisticRegression(), np.arange(3)) == {}
-    assert group_fit_params(make_pipeline(StandardScaler(), "passthrough"), np.arange(3)) == {}
-    assert group_fit_params(AnchoredFusionClassifier(), None) == {}
-
-
 def test_a_fold_is_fitted_on_its_training_rows_and_their_groups(data):
     fitted = fit_fold(Remembering(), *data, np.arange(40), np.arange(5, 25))
     assert fitted.groups_.tolist() == list(range(5, 25))
@@ -100,7 +63,7 @@ def test_the_mean_score_is_that_of_scikit_learn(data):
     X, y = data
     splits = list_splits(X, y, cv=4, random_state=0)
     expected = cross_val_score(LogisticRegression(), X, y, cv=splits, scoring="roc_auc").mean()
-    ours = mean_score(LogisticRegression(), X, y, None, splits, get_scorer("roc_auc"))
+    ours = average_score(LogisticRegression(), X, y, None, splits, get_scorer("roc_auc"))
     assert ours == pytest.approx(expected)
 
 
@@ -109,6 +72,6 @@ def test_a_fold_without_a_class_is_left_out_of_the_mean(data):
     y = np.arange(40) % 2 == 0
     splits = [(np.arange(20), np.array([20, 22])), (np.arange(20), np.arange(20, 40))]
     scorer = get_scorer("roc_auc")
-    both = mean_score(LogisticRegression(), X, y, None, splits, scorer)
-    assert both == mean_score(LogisticRegression(), X, y, None, splits[1:], scorer)
-    assert np.isnan(mean_score(LogisticRegression(), X, y, None, splits[:1], scorer))
+    both = average_score(LogisticRegression(), X, y, None, splits, scorer)
+    assert both == average_score(LogisticRegression(), X, y, None, splits[1:], scorer)
+    assert np.isnan(average_score(LogisticRegression(), X, y, None, splits[:1], scorer))

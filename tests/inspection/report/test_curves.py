@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adestim._support.predictions import Predictions
 from adestim.exceptions import InputError
 from adestim.inspection.report.curves import (
     draw_calibration,
@@ -15,18 +16,17 @@ from adestim.inspection.report.curves import (
     draw_roc,
     net_benefit,
 )
-from adestim.inspection.report.outcomes import Outcomes
 from adestim.inspection.report.page import new_axes
 
 
 def outcomes(n_classes=2, n_subjects=60):
-    """Outcomes whose probabilities tell the class."""
+    """Predictions whose probabilities tell the class."""
     rng = np.random.default_rng(0)
     places = np.arange(n_subjects) % n_classes
     classes = ("CN", "AD", "MCI")[:n_classes]
     values = rng.dirichlet(np.ones(n_classes), n_subjects) + 2 * np.eye(n_classes)[places]
     values /= values.sum(axis=1, keepdims=True)
-    return Outcomes(np.array(classes)[places], values, classes, np.full(n_subjects, np.nan), True)
+    return Predictions(np.array(classes)[places], values, classes)
 
 
 def axes():
@@ -99,10 +99,10 @@ def test_decision_curve_tells_where_the_model_helps():
 
 def test_decision_curve_of_a_useless_model_says_so():
     found = outcomes()
-    useless = Outcomes(found.y, np.full((60, 2), 0.5), found.classes, found.cuts, True)
+    useless = Predictions(found.y, np.full((60, 2), 0.5), found.classes)
     assert "at no threshold" in draw_decision_curve(axes(), useless)
 
 
 def test_numbers_are_drawn_against_their_predictions():
-    found = Outcomes(np.arange(4.0), np.arange(4.0)[:, None] + 0.5, (), np.full(4, np.nan), True)
+    found = Predictions(np.arange(4.0), np.arange(4.0) + 0.5, ())
     assert draw_observed(axes(), found).endswith("4 subjects; mean error 0.5.")

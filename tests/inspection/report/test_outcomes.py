@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from adestim._support.predictions import Predictions
 from adestim.exceptions import InputError
 from adestim.inspection.report.outcomes import (
-    Outcomes,
     apparent_outcomes,
     apparent_scores,
     outcomes_of,
@@ -14,9 +14,9 @@ from tests.inspection.reported import compared, reported
 
 
 def outcomes(y, positive, cuts=np.nan):
-    """Outcomes of two classes."""
+    """Predictions of two classes."""
     values = np.column_stack([1 - np.asarray(positive), positive])
-    return Outcomes(np.asarray(y), values, ("CN", "AD"), np.full(len(y), cuts), apparent=True)
+    return Predictions(np.asarray(y), values, ("CN", "AD"), np.full(len(y), cuts))
 
 
 def test_without_a_threshold_the_likelier_class_is_predicted():
@@ -42,7 +42,7 @@ def test_scores_that_need_both_classes_are_nan_where_one_is_missing():
 
 
 def test_scores_of_numbers():
-    found = Outcomes(np.array([1.0, 3.0]), np.array([[2.0], [3.0]]), (), np.full(2, np.nan), True)
+    found = Predictions(np.array([1.0, 3.0]), np.array([2.0, 3.0]), ())
     assert apparent_scores(found).round(3).tolist() == [0.5, 0.707, 0.5]
 
 
@@ -63,8 +63,7 @@ def test_the_explained_of_two_classes_comes_last():
 def test_a_comparison_gives_each_subject_once_and_its_threshold():
     found = outcomes_of(compared(), reported()[0])
     assert len(found.y) == 48
-    assert np.isfinite(found.cuts).all()
-    assert not found.apparent
+    assert np.isfinite(found.thresholds).all()
 
 
 def test_what_is_no_comparison_is_refused():

@@ -1,8 +1,9 @@
-"""What happened beside what was predicted, checked and in the form that scores are made of."""
+"""What was predicted of rows beside what is true of them: as a table, and checked for scores."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,124 @@ from adestim.exceptions import InputError
 
 # Room for probabilities that were kept in half precision.
 TOLERANCE_OF_SUMS = 1e-2
+# What the column of a class's probability begins with.
+PROBABILITY = "p_"
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model said of rows, beside the truth."""
+
+    y: np.ndarray  # (n_rows,); labels or numbers
+    values: np.ndarray  # (n_rows, n_classes) probabilities, or (n_rows,) predicted numbers
+    classes: tuple  # as the columns, of two the positive one last; empty for numbers
+    # (n_rows,); probability from which the last of two classes is predicted; NaN takes the
+    # likelier; None is NaN for all
+    thresholds: np.ndarray | None = None
+
+    @cached_property
+    def outcome(self) -> Outcome:
+        """The checked form that scores of classes are made of."""
+        outcome = read_outcome(self.y, self.values, self.classes)
+        if self.thresholds is None or np.isnan(self.thresholds).all():
+            return outcome
+        known = ~np.isnan(self.thresholds)
+        decided = predict_codes(outcome.probabilities, np.where(known, self.thresholds, 0.0))
+        return replace(outcome, predicted=np.where(known, decided, outcome.predicted))
+
+    @property
+    def decisions(self) -> np.ndarray:
+        """Predicted classes."""
+        return np.asarray(self.classes)[self.outcome.predicted]
+
+    @property
+    def has_all_classes(self) -> bool:
+        """Whether there is somebody of every class."""
+        return bool(np.isin(np.asarray(self.classes), self.y).all())
+
+    @property
+    def contrasts(self) -> list[tuple[Any, Contrast]]:
+        """Classes against the rest; of two the last alone."""
+        labels = self.classes[1:] if len(self.classes) == 2 else self.classes
+        return list(zip(labels, self.outcome.contrasts, strict=True))
+
+
+def tabulate_predictions(
+    predictions: Predictions,
+    subjects: Any,
+    *,
+    estimator: str,
+    repeat: int = 0,
+    fold: int = 0,
+    rows: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> pd.DataFrame:
+    """Return predictions as a table, a row for each row predicted.
+
+    subjects (n_rows,), rows (n_rows,) positions of the rows, groups (n_rows,) or None for subjects.
+    """
+    frame = pd.DataFrame(
+        {
+            "estimator": estimator,
+            "repeat": repeat,
+            "fold": fold,
+            "row": np.arange(len(predictions.y)) if rows is None else rows,
+            "subject": subjects,
+            "group": subjects if groups is None else groups,
+            "y": predictions.y,
+        }
+    )
+    if not predictions.classes:
+        return frame.assign(prediction=predictions.values)
+    columns = zip(name_probabilities(predictions.classes), predictions.values.T, strict=True)
+    thresholds = np.nan if predictions.thresholds is None else predictions.thresholds
+    return frame.assign(threshold=thresholds, **dict(columns))
+
+
+def align_probabilities(
+    probabilities: np.ndarray, known: Sequence[Any], classes: Sequence[Any]
+) -> np.ndarray:
+    """Return probabilities of the classes that a model knows as those of all: 0 for the others.
+
+    probabilities (n_rows, n_known) -> (n_rows, n_classes).
+    """
+    wide = np.zeros((len(probabilities), len(classes)))
+    places = [list(classes).index(label) for label in np.asarray(known).tolist()]
+    wide[:, places] = probabilities
+    return wide
+
+
+def read_predictions(table: pd.DataFrame, classes: Sequence[Any] | None = None) -> Predictions:
+    """Return what a table holds; None takes the classes, and with them labels, as texts."""
+    y = table["y"].to_numpy() if "y" in table else None
+    if classes is None:
+        found = [str(name) for name in table if str(name).startswith(PROBABILITY)]
+        classes = [name.removeprefix(PROBABILITY) for name in found]
+        y = np.array([str(label) for label in y]) if classes and y is not None else y
+    columns = name_probabilities(classes) if len(classes) else ["prediction"]
+    require_predictions(table, ["y", *columns])
+    if not len(classes):
+        return Predictions(y, table["prediction"].to_numpy(), ())
+    cuts = table["threshold"].to_numpy(dtype=float) if "threshold" in table else None
+    return Predictions(y, table[columns].to_numpy(), tuple(classes), cuts)
+
+
+def name_probabilities(classes: Sequence[Any]) -> list[str]:
+    """Return the names of the columns of probabilities."""
+    return [f"{PROBABILITY}{label}" for label in classes]
+
+
+def require_predictions(table: Any, columns: Sequence[str]) -> None:
+    """Refuse what is no table of predictions, or lacks some of its columns."""
+    if not isinstance(table, pd.DataFrame):
+        raise InputError("Predictions are a DataFrame", got=f"a {type(table).__name__}")
+    absent = [name for name in columns if name not in table]
+    if absent:
+        raise InputError(
+            f"A table of predictions has the columns {', '.join(map(repr, columns))}",
+            got=f"none named {', '.join(map(repr, absent))}",
+            remedy="Pass the predictions of what adestim.evaluation.compare returned",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +202,11 @@ class Contrast:
 
 
 def read_outcome(
-    y: Any, probabilities: Any, classes: Any, threshold: Any, sample_weight: Any
+    y: Any, probabilities: Any, classes: Any, threshold: Any = None, sample_weight: Any = None
 ) -> Outcome:
     """Check labels and probabilities, and predict classes; subjects without weight are left out."""
     probabilities = np.asarray(probabilities)
-    epsilon = epsilon_of(probabilities.dtype)
+    epsilon = find_epsilon(probabilities.dtype)
     probabilities = np.asarray(probabilities, dtype=float)
     codes = read_codes(y, classes)
     require_probabilities(probabilities, len(codes), len(np.asarray(classes)))
@@ -173,35 +292,6 @@ def read_weight(sample_weight: Any, n_subjects: int) -> np.ndarray:
     return weight
 
 
-def epsilon_of(dtype: np.dtype) -> float:
+def find_epsilon(dtype: np.dtype) -> float:
     """Return how near to 0 and 1 a logarithm may be taken, by the type's precision."""
     return float(np.finfo(dtype if dtype.kind == "f" else float).eps)
-
-
-def read_membership(y: Any, positive: Any, least: int = 1) -> np.ndarray:
-    """Return which subjects are of the positive class, the last of the sorted two if None."""
-    y = np.asarray(y)
-    if y.ndim != 1 or pd.isna(y).any():
-        raise InputError("There is one label a subject", got=f"NaN or shape {y.shape}")
-    classes, sizes = np.unique(y, return_counts=True)
-    if len(classes) != 2 or sizes.min() < least:
-        found = zip(classes.tolist(), sizes.tolist(), strict=True)
-        raise InputError(
-            f"Labels are of two classes, each of {least} subject(s) or more",
-            got=", ".join(f"{size} of {name!r}" for name, size in found) or "no labels",
-        )
-    if positive is not None and positive not in classes.tolist():
-        raise InputError(f"The positive class is one of {classes.tolist()}", got=repr(positive))
-    return y == (classes[1] if positive is None else positive)
-
-
-def read_values(values: Any, n_subjects: int) -> np.ndarray:
-    """Return scores of the positive class as numbers, one a subject."""
-    values = np.asarray(values, dtype=float)
-    if values.shape != (n_subjects,) or np.isnan(values).any():
-        raise InputError(
-            "There is one score of the positive class for every subject",
-            got=f"shape {values.shape} for {n_subjects} subjects, or NaN",
-            remedy="Pass one column of predict_proba, of the same subjects in the same order",
-        )
-    return values

@@ -5,7 +5,17 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from adestim.evaluation.scores.calibration import calibration_intercept, calibration_slope
+from adestim._support.predictions import Predictions
+from adestim._support.scores import (
+    ALL_SCORES,
+    HIGHER_IS_BETTER,
+    ORDINAL_SCORES,
+    REGRESSION_SCORES,
+    SCORES,
+    calibration_intercept,
+    calibration_slope,
+    score_rows,
+)
 
 
 def outcomes(seed, n=40, scale=1.0):
@@ -64,3 +74,28 @@ def test_slopes_are_found_where_rounding_hides_the_last_gain_of_likelihood():
         log_odds = rng.normal(-1, 2, 300)
         y = rng.random(300) < expit(log_odds)
         assert np.isfinite(calibration_slope(y, log_odds, np.ones(300)))
+
+
+def test_every_score_has_a_direction_or_an_ideal():
+    assert set(ALL_SCORES) == {*SCORES, *REGRESSION_SCORES, *ORDINAL_SCORES}
+    assert {name for name, better in HIGHER_IS_BETTER.items() if better is None} == {
+        "calibration_slope",
+        "calibration_intercept",
+    }
+    assert [name for name, better in HIGHER_IS_BETTER.items() if better is False] == [
+        "brier",
+        "log_loss",
+        "mae",
+        "rmse",
+        "level_mae",
+    ]
+
+
+def test_some_rows_are_scored_as_often_as_they_are_drawn():
+    p = np.array([0.1, 0.6, 0.4, 0.9])
+    y = np.array(["CN", "CN", "AD", "AD"])
+    found = Predictions(y, np.c_[1 - p, p], ("CN", "AD"))
+    assert score_rows(found, ["accuracy"]) == {"accuracy": 0.5}
+    assert score_rows(found, ["accuracy"], np.array([0, 0, 1, 3])) == {"accuracy": 0.75}
+    numbers = Predictions(np.arange(3.0), np.array([0.0, 1.0, 4.0]), ())
+    assert score_rows(numbers, ["mae"], np.array([1, 2])) == {"mae": 1.0}
