@@ -93,7 +93,7 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
 def require_card(extractor: Any, modality: str) -> BackboneCard:
     """Return the card of the named backbone, or say which there are."""
     card = find_card(extractor.backbone, modality)
-    if card is None or not card.home:
+    if card is None or not card.is_foundation:
         raise InputError(
             f"The 'backbone' parameter of {type(extractor).__name__} must name a backbone of its "
             "modality",
