@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim import store as store_module
 from adestim.exceptions import DataWarning
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.store import FeatureStore
 from tests.full_disks import read_only, small_disk
 from tests.fusion_tables import numeric_table, quick

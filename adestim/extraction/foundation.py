@@ -20,7 +20,7 @@ from adestim.backbone.registry import BackboneCard, class_named, find_card, name
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, InputError
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 
 FOUNDATION_CONSTRAINTS: dict[str, list] = {
     "backbone": [str],
