@@ -19,45 +19,36 @@ The map of the package:
 Names are imported when first used, so that ``import adestim`` stays quick.
 """
 
-from importlib import import_module
+from adestim._support.lazy import lazy_names
 
 __version__ = "0.1.0"
 
-_HOME_OF = {
-    "AnchoredFusionClassifier": "adestim.fusion",
-    "AnchoredFusionRegressor": "adestim.fusion",
-    "Backbone": "adestim.backbone",
-    "BackboneCard": "adestim.backbone",
-    "BlockAverageClassifier": "adestim.fusion",
-    "ClinicalExtractor": "adestim.modalities.clinical",
-    "ConcatFusionClassifier": "adestim.fusion",
-    "CrossAttentionFusionClassifier": "adestim.fusion",
-    "FMRIExtractor": "adestim.modalities.fmri",
-    "GeneticsExtractor": "adestim.modalities.genetics",
-    "LateFusionClassifier": "adestim.fusion",
-    "LinearFusionClassifier": "adestim.fusion",
-    "MixtureFusionClassifier": "adestim.fusion",
-    "ModalityUnion": "adestim.extraction.union",
-    "PatternCalibratedClassifier": "adestim.fusion",
-    "PatternConformalClassifier": "adestim.fusion",
-    "OrdinalClassifier": "adestim.fusion",
-    "PoolTokens": "adestim.extraction.pool_tokens",
-    "SMRIExtractor": "adestim.modalities.smri",
-    "SelfAttentionFusionClassifier": "adestim.fusion",
-    "UnimodalClassifier": "adestim.fusion",
-    "check_backbone": "adestim.backbone",
-    "list_backbones": "adestim.backbone",
-    "register_backbone": "adestim.backbone",
-}
-
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name):
-    if name in _HOME_OF:
-        return getattr(import_module(_HOME_OF[name]), name)
-    raise AttributeError(f"module 'adestim' has no attribute {name!r}")
-
-
-def __dir__():
-    return sorted([*globals(), *_HOME_OF])
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "AnchoredFusionClassifier": "adestim.fusion",
+        "AnchoredFusionRegressor": "adestim.fusion",
+        "Backbone": "adestim.backbone",
+        "BackboneCard": "adestim.backbone",
+        "BlockAverageClassifier": "adestim.fusion",
+        "ClinicalExtractor": "adestim.modalities.clinical",
+        "ConcatFusionClassifier": "adestim.fusion",
+        "CrossAttentionFusionClassifier": "adestim.fusion",
+        "FMRIExtractor": "adestim.modalities.fmri",
+        "GeneticsExtractor": "adestim.modalities.genetics",
+        "LateFusionClassifier": "adestim.fusion",
+        "LinearFusionClassifier": "adestim.fusion",
+        "MixtureFusionClassifier": "adestim.fusion",
+        "ModalityUnion": "adestim.extraction.union",
+        "PatternCalibratedClassifier": "adestim.fusion",
+        "PatternConformalClassifier": "adestim.fusion",
+        "OrdinalClassifier": "adestim.fusion",
+        "PoolTokens": "adestim.extraction.pool_tokens",
+        "SMRIExtractor": "adestim.modalities.smri",
+        "SelfAttentionFusionClassifier": "adestim.fusion",
+        "UnimodalClassifier": "adestim.fusion",
+        "check_backbone": "adestim.backbone",
+        "list_backbones": "adestim.backbone",
+        "register_backbone": "adestim.backbone",
+    },
+)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adestim.backbone.registry import discover, find_card, names_of
+from adestim.backbone.registry import find_card, names_of
 
 PAGE = Path(__file__).with_name("backbones.md")
 README = PAGE.parents[1] / "README.md"
@@ -62,7 +62,6 @@ def line(cells):
 
 def cards_of(modality):
     """Return the package's own cards of a modality, the built-in one first."""
-    discover()
     cards = [find_card(name, modality) for name in names_of(modality)]
     own = [card for card in cards if not card.home or card.home.startswith("adestim.")]
     return sorted(own, key=lambda card: bool(card.home))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from adestim.exceptions import InputError
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 
 DEADLY, UNREADABLE = 1000.0, 2000.0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adestim.backbone.registry import MODALITIES, find_card, names_of
+from adestim.backbone.registry import find_card, modalities, names_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = ("README.md", "docs/backbones.md")
@@ -13,7 +13,7 @@ PAGES = ("README.md", "docs/backbones.md")
 
 def cards():
     """Return the cards of the package."""
-    every = [find_card(name, modality) for modality in MODALITIES for name in names_of(modality)]
+    every = [find_card(name, modality) for modality in modalities() for name in names_of(modality)]
     return [card for card in every if not card.home or card.home.startswith("adestim.")]
 
 

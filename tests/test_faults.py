@@ -19,7 +19,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from adestim.exceptions import DataWarning
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.store import FeatureStore
 from adestim.store import feature_store as store_module
 from tests.full_disks import read_only, small_disk

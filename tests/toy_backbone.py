@@ -12,7 +12,7 @@ from adestim.backbone.forward import encode_frozen
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
 from adestim.encoding import BackboneSpec
 from adestim.extraction import BaseExtractor
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.training.batches import AnchorBatches, FusionData
 from adestim.training.nets import AnchoredFusion, ModalityShape
 

@@ -3,28 +3,23 @@
 Names are imported when first used, so that what needs no torch brings none.
 """
 
-from importlib import import_module
+from adestim._support.lazy import lazy_names
 
-_HOME_OF = {
-    "CLOSED": "adestim.backbone.attention",
-    "Attention": "adestim.backbone.attention",
-    "Backbone": "adestim.backbone.contract",
-    "BackboneCard": "adestim.backbone.registry",
-    "CheckpointLayout": "adestim.backbone.weights.checkpoint",
-    "ReferenceBackbone": "adestim.backbone.reference",
-    "check_backbone": "adestim.backbone.check.checks",
-    "find_card": "adestim.backbone.registry",
-    "limit_embedded": "adestim.backbone.embedded",
-    "list_backbones": "adestim.backbone.listing",
-    "load_backbone": "adestim.backbone.loading",
-    "masked_attention": "adestim.backbone.attention",
-    "register_backbone": "adestim.backbone.registry",
-}
-
-__all__ = sorted(_HOME_OF)
-
-
-def __getattr__(name):
-    if name in _HOME_OF:
-        return getattr(import_module(_HOME_OF[name]), name)
-    raise AttributeError(f"module 'adestim.backbone' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "CLOSED": "adestim.backbone.attention",
+        "Attention": "adestim.backbone.attention",
+        "Backbone": "adestim.backbone.contract",
+        "BackboneCard": "adestim.backbone.registry",
+        "CheckpointLayout": "adestim.backbone.weights.checkpoint",
+        "ReferenceBackbone": "adestim.backbone.reference",
+        "check_backbone": "adestim.backbone.check.checks",
+        "find_card": "adestim.backbone.registry",
+        "limit_embedded": "adestim.backbone.embedded",
+        "list_backbones": "adestim.backbone.listing",
+        "load_backbone": "adestim.backbone.loading",
+        "masked_attention": "adestim.backbone.attention",
+        "register_backbone": "adestim.backbone.registry",
+    },
+)

@@ -6,12 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from adestim.backbone.registry import (
-    MODALITIES,
-    BackboneCard,
-    registered_cards,
-    require_modality,
-)
+from adestim.backbone.registry import BackboneCard, cards_of, modalities, require_modality
 
 # Beside the longest name, a column of so many letters fits into a terminal of 80.
 WIDEST_COLUMN = 30
@@ -71,8 +66,11 @@ def list_backbones(modality: str | None = None) -> pd.DataFrame:
     """
     if modality is not None:
         require_modality(modality)
-    cards = [card for card in registered_cards() if modality in (None, card.modality)]
-    cards.sort(key=lambda card: (MODALITIES.index(card.modality), card.home != "", card.name))
+    cards = [
+        card
+        for one in (modalities() if modality is None else [modality])
+        for card in sorted(cards_of(one), key=lambda card: (card.is_foundation, card.name))
+    ]
     index = pd.Index([card.name for card in cards], name="backbone")
     table = pd.DataFrame([row_of(card) for card in cards], index=index)
     return BackboneTable(table.astype({"parameters": "Int64", "commercial": "boolean"}))
@@ -86,7 +84,7 @@ def row_of(card: BackboneCard) -> dict[str, Any]:
         "parameters": card.n_parameters or None,
         "commercial": card.commercial,
         "licence": card.licence,
-        "weights": (card.hub or card.url) if card.home else "built in",
+        "weights": (card.hub or card.url) if card.is_foundation else "built in",
         "revision": card.revision if card.hub else "",
         "sha256": card.sha256,
         "pretrained_on": ", ".join(card.cohorts),

@@ -5,29 +5,27 @@ from __future__ import annotations
 import difflib
 import pkgutil
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from threading import RLock
+from types import ModuleType
 from typing import Any
 
-from adestim.exceptions import InputError
+from adestim.exceptions import AdestimWarning, InputError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
 HOME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 MOST_SUGGESTIONS = 3
 FOLDER = "a/folder"
+ENTRY_POINTS = "adestim.backbones"
 TUPLES = (
     ("cohorts", "names", "UK Biobank"),
     ("needs", "arguments", 'parcellation="atlas.nii.gz"'),
 )
-EXTRACTORS = {
-    "smri": "SMRIExtractor",
-    "fmri": "FMRIExtractor",
-    "clinical": "ClinicalExtractor",
-    "genetics": "GeneticsExtractor",
-}
-MODALITIES = tuple(EXTRACTORS)
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class BackboneCard:
     name : str
         The word that selects it, in lower case.
     modality : {"smri", "fmri", "clinical", "genetics"}
-        The modality it reads.
+        The modality it reads: the name of a folder of :mod:`adestim.modalities`.
     home : str or type, default=""
         Its class, or the importable name of it, ``"package.module:Class"``; empty for the
         built-in reference backbones.
@@ -114,11 +112,17 @@ class BackboneCard:
         require_facts(self)
 
     @property
+    def is_foundation(self) -> bool:
+        """Whether the model was trained elsewhere and is loaded from a file."""
+        return self.home != ""
+
+    @property
     def use(self) -> str:
         """The line of Python to use it."""
-        name = [f'backbone="{self.name}"'] if self.home else []
-        weights = [] if self.hub or not self.home else [f'weights="{self.filename or FOLDER}"']
-        return f"{EXTRACTORS[self.modality]}({', '.join([*name, *weights, *self.needs])})"
+        name = [f'backbone="{self.name}"'] if self.is_foundation else []
+        by_hand = self.is_foundation and not self.hub
+        weights = [f'weights="{self.filename or FOLDER}"'] if by_hand else []
+        return f"{extractor_of(self.modality)}({', '.join([*name, *weights, *self.needs])})"
 
     def backbone_class(self) -> type[Any]:
         """Import and return the class."""
@@ -142,10 +146,11 @@ def require_name(name: str) -> None:
 
 def require_modality(modality: str) -> None:
     """Refuse an unknown modality."""
-    if modality not in MODALITIES:
-        near = suggestion(modality, MODALITIES)
+    known = modalities()
+    if modality not in known:
+        near = suggestion(modality, known)
         raise InputError(
-            f"The modality of a backbone is one of {', '.join(map(repr, MODALITIES))}",
+            f"The modality of a backbone is one of {', '.join(map(repr, known))}",
             got=repr(modality),
             remedy=f"Write {near!r}" if near else None,
         )
@@ -218,17 +223,34 @@ def import_class(home: str) -> type[Any]:
         ) from error
 
 
+def modalities() -> tuple[str, ...]:
+    """Return the names of the modalities: of the folders that there are."""
+    package = import_module("adestim.modalities")
+    found = [item.name for item in pkgutil.iter_modules(package.__path__) if item.ispkg]
+    first = [name for name in package.FIRST if name in found]
+    return (*first, *sorted(set(found) - set(first)))
+
+
+def extractor_of(modality: str) -> str:
+    """Return the name of the extractor that the package of a modality offers."""
+    offered = import_module(f"adestim.modalities.{modality}").__all__
+    return next(name for name in offered if name.endswith("Extractor"))
+
+
+def models_of(modality: str) -> ModuleType:
+    """Return the package of a modality's models, which registers the built-in one."""
+    return import_module(f"adestim.modalities.{modality}.models")
+
+
+_CARDS: dict[str, BackboneCard] = {}
+_TRIED: set[EntryPoint] = set()
+# Who asks while another thread loads what is installed waits for it.
+_LOADING = RLock()
+
+
 def reference_card(name: str, modality: str) -> BackboneCard:
     """Return the card of a built-in backbone, which learned from nobody."""
     return BackboneCard(name, modality, family="reference", licence="BSD-3-Clause", commercial=True)
-
-
-_CARDS: dict[str, BackboneCard] = {
-    "morphometry": reference_card("morphometry", "smri"),
-    "connectome": reference_card("connectome", "fmri"),
-    "tabular": reference_card("tabular", "clinical"),
-    "dosage": reference_card("dosage", "genetics"),
-}
 
 
 def register_backbone(card: BackboneCard) -> None:
@@ -236,6 +258,16 @@ def register_backbone(card: BackboneCard) -> None:
 
     Registering lasts as long as the process, so do it where the class is defined: whoever
     imports the module has the backbone.
+
+    Who installs a package of yours need not import it, where that has an entry point of the
+    group ``adestim.backbones``, in ``pyproject.toml``::
+
+        [project.entry-points."adestim.backbones"]
+        my-model = "my_package.my_module"
+
+    It names a module, which registers its models when it is imported; or in that module, behind
+    a colon, a :class:`BackboneCard`, several of them, or a function that returns them. One that
+    cannot be loaded is left out with a warning.
 
     Parameters
     ----------
@@ -266,6 +298,7 @@ def register_backbone(card: BackboneCard) -> None:
             got=f"a {type(card).__name__}",
             remedy="Write register_backbone(BackboneCard('my-model', 'smri', home=MyModel))",
         )
+    models_of(card.modality)
     known = _CARDS.get(card.name)
     if known is not None and known.home != card.home:
         raise InputError(
@@ -278,22 +311,22 @@ def register_backbone(card: BackboneCard) -> None:
 
 def find_card(name: str, modality: str) -> BackboneCard | None:
     """Return the card of a backbone of a modality, or None."""
-    discover()
-    card = _CARDS.get(name)
-    return card if card is not None and card.modality == modality else None
+    return next((card for card in cards_of(modality) if card.name == name), None)
 
 
 def known_card(name: str) -> BackboneCard | None:
     """Return the card of a backbone of any modality, or None."""
-    if name not in _CARDS:
-        discover()
+    for search in (models_of, discover):
+        for modality in modalities():
+            if name not in _CARDS:
+                search(modality)
     return _CARDS.get(name)
 
 
 def class_named(name: str, home: str | None = None) -> type[Any]:
     """Return the class of a registered backbone; of one that is not, the class at its home."""
     card = known_card(name)
-    if card is not None and card.home:
+    if card is not None and card.is_foundation:
         return card.backbone_class()
     if home:
         return import_class(home)
@@ -306,13 +339,19 @@ def class_named(name: str, home: str | None = None) -> type[Any]:
 
 def registered_cards() -> list[BackboneCard]:
     """Return the cards of all backbones."""
-    discover()
-    return list(_CARDS.values())
+    return [card for modality in modalities() for card in cards_of(modality)]
+
+
+def cards_of(modality: str) -> list[BackboneCard]:
+    """Return the cards of a modality's backbones."""
+    if modality in modalities():
+        discover(modality)
+    return [card for card in list(_CARDS.values()) if card.modality == modality]
 
 
 def names_of(modality: str) -> list[str]:
     """Return the names of a modality's backbones."""
-    return sorted(card.name for card in registered_cards() if card.modality == modality)
+    return sorted(card.name for card in cards_of(modality))
 
 
 def names_like(name: str, modality: str) -> list[str]:
@@ -325,9 +364,44 @@ def suggestion(word: object, words: tuple[str, ...]) -> str | None:
     return next(iter(difflib.get_close_matches(str(word).lower(), words, 1)), None)
 
 
-def discover() -> None:
-    """Import every model file of the modalities' folders, each of which registers its cards."""
-    for modality in MODALITIES:
-        package = import_module(f"adestim.modalities.{modality}.models")
-        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            import_module(found.name)
+def discover(modality: str) -> None:
+    """Import every model file of a modality's folder, and what is installed beside the package."""
+    package = models_of(modality)
+    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(found.name)
+    register_installed()
+
+
+def register_installed() -> None:
+    """Register the models that installed packages offer; each entry point is tried once."""
+    with _LOADING:
+        for entry in entry_points(group=ENTRY_POINTS):
+            if entry not in _TRIED:
+                _TRIED.add(entry)
+                register_entry(entry)
+
+
+def register_entry(entry: EntryPoint) -> None:
+    """Register what an entry point names; warn of one that is broken."""
+    try:
+        register_offer(entry.load())
+    # Whatever is wrong with the package of others, the remaining models are there.
+    except Exception as error:
+        package = "An installed package" if entry.dist is None else repr(entry.dist.name)
+        warnings.warn(
+            f"{package} offers backbones that cannot be used: its entry point {entry.name!r} "
+            f"({entry.value}) of the group {ENTRY_POINTS!r} ended in {type(error).__name__}: "
+            f"{str(error).rstrip('.')}. They are left out; update that package, or uninstall it.",
+            AdestimWarning,
+            stacklevel=2,
+        )
+
+
+def register_offer(offer: Any) -> None:
+    """Register the card or the cards that an entry point names; a module has done so itself."""
+    if isinstance(offer, ModuleType):
+        return
+    if callable(offer):
+        offer = offer()
+    for card in [offer] if isinstance(offer, BackboneCard) else offer:
+        register_backbone(card)

@@ -25,12 +25,13 @@ from adestim._support.groups import group_own_rows
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.exceptions import AdestimError, InputError, TableError
-from adestim.extraction.stored import Prepared, RecalledPreparation, TokenShelf, recalled
+from adestim.extraction.parallel import windows
+from adestim.extraction.prepared import Prepared
+from adestim.extraction.stored import RecalledPreparation, TokenShelf, recalled
 from adestim.extraction.subjects import (
     Preparation,
     for_each_subject,
     settle_failures,
-    windows,
     without_failures,
 )
 from adestim.store.feature_store import FeatureStore, as_store

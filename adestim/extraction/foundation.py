@@ -20,7 +20,7 @@ from adestim.backbone.registry import BackboneCard, class_named, find_card, name
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, InputError
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 
 FOUNDATION_CONSTRAINTS: dict[str, list] = {
     "backbone": [str],
@@ -93,7 +93,7 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
 def require_card(extractor: Any, modality: str) -> BackboneCard:
     """Return the card of the named backbone, or say which there are."""
     card = find_card(extractor.backbone, modality)
-    if card is None or not card.home:
+    if card is None or not card.is_foundation:
         raise InputError(
             f"The 'backbone' parameter of {type(extractor).__name__} must name a backbone of its "
             "modality",

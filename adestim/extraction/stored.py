@@ -10,32 +10,19 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from adestim._support.keys import content_key
 from adestim.encoding import BackboneSpec, Encoding, is_missing
+from adestim.extraction.prepared import Prepared
 from adestim.store import FeatureStore
 from adestim.store.record import FORMAT, Record
 
 # Raised when a preparation of ours gives another result for the same options.
 PREPARATION_VERSION = 2
 PAIRS = (".hdr", ".img")
-
-
-class Prepared(NamedTuple):
-    """One subject's model-ready input."""
-
-    # what the backbone reads; for a reference backbone the token table, shape (n_tokens, width),
-    # float32
-    inputs: Any
-    mask: Any = None  # (n_tokens,); true where a token is real; None where all are
-    key: str = ""  # key of the content of ``inputs``, where it is known
-
-    def content_key(self) -> str:
-        """Return the key of the content of the input."""
-        return self.key or content_key(np.asarray(self.inputs))
 
 
 @dataclass(frozen=True)

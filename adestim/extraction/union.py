@@ -24,7 +24,7 @@ from adestim.encoding import Encoding, encodings_frame, is_missing
 from adestim.encoding.tables import numeric_block, pack_features
 from adestim.exceptions import DataWarning, InputError
 from adestim.extraction.base import BaseExtractor, check_cells
-from adestim.extraction.subjects import side_by_side
+from adestim.extraction.parallel import side_by_side
 from adestim.store import FeatureStore
 
 

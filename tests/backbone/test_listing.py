@@ -17,7 +17,6 @@ def cards(monkeypatch):
     """Leave the registry as it was found."""
     from adestim.backbone import registry
 
-    registry.discover()
     kept = {card.name: card for card in registry.registered_cards()}
     monkeypatch.setattr(registry, "_CARDS", kept)
     return kept

@@ -1,21 +1,28 @@
+import os
 import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 import adestim
+from adestim import list_backbones
 from adestim.backbone.registry import (
-    EXTRACTORS,
-    MODALITIES,
     BackboneCard,
+    extractor_of,
     find_card,
     import_class,
+    modalities,
     names_like,
     names_of,
     register_backbone,
 )
-from adestim.exceptions import InputError
+from adestim.exceptions import AdestimWarning, InputError
 from tests.backbone.toys import ToyBackbone
 
+ROOT = Path(__file__).resolve().parents[2]
 TOY = "tests.backbone.toys:ToyBackbone"
 
 
@@ -24,7 +31,6 @@ def cards(monkeypatch):
     """Leave the registry as it was found."""
     from adestim.backbone import registry
 
-    registry.discover()
     kept = {card.name: card for card in registry.registered_cards()}
     monkeypatch.setattr(registry, "_CARDS", kept)
     return kept
@@ -146,13 +152,14 @@ def test_the_line_to_use_it_names_what_is_not_on_the_hub_and_what_it_needs(facts
     assert toy_card(**facts).use == line
 
 
-@pytest.mark.parametrize("modality", MODALITIES)
+@pytest.mark.parametrize("modality", modalities())
 def test_every_line_of_the_package_makes_its_extractor(cards, modality):
-    names = {name: getattr(adestim, name) for name in EXTRACTORS.values()}
+    extractor_class = getattr(adestim, extractor_of(modality))
     for card in cards.values():
         if card.modality == modality and (not card.home or card.home.startswith("adestim.")):
-            extractor = eval(card.use, {**names, "region_names": ["a", "b"]})
-            assert type(extractor) is names[EXTRACTORS[modality]]
+            names = {extractor_class.__name__: extractor_class, "region_names": ["a", "b"]}
+            extractor = eval(card.use, names)
+            assert type(extractor) is extractor_class
             assert extractor.backbone == card.name
 
 
@@ -204,3 +211,149 @@ def test_every_card_of_the_package_leads_to_a_backbone(cards):
         if card.home.startswith("adestim."):
             assert issubclass(card.backbone_class(), adestim.Backbone), card.name
             assert card.licence or card.commercial is None, card.name
+
+
+# What is imported, and when
+
+
+def modules_after(statement):
+    """The modules of the package that a fresh interpreter holds after a statement."""
+    code = f"{statement}; import sys; print(*[m for m in sys.modules if m.startswith('adestim')])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return set(result.stdout.split())
+
+
+def test_the_table_of_a_modality_imports_its_models_alone():
+    found = modules_after("from adestim import list_backbones; list_backbones('smri')")
+    assert "adestim.modalities.smri.models.brainmvp" in found
+    readers = {
+        f"adestim.modalities.smri.{name}" for name in ("volume", "parcellation", "extractor")
+    }
+    assert not found & readers
+    for other in set(modalities()) - {"smri"}:
+        assert not any(name.startswith(f"adestim.modalities.{other}") for name in found)
+    assert not any(name.startswith(("adestim.extraction", "adestim.fusion")) for name in found)
+
+
+def test_a_built_in_backbone_is_known_before_any_model_is_imported():
+    found = modules_after(
+        "from adestim.backbone.registry import known_card; assert known_card('tabular')"
+    )
+    assert not any(re.search(r"\.models\.\w", name) for name in found)
+
+
+def test_a_further_folder_is_a_modality(tmp_path, monkeypatch):
+    models = tmp_path / "eeg" / "models"
+    models.mkdir(parents=True)
+    (tmp_path / "eeg" / "__init__.py").write_text("__all__ = ['EEGExtractor', 'read_eeg']\n")
+    (models / "__init__.py").write_text("")
+    (models / "waves.py").write_text(
+        "from adestim import BackboneCard, register_backbone\n"
+        f"register_backbone(BackboneCard('waves', 'eeg', {TOY!r}))\n"
+    )
+    monkeypatch.setattr(
+        adestim.modalities, "__path__", [*adestim.modalities.__path__, str(tmp_path)]
+    )
+    assert modalities() == ("smri", "fmri", "clinical", "genetics", "eeg")
+    assert find_card("waves", "eeg").use == 'EEGExtractor(backbone="waves", weights="a/folder")'
+    assert list_backbones().index[-1] == "waves"
+
+
+def test_a_card_of_no_modality_is_not_found():
+    assert find_card("toy", "no-such-modality") is None
+
+
+# What other packages offer
+
+MODULE = """
+from adestim import BackboneCard, register_backbone
+
+def card(name):
+    return BackboneCard(name, "smri", home="tests.backbone.toys:ToyBackbone")
+
+register_backbone(card("by-module"))
+ONE = card("by-card")
+SEVERAL = [card("by-list-1"), card("by-list-2")]
+
+def make():
+    yield card("by-function")
+
+def fail():
+    raise RuntimeError("its licence has ended.")
+
+WRONG = 3
+TAKEN = BackboneCard("brainmvp", "smri", home="tests.backbone.toys:ToyBlock")
+"""
+OFFERED = ["by-card", "by-function", "by-list-1", "by-list-2", "by-module"]
+GOOD = {
+    "a": "their_models",
+    "b": "their_models:ONE",
+    "c": "their_models:SEVERAL",
+    "d": "their_models:make",
+}
+
+
+def install(folder, entries, package="their-package"):
+    """Write a package with entry points into a folder, as pip leaves it."""
+    (folder / "their_models.py").write_text(MODULE)
+    info = folder / f"{package.replace('-', '_')}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    lines = [f"{name} = {value}" for name, value in entries.items()]
+    (info / "entry_points.txt").write_text("\n".join(["[adestim.backbones]", *lines, ""]))
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder of installed packages, none of whose entry points were tried."""
+    from adestim.backbone import registry
+
+    monkeypatch.setattr(registry, "_TRIED", set(registry._TRIED))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("their_models", None)
+
+
+def test_what_an_installed_package_offers_is_found(site):
+    install(site, GOOD)
+    assert set(OFFERED) <= set(list_backbones("smri").index)
+    assert find_card("by-card", "smri").backbone_class() is ToyBackbone
+    assert not set(OFFERED) & set(list_backbones("fmri").index)
+
+
+def test_a_worker_process_finds_what_an_installed_package_offers(site):
+    install(site, GOOD)
+    code = (
+        "import numpy as np\n"
+        "from adestim.extraction.foundation import ModelPreparation\n"
+        "print(ModelPreparation('by-function', {'scale': 3})(np.ones((1, 3))).inputs.tolist())\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [site, ROOT]))}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT
+    )
+    assert result.stdout.strip() == "[[3.0, 3.0, 3.0]]", result.stderr
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        ("no_such_models", "ModuleNotFoundError: No module named 'no_such_models'"),
+        ("their_models:NOBODY", "AttributeError: .*NOBODY"),
+        ("their_models:fail", "RuntimeError: its licence has ended"),
+        ("their_models:WRONG", "TypeError: 'int' object is not iterable"),
+        ("their_models:TAKEN", "InputError: Every backbone needs a name of its own.*'brainmvp'"),
+    ],
+)
+def test_a_broken_package_is_named_once_and_disturbs_no_other(site, broken, problem):
+    install(site, {"broken": broken}, "bad-package")
+    install(site, GOOD)
+    with pytest.warns(AdestimWarning) as caught:
+        found = set(list_backbones("smri").index)
+    [said] = [str(warning.message) for warning in caught]
+    assert re.search(
+        rf"'bad-package' offers .*'broken' \({broken}\).*{problem}.*They are left out", said
+    )
+    assert {*OFFERED, "brainmvp", "morphometry"} <= found
+    assert set(list_backbones("smri").index) == found

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import check_param_validation
 from adestim.encoding import BackboneSpec, Encoding, is_missing
 from adestim.exceptions import DataWarning, InputError, SubjectsError, TableError
 from adestim.extraction import BaseExtractor
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import N_FAILURES_SHOWN
 
 

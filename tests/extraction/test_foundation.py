@@ -41,7 +41,6 @@ class Learner(ToyBackbone):
 @pytest.fixture(autouse=True)
 def cards(monkeypatch):
     """Register two models for the length of a test."""
-    registry.discover()
     monkeypatch.setattr(
         registry, "_CARDS", {card.name: card for card in registry.registered_cards()}
     )

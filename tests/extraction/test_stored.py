@@ -11,13 +11,8 @@ import pytest
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import DataWarning, VolumeError
 from adestim.extraction import stored
-from adestim.extraction.stored import (
-    Prepared,
-    RecalledPreparation,
-    TokenShelf,
-    cell_content,
-    recalled,
-)
+from adestim.extraction.prepared import Prepared
+from adestim.extraction.stored import RecalledPreparation, TokenShelf, cell_content, recalled
 from adestim.store import FeatureStore
 
 

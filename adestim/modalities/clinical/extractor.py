@@ -19,7 +19,7 @@ from adestim.extraction.foundation import (
     open_foundation,
     refuse_model_options,
 )
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import settle_failures
 from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
 from adestim.modalities.clinical.leakage import guard_columns

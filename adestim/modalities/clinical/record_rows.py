@@ -12,7 +12,7 @@ import pandas as pd
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, TableError
 from adestim.extraction.foundation import ModelPreparation
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.modalities.clinical.table import Column, label_name
 
 N_SUBJECTS_SHOWN = 5

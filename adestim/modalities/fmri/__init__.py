@@ -1,5 +1,10 @@
 """Functional MRI: runs and ROI series, their cleaning, and the connectome backbone."""
 
-from adestim.modalities.fmri.extractor import FMRIExtractor
+from adestim._support.lazy import lazy_names
 
-__all__ = ["FMRIExtractor"]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "FMRIExtractor": "adestim.modalities.fmri.extractor",
+    },
+)

@@ -22,7 +22,7 @@ from adestim.extraction.foundation import (
     open_foundation,
     refuse_model_options,
 )
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import Preparation
 from adestim.modalities.fmri.cleaning import Cleaning
 from adestim.modalities.fmri.connectome import Connectome

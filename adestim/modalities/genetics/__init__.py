@@ -14,8 +14,13 @@
   these to the extractor.
 """
 
-from adestim.modalities.genetics.apoe import parse_apoe
-from adestim.modalities.genetics.build import sniff_build
-from adestim.modalities.genetics.extractor import GeneticsExtractor
+from adestim._support.lazy import lazy_names
 
-__all__ = ["GeneticsExtractor", "parse_apoe", "sniff_build"]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "GeneticsExtractor": "adestim.modalities.genetics.extractor",
+        "parse_apoe": "adestim.modalities.genetics.apoe",
+        "sniff_build": "adestim.modalities.genetics.build",
+    },
+)

@@ -23,7 +23,7 @@ MODALITY = "genetics"
 def reads_dna(backbone: str) -> bool:
     """Tell whether a backbone reads DNA; another may read dosages."""
     card = find_card(backbone, MODALITY)
-    if card is None or not card.home:
+    if card is None or not card.is_foundation:
         return False
     from adestim.modalities.genetics.models.dna_model import DNABackbone
 

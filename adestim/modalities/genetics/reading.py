@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import AdestimError, DataWarning, GenotypeError, NoModalityError
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.modalities.genetics.apoe import apoe_from_snps
 from adestim.modalities.genetics.columns import Cells, ColumnRoles, column_label
 from adestim.modalities.genetics.dosage import dosage_tokens

@@ -1,5 +1,10 @@
 """Structural MRI: reading T1-weighted volumes, and the morphometry backbone."""
 
-from adestim.modalities.smri.extractor import SMRIExtractor
+from adestim._support.lazy import lazy_names
 
-__all__ = ["SMRIExtractor"]
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "SMRIExtractor": "adestim.modalities.smri.extractor",
+    },
+)

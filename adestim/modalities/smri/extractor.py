@@ -17,7 +17,7 @@ from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import FOUNDATION_CONSTRAINTS, FoundationModel, open_foundation
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import Preparation
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.modalities.smri.parcellation import Parcellation, label_parcellation

@@ -9,12 +9,12 @@ import numpy as np
 
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import VolumeError
+from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.parcellation import Parcellation, builtin_parcellation
 from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import Template, load_template, require_mni
 from adestim.modalities.smri.tissue import TissueSegmentation, segment_tissues
 from adestim.modalities.smri.volume import (
-    Grid,
     GridVolume,
     normalise_intensity,
     read_volume,

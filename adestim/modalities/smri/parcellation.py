@@ -18,9 +18,9 @@ from scipy.spatial import cKDTree
 
 from adestim.exceptions import DataWarning, InputError, VolumeError
 from adestim.modalities._nifti import image_values, is_path, open_nifti
+from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.seeds import seitzman_seeds
 from adestim.modalities.smri.template import Template, load_template
-from adestim.modalities.smri.volume import Grid
 
 MIN_GREY = 0.25
 MIN_CSF = 0.5

@@ -9,8 +9,8 @@ import numpy as np
 
 from adestim.exceptions import MissingDependencyError, VolumeError
 from adestim.modalities._nifti import image_values
+from adestim.modalities.smri.grid import block_affine, block_mean, block_steps
 from adestim.modalities.smri.template import load_template, mni_grid
-from adestim.modalities.smri.volume import block_affine, block_mean, block_steps
 
 REGISTRATION_RESOLUTION = 4.0
 STAGES = ("center_of_mass", "translation", "rigid", "affine")

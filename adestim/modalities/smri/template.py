@@ -9,7 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from adestim.exceptions import VolumeError
-from adestim.modalities.smri.volume import Grid, GridVolume, resample_to_grid
+from adestim.modalities.smri.grid import Grid
+from adestim.modalities.smri.volume import GridVolume, resample_to_grid
 
 TISSUES = ("csf", "grey", "white")
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from adestim.exceptions import DataWarning, GenotypeError, NoModalityError
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.modalities.genetics.columns import column_roles, column_variants, read_cells
 from adestim.modalities.genetics.pooled import locate, open_genotypes
 from adestim.modalities.genetics.reading import (

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from adestim.exceptions import VolumeError
+from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.volume import (
-    Grid,
     GridVolume,
-    block_mean,
     normalise_intensity,
     read_volume,
     resample_to_grid,
@@ -174,15 +173,6 @@ def test_background_of_a_scaled_image_is_found():
 
 def test_noisy_air_is_no_background():
     assert volume_support(volume().get_fdata()).all()
-
-
-def test_blocks_are_averaged_and_the_last_may_be_short():
-    values = np.arange(30.0).reshape(5, 3, 2)
-    blocks = block_mean(values, (2, 3, 1))
-    np.testing.assert_allclose(
-        blocks[:2, 0, 1], [values[:2, :, 1].mean(), values[2:4, :, 1].mean()]
-    )
-    np.testing.assert_allclose(blocks[2, 0, 0], values[4, :, 0].mean())
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 4095.0])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from adestim.encoding import BackboneSpec, Encoding
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 
 
 class PreparedGenotypes(NamedTuple):

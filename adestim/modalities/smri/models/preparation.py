@@ -10,7 +10,7 @@ import numpy as np
 
 from adestim.exceptions import InputError, VolumeError
 from adestim.modalities._nifti import image_values
-from adestim.modalities.smri.volume import Grid, block_affine, block_mean, block_steps, interpolated
+from adestim.modalities.smri.grid import Grid, block_affine, block_mean, block_steps, interpolated
 
 RESOLUTION_LIMITS = (0.5, 8.0)
 # The brain ends some 170 mm below the crown; below are the face and the neck.

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adestim.encoding import BackboneSpec
-from adestim.extraction.stored import Prepared
+from adestim.extraction.prepared import Prepared
 from adestim.modalities.genetics.models.mixing import (
     PreparedGenotypes,
     mixed_encoding,
