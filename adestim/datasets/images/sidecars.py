@@ -13,9 +13,9 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import STUDY_WORDS
 from adestim.datasets.images.caps import session_label
 from adestim.datasets.images.names import FileName, parse_name
-from adestim.datasets.tables.cells import NOTHING
 from adestim.exceptions import DataWarning, TableError
 
 RUN = ["subject", "session", "task", "run"]
@@ -127,7 +127,7 @@ def scan_times(paths: Sequence[str]) -> dict[str, str]:
         folder = os.path.dirname(path)  # noqa: PTH120
         for row in read_rows(path):
             time = row.get("acq_time") or ""
-            if time not in NOTHING and row.get("filename"):
+            if time not in STUDY_WORDS and row.get("filename"):
                 times[os.path.normpath(f"{folder}{os.sep}{row['filename']}")] = time
     return times
 
@@ -139,7 +139,7 @@ def session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
         subject = os.path.basename(path).split("_")[0]  # noqa: PTH119
         for row in read_rows(path):
             time = row.get("acq_time") or row.get("examination_date") or ""
-            if time not in NOTHING:
+            if time not in STUDY_WORDS:
                 times[subject, session_label(row.get("session_id") or "")] = time
     return times
 

@@ -10,11 +10,11 @@ from warnings import warn
 
 import pandas as pd
 
+from adestim._support.missing import mask_missing
 from adestim._support.words import first_names
 from adestim.datasets.images.caps import session_label
 from adestim.datasets.images.derivatives import json_object
 from adestim.datasets.images.sidecars import read_rows
-from adestim.datasets.tables.cells import blank
 from adestim.datasets.tables.columns import find_columns
 from adestim.datasets.tables.sheets import read_cells
 from adestim.exceptions import DataWarning, TableError
@@ -47,8 +47,8 @@ def read_participants(root: Path) -> pd.DataFrame | None:
             "'participants.tsv' has a column 'participant_id'",
             got=f"none among {len(cells.columns)} columns",
         )
-    ids = blank(cells.pop(found["participant_id"]))
-    cells = cells.apply(blank).set_axis(subject_labels(ids))[ids.notna().to_numpy()]
+    ids = mask_missing(cells.pop(found["participant_id"]))
+    cells = cells.apply(mask_missing).set_axis(subject_labels(ids))[ids.notna().to_numpy()]
     twice = cells.index[cells.index.duplicated()].unique()
     if len(twice):
         raise TableError(
@@ -71,7 +71,7 @@ def read_visits(root: Path, subjects: pd.Index) -> pd.DataFrame:
             rows += [visit_row(subject, row) for row in read_rows(path)]
     if not rows:
         return pd.DataFrame({"subject": [], "session": []}, dtype="str")
-    return pd.DataFrame.from_records(rows).apply(blank)
+    return pd.DataFrame.from_records(rows).apply(mask_missing)
 
 
 def visit_row(subject: str, row: Mapping[str, str]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-# Ways to write that nothing is there; codes of a study come on top.
-NOTHING = ("", ".", "n/a", "N/A", "NA", "NaN", "nan", "NULL", "null", "None", "#N/A")
+from adestim._support.missing import mask_missing
+
 FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%m/%Y", "%Y%m%d", "%d-%b-%Y", "%d%b%Y")
 EARLIEST = pd.Timestamp(1900, 1, 1)
 TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*$"
@@ -18,12 +18,6 @@ CENSORED = r"^([<>])\s*=?\s*(?=[\d.])"
 def text_of(values: pd.Series) -> pd.Series:
     """Return values as text; what is missing stays so, whatever the version of pandas."""
     return values.astype("str").where(values.notna())
-
-
-def blank(cells: pd.Series) -> pd.Series:
-    """Make missing what says that nothing is there."""
-    text = cells.astype("str").str.strip()
-    return text.mask(text.isin(NOTHING))
 
 
 def without_codes(cells: pd.Series, codes: Collection[str]) -> pd.Series:
@@ -82,7 +76,7 @@ def converted(cells: pd.Series, kind: str) -> pd.Series:
 
 def nothing(n_rows: int) -> pd.Series:
     """Return a column of text without a single cell."""
-    return blank(pd.Series([""] * n_rows, dtype="str"))
+    return mask_missing(pd.Series([""] * n_rows, dtype="str"))
 
 
 def lost(before: pd.Series, after: pd.Series) -> np.ndarray:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import NUMBER_WORDS
 from adestim.exceptions import TimeSeriesError
 
-MISSING_WORDS = frozenset({"", "n/a", "na", "nan", "NaN", "NA", "N/A", "null", "None"})
 TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
 INDEX_NAMES = frozenset(
     {"", "unnamed: 0", "index", "frame", "volume", "vol", "timepoint", "tr", "scan"}
@@ -101,7 +101,7 @@ def is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
-        return text in MISSING_WORDS
+        return text in NUMBER_WORDS
     return True
 
 
@@ -130,7 +130,7 @@ def columns_of_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
     for place, label in enumerate(labels):
         column = cells.iloc[:, place]
         if column.dtype == object or pd.api.types.is_string_dtype(column):
-            column = column.where(~column.isin(MISSING_WORDS), np.nan)
+            column = column.where(~column.isin(NUMBER_WORDS), np.nan)
         try:
             values[:, place] = column.to_numpy(dtype=float, na_value=np.nan)
         except (TypeError, ValueError) as failure:

@@ -7,10 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adestim.datasets.tables.cells import (
-    NOTHING,
     as_dates,
     as_identifiers,
-    blank,
     censoring,
     converted,
     lost,
@@ -24,17 +22,8 @@ def text(*cells):
     return pd.Series(list(cells), dtype="str")
 
 
-@pytest.mark.parametrize("cell", NOTHING)
-def test_what_says_that_nothing_is_there_is_missing(cell):
-    assert blank(text(f" {cell} ")).isna().all()
-
-
 def test_missing_value_is_no_word():
     assert text_of(pd.Series([1, None], dtype=object)).isna().tolist() == [False, True]
-
-
-def test_white_space_around_a_cell_is_no_part_of_it():
-    assert list(blank(text(" 29 "))) == ["29"]
 
 
 @pytest.mark.parametrize("cell", ["-4", "-4.0", "-4.00"])
