@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from adestim._support.bids import read_json
 from adestim.datasets.images.names import TABLE, UNCLEAR_SERIES, Rule
 
 # Rules of which files hold confounds, ROI series, connectivity and head motion.
@@ -59,7 +59,6 @@ def pipeline_name(description: Path) -> str:
 def json_object(path: Path) -> dict:
     """Return what a file of JSON holds; nothing where it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        return read_json(path)
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from adestim._support.bids import FileName
+
 VOLUME = (".nii.gz", ".nii")
 TABLE = (".tsv",)
 # Decided by the columns of the table: older fMRIPrep named its confounds no further.
 UNCLEAR_SERIES = "unclear series"
-
-
-class FileName(NamedTuple):
-    """The parts of a name: ``sub-01_task-rest_bold.nii.gz``."""
-
-    entities: Mapping[str, str]
-    suffix: str
-    extension: str
 
 
 class Rule(NamedTuple):
@@ -44,15 +38,6 @@ RAW = (
     Rule("t1w", "T1w", VOLUME),
     Rule("bold", "bold", VOLUME),
 )
-
-
-def parse_name(name: str) -> FileName:
-    """Take a name apart; words without a hyphen before the last one are passed over."""
-    stem, dot, extension = name.partition(".")
-    words = stem.split("_")
-    pairs = (word.partition("-") for word in words)
-    entities = {key: value for key, hyphen, value in pairs if hyphen}
-    return FileName(entities, "" if "-" in words[-1] else words[-1], dot + extension)
 
 
 def by_suffix(rules: Sequence[Rule]) -> dict[str, list[Rule]]:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim._support.bids import DATASET_DESCRIPTION
 from adestim._support.diagnostic_columns import diagnostic_columns
 from adestim.datasets.cohort import PATH_COLUMNS, FlowTable, as_cohort, modality_columns
 from adestim.datasets.images.choice import warn_of_mixed_spaces
@@ -335,7 +336,7 @@ def bunch_of(
     target = target.loc[frame.index]
     counts = ", ".join(f"{count} {name}" for name, count in target.value_counts().items())
     source = "identifiers" if request.group is not None else "tables"
-    facts = json_object(folder / "dataset_description.json")
+    facts = json_object(folder / DATASET_DESCRIPTION)
     told = [name for name in frame if name not in (*PATH_COLUMNS, "genotypes")]
     diagnostic = list(diagnostic_columns(told))
     aside = [name for name in told if ASIDE.fullmatch(name)]

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from adestim._support.bids import DATASET_DESCRIPTION
 from adestim.datasets.simulation.write_files import write_image, write_json, write_table
 from adestim.exceptions import InputError
 
 SPACE = "space-MNI152NLin2009aSym"
 GENERATOR = "adestim.datasets.make_cohort"
-DESCRIPTION = "dataset_description.json"
 LEVELS = {
     "age": {"Description": "Age", "Units": "year"},
     "sex": {"Description": "Sex", "Levels": {"F": "female", "M": "male"}},
@@ -81,7 +81,7 @@ class SubjectFiles:
 
 def claim_folder(root: Path, request: Mapping) -> None:
     """Make the folder, and refuse one that holds something else."""
-    description = root / DESCRIPTION
+    description = root / DATASET_DESCRIPTION
     if root.exists() and not root.is_dir():
         raise InputError(
             "The 'root' parameter of make_cohort must name a folder",

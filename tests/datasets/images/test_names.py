@@ -1,8 +1,7 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from adestim.datasets.images.names import atlas_of, description_of, modality_of, parse_name
+from adestim._support.bids import parse_name
+from adestim.datasets.images.names import atlas_of, description_of, modality_of
 from adestim.datasets.images.walk import RULES
 
 START = "sub-01_ses-M000"
@@ -12,29 +11,6 @@ GRAY = "T1w_segm-graymatter_space-Ixi549Space_modulated-on_fwhm-8mm_probability"
 def modality(ending):
     """The modality of a file of one subject."""
     return modality_of(parse_name(f"{START}_{ending}"), RULES)
-
-
-def test_name_is_taken_apart_though_a_suffix_stands_in_its_middle():
-    name = parse_name(f"{START}_{GRAY}.nii.gz")
-    assert name.suffix == "probability"
-    assert name.extension == ".nii.gz"
-    assert name.entities["space"] == "Ixi549Space"
-    assert "T1w" not in name.entities
-    assert description_of(name.entities) == "modulated-on_fwhm-8mm"
-
-
-LABELS = st.text("abcXYZ019+", min_size=1, max_size=8)
-
-
-@given(st.dictionaries(LABELS, LABELS, max_size=6), LABELS, st.sampled_from([".nii.gz", ".tsv"]))
-def test_name_of_any_entities_comes_apart_as_it_was_put_together(entities, suffix, extension):
-    pairs = [f"{key}-{value}" for key, value in entities.items()]
-    name = parse_name("_".join([*pairs, suffix]) + extension)
-    assert name == (entities, suffix, extension)
-
-
-def test_name_without_a_suffix_has_none():
-    assert parse_name("sub-01_task-rest.json").suffix == ""
 
 
 @pytest.mark.parametrize(
@@ -78,6 +54,11 @@ def test_files_of_use_are_told_by_their_names(ending, expected):
 )
 def test_other_files_are_passed_over(ending):
     assert modality(ending) is None
+
+
+def test_what_was_done_stands_under_several_names():
+    assert description_of({"desc": "preproc"}) == "preproc"
+    assert description_of(parse_name(f"{START}_{GRAY}.nii.gz").entities) == "modulated-on_fwhm-8mm"
 
 
 def test_atlas_stands_under_several_names():
