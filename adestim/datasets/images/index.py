@@ -132,11 +132,8 @@ def existing_folder(root: str | Path) -> Path:
 
 def row_of(finding: Finding) -> tuple:
     """Return one row of the index; times that lie in tables come later."""
-    time = (
-        repetition_time(Path(finding.row[3]).name, finding.sidecars)
-        if finding.is_series()
-        else None
-    )
+    name = Path(finding.row[3]).name
+    time = repetition_time(name, finding.sidecars) if finding.is_series() else None
     return (*finding.row, finding.acquired, time, finding.pipeline, finding.image_id,
             finding.problem)  # fmt: skip
 
