@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -13,8 +12,9 @@ import pandas as pd
 
 from adestim._support.bids import Level, applying_sidecars, read_json, stated_times
 from adestim._support.missing import STUDY_WORDS
+from adestim._support.tables import read_rows
 from adestim.datasets.images.caps import session_label
-from adestim.exceptions import DataWarning, TableError
+from adestim.exceptions import DataWarning
 
 RUN = ["subject", "session", "task", "run"]
 VISIT = ["subject", "session"]
@@ -45,18 +45,6 @@ def stated_time(path: str) -> float | None:
     except OSError:
         return None
     return parsed_time(path, changed)
-
-
-def read_rows(path: str) -> list[dict[str, str]]:
-    """Return a small table of BIDS, quickly: there is one a subject."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except UnicodeDecodeError:
-        raise TableError(
-            "Tables of BIDS are UTF-8", got=f"other bytes in {path!r}", remedy="Convert it"
-        ) from None
-    return [{key: value for key, value in row.items() if key} for row in rows]
 
 
 def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) -> pd.Series:

@@ -11,12 +11,12 @@ from warnings import warn
 import pandas as pd
 
 from adestim._support.missing import mask_missing
+from adestim._support.tables import read_rows
 from adestim._support.words import first_names
 from adestim.datasets.images.caps import session_label
 from adestim.datasets.images.derivatives import json_object
-from adestim.datasets.images.sidecars import read_rows
 from adestim.datasets.tables.columns import find_columns
-from adestim.datasets.tables.sheets import read_cells
+from adestim.datasets.tables.files import read_cells
 from adestim.exceptions import DataWarning, TableError
 
 Levels = Mapping[str, Mapping[str, str]]

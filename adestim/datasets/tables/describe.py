@@ -13,8 +13,7 @@ import pandas as pd
 
 from adestim._support.missing import mask_missing
 from adestim.datasets.tables.cells import CENSORED, as_dates
-from adestim.datasets.tables.files import STEM, SUFFIXES, date_of, suffix_of
-from adestim.datasets.tables.sheets import read_cells
+from adestim.datasets.tables.files import STEM, SUFFIXES, date_of, read_cells, suffix_of
 from adestim.exceptions import TableError
 
 COLUMNS = ["file", "n_files", "n_rows", "column", "dtype", "n_present", "distinct"]

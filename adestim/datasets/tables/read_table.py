@@ -26,8 +26,7 @@ from adestim.datasets.tables.columns import (
     find_columns,
     warn_of_absent,
 )
-from adestim.datasets.tables.files import SUFFIXES, TableFile, list_tables, newest
-from adestim.datasets.tables.sheets import read_cells
+from adestim.datasets.tables.files import SUFFIXES, TableFile, list_tables, newest, read_cells
 from adestim.exceptions import DataWarning, InputError, TableError
 
 __all__ = ["find_table", "read_table", "settle_duplicates"]

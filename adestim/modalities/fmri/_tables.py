@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.missing import NUMBER_WORDS
+from adestim._support.tables import BLANKS, UNPACKING_ERRORS, read_text_table
 from adestim.exceptions import TimeSeriesError
 
 TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
@@ -70,30 +70,14 @@ def file_columns(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
 def read_cells(path: Path, what: str) -> pd.DataFrame:
     """Read all cells of a text file as text."""
     try:
-        return pd.read_csv(
-            path,
-            sep=separator_of(path),
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            comment=None,
-        )
-    except (OSError, ValueError) as failure:
+        return read_text_table(path, has_names=False, fallback=BLANKS)
+    except (OSError, ValueError, *UNPACKING_ERRORS) as failure:
         raise TimeSeriesError(
             f"A table of {what} must be readable",
             got=f"{path}: {failure}",
             remedy="Check the path (a dangling link needs 'datalad get'), and that every row has "
             "the same number of columns",
         ) from failure
-
-
-def separator_of(path: Path) -> str:
-    r"""Return what stands between the columns: tab, semicolon, comma or blanks."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, mode="rt", encoding="utf-8") as stream:
-        first = stream.readline()
-    return next((mark for mark in "\t;," if mark in first), r"\s+")
 
 
 def is_number(text: str) -> bool:

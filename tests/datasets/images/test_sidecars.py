@@ -6,12 +6,11 @@ import pytest
 from adestim._support.bids import find_namesake, sort_sidecars
 from adestim.datasets.images.index import index_images
 from adestim.datasets.images.sidecars import (
-    read_rows,
     repetition_time,
     scan_times,
     session_times,
 )
-from adestim.exceptions import DataWarning, TableError
+from adestim.exceptions import DataWarning
 from tests.datasets.writers.bids import make_people, write, write_bids, write_fmriprep, write_table
 
 RUN = "sub-01_task-rest_run-1_bold.nii.gz"
@@ -141,10 +140,3 @@ def test_image_without_a_time_has_that_of_its_session(tmp_path):
     # The first year of the calendar in nanoseconds is 1677, of dates made anonymous about 1800.
     assert set(index["acquired"]) == {pd.Timestamp("1880-05-10 12:00:00.25")}
     assert len(index) == 2
-
-
-def test_table_in_other_bytes_is_refused(tmp_path):
-    path = tmp_path / "sub-01_scans.tsv"
-    path.write_bytes("filename\tname\nx\tJos\xe9\n".encode("latin-1"))
-    with pytest.raises(TableError, match=r"UTF-8\. Got other bytes"):
-        read_rows(str(path))
