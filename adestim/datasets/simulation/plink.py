@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from adestim._support.tables import BLANKS, read_text_table
 from adestim.exceptions import GenotypeError
 
 BUILDS = ("hg18", "hg19", "hg38")
@@ -66,14 +67,11 @@ def build_of(name: str, chromosome: str, position: str) -> str | None:
 
 def read_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
     """Read columns of a table without names, separated by blanks."""
-    places = sorted(names)
     try:
-        table = pd.read_csv(
-            path, sep=r"\s+", header=None, usecols=places, dtype="str", keep_default_na=False
-        )
-    except ValueError:
+        table = read_text_table(path, has_names=False, separator=BLANKS)[list(names)]
+    except (ValueError, KeyError):
         raise GenotypeError(
             "A .bim file has six columns and no line of names",
             got=f"something else in {path.name!r}",
         ) from None
-    return table.set_axis([names[place] for place in places], axis=1)
+    return table.rename(columns=names)
