@@ -13,7 +13,7 @@ import pandas as pd
 from adestim._support.bids import Level, applying_sidecars, read_json, stated_times
 from adestim._support.missing import STUDY_WORDS
 from adestim._support.tables import read_rows
-from adestim.datasets.images.caps import session_label
+from adestim.datasets.images.names import session_label
 from adestim.exceptions import DataWarning
 
 RUN = ["subject", "session", "task", "run"]

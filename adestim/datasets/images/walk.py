@@ -14,14 +14,18 @@ from adestim._support.bids import (
     parse_name,
     sort_sidecars,
 )
-from adestim.datasets.images import caps, derivatives, ida
+from adestim.datasets.images import ida
 from adestim.datasets.images.names import (
+    CAPS,
+    PREPROCESSED,
     RAW,
     UNCLEAR_SERIES,
     atlas_of,
     by_suffix,
     description_of,
     modality_of,
+    pipeline_name,
+    series_modality,
 )
 from adestim.exceptions import InputError
 
@@ -29,7 +33,7 @@ COLUMNS = [
     "subject", "session", "modality", "path", "space", "atlas", "task", "run", "description",
     "acquired", "repetition_time", "pipeline", "image_id", "problem",
 ]  # fmt: skip
-RULES = by_suffix([*RAW, *derivatives.RULES, *caps.RULES])
+RULES = by_suffix([*RAW, *PREPROCESSED, *CAPS])
 SERIES = ("bold", "roi_series")
 # Figures and logs repeat the names of images; source data are not BIDS.
 PASSED_OVER = {"figures", "log", "logs", "sourcedata", "code", "stimuli"}
@@ -125,7 +129,7 @@ def leads_back(entry: os.DirEntry, real: Sequence[str]) -> bool:
 def inheriting(folder: Folder, names: Sequence[str]) -> Folder:
     """Add the sidecars of a folder; a data set of its own inherits none from above."""
     if DATASET_DESCRIPTION in names:
-        pipeline = derivatives.pipeline_name(Path(folder.path, DATASET_DESCRIPTION))
+        pipeline = pipeline_name(Path(folder.path, DATASET_DESCRIPTION))
         folder = folder._replace(pipeline=pipeline, sidecars=())
     level = sort_sidecars(folder.path, [name for name in names if is_sidecar(name)])
     return folder._replace(sidecars=(*folder.sidecars, level)) if level else folder
@@ -155,7 +159,7 @@ def bids_findings(folder: Folder, file: os.DirEntry) -> Iterator[Finding]:
         return
     problem = problem_of(file)
     if modality == UNCLEAR_SERIES:
-        modality = "roi_series" if problem else derivatives.series_modality(file.path)
+        modality = "roi_series" if problem else series_modality(file.path)
     get = name.entities.get
     session = f"ses-{get('ses')}" if get("ses") else None
     row = (

@@ -13,9 +13,13 @@ from sklearn.utils import Bunch
 from adestim._support.bids import DATASET_DESCRIPTION
 from adestim._support.diagnostic_columns import diagnostic_columns
 from adestim.datasets.cohort import PATH_COLUMNS, FlowTable, as_cohort, modality_columns
-from adestim.datasets.images.choice import warn_of_mixed_spaces
-from adestim.datasets.images.derivatives import json_object
-from adestim.datasets.images.index import best_images, existing_folder, indexed
+from adestim.datasets.images.index import (
+    best_images,
+    existing_folder,
+    indexed,
+    warn_of_mixed_spaces,
+)
+from adestim.datasets.images.names import json_object
 from adestim.datasets.images.sessions import (
     at_session,
     derivative_folders,
@@ -24,16 +28,19 @@ from adestim.datasets.images.sessions import (
     image_cells,
     without_broken,
 )
-from adestim.datasets.loaders.bids_labels import Group, groups_by_name, labels_of, target_column
 from adestim.datasets.loaders.participants import (
+    Group,
     Levels,
     at_visit,
+    groups_by_name,
+    labels_of,
     read_levels,
     read_participants,
     read_visits,
+    target_column,
     tidy,
 )
-from adestim.datasets.loaders.plink_samples import genotype_cells
+from adestim.datasets.loaders.plink import genotype_cells
 from adestim.exceptions import InputError, TableError
 
 BROKEN = ("exclude", "missing", "raise")

@@ -38,15 +38,6 @@ GDS_YES = (
 PUTAMEN = ("putamen_right", "putamen_left")
 
 
-class Form(NamedTuple):
-    """One table: names of the file, its columns, and which of them are numbers."""
-
-    names: tuple[str, ...]
-    columns: Mapping[str, str | tuple[str, ...]]
-    numeric: tuple[str, ...]
-    sentinels: Mapping[str, Sequence[str]] = {}
-
-
 STATUS_COLUMNS = {
     "subject": "PATNO",
     "definition": "COHORT_DEFINITION",
@@ -57,6 +48,23 @@ STATUS_COLUMNS = {
     **{arm: arm for arm in ARMS},
 }
 DEMOGRAPHICS = {**KEYS, "birth": "BIRTHDT", "sex": "SEX"}
+LOG = {
+    "subject": "PATNO",
+    "start": "STARTDT",
+    "stop": "STOPDT",
+    "dose": "LEDD",
+}
+
+
+class Form(NamedTuple):
+    """One table: names of the file, its columns, and which of them are numbers."""
+
+    names: tuple[str, ...]
+    columns: Mapping[str, str | tuple[str, ...]]
+    numeric: tuple[str, ...]
+    sentinels: Mapping[str, Sequence[str]] = {}
+
+
 AGE = Form(("Age_at_visit",), {"age": "AGE_AT_VISIT"}, ("age",))
 EDUCATION = Form(("Socio-Economics", "Socio?Economics*"), {"education": "EDUCYRS"}, ("education",))
 DEPRESSION = Form(
@@ -158,3 +166,28 @@ def depression(table: pd.DataFrame | None) -> pd.Series:
     items = at_baseline(table, [*GDS_NO, *GDS_YES]).astype("float64")
     points = items.assign(**{item: 1 - items[item] for item in GDS_NO})
     return points.sum(axis=1, min_count=points.shape[1])
+
+
+def dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame:
+    """Return levodopa equivalents at baseline.
+
+    Dates are months. What began in the month of the baseline counts as begun after it, and what
+    has no start as taken before.
+    """
+    path = find_table(root, "LEDD_Concomitant_Medication_Log", ["LEDD*Log"], required=False)
+    if path is None:
+        blank = pd.Series(pd.NA, index=baseline.index)
+        return pd.DataFrame({"ledd": blank.astype("Float64").astype("float64"), "medicated": blank})
+    log = read_table(
+        path, LOG, ids=["subject"], dates=["start", "stop"],
+        required=["subject", "start", "dose"], unreadable="missing",
+    )  # fmt: skip
+    month = log["subject"].map(baseline)
+    before = (log["start"] < month) | (log["start"].isna() & month.notna())
+    taken = log[before & ~(log["stop"] < month)]
+    doses = pd.to_numeric(taken["dose"], errors="coerce").groupby(taken["subject"])
+    total = doses.sum().where(doses.count() == doses.size())
+    dated = baseline.notna()
+    medicated = pd.Series(baseline.index.isin(taken["subject"]), index=baseline.index)
+    ledd = total.reindex(baseline.index).where(medicated, 0.0).where(dated)
+    return pd.DataFrame({"ledd": ledd, "medicated": medicated.astype(object).where(dated)})

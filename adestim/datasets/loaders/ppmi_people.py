@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from adestim.datasets.loaders.ppmi_curated import read_curated
-from adestim.datasets.loaders.ppmi_drugs import dose_at_baseline
 from adestim.datasets.loaders.ppmi_forms import (
     AGE,
     ARMS,
@@ -27,12 +26,11 @@ from adestim.datasets.loaders.ppmi_forms import (
     WHERE,
     at_baseline,
     depression,
+    dose_at_baseline,
     read_form,
     read_status,
 )
-from adestim.datasets.tables.ages import ages
-from adestim.datasets.tables.cells import text_of
-from adestim.datasets.tables.codes import once, translated
+from adestim.datasets.tables.cells import ages, once, text_of, translated
 from adestim.datasets.tables.read_table import find_table, read_table
 from adestim.exceptions import TableError
 
