@@ -16,8 +16,8 @@ import pandas as pd
 from scipy.special import expit, logit
 from scipy.stats import binom
 
-from adestim.datasets.simulation.groups import APOE, Task
 from adestim.datasets.simulation.latent import Latent
+from adestim.datasets.simulation.tasks import APOE, Task
 from adestim.datasets.simulation.write_bids import replace_file
 
 COLUMNS = ("id", "chromosome", "position", "reference", "alternate", "frequency", "log_odds")
