@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
 from adestim.datasets import make_cohort
-from adestim.datasets.simulation.variants import variant_table
+from adestim.datasets.simulation.genotypes import variant_table
 from adestim.fusion import tuned_logistic
 from adestim.modalities.genetics.models.nucleotide_transformer import NucleotideTransformer
 

@@ -156,22 +156,6 @@ class Encoding:
         return f"<Encoding {self.backbone.name} {self.n_tokens}x{self.width}>"
 
 
-def is_missing(cell: Any) -> bool:
-    """Tell whether a raw cell stands for a missing modality.
-
-    None, NaN, ``pandas.NA``, ``NaT``, a blank string and the word ``n/a`` of BIDS are missing.
-
-    Examples
-    --------
-    >>> from adestim.encoding import is_missing
-    >>> [is_missing(cell) for cell in (None, float("nan"), " ", "t1w.nii.gz")]
-    [True, True, True, False]
-    """
-    if isinstance(cell, str):
-        return cell.strip() in ("", "n/a")
-    return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
-
-
 def encodings_frame(cells: Sequence[Encoding | None], name: str, index: pd.Index) -> pd.DataFrame:
     """Return a one-column table of encodings.
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import StrOptions, fit_context
 from adestim.datasets.harmonisation.combat import least_squares
-from adestim.datasets.tables.side_tables import Coding, SideColumnsTransformer, beside
+from adestim.datasets.harmonisation.side_columns import Coding, SideColumnsTransformer, beside
 from adestim.exceptions import InputError
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from adestim._support.words import first_names
 from adestim.datasets.cohort import PATH_COLUMNS, FlowTable
-from adestim.datasets.images.caps import session_label
-from adestim.datasets.images.choice import of_task
+from adestim.datasets.images.index import of_task
+from adestim.datasets.images.names import session_label
 from adestim.datasets.images.sidecars import borrowed
 from adestim.exceptions import DataWarning, InputError, VolumeError
 

@@ -2,82 +2,40 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from warnings import warn
 
 import numpy as np
 import pandas as pd
 
-from adestim.datasets.images.caps import session_label
-from adestim.datasets.images.names import FileName, parse_name
-from adestim.datasets.tables.cells import NOTHING
-from adestim.exceptions import DataWarning, TableError
+from adestim._support.bids import Level, applying_sidecars, read_json, stated_times
+from adestim._support.missing import STUDY_WORDS
+from adestim._support.tables import read_rows
+from adestim.datasets.images.names import session_label
+from adestim.exceptions import DataWarning
 
 RUN = ["subject", "session", "task", "run"]
 VISIT = ["subject", "session"]
 ZONE = r"(?:Z|[+-]\d{2}:\d{2})$"
 
 
-@dataclass(frozen=True)
-class Sidecar:
-    """A file of JSON, and the entities a file must have for it to apply."""
-
-    path: str
-    entities: frozenset[tuple[str, str]]
-
-
-# Sidecars of one folder by suffix, the most particular first.
-Level = Mapping[str, Sequence[Sidecar]]
-
-
-def sidecar_level(folder: str, names: Sequence[str]) -> Level:
-    """Sort the sidecars of a folder."""
-    level: dict[str, list[Sidecar]] = {}
-    for name in names:
-        parts = parse_name(name)
-        sidecar = Sidecar(f"{folder}{os.sep}{name}", frozenset(parts.entities.items()))
-        level.setdefault(parts.suffix, []).append(sidecar)
-    for sidecars in level.values():
-        sidecars.sort(key=lambda sidecar: (-len(sidecar.entities), sidecar.path))
-    return level
-
-
-def own_sidecars(folder: str, names: Sequence[str]) -> Level:
-    """Sort sidecars by their whole name, where that is not one of BIDS."""
-    stems = {name.removesuffix(".json"): name for name in names if name.endswith(".json")}
-    return {stem: [Sidecar(f"{folder}{os.sep}{name}", frozenset())] for stem, name in stems.items()}
-
-
-def repetition_time(name: FileName, levels: Sequence[Level]) -> float | None:
+def repetition_time(name: str, levels: Sequence[Level]) -> float | None:
     """Return the repetition time in s: of the nearest sidecar that applies and states it."""
-    entities = frozenset(name.entities.items())
-    for level in reversed(levels):
-        for sidecar in level.get(name.suffix, ()):
-            stated = stated_time(sidecar.path) if sidecar.entities <= entities else None
-            if stated is not None:
-                return stated
-    return None
+    times = map(stated_time, applying_sidecars(name, reversed(levels)))
+    return next((time for time in times if time is not None), None)
 
 
 @lru_cache(maxsize=4096)
 def parsed_time(path: str, _changed: int) -> float | None:
     """Return what a sidecar says, read once however many files it is for."""
     try:
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 (tens of thousands of them)
-            facts = json.load(file)
+        stated = stated_times(read_json(path))
     except ValueError:
         warn(f"The sidecar {path!r} is no JSON and is passed over.", DataWarning, stacklevel=2)
         return None
-    facts = facts if isinstance(facts, dict) else {}
-    time, frequency = facts.get("RepetitionTime"), facts.get("SamplingFrequency")
-    if is_positive(time):
-        return float(time)
-    return 1 / float(frequency) if is_positive(frequency) else None
+    return next((time.seconds for time in stated if time.seconds and time.seconds > 0), None)
 
 
 def stated_time(path: str) -> float | None:
@@ -87,23 +45,6 @@ def stated_time(path: str) -> float | None:
     except OSError:
         return None
     return parsed_time(path, changed)
-
-
-def is_positive(value: object) -> bool:
-    """Tell whether this is a time or a rate."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
-
-
-def read_rows(path: str) -> list[dict[str, str]]:
-    """Return a small table of BIDS, quickly: there is one a subject."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except UnicodeDecodeError:
-        raise TableError(
-            "Tables of BIDS are UTF-8", got=f"other bytes in {path!r}", remedy="Convert it"
-        ) from None
-    return [{key: value for key, value in row.items() if key} for row in rows]
 
 
 def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) -> pd.Series:
@@ -127,7 +68,7 @@ def scan_times(paths: Sequence[str]) -> dict[str, str]:
         folder = os.path.dirname(path)  # noqa: PTH120
         for row in read_rows(path):
             time = row.get("acq_time") or ""
-            if time not in NOTHING and row.get("filename"):
+            if time not in STUDY_WORDS and row.get("filename"):
                 times[os.path.normpath(f"{folder}{os.sep}{row['filename']}")] = time
     return times
 
@@ -139,7 +80,7 @@ def session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
         subject = os.path.basename(path).split("_")[0]  # noqa: PTH119
         for row in read_rows(path):
             time = row.get("acq_time") or row.get("examination_date") or ""
-            if time not in NOTHING:
+            if time not in STUDY_WORDS:
                 times[subject, session_label(row.get("session_id") or "")] = time
     return times
 

@@ -7,27 +7,34 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from adestim.datasets.images import caps, derivatives, ida
+from adestim._support.bids import (
+    DATASET_DESCRIPTION,
+    Level,
+    find_namesake,
+    parse_name,
+    sort_sidecars,
+)
+from adestim.datasets.images import ida
 from adestim.datasets.images.names import (
+    CAPS,
+    PREPROCESSED,
     RAW,
     UNCLEAR_SERIES,
-    FileName,
     atlas_of,
     by_suffix,
     description_of,
     modality_of,
-    parse_name,
+    pipeline_name,
+    series_modality,
 )
-from adestim.datasets.images.sidecars import Level, own_sidecars, sidecar_level
 from adestim.exceptions import InputError
 
 COLUMNS = [
     "subject", "session", "modality", "path", "space", "atlas", "task", "run", "description",
     "acquired", "repetition_time", "pipeline", "image_id", "problem",
 ]  # fmt: skip
-RULES = by_suffix([*RAW, *derivatives.RULES, *caps.RULES])
+RULES = by_suffix([*RAW, *PREPROCESSED, *CAPS])
 SERIES = ("bold", "roi_series")
-DESCRIPTION = "dataset_description.json"
 # Figures and logs repeat the names of images; source data are not BIDS.
 PASSED_OVER = {"figures", "log", "logs", "sourcedata", "code", "stimuli"}
 HEADER_BYTES = 352
@@ -42,7 +49,6 @@ class Finding(NamedTuple):
     """One file that is of use; ``row`` holds the first nine columns of the index."""
 
     row: tuple
-    name: FileName
     sidecars: Sequence[Level]
     pipeline: str
     problem: str | None = None
@@ -122,10 +128,10 @@ def leads_back(entry: os.DirEntry, real: Sequence[str]) -> bool:
 
 def inheriting(folder: Folder, names: Sequence[str]) -> Folder:
     """Add the sidecars of a folder; a data set of its own inherits none from above."""
-    if DESCRIPTION in names:
-        pipeline = derivatives.pipeline_name(Path(folder.path, DESCRIPTION))
+    if DATASET_DESCRIPTION in names:
+        pipeline = pipeline_name(Path(folder.path, DATASET_DESCRIPTION))
         folder = folder._replace(pipeline=pipeline, sidecars=())
-    level = sidecar_level(folder.path, [name for name in names if is_sidecar(name)])
+    level = sort_sidecars(folder.path, [name for name in names if is_sidecar(name)])
     return folder._replace(sidecars=(*folder.sidecars, level)) if level else folder
 
 
@@ -153,14 +159,14 @@ def bids_findings(folder: Folder, file: os.DirEntry) -> Iterator[Finding]:
         return
     problem = problem_of(file)
     if modality == UNCLEAR_SERIES:
-        modality = "roi_series" if problem else derivatives.series_modality(file.path)
+        modality = "roi_series" if problem else series_modality(file.path)
     get = name.entities.get
     session = f"ses-{get('ses')}" if get("ses") else None
     row = (
         f"sub-{get('sub')}", session, modality, file.path, get("space"),
         atlas_of(modality, name.entities), get("task"), get("run"), description_of(name.entities),
     )  # fmt: skip
-    yield Finding(row, name, folder.sidecars, folder.pipeline, problem)
+    yield Finding(row, folder.sidecars, folder.pipeline, problem)
 
 
 def problem_of(file: os.DirEntry) -> str | None:
@@ -191,7 +197,7 @@ def ida_findings(
     modality = ida.guess_modality(place.protocol)
     if modality is None:
         return
-    sidecars = own_sidecars(folder.path, [file.name for file in files])
+    names = {file.name for file in files}
     volumes = [file for file in files if file.name.endswith((".nii", ".nii.gz"))]
     found = [(file.path, problem_of(file)) for file in volumes]
     if not found:
@@ -202,5 +208,5 @@ def ida_findings(
             "rest" if modality == "bold" else None, None, place.protocol,
         )  # fmt: skip
         # Sidecars of dcm2niix bear the whole name of the image.
-        name = FileName({}, Path(path).name.partition(".")[0], "")
-        yield Finding(row, name, (sidecars,), "raw", problem, place.acquired, place.image_id)
+        own = find_namesake(folder.path, Path(path).name, names)
+        yield Finding(row, (own,), "raw", problem, place.acquired, place.image_id)

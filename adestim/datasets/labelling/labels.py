@@ -10,12 +10,13 @@ import pandas as pd
 
 from adestim.datasets.labelling.diagnoses import (
     NOT_AD,
+    History,
     check_codes,
+    histories,
     plain_codes,
     require_columns,
     rule_table,
 )
-from adestim.datasets.labelling.histories import History, histories
 from adestim.datasets.tables.cells import text_of
 from adestim.exceptions import InputError
 

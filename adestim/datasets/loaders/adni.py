@@ -11,8 +11,7 @@ from sklearn.utils import Bunch
 
 from adestim.datasets.loaders.adni_forms import DEMOGRAPHICS, DIAGNOSES, has_form
 from adestim.datasets.loaders.adni_forms import MERGED as ADNIMERGE
-from adestim.datasets.loaders.adni_tables import read_tables
-from adestim.datasets.loaders.adnimerge import read_merged
+from adestim.datasets.loaders.adni_tables import read_merged, read_tables
 from adestim.datasets.loaders.study import Request, Study, assemble, check_request
 from adestim.exceptions import InputError
 

@@ -1,4 +1,4 @@
-"""ADNI's own tables, one form each, as a study."""
+"""ADNI's tables as a study: its own, one form each, or ADNIMERGE, which joins them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from adestim.datasets.loaders.adni_forms import (
 )
 from adestim.datasets.loaders.attach import numbers_in
 from adestim.datasets.loaders.study import Study
-from adestim.datasets.tables.ages import ages, birth_dates
+from adestim.datasets.tables.cells import DAYS_A_YEAR, ages, birth_dates
 from adestim.datasets.tables.read_table import settle_duplicates
 from adestim.datasets.tables.visit_codes import one_a_visit, origins, with_times
 from adestim.exceptions import DataWarning, TableError
@@ -41,6 +41,14 @@ DIAGNOSTIC = ("mmse", "cdrsb", "cdr", "adas11", "adas13", "faq", "moca")
 # Days after a visit at which a form is no longer of it.
 LATE = 183
 CODES_AND_WORDS = {**RULES["diagnosis"], **RULES["text"]}
+
+
+MERGED_MEASURES = ("mmse", "cdrsb", "adas11", "adas13", "faq", "moca")
+FROZEN = "ADNIMERGE covers ADNI1, ADNIGO, ADNI2 and ADNI3; ADNI4 is in the single tables."
+COUNT_ONLY = (
+    "ADNIMERGE counts the e4 alleles of APOE (column 'apoe4'); the genotype is in APOERES, which "
+    "is not in the folder."
+)
 
 
 def read_tables(root: str | Path) -> Study:
@@ -245,3 +253,59 @@ def persons(numbers: pd.Index, registry: pd.DataFrame | None) -> pd.Series:
     _, group = connected_components(graph, directed=False)
     lowest = pd.Series(numbers.astype(int)).groupby(group).transform("min").astype("str")
     return lowest.set_axis(numbers)
+
+
+def read_merged(root: str | Path) -> Study:
+    """Read ADNIMERGE, the cause of dementia from DXSUM and genotypes from APOERES."""
+    forms = {"ADNIMERGE": read_form(root, MERGED, required=True)}
+    for form in (DIAGNOSES, APOE, REGISTRY):
+        table = read_form(root, form)
+        if table is not None:
+            forms[form.names[0]] = table
+    rows = by_visit(forms["ADNIMERGE"], "ADNIMERGE")
+    visits = merged_visits(with_causes(rows, forms.get("DXSUM")))
+    people = merged_people(rows, forms.get("APOERES"))
+    everybody = {name: table for name, table in forms.items() if name in ("ADNIMERGE", "REGISTRY")}
+    notes = [FROZEN, *([COUNT_ONLY] if "apoe4" in people else [])]
+    return as_study(people, visits, everybody, *notes)
+
+
+def with_causes(rows: pd.DataFrame, diagnoses: pd.DataFrame | None) -> pd.DataFrame:
+    """Add what dementia is due to, where DXSUM tells it."""
+    if diagnoses is None:
+        warn(
+            "ADNIMERGE does not say what dementia is due to, so all of it counts as Alzheimer's "
+            "disease. Put DXSUM into the same folder to set other causes apart.",
+            DataWarning,
+            stacklevel=2,
+        )
+        return rows.assign(due=pd.Series(pd.NA, index=rows.index, dtype="str"))
+    causes = one_a_visit(by_visit(diagnoses, "DXSUM")[["number", "code", "slot", "due"]])
+    return rows.merge(causes, how="left", on=["number", "slot"])
+
+
+def merged_visits(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a visit with diagnosis, age and scores.
+
+    The column AGE is the age at the baseline, on every row.
+    """
+    diagnosis = diagnosis_labels(rows, "text", column="diagnosis", cause="due")
+    since = (rows["date"] - rows["baseline"]).dt.days / DAYS_A_YEAR
+    age = (rows["age_at_baseline"] + since).round(1)
+    measured = [*MERGED_MEASURES, *BIOMARKERS, *(f"{name}_censored" for name in BIOMARKERS)]
+    kept = ["number", "code", "slot", "phase", "date", *measured]
+    visits = one_a_visit(rows[kept].assign(diagnosis=diagnosis, age=age))
+    at_baseline = visits["number"].map(rows.groupby("number")["age_at_baseline"].first())
+    age = visits["age"].fillna(at_baseline.where(visits["slot"] == "bl"))
+    return with_times(visits.assign(age=age))
+
+
+def merged_people(rows: pd.DataFrame, apoe: pd.DataFrame | None) -> pd.DataFrame:
+    """Return what does not change, by roster number."""
+    known = rows.groupby("number", sort=False)
+    people = known[["education"]].first()
+    people["sex"] = once(rows.assign(sex=sexes(rows["sex"])), "sex", "ADNIMERGE")
+    people["smc"] = memory_concern(rows)
+    if apoe is None:
+        return people.assign(apoe4=known["apoe4"].first())
+    return people.assign(apoe=once(apoe.assign(apoe=apoe_genotypes(apoe)), "apoe", "APOERES"))

@@ -13,7 +13,7 @@ from adestim.datasets.labelling.labels import diagnosis_labels
 from adestim.datasets.loaders.adni_forms import Form, by_visit, read_form
 from adestim.datasets.loaders.adni_tables import ages_at, apoe_genotypes, once, sexes
 from adestim.datasets.loaders.study import Request, Study, assemble, check_request
-from adestim.datasets.tables.ages import birth_dates
+from adestim.datasets.tables.cells import birth_dates
 from adestim.datasets.tables.visit_codes import one_a_visit, origins, with_times
 
 WHERE = "the AIBL tables at ida.loni.usc.edu"

@@ -14,8 +14,12 @@ from adestim._support.words import first_names
 from adestim.datasets.images.index import choose_images, index_images
 from adestim.datasets.images.sessions import without_strange_confounds
 from adestim.datasets.labelling.matching import match_visits
-from adestim.datasets.loaders.plink_samples import sample_names, warn_of_strangers
-from adestim.datasets.simulation.plink import file_prefixes, genome_build
+from adestim.datasets.loaders.plink import (
+    file_prefixes,
+    genome_build,
+    sample_names,
+    warn_of_strangers,
+)
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH, by_distinct, months_of, slots
 from adestim.exceptions import DataWarning, InputError
 

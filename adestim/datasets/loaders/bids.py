@@ -10,11 +10,16 @@ from typing import NamedTuple
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim._support.bids import DATASET_DESCRIPTION
 from adestim._support.diagnostic_columns import diagnostic_columns
 from adestim.datasets.cohort import PATH_COLUMNS, FlowTable, as_cohort, modality_columns
-from adestim.datasets.images.choice import warn_of_mixed_spaces
-from adestim.datasets.images.derivatives import json_object
-from adestim.datasets.images.index import best_images, existing_folder, indexed
+from adestim.datasets.images.index import (
+    best_images,
+    existing_folder,
+    indexed,
+    warn_of_mixed_spaces,
+)
+from adestim.datasets.images.names import json_object
 from adestim.datasets.images.sessions import (
     at_session,
     derivative_folders,
@@ -23,16 +28,19 @@ from adestim.datasets.images.sessions import (
     image_cells,
     without_broken,
 )
-from adestim.datasets.loaders.bids_labels import Group, groups_by_name, labels_of, target_column
 from adestim.datasets.loaders.participants import (
+    Group,
     Levels,
     at_visit,
+    groups_by_name,
+    labels_of,
     read_levels,
     read_participants,
     read_visits,
+    target_column,
     tidy,
 )
-from adestim.datasets.loaders.plink_samples import genotype_cells
+from adestim.datasets.loaders.plink import genotype_cells
 from adestim.exceptions import InputError, TableError
 
 BROKEN = ("exclude", "missing", "raise")
@@ -335,7 +343,7 @@ def bunch_of(
     target = target.loc[frame.index]
     counts = ", ".join(f"{count} {name}" for name, count in target.value_counts().items())
     source = "identifiers" if request.group is not None else "tables"
-    facts = json_object(folder / "dataset_description.json")
+    facts = json_object(folder / DATASET_DESCRIPTION)
     told = [name for name in frame if name not in (*PATH_COLUMNS, "genotypes")]
     diagnostic = list(diagnostic_columns(told))
     aside = [name for name in told if ASIDE.fullmatch(name)]

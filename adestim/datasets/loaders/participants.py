@@ -1,23 +1,22 @@
-"""The tables of people and visits of a BIDS data set, in the names and units of adestim."""
+"""People and visits of a BIDS data set, in the names and units of adestim, and their labels."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from warnings import warn
 
 import pandas as pd
 
+from adestim._support.missing import mask_missing
+from adestim._support.tables import read_rows
 from adestim._support.words import first_names
-from adestim.datasets.images.caps import session_label
-from adestim.datasets.images.derivatives import json_object
-from adestim.datasets.images.sidecars import read_rows
-from adestim.datasets.tables.cells import blank
-from adestim.datasets.tables.columns import find_columns
-from adestim.datasets.tables.sheets import read_cells
-from adestim.exceptions import DataWarning, TableError
+from adestim.datasets.images.names import json_object, session_label
+from adestim.datasets.tables.columns import check_required, find_columns
+from adestim.datasets.tables.files import read_cells
+from adestim.exceptions import DataWarning, InputError, TableError
 
 Levels = Mapping[str, Mapping[str, str]]
 
@@ -35,6 +34,18 @@ FEMALE = re.compile(r"f|w|females?|wom[ae]n|girl")
 MALE = re.compile(r"m|males?|m[ae]n|boy")
 
 
+Group = str | re.Pattern | Callable[[str], str | None]
+TARGETS = (
+    "diagnosis",
+    "diagnostic_group",
+    "clinical_group",
+    "group",
+    "dx",
+    "dx_group",
+    "diagnosis_sc",
+)
+
+
 def read_participants(root: Path) -> pd.DataFrame | None:
     """Return the cells of ``participants.tsv`` by subject, as text; None without the file."""
     path = root / "participants.tsv"
@@ -47,8 +58,8 @@ def read_participants(root: Path) -> pd.DataFrame | None:
             "'participants.tsv' has a column 'participant_id'",
             got=f"none among {len(cells.columns)} columns",
         )
-    ids = blank(cells.pop(found["participant_id"]))
-    cells = cells.apply(blank).set_axis(subject_labels(ids))[ids.notna().to_numpy()]
+    ids = mask_missing(cells.pop(found["participant_id"]))
+    cells = cells.apply(mask_missing).set_axis(subject_labels(ids))[ids.notna().to_numpy()]
     twice = cells.index[cells.index.duplicated()].unique()
     if len(twice):
         raise TableError(
@@ -71,7 +82,7 @@ def read_visits(root: Path, subjects: pd.Index) -> pd.DataFrame:
             rows += [visit_row(subject, row) for row in read_rows(path)]
     if not rows:
         return pd.DataFrame({"subject": [], "session": []}, dtype="str")
-    return pd.DataFrame.from_records(rows).apply(blank)
+    return pd.DataFrame.from_records(rows).apply(mask_missing)
 
 
 def visit_row(subject: str, row: Mapping[str, str]) -> dict[str, str]:
@@ -190,3 +201,50 @@ def with_apoe(table: pd.DataFrame) -> pd.DataFrame:
         return table
     pairs = genotypes(table["apoe_1"] + "/" + table["apoe_2"])
     return table.drop(columns=["apoe_1", "apoe_2"]).assign(apoe=pairs)
+
+
+def target_column(names: pd.Index, target: str | None) -> str:
+    """Return the column with the groups, as the tables spell it."""
+    spellings = {"target": TARGETS if target is None else (target,)}
+    found = find_columns(list(names), spellings)
+    if target is not None:
+        check_required(list(names), spellings, found, ["target"], "participants.tsv")
+    if not found:
+        raise TableError(
+            "'participants.tsv' or 'sessions.tsv' says who belongs to which group",
+            got=f"none of {first_names(TARGETS, limit=9)} among the columns "
+            f"{first_names(names, limit=20)}",
+            remedy="Name the column by 'target', or pass 'group', which reads identifiers",
+        )
+    return found["target"]
+
+
+def groups_by_name(subjects: pd.Index, group: Group) -> pd.Series:
+    """Return the group that is part of an identifier."""
+    if isinstance(group, (str, re.Pattern)):
+        pattern = re.compile(group)
+        found = [pattern.search(subject.removeprefix("sub-")) for subject in subjects]
+        codes = [match and match[1 if pattern.groups else 0] for match in found]
+    else:
+        codes = [group(subject.removeprefix("sub-")) for subject in subjects]
+    return pd.Series(codes, index=subjects, dtype="str", name="group")
+
+
+def labels_of(
+    codes: pd.Series, levels: Levels, labels: Mapping[str, str] | None
+) -> tuple[pd.Series, pd.Series]:
+    """Turn codes of groups into labels."""
+    meanings = translated(codes, levels)
+    target = meanings
+    if labels is not None:
+        asked = {str(code): label for code, label in labels.items()}
+        target = codes.map(asked).astype("str").fillna(meanings.map(asked).astype("str"))
+    if target.isna().all():
+        raise InputError(
+            "Somebody belongs to a group that is asked for",
+            got=f"only the groups {first_names(sorted(meanings.dropna().unique()), limit=20)}",
+            remedy="Name them in 'labels', as {'code': 'label'}",
+        )
+    unasked = "group " + meanings + " is not asked for"
+    reasons = unasked.fillna("no group is told")[target.isna()]
+    return target.dropna().rename("diagnosis"), reasons

@@ -13,10 +13,12 @@ from adestim.datasets.images.ida import read_ida_collection
 from adestim.datasets.images.index import index_images
 from adestim.datasets.loaders.adni_tables import apoe_genotypes
 from adestim.datasets.loaders.attach import genotype_cells, image_cells, numbers_in
-from adestim.datasets.loaders.ppmi_people import read_people
+from adestim.datasets.loaders.ppmi_curated import people_of_curated
+from adestim.datasets.loaders.ppmi_tables import people_of_tables
 from adestim.datasets.loaders.study import Request, exclude_lacking, require_somebody
+from adestim.datasets.tables.read_table import find_table
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH
-from adestim.exceptions import InputError
+from adestim.exceptions import InputError, TableError
 
 # How the archive and genotype files name participants besides the bare number.
 PATTERN = r"(?i)^(?:sub-)?(?:PP(?:MI)?[_-]?(?:SI)?)?(\d{4,6})(?:_.*)?$"
@@ -256,3 +258,14 @@ def as_bunch(
         frame, target, groups, flow, people.loc[frame.index, "site"], described,
         name="PPMI", columns=columns, genotype_files=files,
     )  # fmt: skip
+
+
+def read_people(root: str | Path, source: str) -> pd.DataFrame:
+    """Read the source that is asked for; ``"auto"`` prefers the tables."""
+    if source == "auto":
+        status = find_table(root, "Participant_Status", required=False)
+        source = "curated" if status is None else "tables"
+    people = people_of_curated(root) if source == "curated" else people_of_tables(root)
+    if people.empty:
+        raise TableError("The tables of PPMI name participants", got="nobody")
+    return people

@@ -8,7 +8,8 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
-from adestim.datasets.loaders.ppmi_forms import BASELINE
+from adestim.datasets.loaders.ppmi_tables import BASELINE, SEXES, cohort_of
+from adestim.datasets.tables.cells import translated
 from adestim.datasets.tables.columns import find_columns
 from adestim.datasets.tables.files import SUFFIXES
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
@@ -105,3 +106,19 @@ def one_a_subject(ordered: pd.DataFrame) -> pd.DataFrame:
     people = ordered.groupby("subject", sort=False)[lasting].first()
     early = ordered[ordered["rank"].notna()].drop(columns=[*lasting, "rank"])
     return people.join(early.groupby("subject", sort=False).first())
+
+
+def people_of_curated(root: str | Path) -> pd.DataFrame:
+    """Return everybody of a curated data cut, as :func:`people_of_tables` does."""
+    table = read_curated(root)
+    people = table.assign(
+        cohort=cohort_of(table["definition"], table["code"]),
+        sex=translated(table["sex"], SEXES, "SEX", "curated data cut"),
+        # A cut holds enrolled participants only.
+        status="enrolled",
+        enrolled=True,
+        seen=table["event"].notna(),
+        medicated=table["ledd"].gt(0).astype(object).where(table["ledd"].notna()),
+        age=table["age"].round(1),
+    )
+    return people.drop(columns=["definition", "code", "subgroup", "event"])

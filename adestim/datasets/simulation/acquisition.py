@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from adestim.datasets.simulation.groups import Task
 from adestim.datasets.simulation.oracle import Seen
+from adestim.datasets.simulation.tasks import Task
 
 BLOCKS = ("smri", "fmri", "clinical", "genetics")
 N_SITES = 8

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
-from adestim.datasets.simulation.groups import MEASURES
+from adestim.datasets.simulation.tasks import MEASURES
 
 # Centres in mm (MNI), radius in mm, log-scale of grey matter per standard deviation.
 REGIONS = {

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from adestim.datasets.simulation.groups import Group, Task
 from adestim.datasets.simulation.latent import Latent, beta_binomial
+from adestim.datasets.simulation.tasks import Group, Task
 
 # Lowest value, highest value, step, and whether a higher score is worse.
 SCORES = {

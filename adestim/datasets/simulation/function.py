@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from adestim.datasets.simulation.groups import MEASURES
+from adestim.datasets.simulation.tasks import MEASURES
 
 WITHIN, BETWEEN = 0.25, 0.05
 # Share of the within-network correlation that one standard deviation of the measure changes.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import betabinom
 
-from adestim.datasets.simulation.groups import (
+from adestim.datasets.simulation.tasks import (
     AGE_SLOPE,
     APOE,
     APOE_CARRIER,

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.special import logsumexp
 
-from adestim.datasets.simulation.groups import APOE_CARRIER, BLOCK_OF, MEASURES, Group, Task
 from adestim.datasets.simulation.latent import (
     Latent,
     covariance,
     education_probabilities,
     mean_measures,
 )
+from adestim.datasets.simulation.tasks import APOE_CARRIER, BLOCK_OF, MEASURES, Group, Task
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,10 +16,9 @@ from adestim.datasets.simulation.acquisition import (
 )
 from adestim.datasets.simulation.clinical import apoe_column, draw_clinical, drop_sporadic
 from adestim.datasets.simulation.genotypes import Genotypes, draw_genotypes
-from adestim.datasets.simulation.groups import MEASURES, Task
 from adestim.datasets.simulation.latent import Latent, draw_latent
 from adestim.datasets.simulation.oracle import posterior
-from adestim.datasets.simulation.tasks import TASKS
+from adestim.datasets.simulation.tasks import MEASURES, TASKS, Task
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,20 +1,20 @@
-"""A cohort as a BIDS folder of real files."""
+"""A cohort as a BIDS folder of real files, none of which an interruption leaves half written."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from adestim.datasets.simulation.write_files import write_image, write_json, write_table
+from adestim._support.bids import DATASET_DESCRIPTION
 from adestim.exceptions import InputError
 
 SPACE = "space-MNI152NLin2009aSym"
 GENERATOR = "adestim.datasets.make_cohort"
-DESCRIPTION = "dataset_description.json"
 LEVELS = {
     "age": {"Description": "Age", "Units": "year"},
     "sex": {"Description": "Sex", "Levels": {"F": "female", "M": "male"}},
@@ -28,6 +28,40 @@ LEVELS = {
     "phase": {"Description": "Phase of the study"},
     "diagnosis": {"Description": "Diagnostic group"},
 }
+
+
+def replace_file(path: Path, content: bytes | str) -> None:
+    """Write under a temporary name in the same folder, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+    temporary.replace(path)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name beside ``path`` with the same suffixes."""
+    return path.with_name(f".{os.getpid()}-{path.name}")
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write a dictionary, indented."""
+    replace_file(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame, **options) -> None:
+    """Write tab-separated values as BIDS wants them: ``n/a`` where missing."""
+    text = table.to_csv(sep="\t", na_rep="n/a", lineterminator="\n", **options)
+    replace_file(path, text)
+
+
+def write_image(path: Path, image) -> None:
+    """Write a NIfTI image."""
+    import nibabel
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(path)
+    nibabel.save(image, temporary)
+    temporary.replace(path)
 
 
 @dataclass(frozen=True)
@@ -81,7 +115,7 @@ class SubjectFiles:
 
 def claim_folder(root: Path, request: Mapping) -> None:
     """Make the folder, and refuse one that holds something else."""
-    description = root / DESCRIPTION
+    description = root / DATASET_DESCRIPTION
     if root.exists() and not root.is_dir():
         raise InputError(
             "The 'root' parameter of make_cohort must name a folder",

@@ -9,9 +9,10 @@ from pathlib import Path
 from warnings import warn
 
 import numpy as np
-import pandas as pd
 
+from adestim._support.missing import mask_missing
 from adestim._support.words import first_names
+from adestim.datasets.tables.files import read_cells
 from adestim.exceptions import DataWarning, InputError, LeakageError, TableError
 
 SPLIT_FOLDER = re.compile(r"split[-_](\d+)")
@@ -249,11 +250,11 @@ def read_one(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def subjects_in(path: Path) -> tuple[str, ...]:
     """Return the subjects of a table, each once."""
-    table = pd.read_csv(path, sep="\t", dtype=str)
+    table = read_cells(path)
     if "participant_id" not in table:
         raise TableError(
             f"{path.name!r} has a column 'participant_id'",
             got=f"{table.shape[1]} other columns",
             remedy="Keep the tables as ClinicaDL wrote them",
         )
-    return tuple(table["participant_id"].dropna().unique())
+    return tuple(mask_missing(table["participant_id"]).dropna().unique())

@@ -1,29 +1,28 @@
-"""Cells of a study's tables: from strings to identifiers, numbers, dates and missing values."""
+"""Cells of a study's tables: from strings to identifiers, numbers, dates, ages and words."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from warnings import warn
 
 import numpy as np
 import pandas as pd
 
-# Ways to write that nothing is there; codes of a study come on top.
-NOTHING = ("", ".", "n/a", "N/A", "NA", "NaN", "nan", "NULL", "null", "None", "#N/A")
+from adestim._support.missing import mask_missing
+from adestim.exceptions import DataWarning, TableError
+
 FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%m/%Y", "%Y%m%d", "%d-%b-%Y", "%d%b%Y")
 EARLIEST = pd.Timestamp(1900, 1, 1)
 TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*$"
 CENSORED = r"^([<>])\s*=?\s*(?=[\d.])"
 
 
+DAYS_A_YEAR = 365.25
+
+
 def text_of(values: pd.Series) -> pd.Series:
     """Return values as text; what is missing stays so, whatever the version of pandas."""
     return values.astype("str").where(values.notna())
-
-
-def blank(cells: pd.Series) -> pd.Series:
-    """Make missing what says that nothing is there."""
-    text = cells.astype("str").str.strip()
-    return text.mask(text.isin(NOTHING))
 
 
 def without_codes(cells: pd.Series, codes: Collection[str]) -> pd.Series:
@@ -82,9 +81,62 @@ def converted(cells: pd.Series, kind: str) -> pd.Series:
 
 def nothing(n_rows: int) -> pd.Series:
     """Return a column of text without a single cell."""
-    return blank(pd.Series([""] * n_rows, dtype="str"))
+    return mask_missing(pd.Series([""] * n_rows, dtype="str"))
 
 
 def lost(before: pd.Series, after: pd.Series) -> np.ndarray:
     """Return the places of cells that were there and could not be read."""
     return np.flatnonzero((before.notna() & after.isna()).to_numpy())
+
+
+def plain_code(cells: pd.Series) -> pd.Series:
+    """Return codes in lower case; 1, 1.0 and ``"1"`` are one."""
+    return cells.str.strip().str.casefold().str.replace(r"\.0+$", "", regex=True)
+
+
+def translated(cells: pd.Series, codes: Mapping[str, str], column: str, source: str) -> pd.Series:
+    """Translate codes to words."""
+    words = text_of(plain_code(cells).map(codes))
+    strange = cells.notna() & words.isna()
+    if strange.any():
+        said = ", ".join(f"{code} = {word}" for code, word in codes.items())
+        raise TableError(
+            f"Column {column!r} of {source!r} is coded {said}",
+            got=f"another code in {int(strange.sum())} rows",
+            remedy="Check that the table is of this study: others code it differently",
+        )
+    return words
+
+
+def once(table: pd.DataFrame, column: str) -> pd.Series:
+    """Return the first known cell of each subject."""
+    return table.dropna(subset=[column]).groupby("subject", sort=False)[column].first()
+
+
+def birth_dates(
+    text: pd.Series, year: pd.Series | None = None, month: pd.Series | None = None
+) -> pd.Series:
+    """Return dates of birth; of a year alone its middle, of a month its first day."""
+    dates = as_dates(text.where(text.str.contains(r"\d\D+\d", regex=True).fillna(False)))
+    years = pd.to_numeric(text.str.extract(r"(\d{4})$", expand=False)).astype("float64")
+    months = pd.Series(7.0, index=text.index)
+    if year is not None:
+        years = years.fillna(year)
+    if month is not None:
+        months = month.fillna(7.0)
+    written = years.map("{:04.0f}".format, na_action="ignore").astype("str")
+    written = months.map("{:02.0f}/".format).astype("str").str.cat(written)
+    return dates.fillna(as_dates(written))
+
+
+def ages(births: pd.Series, dates: pd.Series) -> pd.Series:
+    """Return ages in years, to one decimal; missing where a date lies before the birth."""
+    years = ((dates - births).dt.days / DAYS_A_YEAR).round(1)
+    impossible = years < 0
+    if impossible.any():
+        warn(
+            f"{int(impossible.sum())} visits are dated before the birth; the age there is missing.",
+            DataWarning,
+            stacklevel=2,
+        )
+    return years.mask(impossible)

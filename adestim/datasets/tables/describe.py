@@ -11,9 +11,9 @@ from pathlib import Path, PurePath
 import numpy as np
 import pandas as pd
 
-from adestim.datasets.tables.cells import CENSORED, as_dates, blank
-from adestim.datasets.tables.files import STEM, SUFFIXES, date_of, suffix_of
-from adestim.datasets.tables.sheets import read_cells
+from adestim._support.missing import mask_missing
+from adestim.datasets.tables.cells import CENSORED, as_dates
+from adestim.datasets.tables.files import STEM, SUFFIXES, date_of, read_cells, suffix_of
 from adestim.exceptions import TableError
 
 COLUMNS = ["file", "n_files", "n_rows", "column", "dtype", "n_present", "distinct"]
@@ -144,7 +144,7 @@ def described(file: Path) -> Iterator[tuple]:
         yield pd.NA, "", "unreadable", 0, ""
         return
     for name, (_, column) in zip(shown_names(cells), cells.items(), strict=True):
-        there = blank(column).dropna()
+        there = mask_missing(column).dropna()
         yield len(cells), name, type_of(there), len(there), bucket(there.nunique())
 
 
@@ -158,7 +158,7 @@ def shown_names(cells: pd.DataFrame) -> list[str]:
 
 def is_value(name: str, column: pd.Series) -> bool:
     """Tell whether a name is a number, a date, an identifier, or stands in its column."""
-    cell = blank(pd.Series([name], dtype="str"))
+    cell = mask_missing(pd.Series([name], dtype="str"))
     number = type_of(cell.dropna()) in ("integer", "number", "date", "censored")
     return number or bool(ROSTER.search(name)) or bool((column == name).any())
 

@@ -1,4 +1,4 @@
-"""Files of tables in a folder, with the dates in their names."""
+"""Files of tables: found in a folder by names with dates, and read cell by cell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 from warnings import warn
 
 import pandas as pd
+from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
+from adestim._support.tables import UNPACKING_ERRORS, read_text_table
 from adestim.exceptions import DataWarning, TableError
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -101,3 +103,26 @@ def newest(files: Sequence[TableFile]) -> Path:
 def same_bytes(one: Path, other: Path) -> bool:
     """Tell whether two files hold the same."""
     return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+
+
+def read_cells(path: str | Path) -> pd.DataFrame:
+    """Return every cell of a table as a string, the empty one as ``""``."""
+    path = Path(path)
+    try:
+        return read_text_table(path).rename(columns=str.strip)
+    except FileNotFoundError:
+        raise TableError("The file of a table exists", got=f"none at {str(path)!r}") from None
+    except EmptyDataError:
+        raise TableError("A table has a line of names", got=f"{path.name!r}, empty") from None
+    except (ParserError, ParserWarning):
+        raise TableError(
+            "Every row of a table has as many cells as there are names",
+            got=f"another number in {path.name!r}",
+            remedy="Download it again; it may be cut off, or no table",
+        ) from None
+    except UNPACKING_ERRORS:
+        raise TableError(
+            "A compressed table can be unpacked",
+            got=f"{path.name!r}, which cannot",
+            remedy="Download it again",
+        ) from None

@@ -9,9 +9,9 @@ from warnings import warn
 
 import pandas as pd
 
+from adestim._support.missing import mask_missing
 from adestim._support.words import first_names
 from adestim.datasets.tables.cells import (
-    blank,
     censoring,
     converted,
     lost,
@@ -26,8 +26,7 @@ from adestim.datasets.tables.columns import (
     find_columns,
     warn_of_absent,
 )
-from adestim.datasets.tables.files import SUFFIXES, TableFile, list_tables, newest
-from adestim.datasets.tables.sheets import read_cells
+from adestim.datasets.tables.files import SUFFIXES, TableFile, list_tables, newest, read_cells
 from adestim.exceptions import DataWarning, InputError, TableError
 
 __all__ = ["find_table", "read_table", "settle_duplicates"]
@@ -237,7 +236,7 @@ def read_cells_as(
     Worked out once for each distinct cell, of which most columns have few.
     """
     places, distinct = pd.factorize(cells, use_na_sentinel=False)
-    text = blank(pd.Series(distinct))
+    text = mask_missing(pd.Series(distinct))
     if kind != "ids":
         text = without_codes(text, codes)
     values = converted(text, kind)

@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from adestim.encoding import is_missing
+from adestim._support.missing import is_missing, names_nan
 
 LIMIT = re.compile(r"[<>≤≥]=?\s*(?=[-+.\d])")
 
@@ -54,7 +54,7 @@ def parse_numbers(cells: np.ndarray) -> Numbers:
     written = pd.Series([LIMIT.sub("", cell) for cell in cells[is_text]], dtype=object)
     values[is_text] = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
     unreadable = known_cells(cells) & np.isnan(values)
-    unreadable &= ~mask_of(isinstance(cell, str) and cell.lower() == "nan" for cell in cells)
+    unreadable &= ~mask_of(map(names_nan, cells))
     is_limit = mask_of(isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells)
     return Numbers(values, is_limit & ~unreadable, unreadable)
 

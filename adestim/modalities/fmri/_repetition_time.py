@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from adestim._support.bids import StatedTime, find_sidecars, read_json, stated_times
 from adestim.exceptions import TimeSeriesError
 
 SHORTEST = 0.05
@@ -17,8 +16,6 @@ LONGEST = 20.0
 TOLERANCE = 0.01
 SECONDS_IN = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 WRITERS_DEFAULT = 1.0
-N_LEVELS_UP = 4
-DATASET_ROOT = "dataset_description.json"
 
 
 def checked_t_r(value: Any, origin: str) -> float:
@@ -59,71 +56,36 @@ def header_t_r(image: Any) -> float | None:
 def sidecar_t_r(path: Path) -> float | None:
     """Return the repetition time of the nearest JSON sidecar, unchecked, in s.
 
-    BIDS inheritance is followed: a ``.json`` file beside the run or in a folder above it
-    describes the run when it ends in the same suffix (``bold``) and all its entities are the
-    run's too; the nearest that states a time wins.
+    The nearest that states a time wins.
     """
-    for sidecar in sidecars(path):
-        fields = read_json(sidecar)
-        for key, to_seconds in (("RepetitionTime", float), ("SamplingFrequency", period)):
-            if key in fields:
-                return to_seconds(require_number(fields[key], key, sidecar))
+    for sidecar in find_sidecars(path):
+        stated = next(stated_times(read_sidecar(sidecar)), None)
+        if stated is not None:
+            return require_seconds(stated, sidecar)
     return None
 
 
-def period(frequency: float) -> float:
-    """Return the period in s of a frequency in Hz."""
-    return 1 / frequency if frequency else 0.0
-
-
-def sidecars(path: Path) -> Iterator[Path]:
-    """Yield the sidecars that describe a file, nearest first."""
-    stem = path.name.split(".")[0]
-    exact = path.absolute().with_name(f"{stem}.json")
-    if exact.is_file():
-        yield exact
-    *entities, suffix = stem.split("_")
-    if not any("-" in entity for entity in entities):
-        return
-    for folder in list(exact.parents)[: N_LEVELS_UP + 1]:
-        found = [
-            candidate
-            for candidate in sorted(folder.glob(f"*{suffix}.json"))
-            if describes(candidate, entities, suffix) and candidate != exact
-        ]
-        yield from sorted(found, key=lambda candidate: -candidate.name.count("_"))
-        if (folder / DATASET_ROOT).is_file():
-            return
-
-
-def describes(sidecar: Path, entities: list[str], suffix: str) -> bool:
-    """Tell whether all entities of a sidecar's name are those of the run's."""
-    *own, own_suffix = sidecar.stem.split("_")
-    return own_suffix == suffix and set(own) <= set(entities)
-
-
-def read_json(path: Path) -> dict:
-    """Read a sidecar."""
+def read_sidecar(path: Path) -> dict:
+    """Return the fields of a sidecar, or say that it cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except (OSError, ValueError) as failure:
         raise TimeSeriesError(
             "A JSON sidecar must be readable",
             got=f"{path}: {failure}",
             remedy="Mend the sidecar",
         ) from failure
-    return content if isinstance(content, dict) else {}
 
 
-def require_number(value: Any, key: str, sidecar: Path) -> float:
+def require_seconds(stated: StatedTime, sidecar: Path) -> float:
     """Refuse a field that is no number."""
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if stated.seconds is None:
         raise TimeSeriesError(
-            f"{key} of a JSON sidecar must be a number",
-            got=f"{value!r} in {sidecar}",
+            f"{stated.field} of a JSON sidecar must be a number",
+            got=f"{stated.value!r} in {sidecar}",
             remedy="Write it as a number: seconds for RepetitionTime, Hz for SamplingFrequency",
         )
-    return float(value)
+    return stated.seconds
 
 
 def settle_t_r(

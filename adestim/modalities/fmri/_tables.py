@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import NUMBER_WORDS
+from adestim._support.tables import BLANKS, UNPACKING_ERRORS, read_text_table
 from adestim.exceptions import TimeSeriesError
 
-MISSING_WORDS = frozenset({"", "n/a", "na", "nan", "NaN", "NA", "N/A", "null", "None"})
 TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
 INDEX_NAMES = frozenset(
     {"", "unnamed: 0", "index", "frame", "volume", "vol", "timepoint", "tr", "scan"}
@@ -70,16 +70,8 @@ def file_columns(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
 def read_cells(path: Path, what: str) -> pd.DataFrame:
     """Read all cells of a text file as text."""
     try:
-        return pd.read_csv(
-            path,
-            sep=separator_of(path),
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            skipinitialspace=True,
-            comment=None,
-        )
-    except (OSError, ValueError) as failure:
+        return read_text_table(path, has_names=False, fallback=BLANKS)
+    except (OSError, ValueError, *UNPACKING_ERRORS) as failure:
         raise TimeSeriesError(
             f"A table of {what} must be readable",
             got=f"{path}: {failure}",
@@ -88,20 +80,12 @@ def read_cells(path: Path, what: str) -> pd.DataFrame:
         ) from failure
 
 
-def separator_of(path: Path) -> str:
-    r"""Return what stands between the columns: tab, semicolon, comma or blanks."""
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, mode="rt", encoding="utf-8") as stream:
-        first = stream.readline()
-    return next((mark for mark in "\t;," if mark in first), r"\s+")
-
-
 def is_number(text: str) -> bool:
     """Tell whether a cell is a number or stands for a missing one."""
     try:
         float(text)
     except ValueError:
-        return text in MISSING_WORDS
+        return text in NUMBER_WORDS
     return True
 
 
@@ -130,7 +114,7 @@ def columns_of_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
     for place, label in enumerate(labels):
         column = cells.iloc[:, place]
         if column.dtype == object or pd.api.types.is_string_dtype(column):
-            column = column.where(~column.isin(MISSING_WORDS), np.nan)
+            column = column.where(~column.isin(NUMBER_WORDS), np.nan)
         try:
             values[:, place] = column.to_numpy(dtype=float, na_value=np.nan)
         except (TypeError, ValueError) as failure:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from adestim._support.bids import find_sidecars
 from adestim.extraction.stored import key_of_cells, key_of_preparation
-from adestim.modalities.fmri._repetition_time import sidecars
 from adestim.modalities.fmri.timeseries import RoiSeries
 from adestim.store import FeatureStore
 from adestim.store.record import Record
@@ -54,7 +54,7 @@ class RecalledSeries:
 def files_beside(cells: tuple) -> list[Path]:
     """Return the sidecars that may state a run's repetition time."""
     run = cells[0]
-    return list(sidecars(Path(run))) if isinstance(run, (str, os.PathLike)) else []
+    return list(find_sidecars(Path(run))) if isinstance(run, (str, os.PathLike)) else []
 
 
 def arrays_of(series: RoiSeries) -> dict[str, np.ndarray]:

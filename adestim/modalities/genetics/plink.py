@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from adestim._support.tables import BLANKS, read_text_table
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, variants_table
 
@@ -93,10 +94,8 @@ def read_fam(file: Path) -> list[tuple[str, ...]]:
 def read_columns(file: Path, n_columns: int) -> pd.DataFrame:
     """Read a headerless table of text, white space between its columns."""
     try:
-        table = pd.read_csv(
-            file, sep=r"\s+", header=None, dtype=str, keep_default_na=False, na_filter=False
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        table = read_text_table(file, has_names=False, separator=BLANKS)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise malformed(file, n_columns, type(error).__name__) from error
     if table.shape[1] != n_columns:
         raise malformed(file, n_columns, f"{table.shape[1]} columns")

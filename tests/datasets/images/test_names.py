@@ -1,9 +1,32 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import json
 
-from adestim.datasets.images.names import atlas_of, description_of, modality_of, parse_name
+import pandas as pd
+import pytest
+
+from adestim._support.bids import parse_name
+from adestim.datasets.images.index import choose_images, index_images
+from adestim.datasets.images.names import (
+    atlas_of,
+    description_of,
+    modality_of,
+    pipeline_name,
+    series_modality,
+    session_days,
+    session_label,
+    session_months,
+    study_subject,
+)
 from adestim.datasets.images.walk import RULES
+from adestim.exceptions import InputError
+from tests.datasets.writers.bids import (
+    ATLAS,
+    SPACE,
+    T_R,
+    XCPD_NAMES,
+    make_people,
+    write_caps,
+    write_xcpd,
+)
 
 START = "sub-01_ses-M000"
 GRAY = "T1w_segm-graymatter_space-Ixi549Space_modulated-on_fwhm-8mm_probability"
@@ -12,29 +35,6 @@ GRAY = "T1w_segm-graymatter_space-Ixi549Space_modulated-on_fwhm-8mm_probability"
 def modality(ending):
     """The modality of a file of one subject."""
     return modality_of(parse_name(f"{START}_{ending}"), RULES)
-
-
-def test_name_is_taken_apart_though_a_suffix_stands_in_its_middle():
-    name = parse_name(f"{START}_{GRAY}.nii.gz")
-    assert name.suffix == "probability"
-    assert name.extension == ".nii.gz"
-    assert name.entities["space"] == "Ixi549Space"
-    assert "T1w" not in name.entities
-    assert description_of(name.entities) == "modulated-on_fwhm-8mm"
-
-
-LABELS = st.text("abcXYZ019+", min_size=1, max_size=8)
-
-
-@given(st.dictionaries(LABELS, LABELS, max_size=6), LABELS, st.sampled_from([".nii.gz", ".tsv"]))
-def test_name_of_any_entities_comes_apart_as_it_was_put_together(entities, suffix, extension):
-    pairs = [f"{key}-{value}" for key, value in entities.items()]
-    name = parse_name("_".join([*pairs, suffix]) + extension)
-    assert name == (entities, suffix, extension)
-
-
-def test_name_without_a_suffix_has_none():
-    assert parse_name("sub-01_task-rest.json").suffix == ""
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,135 @@ def test_other_files_are_passed_over(ending):
     assert modality(ending) is None
 
 
+def test_what_was_done_stands_under_several_names():
+    assert description_of({"desc": "preproc"}) == "preproc"
+    assert description_of(parse_name(f"{START}_{GRAY}.nii.gz").entities) == "modulated-on_fwhm-8mm"
+
+
 def test_atlas_stands_under_several_names():
     assert atlas_of("roi_series", {"atlas": "Tian"}) == "Tian"
     assert atlas_of("roi_series", {"seg": "Tian"}) == "Tian"
     assert atlas_of("roi_thickness", {"parcellation": "desikan"}) == "desikan"
     assert atlas_of("roi_volumes", {"space": "AAL2"}) == "AAL2"
     assert atlas_of("t1w", {"space": "AAL2"}) is None
+
+
+@pytest.mark.parametrize("generation", XCPD_NAMES)
+def test_three_generations_of_names_of_xcpd_are_one(tmp_path, generation):
+    people = make_people(4)
+    written = write_xcpd(people, tmp_path, generation)
+    index = index_images(tmp_path)
+    series = index[index["modality"] == "roi_series"].set_index("subject")
+    assert dict(series["path"]) == dict(written["roi_series"].dropna())
+    matrices = index[index["modality"] == "connectivity"]
+    assert list(matrices["path"]) == list(written["connectivity"].dropna())
+    for rows in (series, matrices):
+        assert set(rows["atlas"]) == {ATLAS}
+        assert set(rows["space"]) == {SPACE}
+    assert set(index["pipeline"]) == {"xcp_d"}
+    # The run has no sidecar; its series say the sampling frequency.
+    times = index[index["modality"].isin(["bold", "roi_series"])]["repetition_time"]
+    assert list(times) == pytest.approx([T_R] * 6)
+
+
+def lines_of(path):
+    """Paths in a listing of XCP-D's own tests."""
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("generation", ["0.6.4", "0.10.7"])
+def test_every_real_listing_of_xcpd_is_understood(realdata, tmp_path, generation):
+    for listing in sorted((realdata / "xcpd_outputs" / generation).glob("*.txt")):
+        names = [name for name in lines_of(listing) if "." in name.rsplit("/", 1)[-1]]
+        for name in names:
+            path = tmp_path / listing.stem / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}" if name.endswith(".json") else "a\tb\n")
+        index = index_images(tmp_path / listing.stem)
+        found = {path.rsplit("/", 1)[-1] for path in index["path"]}
+        tables = {name.rsplit("/", 1)[-1] for name in names if name.endswith(".tsv")}
+        for ending in ("timeseries.tsv", "conmat.tsv", "relmat.tsv", "motion.tsv"):
+            assert {name for name in tables if name.endswith(ending)} <= found
+        series = index[index["modality"] == "roi_series"]
+        assert series["atlas"].notna().all()
+        assert not index["path"].str.contains("dtseries|ptseries|alff|reho").any()
+
+
+def test_table_of_series_that_names_no_atlas_is_told_by_its_columns(tmp_path):
+    path = tmp_path / "sub-01_task-rest_timeseries.tsv"
+    path.write_text("WhiteMatter\tFramewiseDisplacement\n1\tn/a\n")
+    assert series_modality(str(path)) == "confounds"
+    path.write_text("hippocampus_left\thippocampus_right\n1\t2\n")
+    assert series_modality(str(path)) == "roi_series"
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"DatasetType": "derivative", "GeneratedBy": [{"Name": "fMRIPrep"}]}, "fMRIPrep"),
+        ({"PipelineDescription": {"Name": "fmriprep"}}, "fmriprep"),
+        ({"DatasetType": "raw", "GeneratedBy": [{"Name": "heudiconv"}]}, "raw"),
+        ({"GeneratedBy": "a text"}, "raw"),
+        ([], "raw"),
+        ({}, "raw"),
+    ],
+)
+def test_pipeline_is_named_by_the_data_set(tmp_path, facts, expected):
+    path = tmp_path / "dataset_description.json"
+    path.write_text(json.dumps(facts))
+    assert pipeline_name(path) == expected
+
+
+def test_description_that_cannot_be_read_names_no_pipeline(tmp_path):
+    path = tmp_path / "dataset_description.json"
+    path.write_text("{")
+    assert pipeline_name(path) == "raw"
+
+
+@pytest.mark.parametrize("session", ["ses-M00", "ses-M000"])
+def test_outputs_of_clinica_are_found(tmp_path, session):
+    people = make_people(4)
+    cropped = write_caps(people, tmp_path, session=session)
+    index = index_images(tmp_path)
+    counts = {"t1w": 6, "gray_matter": 3, "roi_volumes": 3, "roi_thickness": 3}
+    assert index["modality"].value_counts().to_dict() == counts
+    assert set(index["session"]) == {session}
+    atlases = index.dropna(subset=["atlas"]).groupby("modality")["atlas"].first()
+    assert dict(atlases) == {"roi_volumes": "AAL2", "roi_thickness": "desikan"}
+    chosen = choose_images(index).query("modality == 't1w'").set_index("subject")["path"]
+    assert dict(chosen) == dict(cropped.dropna())
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("sub-ADNI002S0295", "002_S_0295"),
+        ("sub-ADNI002S10898", "002_S_10898"),
+        ("sub-OAS30001", "OAS30001"),
+        ("sub-01", "01"),
+        ("002_S_0295", "002_S_0295"),
+    ],
+)
+def test_identifier_of_the_study_comes_back(subject, expected):
+    assert study_subject(subject) == expected
+
+
+def test_identifiers_can_be_mapped_over_an_index():
+    subjects = pd.Series(["sub-ADNI002S0295", "3000"])
+    assert list(subjects.map(study_subject)) == ["002_S_0295", "3000"]
+
+
+def test_sessions_of_either_spelling_are_one():
+    assert session_label("ses-M06") == session_label("M006") == "ses-M006"
+    assert session_label("ses-M120") == "ses-M120"
+    assert session_label("ses-pre") == "ses-pre"
+    assert session_label("") == ""
+
+
+def test_session_says_when_it_was():
+    assert session_months("ses-M120") == 120
+    assert session_days("ses-d12345") == 12345
+    with pytest.raises(InputError, match=r"names the month.*Got 'ses-d0757'"):
+        session_months("ses-d0757")
+    with pytest.raises(InputError, match=r"names the day.*Got 'ses-M000'"):
+        session_days("ses-M000")

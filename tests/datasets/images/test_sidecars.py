@@ -3,20 +3,17 @@ import json
 import pandas as pd
 import pytest
 
+from adestim._support.bids import find_namesake, sort_sidecars
 from adestim.datasets.images.index import index_images
-from adestim.datasets.images.names import parse_name
 from adestim.datasets.images.sidecars import (
-    own_sidecars,
-    read_rows,
     repetition_time,
     scan_times,
     session_times,
-    sidecar_level,
 )
-from adestim.exceptions import DataWarning, TableError
+from adestim.exceptions import DataWarning
 from tests.datasets.writers.bids import make_people, write, write_bids, write_fmriprep, write_table
 
-RUN = parse_name("sub-01_task-rest_run-1_bold.nii.gz")
+RUN = "sub-01_task-rest_run-1_bold.nii.gz"
 
 
 def levels_of(root, *folders):
@@ -26,7 +23,7 @@ def levels_of(root, *folders):
         folder = root / str(number)
         for name, facts in sidecars.items():
             write(folder / name, facts if isinstance(facts, str) else json.dumps(facts))
-        levels.append(sidecar_level(str(folder), list(sidecars)))
+        levels.append(sort_sidecars(str(folder), list(sidecars)))
     return levels
 
 
@@ -70,10 +67,15 @@ def test_sidecar_of_something_else_does_not_apply(tmp_path, name):
     assert repetition_time(RUN, levels) is None
 
 
-@pytest.mark.parametrize("value", [0, -1, "3", None, True])
+@pytest.mark.parametrize("value", [0, -1, "3 s", None, True])
 def test_what_is_no_time_is_none(tmp_path, value):
     levels = levels_of(tmp_path, {"task-rest_bold.json": {"RepetitionTime": value}})
     assert repetition_time(RUN, levels) is None
+
+
+def test_number_in_writing_is_a_time(tmp_path):
+    levels = levels_of(tmp_path, {"task-rest_bold.json": {"RepetitionTime": "2.0"}})
+    assert repetition_time(RUN, levels) == 2.0
 
 
 def test_sampling_frequency_is_a_repetition_time_too(tmp_path):
@@ -89,14 +91,14 @@ def test_sidecar_that_is_no_json_is_passed_over_with_a_warning(tmp_path):
 
 def test_sidecar_whose_content_was_never_fetched_says_nothing(tmp_path):
     (tmp_path / "task-rest_bold.json").symlink_to(tmp_path / "gone.json")
-    levels = [sidecar_level(str(tmp_path), ["task-rest_bold.json"])]
+    levels = [sort_sidecars(str(tmp_path), ["task-rest_bold.json"])]
     assert repetition_time(RUN, levels) is None
 
 
 def test_sidecars_with_other_names_belong_to_the_file_named_alike(tmp_path):
     write(tmp_path / "ADNI_I1.json", json.dumps({"RepetitionTime": 3.0}))
-    level = own_sidecars(str(tmp_path), ["ADNI_I1.json", "ADNI_I1.nii"])
-    assert list(level) == ["ADNI_I1"]
+    level = find_namesake(str(tmp_path), "ADNI_I1.nii", ["ADNI_I1.json", "ADNI_I1.nii"])
+    assert repetition_time("ADNI_I1.nii", [level]) == 3.0
 
 
 def test_data_set_in_a_data_set_inherits_no_sidecar_but_borrows_from_the_run(tmp_path):
@@ -138,10 +140,3 @@ def test_image_without_a_time_has_that_of_its_session(tmp_path):
     # The first year of the calendar in nanoseconds is 1677, of dates made anonymous about 1800.
     assert set(index["acquired"]) == {pd.Timestamp("1880-05-10 12:00:00.25")}
     assert len(index) == 2
-
-
-def test_table_in_other_bytes_is_refused(tmp_path):
-    path = tmp_path / "sub-01_scans.tsv"
-    path.write_bytes("filename\tname\nx\tJos\xe9\n".encode("latin-1"))
-    with pytest.raises(TableError, match=r"UTF-8\. Got other bytes"):
-        read_rows(str(path))

@@ -16,8 +16,8 @@ from adestim.datasets.simulation.anatomy import (
     make_t1w,
     site_scanner,
 )
-from adestim.datasets.simulation.groups import MEASURES
 from adestim.datasets.simulation.tables import draw_tables
+from adestim.datasets.simulation.tasks import MEASURES
 
 
 def volume_of(site=0, seed=0, resolution=5, **sizes):

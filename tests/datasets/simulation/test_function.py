@@ -13,7 +13,7 @@ from adestim.datasets.simulation.function import (
     make_run,
     network_share,
 )
-from adestim.datasets.simulation.groups import MEASURES
+from adestim.datasets.simulation.tasks import MEASURES
 
 
 def measures_of(**sizes):

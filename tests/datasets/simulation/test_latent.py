@@ -9,10 +9,9 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from adestim.datasets.simulation.groups import APOE
 from adestim.datasets.simulation.latent import beta_binomial
 from adestim.datasets.simulation.tables import draw_tables
-from adestim.datasets.simulation.tasks import AD_APOE, CN_APOE, MCI_APOE, TASKS
+from adestim.datasets.simulation.tasks import AD_APOE, APOE, CN_APOE, MCI_APOE, TASKS
 
 N = 4000
 AD_TASKS = ("nc_ad", "nc_mci", "smci_pmci")

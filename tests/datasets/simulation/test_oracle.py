@@ -9,7 +9,6 @@ from scipy.stats import multivariate_normal
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from adestim.datasets.simulation.groups import APOE_CARRIER, BLOCK_OF, MEASURES
 from adestim.datasets.simulation.latent import (
     covariance,
     draw_latent,
@@ -18,7 +17,7 @@ from adestim.datasets.simulation.latent import (
 )
 from adestim.datasets.simulation.oracle import Seen, posterior
 from adestim.datasets.simulation.tables import draw_tables
-from adestim.datasets.simulation.tasks import TASKS
+from adestim.datasets.simulation.tasks import APOE_CARRIER, BLOCK_OF, MEASURES, TASKS
 
 N = 4000
 BLOCKS = tuple(field.name for field in fields(Seen))

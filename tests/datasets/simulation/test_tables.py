@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from adestim.datasets.simulation.acquisition import BLOCKS
-from adestim.datasets.simulation.groups import MEASURES
 from adestim.datasets.simulation.tables import draw_tables
-from adestim.datasets.simulation.tasks import TASKS
+from adestim.datasets.simulation.tasks import MEASURES, TASKS
 
 
 @pytest.fixture(scope="module")

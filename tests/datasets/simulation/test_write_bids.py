@@ -13,7 +13,12 @@ from adestim.datasets.simulation.function import make_run
 from adestim.datasets.simulation.write_bids import (
     SubjectFiles,
     claim_folder,
+    replace_file,
+    temporary_name,
     write_function,
+    write_image,
+    write_json,
+    write_table,
     write_tables,
 )
 from adestim.exceptions import InputError
@@ -139,3 +144,79 @@ def test_what_an_interrupted_write_left_behind_is_no_obstacle(tmp_path):
     (tmp_path / ".1-dataset_description.json").write_text("{")
     claim_folder(tmp_path, REQUEST)
     assert (tmp_path / "dataset_description.json").is_file()
+
+
+def image_of(value):
+    return nibabel.Nifti1Image(np.full((2, 3, 4), value, dtype=np.uint8), np.eye(4))
+
+
+def test_folders_are_made_and_nothing_else_is_left(tmp_path):
+    path = tmp_path / "sub-0001" / "anat" / "facts.json"
+    write_json(path, {"RepetitionTime": 3.0})
+    assert json.loads(path.read_text()) == {"RepetitionTime": 3.0}
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+@pytest.mark.parametrize("content", ["text\n", b"\x6c\x1b\x01"])
+def test_text_and_bytes_replace_what_was_there(tmp_path, content):
+    path = tmp_path / "file"
+    path.write_text("something longer than the new content")
+    replace_file(path, content)
+    assert path.read_bytes() == (content if isinstance(content, bytes) else content.encode())
+
+
+def test_interruption_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "table.tsv"
+    replace_file(path, "old")
+
+    def half_written(self, content):
+        with self.open("wb") as stream:
+            stream.write(content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", half_written)
+    with pytest.raises(KeyboardInterrupt):
+        replace_file(path, "new content")
+    assert path.read_text() == "old"
+
+
+def test_new_file_takes_the_place_of_the_old_one_at_once(tmp_path):
+    path = tmp_path / "facts.json"
+    write_json(path, {"old": True})
+    before = path.stat().st_ino
+    write_json(path, {"new": True})
+    assert path.stat().st_ino != before
+
+
+def test_interrupted_image_does_not_appear_under_its_name(tmp_path, monkeypatch):
+    def half_saved(image, path):
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    path = tmp_path / "sub-0001_T1w.nii.gz"
+    monkeypatch.setattr(nibabel, "save", half_saved)
+    with pytest.raises(KeyboardInterrupt):
+        write_image(path, image_of(1))
+    assert not path.exists()
+
+
+def test_image_is_read_back(tmp_path):
+    path = tmp_path / "anat" / "sub-0001_T1w.nii.gz"
+    write_image(path, image_of(7))
+    stored = nibabel.load(path)
+    assert stored.get_data_dtype() == np.uint8
+    assert (np.asarray(stored.dataobj) == 7).all()
+
+
+def test_temporary_name_is_beside_the_file_and_keeps_its_suffixes():
+    path = Path("anat") / "sub-0001_T1w.nii.gz"
+    temporary = temporary_name(path)
+    assert temporary.parent == path.parent
+    assert temporary.name.startswith(".")
+    assert temporary.suffixes == path.suffixes
+
+
+def test_missing_values_are_written_as_bids_wants(tmp_path):
+    path = tmp_path / "participants.tsv"
+    write_table(path, pd.DataFrame({"age": [70.5, np.nan], "apoe": [None, "3/4"]}), index=False)
+    assert path.read_bytes() == b"age\tapoe\n70.5\tn/a\nn/a\t3/4\n"

@@ -7,34 +7,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adestim.datasets.tables.cells import (
-    NOTHING,
+    ages,
     as_dates,
     as_identifiers,
-    blank,
+    birth_dates,
     censoring,
     converted,
     lost,
     nothing,
+    once,
     text_of,
+    translated,
     without_codes,
 )
+from adestim.exceptions import DataWarning, TableError
+
+SEXES = {"0": "F", "1": "M"}
 
 
 def text(*cells):
     return pd.Series(list(cells), dtype="str")
 
 
-@pytest.mark.parametrize("cell", NOTHING)
-def test_what_says_that_nothing_is_there_is_missing(cell):
-    assert blank(text(f" {cell} ")).isna().all()
-
-
 def test_missing_value_is_no_word():
     assert text_of(pd.Series([1, None], dtype=object)).isna().tolist() == [False, True]
-
-
-def test_white_space_around_a_cell_is_no_part_of_it():
-    assert list(blank(text(" 29 "))) == ["29"]
 
 
 @pytest.mark.parametrize("cell", ["-4", "-4.0", "-4.00"])
@@ -111,3 +107,53 @@ def test_lost_cells_are_those_that_were_there():
 
 def test_column_of_nothing_is_all_missing():
     assert nothing(3).isna().tolist() == [True] * 3
+
+
+def test_codes_become_words_and_missing_ones_stay_so():
+    cells = pd.Series(["0", "1.0", " 1", None], dtype="str")
+    assert translated(cells, SEXES, "SEX", "table").fillna("").tolist() == ["F", "M", "M", ""]
+
+
+def test_code_of_another_study_is_refused():
+    with pytest.raises(
+        TableError, match=r"'SEX' of 'table.csv' is coded 0 = F, 1 = M. Got another"
+    ):
+        translated(pd.Series(["1", "2"], dtype="str"), SEXES, "SEX", "table.csv")
+
+
+def test_first_known_cell_counts():
+    table = pd.DataFrame({"subject": ["b", "a", "a"], "sex": [None, None, "F"]})
+    assert once(table, "sex").to_dict() == {"a": "F"}
+
+
+@pytest.mark.parametrize(
+    ("text", "birth"),
+    [
+        ("05/1932", "1932-05-01"),
+        ("1932-05-20", "1932-05-20"),
+        ("/1932", "1932-07-01"),
+        ("1932", "1932-07-01"),
+        (None, None),
+    ],
+)
+def test_as_much_of_the_birth_as_is_told_counts(text, birth):
+    found = birth_dates(pd.Series([text], dtype="str"))[0]
+    assert pd.isna(found) if birth is None else found == pd.Timestamp(birth)
+
+
+def test_year_and_month_in_columns_of_their_own_count():
+    text = pd.Series([None, None], dtype="str")
+    found = birth_dates(text, pd.Series([1940.0, 1941.0]), pd.Series([3.0, None]))
+    assert found.dt.strftime("%Y-%m").tolist() == ["1940-03", "1941-07"]
+
+
+def test_age_is_in_years_to_one_decimal():
+    births = pd.to_datetime(pd.Series(["1940-01-01"]))
+    assert ages(births, pd.to_datetime(pd.Series(["2010-07-02"]))).tolist() == [70.5]
+
+
+def test_no_age_is_told_where_a_visit_lies_before_the_birth():
+    births = pd.to_datetime(pd.Series(["1940-01-01", "2012-01-01"]))
+    visits = pd.to_datetime(pd.Series(["2010-01-01", "2010-01-01"]))
+    with pytest.warns(DataWarning, match="1 visits are dated before the birth"):
+        assert ages(births, visits).fillna(-1).tolist() == [70, -1]

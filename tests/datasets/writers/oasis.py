@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from adestim.datasets.loaders.oasis_labels import FLAGS, MCI_FLAGS
+from adestim.datasets.loaders.oasis_tables import FLAGS, MCI_FLAGS
 from adestim.datasets.simulation.tables import draw_tables
 from tests.datasets.writers.bids import tiny_image, write
 from tests.datasets.writers.people import HISTORIES

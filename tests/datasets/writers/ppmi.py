@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from adestim.datasets.loaders.ppmi_forms import GDS_NO, GDS_YES
+from adestim.datasets.loaders.ppmi_tables import GDS_NO, GDS_YES
 from adestim.datasets.simulation.tables import draw_tables
 
 STAMP = "24Jul2023"

@@ -119,6 +119,11 @@ def test_sidecar_without_a_number_is_named(tmp_path):
         sidecar_t_r(tmp_path / "rest.nii")
 
 
+def test_number_in_writing_is_a_time(tmp_path):
+    write_json(tmp_path / "rest.json", RepetitionTime="2.0")
+    assert sidecar_t_r(tmp_path / "rest.nii") == 2.0
+
+
 def test_header_and_sidecar_that_disagree_are_both_named():
     with pytest.raises(TimeSeriesError, match=r"1 s in the header and 3 s in the sidecar.*t_r="):
         settle_t_r(None, 1.0, 3.0)

@@ -1,13 +1,16 @@
-"""PLINK file sets of a study: whether they are complete, and on which genome build they are."""
+"""PLINK file sets of a study: whether they are complete, on which genome build, and of whom."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from warnings import warn
 
 import pandas as pd
 
-from adestim.exceptions import GenotypeError
+from adestim._support.tables import BLANKS, read_text_table
+from adestim._support.words import first_names
+from adestim.exceptions import DataWarning, GenotypeError
 
 BUILDS = ("hg18", "hg19", "hg38")
 # Positions in the order of BUILDS; dbSNP.
@@ -66,14 +69,49 @@ def build_of(name: str, chromosome: str, position: str) -> str | None:
 
 def read_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
     """Read columns of a table without names, separated by blanks."""
-    places = sorted(names)
     try:
-        table = pd.read_csv(
-            path, sep=r"\s+", header=None, usecols=places, dtype="str", keep_default_na=False
-        )
-    except ValueError:
+        table = read_text_table(path, has_names=False, separator=BLANKS)[list(names)]
+    except (ValueError, KeyError):
         raise GenotypeError(
             "A .bim file has six columns and no line of names",
             got=f"something else in {path.name!r}",
         ) from None
-    return table.set_axis([names[place] for place in places], axis=1)
+    return table.rename(columns=names)
+
+
+def sample_names(prefix: str | Path) -> list[str]:
+    """Return the identifiers of the samples of a file set, the second column of ``.fam``."""
+    path = Path(f"{prefix}.fam")
+    if not path.is_file():
+        raise GenotypeError(
+            "A PLINK file set has a '.fam'",
+            got=f"none at {str(path)!r}",
+            remedy="Pass prefixes, without the suffix",
+        )
+    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if any(len(row) < 2 for row in rows):
+        raise GenotypeError(
+            "A '.fam' has a family and a sample on every line", got=f"less in {path.name!r}"
+        )
+    return [row[1] for row in rows]
+
+
+def genotype_cells(prefixes: Sequence[str | Path], subjects: pd.Index) -> pd.Series:
+    """Return each subject's sample identifier, with or without ``sub-``; missing without one."""
+    samples = [name for prefix in prefixes for name in sample_names(prefix)]
+    by_label = {name.removeprefix("sub-"): name for name in samples}
+    cells = [by_label.get(subject.removeprefix("sub-")) for subject in subjects]
+    found = pd.Series(cells, index=subjects, dtype="str", name="genotypes")
+    warn_of_strangers(found, samples)
+    return found
+
+
+def warn_of_strangers(cells: pd.Series, samples: Collection[str]) -> None:
+    """Warn of samples none of which is of the cohort: the files may be of another study."""
+    if cells.isna().all():
+        warn(
+            f"None of {len(samples)} samples ({first_names(samples, limit=3)}) is of anybody in "
+            "the cohort, so genotypes are missing. Check that the files are of the same study.",
+            DataWarning,
+            stacklevel=3,
+        )

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from adestim.datasets.tables.side_tables import Coding, as_numbers, beside, require_columns
+from adestim.datasets.harmonisation.side_columns import Coding, as_numbers, beside, require_columns
 from adestim.exceptions import InputError, TableError
 
 

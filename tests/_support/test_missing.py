@@ -1,0 +1,51 @@
+"""The words for a missing value, and who takes which of them."""
+
+import pandas as pd
+import pytest
+
+from adestim._support.missing import (
+    CELL_WORDS,
+    NUMBER_WORDS,
+    STUDY_WORDS,
+    is_missing,
+    mask_missing,
+    names_nan,
+)
+from adestim.modalities.clinical.cells import known_cells, parse_numbers, plain_cells
+from adestim.modalities.fmri._tables import read_table
+
+
+def text(*cells):
+    return pd.Series(list(cells), dtype="str")
+
+
+@pytest.mark.parametrize("cell", sorted(STUDY_WORDS))
+def test_what_says_that_nothing_is_there_is_missing(cell):
+    assert mask_missing(text(f" {cell} ")).isna().all()
+
+
+def test_white_space_around_a_cell_is_no_part_of_it():
+    assert list(mask_missing(text(" 29 "))) == ["29"]
+
+
+@pytest.mark.parametrize("cell", sorted(CELL_WORDS))
+def test_words_of_cells_are_missing_for_every_reader(cell):
+    assert is_missing(f" {cell} ")
+    assert not known_cells(plain_cells(pd.Series([cell], dtype=object)))[0]
+    assert cell in NUMBER_WORDS & STUDY_WORDS
+
+
+@pytest.mark.parametrize("cell", sorted(NUMBER_WORDS))
+def test_words_among_numbers_are_missing_in_tables_over_time(cell):
+    table = read_table(pd.DataFrame({"A": ["1", cell], "B": ["1", "2"]}), "ROI series")
+    assert pd.isna(table.values[1, 0])
+
+
+@pytest.mark.parametrize("cell", ["nan", "NaN", "NAN"])
+def test_word_nan_is_unknown_and_not_unreadable_among_clinical_numbers(cell):
+    assert names_nan(cell)
+    assert not parse_numbers(plain_cells(pd.Series(["1", cell]))).is_unreadable.any()
+
+
+def test_number_that_is_none_is_no_word():
+    assert not names_nan(float("nan"))

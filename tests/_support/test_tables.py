@@ -1,0 +1,65 @@
+"""Tables of text: encodings, separators, packed files, blank rows."""
+
+import gzip
+
+import pytest
+from pandas.errors import ParserError
+
+from adestim._support.tables import BLANKS, find_separator, read_rows, read_text_table
+from adestim.exceptions import TableError
+
+
+def written(path, text, encoding="utf-8"):
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("has_names", [True, False])
+def test_table_is_read_in_every_encoding(tmp_path, encoding, has_names):
+    path = written(tmp_path / "a.csv", "Ort,x\nMünchen,1\n", encoding)
+    cells = read_text_table(path, has_names=has_names)
+    assert "München" in list(cells.iloc[:, 0])
+    assert has_names == (list(cells.columns) == ["Ort", "x"])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_bytes_that_are_no_text_are_refused(tmp_path, encoding):
+    with pytest.raises(ParserError, match="no text"):
+        read_text_table(written(tmp_path / "a.csv", "RID,DX\n31,CN\n", encoding))
+
+
+def test_packed_table_is_read(tmp_path):
+    path = tmp_path / "a.tsv.gz"
+    path.write_bytes(gzip.compress("RID\tOrt\n31\tMünchen\n".encode("latin-1")))
+    assert read_text_table(path).to_dict("list") == {"RID": ["31"], "Ort": ["München"]}
+
+
+def test_blank_rows_are_none(tmp_path):
+    path = written(tmp_path / "a.csv", "RID,DX\n\n31,CN\n\n")
+    assert read_text_table(path).to_dict("list") == {"RID": ["31"], "DX": ["CN"]}
+
+
+@pytest.mark.parametrize(
+    ("line", "separator"),
+    [
+        ("name, first;age;sex\n", ";"),
+        ("RID\n", ","),
+        ("a|b|c\n", "|"),
+        ("years, of age\tyears, of school, all\n", "\t"),
+        ("1,5;2,5;3,5\n", ";"),
+        ('RID,DX,"one; other",AGE\n', ","),
+    ],
+)
+def test_separator_is_found_in_the_first_line(line, separator):
+    assert find_separator(line) == separator
+
+
+def test_separator_of_a_line_without_any_is_the_fallback():
+    assert find_separator("1 2 3\n", BLANKS) == BLANKS
+
+
+def test_small_table_in_other_bytes_is_refused(tmp_path):
+    path = written(tmp_path / "sub-01_scans.tsv", "filename\tname\nx\tJosé\n", "latin-1")
+    with pytest.raises(TableError, match=r"UTF-8\. Got other bytes"):
+        read_rows(str(path))
