@@ -2,12 +2,16 @@
 
 import io
 import os
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from tqdm import tqdm
+
+from adestim.fusion import block_average
+from adestim.training.phase_one import logistic
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("adestim", deadline=None, derandomize=True)
@@ -63,4 +67,28 @@ def own_digests(tmp_path_factory):
     folder = tmp_path_factory.mktemp("digests")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("adestim._support.digests.user_cache", lambda: folder)
+        yield
+
+
+@contextmanager
+def patch_penalties(penalties):
+    """Let phase 1 choose among some penalties, in a context."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (logistic, block_average):
+            patch.setattr(module, "PENALTIES", penalties)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_penalties():
+    """Two penalties instead of eight: the search for one was most of the time of a small fit."""
+    own = logistic.PENALTIES
+    with patch_penalties(own[[3, 5]]):
+        yield own
+
+
+@pytest.fixture(scope="module")
+def all_penalties(few_penalties):
+    """The package's own penalties, for a module of tests that look at them."""
+    with patch_penalties(few_penalties):
         yield
