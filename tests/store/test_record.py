@@ -189,10 +189,10 @@ def test_a_process_killed_in_mid_write_leaves_no_record(tmp_path):
         import os, signal
         from pathlib import Path
         import numpy as np
-        from adestim import records
+        from adestim.store.record import write_record
         os.link = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
         path = Path({str(tmp_path)!r}) / "a.safetensors"
-        records.write_record(path, {{"x": np.ones(9)}}, {{}})
+        write_record(path, {{"x": np.ones(9)}}, {{}})
     """)
     done = subprocess.run([sys.executable, "-c", program], check=False, env=dict(os.environ))
     assert done.returncode == -9

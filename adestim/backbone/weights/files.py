@@ -15,7 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adestim._support.digests import remembered_digest
+from adestim._support.digests import digest_file
+from adestim._support.files import FETCHED_BY, name_pointer
 from adestim.backbone.weights.unpickling import (
     StandIn,
     filled_as,
@@ -43,10 +44,6 @@ N_NAMES_SHOWN = 4
 HARMLESS = ("builtins.", "collections.", "torch.")
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 OTHER_KINDS = {
-    b"version https://git-lfs": (
-        "a git-lfs pointer, which only says where the file is",
-        "Fetch the file itself with git lfs pull, or download it from its page",
-    ),
     b"<": (
         "a web page, such as the one that asks to log in or to confirm a download",
         "Open the address in a browser, and save the file itself",
@@ -149,6 +146,12 @@ def other_kind(path: Path, head: bytes) -> CheckpointError:
     """Return the error about a file that is no checkpoint, saying what it seems to be."""
     start = head.lstrip()
     found = next((OTHER_KINDS[mark] for mark in OTHER_KINDS if start.startswith(mark)), None)
+    pointer = name_pointer(start)
+    if pointer is not None:
+        found = (
+            f"a {pointer} pointer, which only says where the file is",
+            f"Fetch the file itself with {FETCHED_BY[pointer]}, or download it from its page",
+        )
     if head[TAR_MARK] == b"ustar":
         found = ("a tar archive", "Unpack it, and pass the file of weights inside")
     if head.startswith(b"\x80"):
@@ -276,13 +279,13 @@ def read_trusted(path: Path) -> Any:
         ) from error
 
 
-def file_digest(path: str | Path) -> str:
+def digest_weights(path: str | Path) -> str:
     """Return the SHA-256 of a file, or of the files of a model in a folder."""
     path = Path(path).expanduser()
     if not path.is_dir() and not path.name.endswith(".index.json"):
-        return remembered_digest(path)
+        return digest_file(path)
     folder = path if path.is_dir() else path.parent
     companions = [file for pattern in COMPANIONS for file in folder.glob(pattern)]
     files = sorted({*weight_files(path), *companions})
-    lines = [f"{file.relative_to(folder).as_posix()} {remembered_digest(file)}\n" for file in files]
+    lines = [f"{file.relative_to(folder).as_posix()} {digest_file(file)}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

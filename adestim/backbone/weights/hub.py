@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adestim._support.digests import digest_file
 from adestim.backbone.registry import BackboneCard
-from adestim.backbone.weights.files import WEIGHT_SUFFIXES, file_digest
+from adestim.backbone.weights.files import WEIGHT_SUFFIXES
 from adestim.exceptions import (
     AdestimError,
     CheckpointError,
@@ -66,7 +67,7 @@ def local_weights(card: BackboneCard, path: Path) -> Path:
 def digest_differs(card: BackboneCard, path: Path) -> bool:
     """Tell whether a file is known not to be the released one."""
     file = released_file(card, path)
-    return bool(card.sha256) and file.is_file() and file_digest(file) != card.sha256
+    return bool(card.sha256) and file.is_file() and digest_file(file) != card.sha256
 
 
 def released_file(card: BackboneCard, path: Path) -> Path:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pandas as pd
+
+from adestim._support.files import replace_whole
 
 
 def replace_file(path: Path, content: bytes | str) -> None:
     """Write under a temporary name in the same folder, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    temporary.replace(path)
-
-
-def temporary_name(path: Path) -> Path:
-    """Return a name beside ``path`` with the same suffixes."""
-    return path.with_name(f".{os.getpid()}-{path.name}")
+    with replace_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -38,6 +33,5 @@ def write_image(path: Path, image) -> None:
     import nibabel
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    nibabel.save(image, temporary)
-    temporary.replace(path)
+    with replace_whole(path, ending="".join(path.suffixes)) as temporary:
+        nibabel.save(image, temporary)

@@ -11,6 +11,7 @@ from warnings import catch_warnings, simplefilter
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
+from adestim._support.files import require_fetched
 from adestim.exceptions import TableError
 
 SEPARATORS = ",\t;|"
@@ -21,6 +22,7 @@ def read_cells(path: str | Path, n_rows: int | None = None) -> pd.DataFrame:
     """Return every cell of a table as a string, the empty one as ``""``."""
     path = Path(path)
     try:
+        require_fetched(path, TableError)
         return decoded(path, n_rows)
     except FileNotFoundError:
         raise TableError("The file of a table exists", got=f"none at {str(path)!r}") from None

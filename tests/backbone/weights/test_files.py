@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from adestim.backbone.weights.files import file_digest, read_checkpoint, weight_files
+from adestim.backbone.weights.files import digest_weights, read_checkpoint, weight_files
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(3)}
@@ -349,15 +349,15 @@ def test_an_index_of_another_kind_is_refused(tmp_path, content):
 
 def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     (tmp_path / "model").write_bytes(b"abc")
-    assert file_digest(tmp_path / "model").startswith("ba7816bf8f01cfea")
+    assert digest_weights(tmp_path / "model").startswith("ba7816bf8f01cfea")
 
 
 def test_the_digest_follows_the_content(tmp_path):
     path = tmp_path / "model"
     path.write_bytes(b"abc")
-    before = file_digest(path)
+    before = digest_weights(path)
     path.write_bytes(b"abcd")
-    assert file_digest(path) != before
+    assert digest_weights(path) != before
 
 
 def test_the_digest_of_a_folder_does_not_depend_on_where_it_is(tmp_path):
@@ -366,7 +366,7 @@ def test_the_digest_of_a_folder_does_not_depend_on_where_it_is(tmp_path):
         write_shards(tmp_path / name)
         (tmp_path / name / "config.json").write_text("{}")
     (tmp_path / "b" / "README.md").write_text("Weights")
-    assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b")
+    assert digest_weights(tmp_path / "a") == digest_weights(tmp_path / "b")
 
 
 @pytest.mark.parametrize(
@@ -376,7 +376,7 @@ def test_the_digest_of_a_folder_follows_weights_and_vocabulary(tmp_path, changed
     write_shards(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "vocab.txt").write_text("a")
-    before = file_digest(tmp_path)
+    before = digest_weights(tmp_path)
     with (tmp_path / changed).open("ab") as file:
         file.write(b" ")
-    assert file_digest(tmp_path) != before
+    assert digest_weights(tmp_path) != before

@@ -83,3 +83,8 @@ def test_broken_archive_is_refused(tmp_path):
 def test_separator_is_the_most_frequent_one():
     assert separator_of("name, first;age;sex\n") == ";"
     assert separator_of("RID\n") == ","
+
+
+def test_pointer_of_a_table_says_how_to_fetch_it(table):
+    with pytest.raises(TableError, match=r"Got a git-lfs pointer.*git lfs pull"):
+        read_cells(table("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"))

@@ -155,8 +155,8 @@ def test_an_unfitted_estimator_is_refused():
 def test_a_wheel_holds_the_template():
     import tomllib
 
-    project = Path(__file__).resolve().parents[2]
+    project = Path(__file__).resolve().parents[3]
     settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
-    [pattern] = settings["tool"]["setuptools"]["package-data"]["adestim.inspection"]
-    found = {path.name for path in (project / "adestim" / "inspection").glob(pattern)}
+    [pattern] = settings["tool"]["setuptools"]["package-data"]["adestim.inspection.report"]
+    found = {path.name for path in (project / "adestim" / "inspection" / "report").glob(pattern)}
     assert {"page.html", "page.css"} <= found
