@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
-from adestim.backbone.check.rules import BEHAVIOUR, SHAPES, Rule
-from adestim.backbone.check.trial import Case
+from adestim.backbone.attention import CLOSED, log_mask_of
+from adestim.backbone.check.trial import (
+    LOUD,
+    Case,
+    Own,
+    apart,
+    auxiliary_side,
+    collated,
+    drawn,
+    encoded,
+    joining_before,
+    leaving,
+    own_side,
+    pooled,
+    readable_tokens,
+    shaped,
+    unlike,
+    weighed,
+)
 from adestim.backbone.contract import Backbone
+from adestim.backbone.registry import home_of, import_class
 from adestim.exceptions import InputError
+
+CLASS_METHODS = ("learn", "files", "input_size", "digest", "load")
+Rule = Callable[[Case], str | None]
 
 
 def check_backbone(
@@ -110,3 +134,314 @@ def first_of(broken: Iterator[tuple[str, str]]) -> dict[str, str]:
     """Return the first broken rule alone: where shapes are wrong, the rest says nothing."""
     found = next(broken, None)
     return dict([found]) if found else {}
+
+
+def rule_collate(case: Case) -> str | None:
+    """Require that inputs become one batch, whatever their sizes."""
+    batch = collated(case)
+    if isinstance(batch, Tensor) and len(batch) == len(case.inputs):
+        return None
+    return "collate must return a tensor with one row a subject"
+
+
+def rule_embed(case: Case) -> str | None:
+    """Require the width where auxiliary tokens join."""
+    batch = collated(case)
+    tokens, mask = case.model.embed(batch), case.model.own_mask(batch)
+    if tokens.ndim != 3 or not shaped(tokens, len(batch), tokens.shape[1], case.model.width):
+        return f"embed must return (B, T, width), not {tuple(tokens.shape)}"
+    if mask is not None and (mask.dtype != torch.bool or mask.shape != tokens.shape[:2]):
+        return f"own_mask must return (B, T) of bool, not {tuple(mask.shape)} of {mask.dtype}"
+    return None if mask is None or mask.any(dim=1).all() else "own_mask must leave a token open"
+
+
+def rule_encode(case: Case) -> str | None:
+    """Require encoded tokens of width_out, with auxiliary tokens or without."""
+    own = own_side(case)
+    readable = case.model.readable(own.mask)
+    for auxiliary in (None, auxiliary_side(own)):
+        tokens = encoded(case, own, auxiliary)
+        n_tokens = tokens.shape[1]
+        if not shaped(tokens, len(own.mask), n_tokens, case.model.width_out):
+            return f"encode must return (B, T, width_out), not {tuple(tokens.shape)}"
+        if readable.dtype != torch.bool or readable.ndim != 2 or readable.shape[1] > n_tokens:
+            return "readable must return (B, n) of bool, n at most the number of encoded tokens"
+    return None
+
+
+def rule_pool(case: Case) -> str | None:
+    """Require one finite vector a subject."""
+    own = own_side(case)
+    tokens = encoded(case, own, auxiliary_side(own))
+    vectors = case.model.pool(tokens, own.mask)
+    if not shaped(vectors, len(own.mask), case.model.width_out):
+        return f"pool must return (B, width_out), not {tuple(vectors.shape)}"
+    return None if vectors.isfinite().all() else "pool must return finite numbers"
+
+
+SHAPES: dict[str, Rule] = {
+    "collate": rule_collate,
+    "embed": rule_embed,
+    "encode": rule_encode,
+    "pool": rule_pool,
+}
+
+
+def rule_methods(case: Case) -> str | None:
+    """Require that what runs before there is a model needs none."""
+    cls = type(case.model)
+    if not isinstance(inspect.getattr_static(cls, "prepare"), staticmethod):
+        return "prepare must be a staticmethod: it runs in worker processes, without the model"
+    plain = [
+        name
+        for name in CLASS_METHODS
+        if not isinstance(inspect.getattr_static(cls, name), classmethod)
+    ]
+    return f"{', '.join(plain)} must be a classmethod" if plain else None
+
+
+def rule_home(case: Case) -> str | None:
+    """Require that another process finds the class by its name."""
+    home = home_of(type(case.model))
+    if home.startswith("__main__:") or import_class(home) is not type(case.model):
+        return f"its class must be importable as {home!r} from another process"
+    return None
+
+
+def rule_buffers(case: Case) -> str | None:
+    """Require that nothing is lost where a model is built without memory and then filled."""
+    model = case.model
+    if inspect.getattr_static(type(model), "load") is not inspect.getattr_static(Backbone, "load"):
+        return None
+    saved = model.state_dict().keys()
+    lost = [name for name, _ in model.named_buffers() if name not in saved]
+    lost += [
+        f"{path}.{name}".lstrip(".")
+        for path, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, Tensor)
+    ]
+    if lost:
+        return f"{', '.join(lost)} must be computed when needed, or filled by load()"
+    return None
+
+
+def rule_repeatable(case: Case) -> str | None:
+    """Require that in evaluation mode nothing is random, and nothing is kept."""
+    before = {name: value.clone() for name, value in case.model.state_dict().items()}
+    first, second = (pooled(case, own_side(case)) for _ in range(2))
+    changed = [
+        name for name, value in case.model.state_dict().items() if not value.equal(before[name])
+    ]
+    if changed:
+        return f"{', '.join(changed)} must not change in evaluation mode"
+    return unlike(case, first, second, "two runs in evaluation mode must be equal")
+
+
+def rule_modes(case: Case) -> str | None:
+    """Require that evaluation mode comes back after training mode."""
+    before = pooled(case, own_side(case))
+    case.model.train()
+    case.model.eval()
+    after = pooled(case, own_side(case))
+    return unlike(case, after, before, "eval() must undo train()")
+
+
+def rule_untouched(case: Case) -> str | None:
+    """Require that tokens are read, not written on."""
+    own = own_side(case)
+    auxiliary = auxiliary_side(own)
+    tokens = torch.cat([own.tokens, auxiliary.tokens], dim=1)
+    log_mask = torch.cat([log_mask_of(own.mask), auxiliary.log_mask], dim=1)
+    before = tokens.clone(), log_mask.clone()
+    case.model.encode(tokens, log_mask, own.tokens.shape[1])
+    same = tokens.equal(before[0]) and log_mask.equal(before[1])
+    return None if same else "encode must leave its tokens and its log-mask as they are"
+
+
+def rule_alone(case: Case) -> str | None:
+    """Require that a subject is the same alone and in a batch."""
+    together = own_side(case)
+    for row in range(len(case.inputs)):
+        alone = own_side(case, slice(row, row + 1))
+        tokens = readable_tokens(case, together, row), readable_tokens(case, alone, 0)
+        plain = pooled(case, together)[row], pooled(case, alone)[0]
+        joined = (
+            pooled(case, together, auxiliary_side(together))[row],
+            pooled(case, alone, auxiliary_side(alone))[0],
+        )
+        if max(apart(*pair) for pair in (tokens, plain, joined)) > case.tolerance:
+            return "a subject must be the same alone and in a batch"
+    return None
+
+
+def rule_padding(case: Case) -> str | None:
+    """Require that closed own tokens do not matter."""
+    own = own_side(case)
+    changed = own._replace(tokens=own.tokens.masked_fill(~own.mask.unsqueeze(-1), LOUD))
+    return unlike(
+        case, pooled(case, changed), pooled(case, own), "closed own tokens must not be read"
+    )
+
+
+def rule_open(case: Case) -> str | None:
+    """Require that no log-mask means that all tokens are open."""
+    own = own_side(case, slice(1))
+    zeros = torch.zeros(own.mask.shape, device=own.mask.device)
+    first, second = (
+        case.model.encode(own.tokens.clone(), mask, own.tokens.shape[1]) for mask in (None, zeros)
+    )
+    return unlike(case, first, second, "log_mask=None must equal a log-mask of zeros")
+
+
+def rule_closed(case: Case) -> str | None:
+    """Require that closed auxiliary tokens are as good as none."""
+    own = own_side(case)
+    closed = auxiliary_side(own, CLOSED)
+    return unlike(
+        case,
+        pooled(case, own, closed),
+        pooled(case, own),
+        "closed auxiliary tokens must change nothing",
+    )
+
+
+def rule_auxiliary(case: Case) -> str | None:
+    """Require that open auxiliary tokens are read."""
+    own = own_side(case)
+    distance = apart(pooled(case, own, auxiliary_side(own)), pooled(case, own))
+    return None if distance > case.tolerance else "open auxiliary tokens must change what is pooled"
+
+
+def auxiliary_gradient(case: Case) -> Tensor:
+    """Return the gradient at the auxiliary tokens; zero where none arrives."""
+    own = own_side(case)
+    auxiliary = auxiliary_side(own)
+    tokens = auxiliary.tokens.detach().clone().requires_grad_()
+    vectors = pooled(case, own, auxiliary._replace(tokens=tokens))
+    if not vectors.requires_grad:
+        return torch.zeros_like(tokens)
+    return torch.autograd.grad(weighed(vectors), tokens)[0]
+
+
+def rule_pool_own(case: Case) -> str | None:
+    """Require that pooling looks at encoded own tokens alone."""
+    own = own_side(case)
+    tokens = encoded(case, own, auxiliary_side(own))
+    changed = tokens.clone()
+    changed[:, case.model.readable(own.mask).shape[1] :] = LOUD
+    first, second = (case.model.pool(one, own.mask) for one in (changed, tokens))
+    return unlike(case, first, second, "pool must not look at auxiliary tokens")
+
+
+def rule_gradient(case: Case) -> str | None:
+    """Require that a gradient arrives at the auxiliary tokens."""
+    gradient = auxiliary_gradient(case)
+    if gradient.isfinite().all() and (gradient != 0).any():
+        return None
+    return "a finite gradient other than zero must arrive at the auxiliary tokens"
+
+
+def rule_gate(case: Case) -> str | None:
+    """Require that a gradient arrives at a gate in the log-mask."""
+    own = own_side(case)
+    gate = torch.tensor(-1.0, device=own.mask.device, requires_grad=True)
+    auxiliary = auxiliary_side(own)
+    vectors = pooled(case, own, auxiliary._replace(log_mask=auxiliary.log_mask + gate))
+    if vectors.requires_grad:
+        [gradient] = torch.autograd.grad(weighed(vectors), gate, allow_unused=True)
+        if gradient is not None and gradient.isfinite() and gradient != 0:
+            return None
+    return "a finite gradient other than zero must arrive at a gate in the log-mask"
+
+
+def rule_frozen(case: Case) -> str | None:
+    """Require that frozen weights stay frozen."""
+    vectors = pooled(case, own_side(case))
+    if vectors.requires_grad or any(weight.requires_grad for weight in case.model.parameters()):
+        return "a frozen model must ask for no gradient of its own"
+    return None
+
+
+def rule_lora_targets(case: Case) -> str | None:
+    """Require that every target of LoRA is a linear layer."""
+    layers = [name for name, layer in case.model.named_modules() if isinstance(layer, nn.Linear)]
+    unknown = [
+        target
+        for target in case.model.lora_targets
+        if not any(f".{name}".endswith(f".{target}") for name in layers)
+    ]
+    return f"no linear layer's name ends in {', '.join(map(repr, unknown))}" if unknown else None
+
+
+def rule_stand_in(case: Case) -> str | None:
+    """Require that n_stand_in tokens, all but the last closed, can stand in for a subject's own."""
+    if case.model.needs_summary:
+        return None
+    own = own_side(case)
+    tokens = drawn(own.tokens, case.model.n_stand_in, seed=4)
+    mask = torch.zeros(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+    mask[:, -1] = True
+    stand_in = Own(tokens, mask)
+    alone, joined = pooled(case, stand_in), pooled(case, stand_in, auxiliary_side(stand_in))
+    if not (alone.isfinite().all() and joined.isfinite().all()):
+        return "what is pooled from stand-in tokens must be finite"
+    read = apart(joined, alone) > case.tolerance
+    return None if read else "what is pooled from stand-in tokens must follow auxiliary tokens"
+
+
+def rule_checkpointing(case: Case) -> str | None:
+    """Require the same gradient where activations are made again in the backward pass."""
+    plain = auxiliary_gradient(case)
+    case.model.gradient_checkpointing = True
+    again = auxiliary_gradient(case)
+    return unlike(case, again, plain, "gradient_checkpointing must not change the gradient")
+
+
+def rule_depth(case: Case) -> str | None:
+    """Require that auxiliary tokens can join before any of the blocks that the model names."""
+    last = len(case.model.blocks_to_join) - 1
+    for block in sorted({1, last}) if last > 0 else ():
+        with joining_before(case.model, block):
+            found = broken_before(case, block)
+        if found:
+            return f"where auxiliary tokens join before block {block}, {found}"
+    return None
+
+
+def broken_before(case: Case, block: int) -> str | None:
+    """Say what is wrong where auxiliary tokens join before a block."""
+    own = own_side(case)
+    auxiliary = auxiliary_side(own)
+    alone, beside = leaving(case, block - 1, own), leaving(case, block - 1, own, auxiliary)
+    if apart(beside, alone) > case.tolerance:
+        return "own tokens must pass the blocks before it alone: run the blocks by run_blocks"
+    joined, plain = pooled(case, own, auxiliary), pooled(case, own)
+    if apart(joined, plain) <= case.tolerance:
+        return "they must change what is pooled"
+    with joining_before(case.model, 0):
+        at_input = pooled(case, own)
+    return unlike(case, plain, at_input, "own tokens must be encoded as ever without them")
+
+
+BEHAVIOUR: dict[str, Rule] = {
+    "methods": rule_methods,
+    "home": rule_home,
+    "buffers": rule_buffers,
+    "repeatable": rule_repeatable,
+    "modes": rule_modes,
+    "untouched": rule_untouched,
+    "alone": rule_alone,
+    "padding": rule_padding,
+    "open": rule_open,
+    "closed": rule_closed,
+    "auxiliary": rule_auxiliary,
+    "pool_own": rule_pool_own,
+    "gradient": rule_gradient,
+    "gate": rule_gate,
+    "frozen": rule_frozen,
+    "lora_targets": rule_lora_targets,
+    "stand_in": rule_stand_in,
+    "checkpointing": rule_checkpointing,
+    "depth": rule_depth,
+}

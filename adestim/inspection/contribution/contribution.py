@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,7 @@ from sklearn.base import is_classifier
 
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import DataWarning, InputError
-from adestim.inspection.contribution.games import interaction_indices, shapley_values
 from adestim.inspection.contribution.hiding import HidingReader, output_column
-from adestim.inspection.contribution.resampling import mean_intervals, mean_of
 
 MAX_MODALITIES = 8
 # Log-odds stay within 13.8: a probability of exactly 0 or 1 would drown everything else.
@@ -380,3 +379,87 @@ def coalition_values(reader: HidingReader, scale: Callable[[np.ndarray], np.ndar
             worth[rows, subset] = scale(reader.answers((subset & bits) > 0, rows))
     worth[np.arange(len(present)), owned] = complete
     return np.take_along_axis(worth, subsets[None] & owned[:, None], axis=1)
+
+
+def shapley_values(worth: np.ndarray) -> np.ndarray:
+    """Return Shapley values (n_subjects, n_players) of games.
+
+    worth (n_subjects, 2 ** n_players) -> (n_subjects, n_players).
+
+    L. S. Shapley, "A value for n-person games", Contributions to the Theory of Games II, 1953.
+    """
+    n_players = int(worth.shape[1]).bit_length() - 1
+    subsets = np.arange(worth.shape[1])
+    size = np.bitwise_count(subsets)
+    values = np.empty((len(worth), n_players))
+    for player in range(n_players):
+        bit = 1 << player
+        without = subsets[(subsets & bit) == 0]
+        weight = np.array([1 / (n_players * comb(n_players - 1, n)) for n in size[without]])
+        values[:, player] = (worth[:, without | bit] - worth[:, without]) @ weight
+    return values
+
+
+def interaction_indices(worth: np.ndarray) -> np.ndarray:
+    """Return Shapley interaction indices (n_subjects, n_players, n_players) of games.
+
+    worth (n_subjects, 2 ** n_players) -> (n_subjects, n_players, n_players).
+
+    Grabisch and Roubens, "An axiomatic approach to the concept of interaction among players in
+    cooperative games", International Journal of Game Theory 28, 1999.
+    """
+    n_players = int(worth.shape[1]).bit_length() - 1
+    subsets = np.arange(worth.shape[1])
+    size = np.bitwise_count(subsets)
+    indices = np.zeros((len(worth), n_players, n_players))
+    for one, other in combinations(range(n_players), 2):
+        a, b = 1 << one, 1 << other
+        rest = subsets[(subsets & (a | b)) == 0]
+        weight = np.array([1 / ((n_players - 1) * comb(n_players - 2, n)) for n in size[rest]])
+        excess = worth[:, rest | a | b] - worth[:, rest | a] - worth[:, rest | b] + worth[:, rest]
+        indices[:, one, other] = indices[:, other, one] = excess @ weight
+    return indices
+
+
+def mean_of(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return column means over those who are present.
+
+    values (n_subjects, n_columns), present (n_subjects, n_columns) -> (n_columns,).
+    """
+    count = present.sum(axis=0)
+    total = (values * present).sum(axis=0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def mean_intervals(
+    values: np.ndarray,
+    present: np.ndarray,
+    groups: np.ndarray,
+    n_resamples: int,
+    level: float,
+    random_state: Any,
+) -> np.ndarray:
+    """Return percentile intervals of column means over resampled groups.
+
+    values (n_subjects, n_columns), present (n_subjects, n_columns), groups (n_subjects,) -> (2,
+    n_columns).
+
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    if not 0 < level < 1:
+        raise InputError("'level' must lie between 0 and 1", got=repr(level))
+    ends = np.full((2, values.shape[1]), np.nan)
+    n_groups = int(groups.max()) + 1
+    if n_resamples < 1 or n_groups < 2:
+        return ends
+    sums, counts = np.zeros((2, n_groups, values.shape[1]))
+    np.add.at(sums, groups, values * present)
+    np.add.at(counts, groups, present)
+    generator = np.random.default_rng(draw_seeds(random_state, 1)[0])
+    draws = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
+    drawn, count = draws @ sums, draws @ counts
+    means = np.divide(drawn, count, out=np.full(drawn.shape, np.nan), where=count > 0)
+    somebody = present.any(axis=0)
+    cuts = [(1 - level) / 2, (1 + level) / 2]
+    ends[:, somebody] = np.nanquantile(means[:, somebody], cuts, axis=0)
+    return ends

@@ -6,10 +6,15 @@ import torch
 
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.tokens.integrated import (
+    ExplainedOutput,
     OfPhaseOne,
     PhaseOneOutputs,
+    features_of,
     forest_of,
     integrate,
+    line_end,
+    line_start,
+    mean_own,
     target_place,
 )
 from adestim.inspection.tokens.view import view_of
@@ -73,3 +78,55 @@ def test_unknown_class_is_told_with_the_choice():
 def test_regressor_has_no_target():
     with pytest.raises(InputError, match="a regressor has none"):
         target_place(fitted_regressor()[0], "AD")
+
+
+def ends_of(view, baseline, mean=None):
+    """Return a batch's output, both ends, and what else the output needs."""
+    output = ExplainedOutput.of(view, 1)
+    tables = enumerate(view.tables.values())
+    features = [features_of(table, output.heads, place) for place, table in tables]
+    rows, batch = next(view.batches(len(view.data)))
+    inputs, others = line_end(output, batch, features, rows)
+    start = line_start(output, inputs, batch["present"], rows, baseline, mean)
+    return output, inputs, start, others
+
+
+def test_the_end_is_what_the_model_says():
+    fusion, X = fitted()
+    output, inputs, _, others = ends_of(view_of(fusion, X), "missing")
+    p = fusion.predict_proba(X)[:, 1]
+    np.testing.assert_allclose(
+        torch.sigmoid(output(*inputs, *others)).detach().numpy(), p, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("baseline", "factor"), [("missing", 0), ("mean", 1)])
+def test_a_baseline_has_zeros_and_for_the_mean_the_intercepts(baseline, factor):
+    view = view_of(*fitted())
+    output, inputs, start, _ = ends_of(view, baseline)
+    place = len(output.read) + len(view.tables)
+    assert (start[place] == factor).all()
+    others = [value for number, value in enumerate(start) if number != place]
+    assert not any(value.any() for value in others)
+    assert [value.shape for value in start] == [value.shape for value in inputs]
+
+
+def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects():
+    view = view_of(*fitted(n_trees=10, max_epochs=0))
+    output, inputs, start, _ = ends_of(view, "missing")
+    place = len(output.read) + len(view.tables) + 1
+    np.testing.assert_allclose(inputs[place], output.forest.end, rtol=1e-6)
+    np.testing.assert_allclose(start[place], output.forest.start, rtol=1e-6)
+
+
+def test_the_mean_of_texts_is_one_word_whatever_their_length(reader):
+    view = view_of(*reader)
+    output = ExplainedOutput.of(view, 1)
+    if not output.reads_inputs:
+        assert view.anchor == "csf"
+        return
+    few, many = (mean_own(view, output, size) for size in (5, 24))
+    assert few.shape == (1, 16)
+    torch.testing.assert_close(few, many, rtol=1e-4, atol=1e-5)
+    _, inputs, start, _ = ends_of(view, "mean", many)
+    assert start[-1].shape == inputs[-1].shape
