@@ -1,4 +1,4 @@
-"""Checkpoints: matched to a model key by key."""
+"""Checkpoints: matched to a model key by key, and told whose they are where they do not fit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from adestim.backbone.registry import BackboneCard, import_class, registered_cards
 from adestim.backbone.weights.files import read_checkpoint
-from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, shown
+from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, show_names
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 
@@ -44,14 +44,14 @@ WELL_KNOWN = {
 
 def read_state(path: str, layout: CheckpointLayout, trust_pickle: bool) -> dict[str, Tensor]:
     """Read a file and return the state of the model in it, under the module's names."""
-    return canonical_state(read_checkpoint(path, trust_pickle), layout, owner_of)
+    return canonical_state(read_checkpoint(path, trust_pickle), layout, find_owner)
 
 
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], spec: BackboneSpec) -> None:
     """Fill a module, built on the meta device, with a state that has exactly its tensors."""
-    problems = differences(module.state_dict(), state)
+    problems = find_differences(module.state_dict(), state)
     if problems:
-        verdict = verdict_on(state, spec.name, type(module))
+        verdict = judge_state(state, spec.name, type(module))
         raise CheckpointError(
             f"A checkpoint of {spec.name!r} must hold exactly that model's weights",
             got="; ".join(problems) + (f". {verdict.finding}" if verdict.finding else ""),
@@ -60,7 +60,7 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], spec: BackboneSp
     module.load_state_dict(state, strict=True, assign=True)
 
 
-def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+def find_differences(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
     """Say in what a state differs from the one that is wanted."""
     both = [name for name in wanted if name in state]
     shapes = [name for name in both if state[name].shape != wanted[name].shape]
@@ -77,9 +77,9 @@ def differences(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> li
         ],
     }
     return [
-        f"{len(names)} of {len(wanted)} {what}: {shown(names)}"
+        f"{len(names)} of {len(wanted)} {what}: {show_names(names)}"
         if what != "unexpected"
-        else f"{len(names)} {what}: {shown(names)}"
+        else f"{len(names)} {what}: {show_names(names)}"
         for what, names in found.items()
         if names
     ]
@@ -97,36 +97,38 @@ class Verdict(NamedTuple):
     remedy: str  # what the user can do
 
 
-def verdict_on(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
+def judge_state(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
     """Say whose weights a state seems to be, other than those of the model that was wanted."""
     others = [card for card in registered_cards() if card.home and card.name != name]
-    fitting = [card for card in others if bears(state, card) and fits(state, card)]
-    akin = [card for card in others if bears(state, card)]
+    fitting = [card for card in others if bears_card(state, card) and fits_card(state, card)]
+    akin = [card for card in others if bears_card(state, card)]
     if fitting:
-        return named(fitting[0], same=fitting[0].backbone_class() is model, name=name)
-    if bears_marks(state, fingerprint_of(model)):
+        return name_owner(fitting[0], same=fitting[0].backbone_class() is model, name=name)
+    if bears_all(state, fingerprint_of(model)):
         return Verdict(
             "These look like weights of the same architecture at another size",
             f"Pass the released weights of {name!r}, or say the size with "
             "backbone_params={'architecture': {...}}",
         )
     if akin:
-        return named(akin[0], same=False, name=name)
-    return foreign(state, name)
+        return name_owner(akin[0], same=False, name=name)
+    return judge_foreign(state, name)
 
 
-def owner_of(raw: Mapping) -> str | None:
+def find_owner(raw: Mapping) -> str | None:
     """Return the name of the backbone as whose release a file can be read, or None."""
     for card in registered_cards():
         # Files of other models are refused, each for its own reason.
         with suppress(Exception):
             layout = card.backbone_class().checkpoint
-            if any(key in raw for key in layout.wrappers) and bears(read_as(raw, card), card):
+            if any(key in raw for key in layout.wrappers) and bears_card(
+                read_for_card(raw, card), card
+            ):
                 return card.name
     return None
 
 
-def named(card: BackboneCard, same: bool, name: str) -> Verdict:
+def name_owner(card: BackboneCard, same: bool, name: str) -> Verdict:
     """Return the verdict that these are a registered backbone's weights."""
     alike = ", the same architecture at another size" if same else ""
     return Verdict(
@@ -136,19 +138,19 @@ def named(card: BackboneCard, same: bool, name: str) -> Verdict:
     )
 
 
-def foreign(state: Mapping[str, Tensor], name: str) -> Verdict:
+def judge_foreign(state: Mapping[str, Tensor], name: str) -> Verdict:
     """Return the verdict on weights of no registered backbone."""
-    known = next((kind for kind, marks in WELL_KNOWN.items() if bears_marks(state, marks)), None)
+    known = next((kind for kind, marks in WELL_KNOWN.items() if bears_all(state, marks)), None)
     remedy = f"Pass the weights of {name!r}, or name the backbone that these belong to"
     return Verdict(f"These look like {known}" if known else "", remedy)
 
 
-def bears(state: Mapping[str, Tensor], card: BackboneCard) -> bool:
+def bears_card(state: Mapping[str, Tensor], card: BackboneCard) -> bool:
     """Tell whether a state has the names that tell a backbone from all others."""
-    return bears_marks(state, marks_of(card.home))
+    return bears_all(state, find_marks(card.home))
 
 
-def marks_of(home: str) -> tuple[str, ...]:
+def find_marks(home: str) -> tuple[str, ...]:
     """Return the fingerprint of a class; none where it cannot be imported."""
     with suppress(Exception):
         return fingerprint_of(import_class(home))
@@ -160,31 +162,33 @@ def fingerprint_of(model: type) -> tuple[str, ...]:
     return model.checkpoint.fingerprint if hasattr(model, "checkpoint") else ()
 
 
-def bears_marks(names: Iterable[str], marks: Collection[str]) -> bool:
+def bears_all(names: Iterable[str], marks: Collection[str]) -> bool:
     """Tell whether every mark ends a name, prefixes of whatever kind before it."""
     names = [f".{name}" for name in names]
     return bool(marks) and all(any(name.endswith(f".{mark}") for name in names) for mark in marks)
 
 
-def fits(state: Mapping[str, Tensor], card: BackboneCard) -> bool:
+def fits_card(state: Mapping[str, Tensor], card: BackboneCard) -> bool:
     """Tell whether a state has exactly the shapes of a backbone at its released size."""
     with suppress(Exception):
         # Any class may be registered; one that cannot be built here is not recognised.
-        return shapes(read_as(state, card)) == shapes(built(card).state_dict())
+        return list_shapes(read_for_card(state, card)) == list_shapes(
+            build_empty(card).state_dict()
+        )
     return False
 
 
-def read_as(state: Mapping, card: BackboneCard) -> dict[str, Tensor]:
+def read_for_card(state: Mapping, card: BackboneCard) -> dict[str, Tensor]:
     """Return a state under the names it has for another model."""
     return canonical_state(state, card.backbone_class().checkpoint)
 
 
-def built(card: BackboneCard) -> Any:
+def build_empty(card: BackboneCard) -> Any:
     """Return the model at its released size, without memory for its weights."""
     with torch.device("meta"):
         return card.backbone_class()(**card.architecture)
 
 
-def shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+def list_shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     """Return the shapes of a state's tensors."""
     return {name: value.shape for name, value in state.items()}

@@ -80,7 +80,7 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
         raise CheckpointError(
             "Weights must be an existing file", got=str(path), remedy="Pass its path as weights="
         )
-    files = weight_files(path)
+    files = list_weight_files(path)
     if len(files) == 1:
         return read_file(files[0], trust_pickle)
     return {
@@ -90,13 +90,13 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
     }
 
 
-def weight_files(path: Path) -> list[Path]:
+def list_weight_files(path: Path) -> list[Path]:
     """Return the files of weights: the file itself, or those of a folder."""
     if not path.is_dir():
-        return shards(path) if path.name.endswith(".index.json") else [path]
+        return list_shards(path) if path.name.endswith(".index.json") else [path]
     known = next((path / name for name in FOLDER_FILES if (path / name).is_file()), None)
     if known is not None:
-        return weight_files(known)
+        return list_weight_files(known)
     found = sorted(file for file in path.iterdir() if file.suffix in WEIGHT_SUFFIXES)
     if len(found) != 1:
         raise CheckpointError(
@@ -107,7 +107,7 @@ def weight_files(path: Path) -> list[Path]:
     return found
 
 
-def shards(index: Path) -> list[Path]:
+def list_shards(index: Path) -> list[Path]:
     """Return the files that an index of shards names."""
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
@@ -147,7 +147,7 @@ def read_file(path: Path, trust_pickle: bool) -> Mapping:
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= LARGEST_HEADER:
         return read_safetensors(path)
     if not head.startswith((b"PK", OLD_FORMAT)) or path.suffix == ".safetensors":
-        raise other_kind(path, head)
+        raise explain_kind(path, head)
     if head.startswith(b"PK"):
         require_torch_archive(path)
     content = read_torch(path, trust_pickle)
@@ -156,7 +156,7 @@ def read_file(path: Path, trust_pickle: bool) -> Mapping:
     return require_table(state, path)
 
 
-def other_kind(path: Path, head: bytes) -> CheckpointError:
+def explain_kind(path: Path, head: bytes) -> CheckpointError:
     """Return the error about a file that is no checkpoint, saying what it seems to be."""
     start = head.lstrip()
     found = next((OTHER_KINDS[mark] for mark in OTHER_KINDS if start.startswith(mark)), None)
@@ -173,7 +173,7 @@ def other_kind(path: Path, head: bytes) -> CheckpointError:
     if head.startswith((b"PK", OLD_FORMAT)):
         found = ("a file that torch.save wrote, under the wrong name", "Let its name end in .pt")
     if not head or (found is None and path.suffix == ".safetensors"):
-        return damaged(path)
+        return explain_damage(path)
     what, remedy = found or (
         f"a file of another kind, {path.stat().st_size} bytes",
         "Check what you downloaded",
@@ -185,7 +185,7 @@ def other_kind(path: Path, head: bytes) -> CheckpointError:
     )
 
 
-def damaged(path: Path) -> CheckpointError:
+def explain_damage(path: Path) -> CheckpointError:
     """Return the error about a file that breaks off."""
     return CheckpointError(
         f"{path.name} must be a whole checkpoint, as torch.save or safetensors write it",
@@ -200,7 +200,7 @@ def require_torch_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             inside = [Path(name).name for name in archive.namelist()]
     except zipfile.BadZipFile as error:
-        raise damaged(path) from error
+        raise explain_damage(path) from error
     if "constants.pkl" in inside:
         what, remedy = "a TorchScript program", "Save its state_dict() with torch.save"
     elif "data.pkl" not in inside:
@@ -227,24 +227,24 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise damaged(path) from error
+        raise explain_damage(path) from error
 
 
 def read_torch(path: Path, trust_pickle: bool) -> Any:
     """Read a file that ``torch.save`` wrote: tensors alone where that does."""
     try:
-        return load(path, weights_only=True)
+        return load_torch(path, weights_only=True)
     except pickle.UnpicklingError as error:
         if trust_pickle:
             return read_trusted(path)
         try:
-            names = named_in_pickle(path)
+            names = list_pickled_names(path)
         except ValueError:
-            raise damaged(path) from error
+            raise explain_damage(path) from error
         return read_around(path, names)
 
 
-def load(path: Path, weights_only: bool) -> Any:
+def load_torch(path: Path, weights_only: bool) -> Any:
     """Call ``torch.load``; where the format allows it, tensors stay on the disk until used."""
     try:
         with warnings.catch_warnings():
@@ -254,20 +254,20 @@ def load(path: Path, weights_only: bool) -> Any:
                 path, map_location="cpu", weights_only=weights_only, mmap=zipfile.is_zipfile(path)
             )
     except BREAKS_OFF as error:
-        raise damaged(path) from error
+        raise explain_damage(path) from error
 
 
 def read_around(path: Path, names: set[str]) -> Any:
     """Read the tensors of a file that holds other objects too, without making those."""
     kinds: dict[str, type] = dict.fromkeys(names, StandIn)
-    refused = not_data(names)
+    refused = find_acting(names)
     # Each round finds out that one more stand-in is filled like a table or a list.
     for _ in () if refused else range(len(kinds) + 1):
         try:
-            with passing_over(kinds):
-                return load(path, weights_only=True)
+            with pass_over(kinds):
+                return load_torch(path, weights_only=True)
         except pickle.UnpicklingError as error:
-            filled = filled_as(str(error), kinds)
+            filled = find_filled(str(error), kinds)
             if filled is None:
                 break
             kinds[filled[0]] = filled[1]
@@ -284,7 +284,7 @@ def read_around(path: Path, names: set[str]) -> Any:
 def read_trusted(path: Path) -> Any:
     """Read a file and make all its objects, which runs code that it names."""
     try:
-        return load(path, weights_only=False)
+        return load_torch(path, weights_only=False)
     except (ImportError, AttributeError) as error:
         raise CheckpointError(
             f"{path.name} holds objects whose classes must be installed to make them",
@@ -300,7 +300,7 @@ def digest_weights(path: str | Path) -> str:
         return digest_file(path)
     folder = path if path.is_dir() else path.parent
     companions = [file for pattern in COMPANIONS for file in folder.glob(pattern)]
-    files = sorted({*weight_files(path), *companions})
+    files = sorted({*list_weight_files(path), *companions})
     lines = [f"{file.relative_to(folder).as_posix()} {digest_file(file)}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -327,19 +327,21 @@ class StandIn:
         return f"{cls.__module__}.{cls.__qualname__}"
 
 
-def named_in_pickle(path: Path) -> set[str]:
+def list_pickled_names(path: Path) -> set[str]:
     """Return the functions and classes that a file of ``torch.save`` names, without reading it."""
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
-            return {name for _ in range(N_OLD_PICKLES) for name in names_until_stop(file)}
+            return {name for _ in range(N_OLD_PICKLES) for name in read_pickled_names(file)}
     with zipfile.ZipFile(path) as archive:
         inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         return {
-            name for member in inside for name in names_until_stop(io.BytesIO(archive.read(member)))
+            name
+            for member in inside
+            for name in read_pickled_names(io.BytesIO(archive.read(member)))
         }
 
 
-def names_until_stop(file: IO[bytes]) -> Iterator[str]:
+def read_pickled_names(file: IO[bytes]) -> Iterator[str]:
     """Yield the names in one pickle, in the words of Python 3."""
     for operation, argument, _ in pickletools.genops(file):
         if operation.name in ("GLOBAL", "INST"):
@@ -348,22 +350,22 @@ def names_until_stop(file: IO[bytes]) -> Iterator[str]:
             yield f"{IMPORT_MAPPING.get(module, module)}.{name}"
 
 
-def not_data(names: Collection[str]) -> list[str]:
+def find_acting(names: Collection[str]) -> list[str]:
     """Return those names that have no place in a file of data."""
-    return sorted(name for name in names if acts(*name.split(".", 1)))
+    return sorted(name for name in names if acts_on_machine(*name.split(".", 1)))
 
 
-def acts(package: str, name: str) -> bool:
+def acts_on_machine(package: str, name: str) -> bool:
     """Tell whether something of a top-level package does more than hold data."""
     return package in ACTING or (package == "builtins" and name not in BUILTIN_DATA)
 
 
-def passing_over(kinds: Mapping[str, type]) -> safe_globals:
+def pass_over(kinds: Mapping[str, type]) -> safe_globals:
     """Return the context in which ``torch.load`` makes stand-ins for everything so named."""
-    return safe_globals([stand_in(*name.rpartition(".")[::2], kinds[name]) for name in kinds])
+    return safe_globals([make_stand_in(*name.rpartition(".")[::2], kinds[name]) for name in kinds])
 
 
-def stand_in(module: str, name: str, kind: type) -> type:
+def make_stand_in(module: str, name: str, kind: type) -> type:
     """Return a class that torch takes for the one so named; calling it makes a stand-in."""
     body: dict[str, Any] = {"__module__": module, "__qualname__": name}
     if kind is StandIn:
@@ -372,7 +374,7 @@ def stand_in(module: str, name: str, kind: type) -> type:
     return type(name, (), body)
 
 
-def filled_as(message: str, names: Collection[str]) -> tuple[str, type] | None:
+def find_filled(message: str, names: Collection[str]) -> tuple[str, type] | None:
     """Return which stand-in torch wanted to fill, and as what, from its complaint.
 
     -> (str, type).

@@ -303,7 +303,7 @@ def test_a_model_that_runs_its_blocks_by_the_helper_can_be_joined_at_any_depth()
 @pytest.mark.parametrize(("depth", "n_rules"), [(1, 0), (2, 1), (5, 2)])
 def test_the_first_and_the_last_block_that_can_be_joined_are_tried(depth, n_rules, monkeypatch):
     tried = []
-    monkeypatch.setattr(checks, "broken_before", lambda case, block: tried.append(block))
+    monkeypatch.setattr(checks, "find_broken_before", lambda case, block: tried.append(block))
     check_backbone(toy(ToyOfAnyDepth, depth=depth), subjects(5, 3))
     assert tried == [1, depth - 1][:n_rules]
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from adestim.backbone import BackboneCard, load_backbone, register_backbone
 from adestim.backbone.registry import registered_cards
-from adestim.backbone.weights.checkpoint import load_strict, owner_of, read_state, verdict_on
+from adestim.backbone.weights.checkpoint import find_owner, judge_state, load_strict, read_state
 from adestim.backbone.weights.layout import CheckpointLayout, canonical_state
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
@@ -143,28 +143,28 @@ def wrapped(state, prefix="module."):
 @pytest.mark.usefixtures("registered")
 def test_the_weights_of_another_architecture_are_named(prefix):
     state = wrapped(toy(**LARGE).state_dict(), prefix)
-    verdict = verdict_on(state, "other", OtherBackbone)
+    verdict = judge_state(state, "other", OtherBackbone)
     assert verdict.finding == "These look like the weights of 'toy-large'"
     assert verdict.remedy.startswith("Write backbone='toy-large' in the extractor of smri")
 
 
 @pytest.mark.usefixtures("registered")
 def test_another_size_is_named():
-    verdict = verdict_on(toy(**LARGE).state_dict(), "toy-small", ToyBackbone)
+    verdict = judge_state(toy(**LARGE).state_dict(), "toy-small", ToyBackbone)
     expected = "the weights of 'toy-large', the same architecture at another size"
     assert verdict.finding.endswith(expected)
 
 
 @pytest.mark.usefixtures("registered")
 def test_a_size_that_nobody_released_is_said():
-    verdict = verdict_on(toy(depth=2).state_dict(), "toy-small", ToyBackbone)
+    verdict = judge_state(toy(depth=2).state_dict(), "toy-small", ToyBackbone)
     assert verdict.finding == "These look like weights of the same architecture at another size"
     assert "backbone_params={'architecture'" in verdict.remedy
 
 
 @pytest.mark.usefixtures("registered")
 def test_another_architecture_at_a_size_that_nobody_released_is_named():
-    verdict = verdict_on(toy(depth=2).state_dict(), "other", OtherBackbone)
+    verdict = judge_state(toy(depth=2).state_dict(), "other", OtherBackbone)
     assert verdict.finding == "These look like the weights of 'toy-small'"
 
 
@@ -181,13 +181,13 @@ def test_another_architecture_at_a_size_that_nobody_released_is_named():
 )
 @pytest.mark.usefixtures("registered")
 def test_architectures_from_elsewhere_are_named(names, said):
-    verdict = verdict_on(dict.fromkeys(names, ONE), "toy-small", ToyBackbone)
+    verdict = judge_state(dict.fromkeys(names, ONE), "toy-small", ToyBackbone)
     assert verdict.finding == f"These look like {said}"
 
 
 @pytest.mark.usefixtures("registered")
 def test_unknown_weights_are_not_guessed_at():
-    verdict = verdict_on({"a": ONE}, "toy-small", ToyBackbone)
+    verdict = judge_state({"a": ONE}, "toy-small", ToyBackbone)
     assert verdict.finding == ""
     assert (
         verdict.remedy
@@ -197,13 +197,13 @@ def test_unknown_weights_are_not_guessed_at():
 
 @pytest.mark.usefixtures("registered")
 def test_a_model_that_is_not_registered_is_no_obstacle():
-    assert verdict_on({"a": ONE}, "mine", type("Model", (), {})).finding == ""
+    assert judge_state({"a": ONE}, "mine", type("Model", (), {})).finding == ""
 
 
 @pytest.mark.usefixtures("registered")
 def test_a_card_whose_class_is_not_there_is_no_obstacle():
     register_backbone(BackboneCard("gone", "smri", home="no_such_module:Model"))
-    verdict = verdict_on(toy(**LARGE).state_dict(), "other", OtherBackbone)
+    verdict = judge_state(toy(**LARGE).state_dict(), "other", OtherBackbone)
     assert "'toy-large'" in verdict.finding
 
 
@@ -222,14 +222,14 @@ def test_loading_says_whose_weights_the_file_holds(tmp_path):
 @pytest.mark.usefixtures("registered")
 def test_the_owner_of_a_file_with_several_tables_is_named():
     raw = {"teacher": {"a": ONE}, "state_dict": wrapped(toy(**SMALL).state_dict())}
-    assert owner_of(raw) == "toy-small"
+    assert find_owner(raw) == "toy-small"
     with pytest.raises(CheckpointError, match=r"several: .*look like the weights of 'toy-small'"):
-        canonical_state(raw, OtherBackbone.checkpoint, owner_of)
+        canonical_state(raw, OtherBackbone.checkpoint, find_owner)
 
 
 @pytest.mark.usefixtures("registered")
 def test_a_file_of_nobody_has_no_owner():
-    assert owner_of({"state_dict": {"a": ONE}}) is None
+    assert find_owner({"state_dict": {"a": ONE}}) is None
 
 
 def released_state(path):
@@ -258,6 +258,6 @@ def test_released_weights_are_recognised(reference, file, name):
     state = released_state(reference / file)
     for card in wanted.values():
         other = card.name
-        finding = verdict_on(state, other, card.backbone_class()).finding
+        finding = judge_state(state, other, card.backbone_class()).finding
         known = finding.startswith(f"These look like the weights of {name!r}")
         assert known or other == name, other

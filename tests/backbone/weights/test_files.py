@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from adestim.backbone.weights.files import (
     StandIn,
     digest_weights,
-    filled_as,
-    named_in_pickle,
-    not_data,
-    passing_over,
+    find_acting,
+    find_filled,
+    list_pickled_names,
+    list_weight_files,
+    pass_over,
     read_checkpoint,
-    weight_files,
 )
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
@@ -328,7 +328,7 @@ def test_shards_are_put_together(tmp_path, write, suffix, stem):
 def test_the_only_file_of_a_folder_is_taken(tmp_path):
     path = saved(tmp_path / "anything.pth", STATE)
     (tmp_path / "README.md").write_text("Weights")
-    assert weight_files(tmp_path) == [path]
+    assert list_weight_files(tmp_path) == [path]
 
 
 @pytest.mark.parametrize(("names", "got"), [((), "none"), (("a.pt", "b.pt"), "a.pt, b.pt")])
@@ -397,7 +397,7 @@ def test_names_in_a_file_are_found_in_the_words_of_python_3(tmp_path, new_format
     path = tmp_path / "model.pt"
     torch.save(content, path, _use_new_zipfile_serialization=new_format)
     expected = {"argparse.Namespace", "collections.defaultdict", "builtins.list"}
-    assert named_in_pickle(path) == expected
+    assert list_pickled_names(path) == expected
 
 
 @pytest.mark.parametrize(
@@ -416,12 +416,12 @@ def test_names_in_a_file_are_found_in_the_words_of_python_3(tmp_path, new_format
     ],
 )
 def test_what_acts_is_no_data(name):
-    assert not_data({name, "argparse.Namespace"}) == [name]
+    assert find_acting({name, "argparse.Namespace"}) == [name]
 
 
 def test_data_may_be_named():
     names = {"builtins.list", "numpy.dtype", "collections.defaultdict", "ostrich.Settings"}
-    assert not_data(names) == []
+    assert find_acting(names) == []
 
 
 def test_a_stand_in_accepts_everything_and_keeps_nothing():
@@ -433,7 +433,7 @@ def test_a_stand_in_accepts_everything_and_keeps_nothing():
 
 def test_stand_ins_bear_the_name_of_what_they_stand_for(tmp_path):
     torch.save({"args": argparse.Namespace(a=1)}, tmp_path / "model.pt")
-    with passing_over({"argparse.Namespace": StandIn}):
+    with pass_over({"argparse.Namespace": StandIn}):
         content = torch.load(tmp_path / "model.pt", weights_only=True)
     assert content["args"].kind() == "argparse.Namespace"
     assert isinstance(content["args"], StandIn)
@@ -452,4 +452,4 @@ def test_stand_ins_bear_the_name_of_what_they_stand_for(tmp_path):
     ],
 )
 def test_what_a_stand_in_was_filled_like_is_read_from_the_complaint(message, kind):
-    assert filled_as(message, ["a.Table", "a.Other"]) == kind
+    assert find_filled(message, ["a.Table", "a.Other"]) == kind
