@@ -15,9 +15,9 @@ from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from adestim.inspection import modality_contributions
 from adestim.inspection.contribution.contribution import (
+    average_present,
+    bootstrap_means,
     interaction_indices,
-    mean_intervals,
-    mean_of,
     shapley_values,
 )
 from tests.fusion_tables import numeric_table, with_missing
@@ -292,7 +292,7 @@ def values():
 def ends(values, present=None, groups=None, n_resamples=2000, level=0.95, seed=0):
     present = np.ones(values.shape, dtype=bool) if present is None else present
     groups = np.arange(len(values)) if groups is None else groups
-    return mean_intervals(values, present, groups, n_resamples, level, seed)
+    return bootstrap_means(values, present, groups, n_resamples, level, seed)
 
 
 def test_intervals_are_as_wide_as_the_normal_ones(values):
@@ -311,13 +311,13 @@ def test_only_those_present_count(values):
     present = np.arange(200)[:, None] < 100
     expected = ends(values[:100], n_resamples=4000)
     np.testing.assert_allclose(ends(values, present, n_resamples=4000), expected, atol=0.1)
-    assert mean_of(values, present)[0] == pytest.approx(values[:100].mean())
+    assert average_present(values, present)[0] == pytest.approx(values[:100].mean())
 
 
 def test_nobody_present_has_no_interval(values):
     nobody = np.zeros(values.shape, dtype=bool)
     assert np.isnan(ends(values, nobody)).all()
-    assert np.isnan(mean_of(values, nobody)).all()
+    assert np.isnan(average_present(values, nobody)).all()
 
 
 @pytest.mark.parametrize("settings", [{"n_resamples": 0}, {"groups": np.zeros(200, dtype=int)}])

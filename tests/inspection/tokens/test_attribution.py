@@ -9,7 +9,7 @@ from adestim.encoding import BackboneSpec
 from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
 from adestim.inspection import token_attribution
-from adestim.inspection.tokens.attribution import joined, token_shares
+from adestim.inspection.tokens.attribution import join_batches, share_among_tokens
 from tests.fusion_tables import numeric_table, quick, with_missing
 from tests.inspection.fitted import fitted, fitted_regressor, in_pipeline
 from tests.toy_backbone import toy_table, write_weights
@@ -168,7 +168,9 @@ def table_of(vectors=None, options=()):
 @pytest.mark.parametrize("scaled", [False, True])
 def test_shares_sum_to_what_is_shared(scaled):
     length = np.maximum(np.linalg.norm(MEAN, axis=1, keepdims=True), 1e-9)
-    shares = token_shares(table_of(MEAN / length if scaled else None), HEAD, ATTRIBUTED, STEPS)
+    shares = share_among_tokens(
+        table_of(MEAN / length if scaled else None), HEAD, ATTRIBUTED, STEPS
+    )
     present = MASK.any(axis=1)
     total = (ATTRIBUTED + STEPS).sum(1)
     np.testing.assert_allclose(shares.sum(1)[present], total[present], rtol=1e-4)
@@ -179,27 +181,27 @@ def test_a_token_that_is_as_the_training_mean_gets_nothing():
     tokens = np.stack([HEAD.mean, HEAD.mean + 1])[None].astype(np.float32)
     table = TokenTable(tokens, np.ones((1, 2), dtype=bool), BackboneSpec("words"))
     for attributed in ([[1, 1, 1]], [[0, 0, 0]]), ([[0, 0, 0]], [[1, 1, 1]]):
-        shares = token_shares(table, HEAD, *map(np.array, attributed))
+        shares = share_among_tokens(table, HEAD, *map(np.array, attributed))
         np.testing.assert_allclose(shares, [[0, 3]], atol=1e-5)
 
 
 def test_a_feature_at_the_training_mean_has_no_slope():
     tokens = np.stack([HEAD.mean - 1, HEAD.mean + 1])[None]
     table = TokenTable(tokens, np.ones((1, 2), dtype=bool), BackboneSpec("words"))
-    assert not token_shares(table, HEAD, np.zeros((1, 3)), np.zeros((1, 3))).any()
+    assert not share_among_tokens(table, HEAD, np.zeros((1, 3)), np.zeros((1, 3))).any()
 
 
 def test_other_summaries_than_the_mean_are_not_shared():
-    assert token_shares(table_of(TOKENS[:, 0]), HEAD, ATTRIBUTED, STEPS) is None
-    assert token_shares(table_of(MEAN[:, :2]), HEAD, ATTRIBUTED[:, :2], STEPS) is None
+    assert share_among_tokens(table_of(TOKENS[:, 0]), HEAD, ATTRIBUTED, STEPS) is None
+    assert share_among_tokens(table_of(MEAN[:, :2]), HEAD, ATTRIBUTED[:, :2], STEPS) is None
 
 
 def test_tokens_with_places_are_not_shared():
     names = (("token_names", tuple("abcd")),)
-    assert token_shares(table_of(options=names), HEAD, ATTRIBUTED, STEPS) is None
+    assert share_among_tokens(table_of(options=names), HEAD, ATTRIBUTED, STEPS) is None
 
 
 def test_batches_of_fewer_tokens_are_padded():
-    found = joined([np.ones((1, 2, 3)), np.ones((2, 4, 3))])
+    found = join_batches([np.ones((1, 2, 3)), np.ones((2, 4, 3))])
     assert found.shape == (3, 4, 3)
     assert found[0].sum() == 6
