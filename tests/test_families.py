@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.backbone.loading import load_backbone
-from adestim.backbone.lora import low_rank_updates
+from adestim.backbone.lora import list_updates
 from tests.families import FAMILIES, N_SNPS, V1, WITHOUT_MODEL, WITHOUT_OTHER, cohort_of
 
 ADAPTED = {
@@ -213,7 +213,7 @@ def test_training_leaves_the_frozen_weights(cohort, table, frozen):
 def test_adapters_sit_on_the_intended_layers(cohort, model):
     wanted = ADAPTED.get(cohort.name, OF_NT)
     body = model.net_.module_.backbone.body
-    names = [name for name, _, _ in low_rank_updates(body)]
+    names = [name for name, _, _ in list_updates(body)]
     places = [re.fullmatch(r"(.*?\.\d+)\.(.*)", name).groups() for name in names]
     assert {layer for _, layer in places} == set(wanted)
     assert len({block for block, _ in places}) == cohort.n_blocks

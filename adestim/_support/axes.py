@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from adestim.exceptions import MissingDependencyError
@@ -11,10 +13,17 @@ def axes_or_new(ax: Any = None, size: tuple[float, float] | None = None) -> Any:
     """Return the axes given, or those of a new figure."""
     if ax is not None:
         return ax
-    try:
+    with explain_missing_matplotlib("Displays"):
         import matplotlib.pyplot as plt
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+@contextmanager
+def explain_missing_matplotlib(who: str) -> Iterator[None]:
+    """Say how to install matplotlib where an import misses it."""
+    try:
+        yield
     except ImportError as error:
         raise MissingDependencyError(
-            "Displays need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
+            f"{who} need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
         ) from error
-    return plt.subplots(figsize=size, layout="constrained")[1]

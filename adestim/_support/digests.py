@@ -17,7 +17,7 @@ FRESH = 2.0
 _KNOWN: dict[tuple, str] = {}
 
 
-def remembered_digest(path: str | Path, folder: Path | None = None) -> str:
+def digest_file(path: str | Path, folder: Path | None = None) -> str:
     """Return the SHA-256 of a file; it is read once for a path, size and time of change."""
     path = Path(path).expanduser().resolve()
     state = state_of(path)

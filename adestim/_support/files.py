@@ -7,13 +7,19 @@ import os
 import platform
 import re
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from adestim.exceptions import AdestimError
+
 DAY = 86400
 TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(?P<machine>[0-9a-f]{8})\.(?P<process>\d{1,9})\.tmp")
+# What lies where the file itself was never fetched.
+POINTERS = {b"version https://git-lfs": "git-lfs", b"/annex/objects": "git-annex"}
+FETCHED_BY = {"git-lfs": "git lfs pull", "git-annex": "git annex get"}
+POINTER_BYTES = 64
 
 
 def make_private(folder: Path) -> None:
@@ -33,11 +39,21 @@ def write_whole(
 
     Nothing waits for the disk: after a loss of power a file may be damaged.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}.{this_machine()}.{os.getpid()}.tmp")
-    try:
+    with replace_whole(path, stays) as temporary:
         with open(temporary, "xb", opener=lambda name, how: os.open(name, how, 0o600)) as file:
             file.write(content)
         temporary.chmod(0o600)
+
+
+@contextmanager
+def replace_whole(
+    path: Path, stays: Callable[[Path], bool] = lambda path: False, ending: str = ""
+) -> Iterator[Path]:
+    """Yield a temporary name beside a path; what is written there takes the path when whole."""
+    name = f".{uuid.uuid4().hex}.{this_machine()}.{os.getpid()}.tmp{ending}"
+    temporary = path.with_name(name)
+    try:
+        yield temporary
         give_name(temporary, path, stays)
     finally:
         with suppress(OSError):
@@ -79,3 +95,20 @@ def process_runs(number: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def name_pointer(start: bytes) -> str | None:
+    """Return which program a file's first bytes are a pointer of; None for a file itself."""
+    return next((name for mark, name in POINTERS.items() if start.startswith(mark)), None)
+
+
+def require_fetched(path: Path, refuse: type[AdestimError]) -> None:
+    """Refuse a file that only says where its content is."""
+    with path.open("rb") as file:
+        pointer = name_pointer(file.read(POINTER_BYTES))
+    if pointer is not None:
+        raise refuse(
+            f"{path.name} must be the file itself",
+            got=f"a {pointer} pointer, which only says where the file is",
+            remedy=f"Fetch the file itself with {FETCHED_BY[pointer]}",
+        )

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Hashable, Iterator, Mapping, Set
 from dataclasses import fields, is_dataclass
 from functools import singledispatch
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import joblib
@@ -143,3 +143,24 @@ def _(value: pd.DataFrame) -> Iterator[bytes | memoryview]:
     columns = [value.iloc[:, place].to_numpy() for place in range(value.shape[1])]
     kinds = [(str(kind), getattr(kind, "categories", None)) for kind in value.dtypes]
     return all_of("frame", (value.columns, value.index, kinds, columns))
+
+
+def freeze_value(value: Any) -> Hashable:
+    """Return a value in a hashable form: equal for equal values, small for large arrays.
+
+    Paths are left out of mappings: it does not matter where a file lies, and its digest is kept.
+    """
+    if isinstance(value, Mapping):
+        keys = sorted(key for key in value if not isinstance(value[key], Path))
+        return tuple((key, freeze_value(value[key])) for key in keys)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return ("object", value.shape, freeze_value(value.ravel().tolist()))
+    if isinstance(value, np.ndarray):
+        content = hashlib.sha256(np.ascontiguousarray(value).tobytes())
+        return (str(value.dtype), value.shape, content.hexdigest())
+    if isinstance(value, (set, frozenset)):
+        return tuple(sorted(map(freeze_value, value), key=repr))
+    if isinstance(value, (list, tuple)):
+        return tuple(freeze_value(item) for item in value)
+    # NaN is not equal to itself, and a name tag must be.
+    return "nan" if isinstance(value, float) and math.isnan(value) else value

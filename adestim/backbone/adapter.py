@@ -31,12 +31,12 @@ class Adapter:
             for kind in KINDS
             for name, value in getattr(self, kind).items()
         }
-        return safetensors_torch().save(tensors)
+        return import_safetensors().save(tensors)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Adapter:
         """Read a safetensors file."""
-        tensors = safetensors_torch().load(content)
+        tensors = import_safetensors().load(content)
         parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in KINDS}
         for key, value in tensors.items():
             kind, _, name = key.partition(":")
@@ -44,7 +44,7 @@ class Adapter:
         return cls(**parts)
 
 
-def safetensors_torch():
+def import_safetensors():
     """Import safetensors, or say how to install it."""
     try:
         import safetensors.torch
@@ -76,15 +76,15 @@ def unadapted_spec(spec: BackboneSpec) -> BackboneSpec:
 def apply_adapter(model: nn.Module, adapter: Adapter) -> None:
     """Give a model the weights that phase 1 trained."""
     for name, value in adapter.weight.items():
-        exchange(model, name, value)
+        exchange_parameter(model, name, value)
     for name, down in adapter.down.items():
         weight = model.get_submodule(name).weight
         require_whole_weight(f"{name}.weight", weight)
         update = (adapter.up[name] @ down).to(weight.device)
-        exchange(model, f"{name}.weight", weight.float() + update)
+        exchange_parameter(model, f"{name}.weight", weight.float() + update)
 
 
-def exchange(model: nn.Module, name: str, value: Tensor) -> None:
+def exchange_parameter(model: nn.Module, name: str, value: Tensor) -> None:
     """Put a parameter in the place of another, in its precision and on its device."""
     path, _, key = name.rpartition(".")
     module = model.get_submodule(path)

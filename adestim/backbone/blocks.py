@@ -100,7 +100,7 @@ class BlockRunner(nn.Module):
         InputError
             When the model names no blocks.
         """
-        arguments = arguments or log_mask_alone
+        arguments = arguments or take_log_mask
         blocks = self.blocks_to_join
         if not blocks:
             raise InputError(
@@ -127,6 +127,6 @@ class BlockRunner(nn.Module):
         return tokens
 
 
-def log_mask_alone(tokens: Tensor, log_mask: Tensor | None) -> tuple[Tensor | None]:
+def take_log_mask(tokens: Tensor, log_mask: Tensor | None) -> tuple[Tensor | None]:
     """Return what most blocks are given beside the tokens."""
     return (log_mask,)

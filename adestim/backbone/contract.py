@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from adestim.backbone.blocks import BlockRunner
 from adestim.backbone.weights.checkpoint import load_strict, read_state
-from adestim.backbone.weights.files import file_digest
+from adestim.backbone.weights.files import digest_weights
 from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
 
@@ -181,7 +181,7 @@ class Backbone(BlockRunner):
     @classmethod
     def digest(cls, weights: Path) -> str:
         """Return the SHA-256 of the weights: of the file, or of all files of a folder."""
-        return file_digest(weights)
+        return digest_weights(weights)
 
     @classmethod
     def load(cls, spec: BackboneSpec) -> Backbone:

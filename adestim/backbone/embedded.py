@@ -63,7 +63,7 @@ class EmbeddedSubjects:
         """
         with self._lock:
             self._n_asked += 1
-            key = model, name_of(source)
+            key = model, name_source(source)
             kept = self._kept.get(key)
             if kept is None or (kept.source is not None and kept.source() is not source):
                 return None
@@ -76,7 +76,7 @@ class EmbeddedSubjects:
 
         tokens (T, width).
         """
-        key = model, name_of(source)
+        key = model, name_source(source)
         with self._lock:
             self._forget(key)
             while self.size + tokens.nbytes > self.limit and self._oldest_is_idle():
@@ -181,6 +181,6 @@ def is_worth_keeping(body: Backbone, inputs: Tensor) -> bool:
     return body.n_stand_in * body.width * LARGEST_NUMBER <= inputs[0].nbytes
 
 
-def name_of(source: Any) -> Hashable:
+def name_source(source: Any) -> Hashable:
     """Return what tells a subject's input from others."""
     return id(source) if isinstance(source, np.ndarray) else source

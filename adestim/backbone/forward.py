@@ -34,43 +34,43 @@ def encode_frozen(
     """Encode every subject with the frozen model that a spec names."""
     where = choose_device(device)
     encodings: list[Encoding | None] = [None] * len(inputs)
-    model = load_backbone(spec, where, PRECISIONS[precision]) if any_input(inputs) else None
+    model = load_backbone(spec, where, PRECISIONS[precision]) if has_input(inputs) else None
     bar = progress_bar(len(inputs), title, "subject", title is not None)
     with bar, torch.inference_mode(), autocast(where, precision):
-        for rows in batches_by_size(inputs, batch_size):
+        for rows in batch_by_size(inputs, batch_size):
             batch = [read_array(inputs[row]) for row in rows]
-            for row, part in zip(rows, encoded_in_parts(model, batch, where), strict=True):
-                made = packed(inputs[row], part, spec)
+            for row, part in zip(rows, encode_in_parts(model, batch, where), strict=True):
+                made = pack_encoding(inputs[row], part, spec)
                 encodings[row] = made if keep is None else keep(row, made)
             bar.advance(len(rows))
     return encodings
 
 
-def encoded_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.device) -> list:
+def encode_in_parts(model: Backbone, batch: Sequence[np.ndarray], where: torch.device) -> list:
     """Return tokens, mask and vector of every subject; halve batches where memory runs out."""
     parts: list = []
     while len(parts) < len(batch):
         left = batch[len(parts) :]
-        some = left[: room_of(model, left)]
-        found = encoded_if_room(model, some, where)
+        some = left[: count_room(model, left)]
+        found = encode_if_room(model, some, where)
         if found is None:
-            _ROOM[model] = largest_of(some), len(some) // 2
+            _ROOM[model] = measure_largest(some), len(some) // 2
         parts += found or []
     return parts
 
 
-def room_of(model: Backbone, batch: Sequence[np.ndarray]) -> int:
+def count_room(model: Backbone, batch: Sequence[np.ndarray]) -> int:
     """Return how many subjects of a batch are tried at a time."""
     size, n_subjects = _ROOM.get(model, (0, len(batch)))
-    return n_subjects if largest_of(batch) >= size else len(batch)
+    return n_subjects if measure_largest(batch) >= size else len(batch)
 
 
-def largest_of(batch: Sequence[np.ndarray]) -> int:
+def measure_largest(batch: Sequence[np.ndarray]) -> int:
     """Return the number of values of the largest input."""
     return max(item.size for item in batch)
 
 
-def encoded_if_room(
+def encode_if_room(
     model: Backbone, batch: Sequence[np.ndarray], where: torch.device
 ) -> list | None:
     """Return tokens, mask and vector of every subject; None where memory runs out for several."""
@@ -81,9 +81,9 @@ def encoded_if_room(
             got=f"an input of shape {batch[0].shape}",
             remedy="Pass precision='bfloat16', a smaller input by backbone_params, or device='cpu'",
         ):
-            return encoded_at_once(model, batch, where)
+            return encode_at_once(model, batch, where)
     try:
-        return encoded_at_once(model, batch, where)
+        return encode_at_once(model, batch, where)
     except torch.OutOfMemoryError:
         pass
     # Only here, when the error has let go of the activations, is there memory to give back.
@@ -91,21 +91,21 @@ def encoded_if_room(
     return None
 
 
-def encoded_at_once(
+def encode_at_once(
     model: Backbone, batch: Sequence[np.ndarray], where: torch.device
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return tokens, mask and vector of every subject."""
-    tokens, own = encoded(model, model.collate(batch).to(where))
+    tokens, own = encode_inputs(model, model.collate(batch).to(where))
     parts = tokens, model.readable(own), model.pool(tokens, own)
-    return list(zip(*map(as_numpy, parts), strict=True))
+    return list(zip(*map(to_numpy, parts), strict=True))
 
 
-def any_input(inputs: Sequence[np.ndarray | None]) -> bool:
+def has_input(inputs: Sequence[np.ndarray | None]) -> bool:
     """Tell whether anybody has the modality; where nobody has, the model is not loaded."""
     return any(item is not None for item in inputs)
 
 
-def batches_by_size(inputs: Sequence[np.ndarray | None], batch_size: int) -> Iterator[list[int]]:
+def batch_by_size(inputs: Sequence[np.ndarray | None], batch_size: int) -> Iterator[list[int]]:
     """Yield rows batch by batch, inputs of like size together, so that little is padded."""
     rows = [row for row, item in enumerate(inputs) if item is not None]
     rows.sort(key=lambda row: inputs[row].shape)
@@ -118,7 +118,7 @@ def run_backbone(model: Backbone, inputs: Tensor) -> tuple[Tensor, np.ndarray]:
 
     inputs (B, ...) -> tokens (B, T, width_out), mask (B, T).
     """
-    tokens, own = encoded(model, inputs)
+    tokens, own = encode_inputs(model, inputs)
     return tokens, model.readable(own).cpu().numpy()
 
 
@@ -127,10 +127,10 @@ def pool_backbone(model: Backbone, inputs: Tensor) -> Tensor:
 
     inputs (B, ...) -> (B, width_out).
     """
-    return model.pool(*encoded(model, inputs))
+    return model.pool(*encode_inputs(model, inputs))
 
 
-def encoded(model: Backbone, inputs: Tensor) -> tuple[Tensor, Tensor]:
+def encode_inputs(model: Backbone, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Return encoded tokens and which embedded ones are real."""
     embedded = model.embed(inputs)
     own = model.own_mask(inputs)
@@ -140,12 +140,12 @@ def encoded(model: Backbone, inputs: Tensor) -> tuple[Tensor, Tensor]:
     return model.encode(embedded, log_mask, embedded.shape[1]), own
 
 
-def as_numpy(values: Tensor) -> np.ndarray:
+def to_numpy(values: Tensor) -> np.ndarray:
     """Return a tensor as an array, half precision as float32."""
     return (values.float() if values.is_floating_point() else values).cpu().numpy()
 
 
-def packed(inputs: np.ndarray, part: tuple[np.ndarray, ...], spec: BackboneSpec) -> Encoding:
+def pack_encoding(inputs: np.ndarray, part: tuple[np.ndarray, ...], spec: BackboneSpec) -> Encoding:
     """Return one subject's encoding, without the padding at its end."""
     tokens, real, vector = part
     n_tokens = int(np.flatnonzero(real)[-1]) + 1 if real.any() else 1

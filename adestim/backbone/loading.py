@@ -14,7 +14,7 @@ import torch
 from adestim._support.torch import memory_of
 from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
 from adestim.backbone.contract import Backbone
-from adestim.backbone.quantization import packed_states, require_gpu
+from adestim.backbone.quantization import find_packed_states, require_gpu
 from adestim.backbone.registry import class_named, known_card
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError
@@ -170,5 +170,5 @@ def adapted(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) 
 
 def skeleton(model: Backbone) -> Backbone:
     """Return a copy of the modules that shares every weight and buffer with the original."""
-    shared = [*model.parameters(), *model.buffers(), *packed_states(model)]
+    shared = [*model.parameters(), *model.buffers(), *find_packed_states(model)]
     return copy.deepcopy(model, memo={id(item): item for item in shared})

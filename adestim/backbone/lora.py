@@ -79,7 +79,7 @@ class AdaptedBackbone(nn.Module):
         super().__init__()
         self.recipe = (spec, settings, device, dtype, gradient_checkpointing, join_at)
         shared = load_backbone(spec, device, dtype)
-        self.body = own_copy(shared, device) if settings.full else skeleton(shared)
+        self.body = copy_model(shared, device) if settings.full else skeleton(shared)
         self.body.gradient_checkpointing = gradient_checkpointing
         self.body.join_before(join_at)
         if settings.full:
@@ -127,7 +127,7 @@ class AdaptedBackbone(nn.Module):
         if self.recipe[1].full:
             named = self.body.named_parameters()
             return Adapter({name: value for name, value in named if value.requires_grad}, {}, {})
-        updates = list(low_rank_updates(self.body))
+        updates = list(list_updates(self.body))
         return Adapter(
             {}, {name: down for name, down, _ in updates}, {name: up for name, _, up in updates}
         )
@@ -154,7 +154,7 @@ class AdaptedBackbone(nn.Module):
         self.train(state["training"])
 
 
-def own_copy(shared: Backbone, device: torch.device) -> Backbone:
+def copy_model(shared: Backbone, device: torch.device) -> Backbone:
     """Return a copy of a model whose weights are its own."""
     with memory_of(
         device,
@@ -177,7 +177,7 @@ def add_lora(model: Backbone, settings: LoRASettings) -> None:
     targets = settings.targets or tuple(model.lora_targets)
     if settings.rank == 0 or not targets:
         return
-    layers = linear_layers(model, targets)
+    layers = find_linear_layers(model, targets)
     try:
         from peft import LoraConfig, inject_adapter_in_model
         from peft.tuners.tuners_utils import cast_adapter_dtype
@@ -198,7 +198,7 @@ def add_lora(model: Backbone, settings: LoRASettings) -> None:
     cast_adapter_dtype(model, ADAPTER, autocast_adapter_dtype=True)
 
 
-def linear_layers(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
+def find_linear_layers(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     """Return the linear layers whose names end in the targets; refuse one that none ends in."""
     layers = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear)]
     ending = {
@@ -214,7 +214,7 @@ def linear_layers(model: nn.Module, targets: tuple[str, ...]) -> list[str]:
     return sorted({name for names in ending.values() for name in names})
 
 
-def low_rank_updates(model: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
+def list_updates(model: nn.Module) -> Iterator[tuple[str, Tensor, Tensor]]:
     """Yield the adapters of a model.
 
     -> down (rank, n_in), up (n_out, rank).

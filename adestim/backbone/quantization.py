@@ -11,18 +11,18 @@ from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
 
 
-def quantization_of(spec: BackboneSpec) -> str | None:
+def read_quantization(spec: BackboneSpec) -> str | None:
     """Return in how many bits a model is loaded, None for as many as its file has."""
     return dict(spec.option("architecture", ())).get("quantization")
 
 
 def require_gpu(spec: BackboneSpec, device: torch.device | str) -> None:
     """Refuse to put a quantised model elsewhere than on a CUDA GPU."""
-    if quantization_of(spec) is None or torch.device(device).type == "cuda":
+    if read_quantization(spec) is None or torch.device(device).type == "cuda":
         return
     raise InputError(
         "Quantised language models run on a CUDA GPU alone",
-        got=f"{spec.name!r} in {quantization_of(spec)} for the device {str(device)!r}",
+        got=f"{spec.name!r} in {read_quantization(spec)} for the device {str(device)!r}",
         remedy="Pass device='cuda', to the fusion as well; or leave 'quantization' out of "
         "backbone_params, with precision='bfloat16' where memory is short",
     )
@@ -39,7 +39,7 @@ def require_whole_weight(name: str, weight: Tensor) -> None:
         )
 
 
-def packed_states(model: nn.Module) -> list[Any]:
+def find_packed_states(model: nn.Module) -> list[Any]:
     """Return what bitsandbytes keeps beside 8-bit weights: their scales.
 
     The first forward pass of a layer takes the scales from the weight, so that a copy of the layer

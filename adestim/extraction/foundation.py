@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import math
 import os
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from adestim._support.keys import freeze_value
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
 from adestim.backbone.weights.hub import resolve_weights
@@ -81,9 +78,9 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
         card.name,
         digest=model.digest(weights),
         options=(
-            ("architecture", canonical(architecture)),
+            ("architecture", freeze_value(architecture)),
             ("files", digests),
-            ("preparation", canonical(options)),
+            ("preparation", freeze_value(options)),
         ),
         sources=tuple(sources.items()),
     )
@@ -243,24 +240,3 @@ def refuse_model_options(extractor: Any, built_in: str) -> None:
             got=", ".join(f"{name}={getattr(extractor, name)!r}" for name in given),
             remedy="Name a foundation model with backbone=",
         )
-
-
-def canonical(value: Any) -> Hashable:
-    """Return a value in a hashable form: equal for equal values, small for large arrays.
-
-    Paths are left out of mappings: it does not matter where a file lies, and its digest is kept.
-    """
-    if isinstance(value, Mapping):
-        keys = sorted(key for key in value if not isinstance(value[key], Path))
-        return tuple((key, canonical(value[key])) for key in keys)
-    if isinstance(value, np.ndarray) and value.dtype == object:
-        return ("object", value.shape, canonical(value.ravel().tolist()))
-    if isinstance(value, np.ndarray):
-        content = hashlib.sha256(np.ascontiguousarray(value).tobytes())
-        return (str(value.dtype), value.shape, content.hexdigest())
-    if isinstance(value, (set, frozenset)):
-        return tuple(sorted(map(canonical, value), key=repr))
-    if isinstance(value, (list, tuple)):
-        return tuple(canonical(item) for item in value)
-    # NaN is not equal to itself, and a name tag must be.
-    return "nan" if isinstance(value, float) and math.isnan(value) else value

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.digests import remembered_digest
+from adestim._support.digests import digest_file
 from adestim._support.files import DAY, is_abandoned, make_private
 from adestim.exceptions import DataWarning, InputError
 from adestim.store.record import (
@@ -226,7 +226,7 @@ class FeatureStore:
         -------
         str
         """
-        return remembered_digest(path, Path(self.folder) / "files")
+        return digest_file(path, Path(self.folder) / "files")
 
     def narrow(self, tokens: np.ndarray) -> np.ndarray:
         """Return tokens in the store's precision, where it can hold them."""

@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 from adestim._support import digests
-from adestim._support.digests import remembered_digest, user_cache
+from adestim._support.digests import digest_file, user_cache
 
 # Hashes a file named by its argument; a second argument forbids to read it.
 PROGRAM = """
 import sys
 from adestim._support import digests
-from adestim.backbone.weights.files import file_digest
 if len(sys.argv) > 2:
     digests.hashlib.file_digest = None
-print(file_digest(sys.argv[1]))
+print(digests.digest_file(sys.argv[1]))
 """
 
 
@@ -55,34 +54,34 @@ def unreadable(*args):
 
 def test_it_is_the_sha256(folder, tmp_path):
     path = written(tmp_path / "a", "abc")
-    assert remembered_digest(path, folder).startswith("ba7816bf8f01cfea")
+    assert digest_file(path, folder).startswith("ba7816bf8f01cfea")
 
 
 def test_it_is_computed_once_for_a_state_of_a_file(
     folder, tmp_path, monkeypatch, settled, forgetful
 ):
     path = written(tmp_path / "a.nii", "one")
-    first = remembered_digest(path, folder)
+    first = digest_file(path, folder)
     monkeypatch.setattr(digests.hashlib, "file_digest", unreadable)
-    assert remembered_digest(path, folder) == first
+    assert digest_file(path, folder) == first
     forgetful()
-    assert remembered_digest(path, folder) == first
+    assert digest_file(path, folder) == first
 
 
 @pytest.mark.parametrize(
     ("text", "changed"), [("two", 2e9), ("longer", 1e9), ("two", 1e9)], ids=["date", "size", "none"]
 )
 def test_a_file_that_changed_has_another(folder, tmp_path, settled, text, changed):
-    first = remembered_digest(written(tmp_path / "a.nii", "one"), folder)
-    assert remembered_digest(written(tmp_path / "a.nii", text, changed), folder) != first
+    first = digest_file(written(tmp_path / "a.nii", "one"), folder)
+    assert digest_file(written(tmp_path / "a.nii", text, changed), folder) != first
 
 
 def test_that_of_a_file_that_has_just_changed_is_not_remembered(folder, tmp_path):
     path = tmp_path / "a.nii"
     path.write_text("one")
-    first = remembered_digest(path, folder)
+    first = digest_file(path, folder)
     path.write_text("two")
-    assert remembered_digest(path, folder) != first
+    assert digest_file(path, folder) != first
     assert not folder.exists()
 
 
@@ -97,9 +96,9 @@ def test_a_clock_that_was_moved_makes_no_digest_of_another_content(
     for text in ("one", "two", "six"):
         time.sleep(0.02)
         path.write_text(text)
-        found.add(remembered_digest(path, folder))
+        found.add(digest_file(path, folder))
         forgetful()
-        assert remembered_digest(path, folder) in found
+        assert digest_file(path, folder) in found
     assert len(found) == 3
 
 
@@ -113,23 +112,23 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(
         return plain(file, name)
 
     monkeypatch.setattr(digests.hashlib, "file_digest", changing)
-    remembered_digest(path, folder)
+    digest_file(path, folder)
     assert not folder.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"state": 1}', '{"digest": "x"}'])
 def test_a_damaged_memo_is_written_again(folder, tmp_path, settled, forgetful, content):
     path = written(tmp_path / "a", "one")
-    first = remembered_digest(path, folder)
+    first = digest_file(path, folder)
     [memo] = folder.iterdir()
     memo.write_text(content)
     forgetful()
-    assert remembered_digest(path, folder) == first
+    assert digest_file(path, folder) == first
     assert json.loads(memo.read_text())["digest"] == first
 
 
 def test_memos_are_their_owners_alone(folder, tmp_path, settled):
-    remembered_digest(written(tmp_path / "a", "one"), folder)
+    digest_file(written(tmp_path / "a", "one"), folder)
     [memo] = folder.iterdir()
     assert stat.S_IMODE(memo.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -141,14 +140,14 @@ def test_without_room_this_process_remembers_alone(folder, tmp_path, monkeypatch
 
     monkeypatch.setattr(digests, "write_whole", full)
     path = written(tmp_path / "a", "one")
-    first = remembered_digest(path, folder)
+    first = digest_file(path, folder)
     monkeypatch.setattr(digests.hashlib, "file_digest", unreadable)
-    assert remembered_digest(path, folder) == first
+    assert digest_file(path, folder) == first
 
 
 def test_a_file_that_is_not_there_is_an_error(folder, tmp_path):
     with pytest.raises(FileNotFoundError):
-        remembered_digest(tmp_path / "absent", folder)
+        digest_file(tmp_path / "absent", folder)
 
 
 def test_the_cache_is_where_the_user_says(tmp_path, monkeypatch):
@@ -172,9 +171,9 @@ def test_without_a_home_this_process_remembers_alone(folder, tmp_path, monkeypat
     monkeypatch.setattr(digests, "user_cache", user_cache)
     path = written(tmp_path / "a", "one")
     assert user_cache() is None
-    first = remembered_digest(path)
+    first = digest_file(path)
     monkeypatch.setattr(digests.hashlib, "file_digest", unreadable)
-    assert remembered_digest(path) == first
+    assert digest_file(path) == first
 
 
 def test_weights_are_read_by_one_process_of_many(tmp_path):

@@ -8,7 +8,17 @@ import time
 import pytest
 
 from adestim._support import files
-from adestim._support.files import DAY, is_abandoned, make_private, this_machine, write_whole
+from adestim._support.files import (
+    DAY,
+    is_abandoned,
+    make_private,
+    name_pointer,
+    replace_whole,
+    require_fetched,
+    this_machine,
+    write_whole,
+)
+from adestim.exceptions import TableError
 
 
 def mode(path):
@@ -114,6 +124,39 @@ def test_a_process_killed_in_mid_write_leaves_a_file_that_is_known_for_its(tmp_p
     assert done.returncode == -9
     [left] = tmp_path.iterdir()
     assert is_abandoned(left, time.time())
+
+
+def test_temporary_name_is_beside_the_file_hidden_and_of_its_ending(tmp_path):
+    path = tmp_path / "sub-0001_T1w.nii.gz"
+    with replace_whole(path, ending=".nii.gz") as temporary:
+        temporary.write_bytes(b"voxels")
+        assert temporary.parent == path.parent
+        assert temporary.name.startswith(".")
+        assert temporary.name.endswith(".nii.gz")
+    assert names_in(tmp_path) == [path.name]
+
+
+# Pointers to files that were never fetched
+
+
+@pytest.mark.parametrize(
+    ("start", "expected"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\n", "git-lfs"),
+        (b"/annex/objects/MD5E-s12--0.nii.gz\n", "git-annex"),
+        (b"subject,age\n", None),
+        (b"", None),
+    ],
+)
+def test_pointers_are_told_from_files(tmp_path, start, expected):
+    path = tmp_path / "table.csv"
+    path.write_bytes(start)
+    assert name_pointer(start) == expected
+    if expected is None:
+        require_fetched(path, TableError)
+        return
+    with pytest.raises(TableError, match=f"table.csv must be .*a {expected} pointer.*with git "):
+        require_fetched(path, TableError)
 
 
 # What was left behind

@@ -1,4 +1,5 @@
 import os
+import pickle
 import subprocess
 import sys
 from collections import OrderedDict
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adestim._support.keys import content_key
+from adestim._support.keys import content_key, freeze_value
 
 
 @dataclass(frozen=True)
@@ -193,3 +194,37 @@ def test_keys_are_equal_where_values_are(one, other):
     same = spelled(one) == spelled(other)
     assert (content_key(one) == content_key(other)) is same
     assert content_key(one, other) != content_key([one, other])
+
+
+# Hashable forms
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"b": 1, "a": 2}, {"a": 2, "b": 1}),
+        ([1, 2], (1, 2)),
+        (np.arange(6).reshape(2, 3), np.arange(6).reshape(2, 3, order="C").copy()),
+        (np.arange(6).reshape(2, 3).T, np.ascontiguousarray(np.arange(6).reshape(2, 3).T)),
+        ({"path": Path("a"), "b": 1}, {"path": Path("c"), "b": 1}),
+    ],
+)
+def test_equal_values_have_equal_forms(first, second):
+    assert freeze_value(first) == freeze_value(second)
+    assert hash(freeze_value(first)) == hash(freeze_value(second))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (np.arange(3), np.arange(3.0)),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        ({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}),
+    ],
+)
+def test_other_values_have_other_forms(first, second):
+    assert freeze_value(first) != freeze_value(second)
+
+
+def test_large_arrays_become_small():
+    assert len(pickle.dumps(freeze_value({"mean": np.zeros(100_000)}))) < 500

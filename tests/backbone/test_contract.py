@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from adestim.backbone import Backbone
-from adestim.backbone.weights.files import file_digest
+from adestim.backbone.weights.files import digest_weights
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 from tests.backbone.toys import ToyBackbone, subjects, toy
@@ -80,7 +80,7 @@ def test_options_are_settled_without_reading_anybody():
 
 def test_the_digest_is_that_of_the_file(tmp_path):
     (tmp_path / "model.pt").write_bytes(b"abc")
-    assert Backbone.digest(tmp_path / "model.pt") == file_digest(tmp_path / "model.pt")
+    assert Backbone.digest(tmp_path / "model.pt") == digest_weights(tmp_path / "model.pt")
 
 
 # Loading

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adestim.backbone import load_backbone, loading
-from adestim.backbone.forward import batches_by_size, encode_frozen, pool_backbone, run_backbone
+from adestim.backbone.forward import batch_by_size, encode_frozen, pool_backbone, run_backbone
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import DeviceMemoryError
 from tests.backbone.toys import ToyBackbone, subjects, toy
@@ -75,7 +75,7 @@ def test_half_precision_is_near(spec):
 
 def test_inputs_of_like_size_share_a_batch():
     tables = [*subjects(9, 2, 8, 3), None]
-    assert list(batches_by_size(tables, 2)) == [[1, 3], [2, 0]]
+    assert list(batch_by_size(tables, 2)) == [[1, 3], [2, 0]]
 
 
 class FirstStandsForNoData(ToyBackbone):

@@ -11,8 +11,8 @@ from adestim.backbone.lora import (
     AdaptedBackbone,
     LoRASettings,
     add_lora,
+    list_updates,
     lora_targets,
-    low_rank_updates,
 )
 from adestim.exceptions import InputError, MissingDependencyError
 from tests.toy_backbone import N_FEATURES, N_PLACES, ToyViT, toy_spec, write_weights
@@ -124,7 +124,7 @@ def test_adapters_follow_the_seed(spec):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = AdaptedBackbone(spec, LoRASettings(rank=2), CPU)
-        return next(low_rank_updates(model.body))[1]
+        return next(list_updates(model.body))[1]
 
     assert torch.equal(first_factor(3), first_factor(3))
     assert not torch.equal(first_factor(3), first_factor(4))
@@ -140,7 +140,7 @@ def test_unpickling_leaves_the_generator_as_found(adapted):
 def test_updates_are_what_the_adapters_add_to_the_weights(spec, adapted):
     moved(adapted).eval()
     merged = skeleton(load_backbone(spec, CPU))
-    for name, down, up in low_rank_updates(adapted.body):
+    for name, down, up in list_updates(adapted.body):
         layer = merged.get_submodule(name)
         layer.weight = torch.nn.Parameter(layer.weight + up @ down)
     expected = encoded(adapted, some_inputs())
@@ -162,7 +162,7 @@ def test_all_weights_are_trained_in_a_copy(spec):
 
 def test_layers_to_adapt_can_be_chosen(spec):
     model = AdaptedBackbone(spec, LoRASettings(rank=2, targets=("blocks.1.qkv",)), CPU)
-    assert [name for name, _, _ in low_rank_updates(model.body)] == ["blocks.1.qkv"]
+    assert [name for name, _, _ in list_updates(model.body)] == ["blocks.1.qkv"]
 
 
 def test_an_unknown_layer_is_refused_with_those_to_choose_from(spec):

@@ -5,8 +5,8 @@ import torch
 
 from adestim.backbone.loading import skeleton
 from adestim.backbone.quantization import (
-    packed_states,
-    quantization_of,
+    find_packed_states,
+    read_quantization,
     require_gpu,
     require_whole_weight,
 )
@@ -30,12 +30,12 @@ class EightBit(torch.nn.Module):
 
 @pytest.mark.parametrize("bits", ["8bit", "4bit", None])
 def test_the_name_tag_tells_the_bits(bits):
-    assert quantization_of(spec_of(quantization=bits)) == bits
+    assert read_quantization(spec_of(quantization=bits)) == bits
 
 
 def test_most_models_know_no_bits():
-    assert quantization_of(spec_of(width=4)) is None
-    assert quantization_of(BackboneSpec("toy")) is None
+    assert read_quantization(spec_of(width=4)) is None
+    assert read_quantization(BackboneSpec("toy")) is None
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps", torch.device("cpu")])
@@ -60,7 +60,7 @@ def test_half_precision_is_no_packing():
 
 def test_layers_that_share_packed_weights_share_their_scales():
     model = torch.nn.Sequential(EightBit(), torch.nn.Linear(2, 2))
-    assert packed_states(model) == [model[0].state]
+    assert find_packed_states(model) == [model[0].state]
     assert skeleton(model)[0].state is model[0].state
 
 

@@ -9,12 +9,7 @@ import torch
 from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor
 from adestim.backbone import BackboneCard, load_backbone, register_backbone, registry
 from adestim.exceptions import CheckpointError, InputError
-from adestim.extraction.foundation import (
-    ModelPreparation,
-    canonical,
-    open_foundation,
-    refuse_model_options,
-)
+from adestim.extraction.foundation import ModelPreparation, open_foundation, refuse_model_options
 from tests.backbone.toys import ToyBackbone, toy
 
 
@@ -172,40 +167,6 @@ def test_a_name_of_another_modality_is_refused(weights):
 def test_missing_weights_are_said():
     with pytest.raises(CheckpointError, match="Backbone 'toy' needs its weights"):
         opened(None)
-
-
-# Canonical forms
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ({"b": 1, "a": 2}, {"a": 2, "b": 1}),
-        ([1, 2], (1, 2)),
-        (np.arange(6).reshape(2, 3), np.arange(6).reshape(2, 3, order="C").copy()),
-        (np.arange(6).reshape(2, 3).T, np.ascontiguousarray(np.arange(6).reshape(2, 3).T)),
-        ({"path": Path("a"), "b": 1}, {"path": Path("c"), "b": 1}),
-    ],
-)
-def test_equal_values_have_equal_forms(first, second):
-    assert canonical(first) == canonical(second)
-    assert hash(canonical(first)) == hash(canonical(second))
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (np.arange(3), np.arange(3.0)),
-        (np.zeros((2, 3)), np.zeros((3, 2))),
-        ({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}),
-    ],
-)
-def test_other_values_have_other_forms(first, second):
-    assert canonical(first) != canonical(second)
-
-
-def test_large_arrays_become_small():
-    assert len(pickle.dumps(canonical({"mean": np.zeros(100_000)}))) < 500
 
 
 def test_a_preparation_is_small_and_finds_its_class():

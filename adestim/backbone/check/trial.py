@@ -42,38 +42,38 @@ class Auxiliary(NamedTuple):
     log_mask: Tensor
 
 
-def collated(case: Case, rows: slice = slice(None)) -> Tensor:
+def collate_rows(case: Case, rows: slice = slice(None)) -> Tensor:
     """Return some subjects' inputs as a batch, where the model is."""
     first = next(iter(case.model.parameters()), torch.empty(0))
     return case.model.collate(list(case.inputs[rows])).to(first.device)
 
 
-def own_side(case: Case, rows: slice = slice(None)) -> Own:
+def make_own(case: Case, rows: slice = slice(None)) -> Own:
     """Return some subjects' own tokens; those of a reference backbone end in a summary."""
-    batch = collated(case, rows)
+    batch = collate_rows(case, rows)
     tokens, mask = case.model.embed(batch), case.model.own_mask(batch)
     if mask is None:
         mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
     if case.model.needs_summary:
-        tokens = torch.cat([tokens, drawn(tokens, 1, seed=1)], dim=1)
+        tokens = torch.cat([tokens, draw_tokens(tokens, 1, seed=1)], dim=1)
         mask = F.pad(mask, (0, 1), value=True)
     return Own(tokens, mask)
 
 
-def drawn(like: Tensor, n_tokens: int, seed: int) -> Tensor:
+def draw_tokens(like: Tensor, n_tokens: int, seed: int) -> Tensor:
     """Return random tokens, the same for all subjects, as large as a batch's own are."""
     generator = torch.Generator().manual_seed(seed)
     tokens = torch.randn(n_tokens, like.shape[-1], generator=generator)
     return tokens.to(like).expand(len(like), -1, -1)
 
 
-def auxiliary_side(own: Own, log_gate: float = 0.0) -> Auxiliary:
+def make_auxiliary(own: Own, log_gate: float = 0.0) -> Auxiliary:
     """Return auxiliary tokens under one log-gate."""
-    tokens = drawn(own.tokens, N_AUXILIARY, seed=2)
+    tokens = draw_tokens(own.tokens, N_AUXILIARY, seed=2)
     return Auxiliary(tokens, torch.full(tokens.shape[:2], log_gate, device=tokens.device))
 
 
-def encoded(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
+def encode_case(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
     """Run the blocks on own tokens, and on auxiliary ones where there are any."""
     tokens, log_mask = own.tokens.clone(), log_mask_of(own.mask)
     if auxiliary is not None:
@@ -82,19 +82,19 @@ def encoded(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
     return case.model.encode(tokens, log_mask, own.tokens.shape[1])
 
 
-def pooled(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
+def pool_case(case: Case, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
     """Return one vector a subject."""
-    return case.model.pool(encoded(case, own, auxiliary), own.mask)
+    return case.model.pool(encode_case(case, own, auxiliary), own.mask)
 
 
 def readable_tokens(case: Case, own: Own, row: int) -> Tensor:
     """Return a subject's encoded tokens that speak of it."""
     readable = case.model.readable(own.mask)
-    return encoded(case, own)[row, : readable.shape[1]][readable[row]]
+    return encode_case(case, own)[row, : readable.shape[1]][readable[row]]
 
 
 @contextmanager
-def joining_before(model: Backbone, block: int) -> Iterator[None]:
+def join_before(model: Backbone, block: int) -> Iterator[None]:
     """Let auxiliary tokens join before a block for a while."""
     before = model.join_at
     model.join_before(block)
@@ -104,20 +104,20 @@ def joining_before(model: Backbone, block: int) -> Iterator[None]:
         model.join_at = before
 
 
-def leaving(case: Case, block: int, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
+def catch_leaving(case: Case, block: int, own: Own, auxiliary: Auxiliary | None = None) -> Tensor:
     """Return the tokens that leave a block, the first time that it is run."""
     seen: list[Tensor] = []
     hook = case.model.blocks_to_join[block].register_forward_hook(
         lambda _, args, output: seen.append(output)
     )
     try:
-        encoded(case, own, auxiliary)
+        encode_case(case, own, auxiliary)
     finally:
         hook.remove()
     return seen[0]
 
 
-def apart(first: Tensor, second: Tensor) -> float:
+def measure_distance(first: Tensor, second: Tensor) -> float:
     """Return the largest difference, relative to the largest number."""
     if first.shape != second.shape:
         return float("inf")
@@ -125,18 +125,18 @@ def apart(first: Tensor, second: Tensor) -> float:
     return float(((first - second).abs().max() / scale).detach())
 
 
-def unlike(case: Case, first: Tensor, second: Tensor, what: str) -> str | None:
+def say_unlike(case: Case, first: Tensor, second: Tensor, what: str) -> str | None:
     """Say that two results are apart, where they are."""
-    distance = apart(first, second)
+    distance = measure_distance(first, second)
     return None if distance <= case.tolerance else f"{what} (difference {distance:.2g})"
 
 
-def weighed(vectors: Tensor) -> Tensor:
+def weigh_vectors(vectors: Tensor) -> Tensor:
     """Return one number that every coordinate changes, also behind a norm."""
     generator = torch.Generator().manual_seed(3)
     return (vectors * torch.randn(vectors.shape, generator=generator).to(vectors)).sum()
 
 
-def shaped(tensor: Tensor, *wanted: int) -> bool:
+def has_shape(tensor: Tensor, *wanted: int) -> bool:
     """Tell whether a result is a tensor of a shape."""
     return isinstance(tensor, Tensor) and tuple(tensor.shape) == wanted

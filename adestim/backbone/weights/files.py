@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import pickle
+import pickletools
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
+from torch.serialization import safe_globals
 
-from adestim._support.digests import remembered_digest
-from adestim.backbone.weights.unpickling import (
-    StandIn,
-    filled_as,
-    named_in_pickle,
-    not_data,
-    passing_over,
-)
+from adestim._support.digests import digest_file
+from adestim._support.files import FETCHED_BY, name_pointer
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
 # In the order in which they are preferred; transformers writes them so.
@@ -43,10 +42,6 @@ N_NAMES_SHOWN = 4
 HARMLESS = ("builtins.", "collections.", "torch.")
 OLD_FORMAT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 OTHER_KINDS = {
-    b"version https://git-lfs": (
-        "a git-lfs pointer, which only says where the file is",
-        "Fetch the file itself with git lfs pull, or download it from its page",
-    ),
     b"<": (
         "a web page, such as the one that asks to log in or to confirm a download",
         "Open the address in a browser, and save the file itself",
@@ -60,6 +55,22 @@ OTHER_KINDS = {
     b"{": ("a text file in JSON", "Pass the file of weights that lies beside it"),
 }
 TAR_MARK = slice(257, 262)
+# Modules whose functions act on the machine or find other functions.
+ACTING = frozenset(
+    {
+        *("_io", "ctypes", "importlib", "inspect", "io", "multiprocessing", "nt", "operator", "os"),
+        *("pdb", "pickle", "pip", "pkgutil", "posix", "pty", "pydoc", "runpy", "shutil", "socket"),
+        *("subprocess", "sys", "tempfile", "threading", "timeit", "types", "urllib", "webbrowser"),
+    }
+)
+BUILTIN_DATA = frozenset(
+    {
+        *("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int"),
+        *("list", "object", "range", "set", "slice", "str", "tuple"),
+    }
+)
+# A file of the old format is a row of pickles: a magic number, a version, a platform, the object.
+N_OLD_PICKLES = 4
 
 
 def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
@@ -69,7 +80,7 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
         raise CheckpointError(
             "Weights must be an existing file", got=str(path), remedy="Pass its path as weights="
         )
-    files = weight_files(path)
+    files = list_weight_files(path)
     if len(files) == 1:
         return read_file(files[0], trust_pickle)
     return {
@@ -79,13 +90,13 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
     }
 
 
-def weight_files(path: Path) -> list[Path]:
+def list_weight_files(path: Path) -> list[Path]:
     """Return the files of weights: the file itself, or those of a folder."""
     if not path.is_dir():
-        return shards(path) if path.name.endswith(".index.json") else [path]
+        return list_shards(path) if path.name.endswith(".index.json") else [path]
     known = next((path / name for name in FOLDER_FILES if (path / name).is_file()), None)
     if known is not None:
-        return weight_files(known)
+        return list_weight_files(known)
     found = sorted(file for file in path.iterdir() if file.suffix in WEIGHT_SUFFIXES)
     if len(found) != 1:
         raise CheckpointError(
@@ -96,7 +107,7 @@ def weight_files(path: Path) -> list[Path]:
     return found
 
 
-def shards(index: Path) -> list[Path]:
+def list_shards(index: Path) -> list[Path]:
     """Return the files that an index of shards names."""
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
@@ -136,7 +147,7 @@ def read_file(path: Path, trust_pickle: bool) -> Mapping:
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= LARGEST_HEADER:
         return read_safetensors(path)
     if not head.startswith((b"PK", OLD_FORMAT)) or path.suffix == ".safetensors":
-        raise other_kind(path, head)
+        raise explain_kind(path, head)
     if head.startswith(b"PK"):
         require_torch_archive(path)
     content = read_torch(path, trust_pickle)
@@ -145,10 +156,16 @@ def read_file(path: Path, trust_pickle: bool) -> Mapping:
     return require_table(state, path)
 
 
-def other_kind(path: Path, head: bytes) -> CheckpointError:
+def explain_kind(path: Path, head: bytes) -> CheckpointError:
     """Return the error about a file that is no checkpoint, saying what it seems to be."""
     start = head.lstrip()
     found = next((OTHER_KINDS[mark] for mark in OTHER_KINDS if start.startswith(mark)), None)
+    pointer = name_pointer(start)
+    if pointer is not None:
+        found = (
+            f"a {pointer} pointer, which only says where the file is",
+            f"Fetch the file itself with {FETCHED_BY[pointer]}, or download it from its page",
+        )
     if head[TAR_MARK] == b"ustar":
         found = ("a tar archive", "Unpack it, and pass the file of weights inside")
     if head.startswith(b"\x80"):
@@ -156,7 +173,7 @@ def other_kind(path: Path, head: bytes) -> CheckpointError:
     if head.startswith((b"PK", OLD_FORMAT)):
         found = ("a file that torch.save wrote, under the wrong name", "Let its name end in .pt")
     if not head or (found is None and path.suffix == ".safetensors"):
-        return damaged(path)
+        return explain_damage(path)
     what, remedy = found or (
         f"a file of another kind, {path.stat().st_size} bytes",
         "Check what you downloaded",
@@ -168,7 +185,7 @@ def other_kind(path: Path, head: bytes) -> CheckpointError:
     )
 
 
-def damaged(path: Path) -> CheckpointError:
+def explain_damage(path: Path) -> CheckpointError:
     """Return the error about a file that breaks off."""
     return CheckpointError(
         f"{path.name} must be a whole checkpoint, as torch.save or safetensors write it",
@@ -183,7 +200,7 @@ def require_torch_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             inside = [Path(name).name for name in archive.namelist()]
     except zipfile.BadZipFile as error:
-        raise damaged(path) from error
+        raise explain_damage(path) from error
     if "constants.pkl" in inside:
         what, remedy = "a TorchScript program", "Save its state_dict() with torch.save"
     elif "data.pkl" not in inside:
@@ -210,24 +227,24 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise damaged(path) from error
+        raise explain_damage(path) from error
 
 
 def read_torch(path: Path, trust_pickle: bool) -> Any:
     """Read a file that ``torch.save`` wrote: tensors alone where that does."""
     try:
-        return load(path, weights_only=True)
+        return load_torch(path, weights_only=True)
     except pickle.UnpicklingError as error:
         if trust_pickle:
             return read_trusted(path)
         try:
-            names = named_in_pickle(path)
+            names = list_pickled_names(path)
         except ValueError:
-            raise damaged(path) from error
+            raise explain_damage(path) from error
         return read_around(path, names)
 
 
-def load(path: Path, weights_only: bool) -> Any:
+def load_torch(path: Path, weights_only: bool) -> Any:
     """Call ``torch.load``; where the format allows it, tensors stay on the disk until used."""
     try:
         with warnings.catch_warnings():
@@ -237,20 +254,20 @@ def load(path: Path, weights_only: bool) -> Any:
                 path, map_location="cpu", weights_only=weights_only, mmap=zipfile.is_zipfile(path)
             )
     except BREAKS_OFF as error:
-        raise damaged(path) from error
+        raise explain_damage(path) from error
 
 
 def read_around(path: Path, names: set[str]) -> Any:
     """Read the tensors of a file that holds other objects too, without making those."""
     kinds: dict[str, type] = dict.fromkeys(names, StandIn)
-    refused = not_data(names)
+    refused = find_acting(names)
     # Each round finds out that one more stand-in is filled like a table or a list.
     for _ in () if refused else range(len(kinds) + 1):
         try:
-            with passing_over(kinds):
-                return load(path, weights_only=True)
+            with pass_over(kinds):
+                return load_torch(path, weights_only=True)
         except pickle.UnpicklingError as error:
-            filled = filled_as(str(error), kinds)
+            filled = find_filled(str(error), kinds)
             if filled is None:
                 break
             kinds[filled[0]] = filled[1]
@@ -267,7 +284,7 @@ def read_around(path: Path, names: set[str]) -> Any:
 def read_trusted(path: Path) -> Any:
     """Read a file and make all its objects, which runs code that it names."""
     try:
-        return load(path, weights_only=False)
+        return load_torch(path, weights_only=False)
     except (ImportError, AttributeError) as error:
         raise CheckpointError(
             f"{path.name} holds objects whose classes must be installed to make them",
@@ -276,13 +293,93 @@ def read_trusted(path: Path) -> Any:
         ) from error
 
 
-def file_digest(path: str | Path) -> str:
+def digest_weights(path: str | Path) -> str:
     """Return the SHA-256 of a file, or of the files of a model in a folder."""
     path = Path(path).expanduser()
     if not path.is_dir() and not path.name.endswith(".index.json"):
-        return remembered_digest(path)
+        return digest_file(path)
     folder = path if path.is_dir() else path.parent
     companions = [file for pattern in COMPANIONS for file in folder.glob(pattern)]
-    files = sorted({*weight_files(path), *companions})
-    lines = [f"{file.relative_to(folder).as_posix()} {remembered_digest(file)}\n" for file in files]
+    files = sorted({*list_weight_files(path), *companions})
+    lines = [f"{file.relative_to(folder).as_posix()} {digest_file(file)}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+class StandIn:
+    """What stands for an object that is not made: it accepts everything, and does nothing."""
+
+    def __new__(cls, *args: Any, **kwargs: Any):
+        """Make one, whatever it is called with."""
+        return super().__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        pass
+
+    def __setstate__(self, state: Any):
+        pass
+
+    def __setitem__(self, key: Any, value: Any):
+        pass
+
+    @classmethod
+    def kind(cls) -> str:
+        """Return the importable name of the class that the object would be of."""
+        return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def list_pickled_names(path: Path) -> set[str]:
+    """Return the functions and classes that a file of ``torch.save`` names, without reading it."""
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            return {name for _ in range(N_OLD_PICKLES) for name in read_pickled_names(file)}
+    with zipfile.ZipFile(path) as archive:
+        inside = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        return {
+            name
+            for member in inside
+            for name in read_pickled_names(io.BytesIO(archive.read(member)))
+        }
+
+
+def read_pickled_names(file: IO[bytes]) -> Iterator[str]:
+    """Yield the names in one pickle, in the words of Python 3."""
+    for operation, argument, _ in pickletools.genops(file):
+        if operation.name in ("GLOBAL", "INST"):
+            module, _, name = argument.partition(" ")
+            module, name = NAME_MAPPING.get((module, name), (module, name))
+            yield f"{IMPORT_MAPPING.get(module, module)}.{name}"
+
+
+def find_acting(names: Collection[str]) -> list[str]:
+    """Return those names that have no place in a file of data."""
+    return sorted(name for name in names if acts_on_machine(*name.split(".", 1)))
+
+
+def acts_on_machine(package: str, name: str) -> bool:
+    """Tell whether something of a top-level package does more than hold data."""
+    return package in ACTING or (package == "builtins" and name not in BUILTIN_DATA)
+
+
+def pass_over(kinds: Mapping[str, type]) -> safe_globals:
+    """Return the context in which ``torch.load`` makes stand-ins for everything so named."""
+    return safe_globals([make_stand_in(*name.rpartition(".")[::2], kinds[name]) for name in kinds])
+
+
+def make_stand_in(module: str, name: str, kind: type) -> type:
+    """Return a class that torch takes for the one so named; calling it makes a stand-in."""
+    body: dict[str, Any] = {"__module__": module, "__qualname__": name}
+    if kind is StandIn:
+        return type(name, (StandIn,), body)
+    body["__new__"] = lambda cls, *args, **kwargs: kind()
+    return type(name, (), body)
+
+
+def find_filled(message: str, names: Collection[str]) -> tuple[str, type] | None:
+    """Return which stand-in torch wanted to fill, and as what, from its complaint.
+
+    -> (str, type).
+    """
+    name = next((name for name in names if f"<class '{name}'>" in message), None)
+    if name is None or not ("SETITEM" in message or " to lists" in message or "extend" in message):
+        return None
+    return name, OrderedDict if "SETITEM" in message else list

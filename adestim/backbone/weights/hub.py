@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adestim._support.digests import digest_file
 from adestim.backbone.registry import BackboneCard
-from adestim.backbone.weights.files import WEIGHT_SUFFIXES, file_digest
+from adestim.backbone.weights.files import WEIGHT_SUFFIXES
 from adestim.exceptions import (
     AdestimError,
     CheckpointError,
@@ -28,34 +29,35 @@ WHOLE = "model.safetensors"
 def resolve_weights(card: BackboneCard, weights: str | Path | None) -> Path:
     """Return where the weights of a backbone are: a file or a folder."""
     if weights is not None:
-        return local_weights(card, Path(weights).expanduser())
+        return check_local_weights(card, Path(weights).expanduser())
     if not card.hub:
         raise CheckpointError(
             f"Backbone {card.name!r} needs its weights, which are not on the Hugging Face hub",
-            remedy=how_to_get(card),
+            remedy=say_how_to_get(card),
         )
-    with hub_errors(card):
-        path = from_hub(card)
-    if digest_differs(card, path):
+    with explain_hub_errors(card):
+        path = download_weights(card)
+    if has_other_digest(card, path):
         raise CheckpointError(
             f"The weights of backbone {card.name!r} must be those that were released",
-            got=f"{released_file(card, path)} with another SHA-256",
+            got=f"{find_released_file(card, path)} with another SHA-256",
             remedy="Delete that file, so that it is downloaded again",
         )
     return path
 
 
-def local_weights(card: BackboneCard, path: Path) -> Path:
+def check_local_weights(card: BackboneCard, path: Path) -> Path:
     """Return the user's path, with a word where it is not the released file."""
     if not path.exists():
         raise CheckpointError(
             f"weights= of backbone {card.name!r} must be an existing file or folder",
             got=str(path),
-            remedy=how_to_get(card),
+            remedy=say_how_to_get(card),
         )
-    if digest_differs(card, path):
+    if has_other_digest(card, path):
+        name = find_released_file(card, path).name
         warnings.warn(
-            f"{released_file(card, path).name} is not the released file of backbone {card.name!r}: "
+            f"{name} is not the released file of backbone {card.name!r}: "
             "its SHA-256 is another. It is used as it is.",
             DataWarning,
             stacklevel=4,
@@ -63,18 +65,18 @@ def local_weights(card: BackboneCard, path: Path) -> Path:
     return path
 
 
-def digest_differs(card: BackboneCard, path: Path) -> bool:
+def has_other_digest(card: BackboneCard, path: Path) -> bool:
     """Tell whether a file is known not to be the released one."""
-    file = released_file(card, path)
-    return bool(card.sha256) and file.is_file() and file_digest(file) != card.sha256
+    file = find_released_file(card, path)
+    return bool(card.sha256) and file.is_file() and digest_file(file) != card.sha256
 
 
-def released_file(card: BackboneCard, path: Path) -> Path:
+def find_released_file(card: BackboneCard, path: Path) -> Path:
     """Return the file that a card's SHA-256 is of: the path itself, or the one in a folder."""
     return path / (Path(card.filename).name or WHOLE) if path.is_dir() else path
 
 
-def how_to_get(card: BackboneCard) -> str:
+def say_how_to_get(card: BackboneCard) -> str:
     """Say where the weights are and how to pass them."""
     what = card.filename or "the folder of the model"
     where = card.url or (f"{HUB_PAGE}/{card.hub}" if card.hub else card.reference)
@@ -82,21 +84,21 @@ def how_to_get(card: BackboneCard) -> str:
     return f"{source}, and pass its path as weights="
 
 
-def from_hub(card: BackboneCard) -> Path:
+def download_weights(card: BackboneCard) -> Path:
     """Return where the hub's client put the file or the folder."""
     try:
         import huggingface_hub as hub
     except ImportError as error:
         raise MissingDependencyError(
             "Weights from the Hugging Face hub need the package huggingface_hub",
-            remedy=f"Run pip install 'adestim[foundation]'; or: {how_to_get(card)}",
+            remedy=f"Run pip install 'adestim[foundation]'; or: {say_how_to_get(card)}",
         ) from error
     if card.filename:
         return Path(hub.hf_hub_download(card.hub, card.filename, revision=card.revision))
-    return whole_model(card, hub.snapshot_download)
+    return download_model(card, hub.snapshot_download)
 
 
-def whole_model(card: BackboneCard, download: Callable[..., str]) -> Path:
+def download_model(card: BackboneCard, download: Callable[..., str]) -> Path:
     """Return the folder of a whole model; of two formats only safetensors is downloaded."""
     for pattern in ("*.safetensors", "*.bin"):
         folder = Path(
@@ -117,24 +119,24 @@ def whole_model(card: BackboneCard, download: Callable[..., str]) -> Path:
 
 
 @contextmanager
-def hub_errors(card: BackboneCard) -> Iterator[None]:
+def explain_hub_errors(card: BackboneCard) -> Iterator[None]:
     """Say what the hub's errors mean for who wants the weights."""
     try:
         yield
     except AdestimError:
         raise
     except Exception as error:
-        rule, remedy = meaning(card, error)
+        rule, remedy = explain_error(card, error)
         raise CheckpointError(rule, got=type(error).__name__, remedy=remedy) from error
 
 
-def meaning(card: BackboneCard, error: Exception) -> tuple[str, str]:
+def explain_error(card: BackboneCard, error: Exception) -> tuple[str, str]:
     """Return what an error of the hub means, and what to do."""
     from huggingface_hub import errors
 
     page = f"{HUB_PAGE}/{card.hub}"
     what = f"{card.filename or 'The model'} of backbone {card.name!r}"
-    elsewhere = f"or: {how_to_get(card)}"
+    elsewhere = f"or: {say_how_to_get(card)}"
     kinds: list[tuple[type[Exception] | tuple[type[Exception], ...], str, str]] = [
         (
             errors.GatedRepoError,
@@ -153,7 +155,7 @@ def meaning(card: BackboneCard, error: Exception) -> tuple[str, str]:
         ),
         (
             (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled),
-            *not_at_hand(what, page, elsewhere),
+            *explain_absence(what, page, elsewhere),
         ),
         (
             errors.EntryNotFoundError,
@@ -167,7 +169,7 @@ def meaning(card: BackboneCard, error: Exception) -> tuple[str, str]:
     return f"{what} could not be downloaded from {page}: {error}", f"Try again later, {elsewhere}"
 
 
-def not_at_hand(what: str, page: str, elsewhere: str) -> tuple[str, str]:
+def explain_absence(what: str, page: str, elsewhere: str) -> tuple[str, str]:
     """Return what it means that neither the cache nor the hub gave a file."""
     from huggingface_hub import constants
 

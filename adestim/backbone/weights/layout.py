@@ -53,11 +53,11 @@ def canonical_state(
     raw: Mapping, layout: CheckpointLayout, owner_of: Callable[[Mapping], str | None] | None = None
 ) -> dict[str, Tensor]:
     """Return the tensors of the model, under the module's names."""
-    state = without_ignored(tensors_of(find_state(raw, layout.wrappers, owner_of)), layout.ignored)
+    state = drop_ignored(select_tensors(find_state(raw, layout.wrappers, owner_of)), layout.ignored)
     for prefix in layout.prefixes:
-        state = renamed(state, dropping(prefix))
-        state = without_ignored(state, layout.ignored)
-    return renamed(state, layout.rename or str)
+        state = rename_tensors(state, dropping(prefix))
+        state = drop_ignored(state, layout.ignored)
+    return rename_tensors(state, layout.rename or str)
 
 
 def dropping(prefix: str) -> Callable[[str], str]:
@@ -74,16 +74,16 @@ def find_state(
     wrapper = next((key for key in wrappers if key in raw), None)
     if wrapper is not None:
         return require_tensors(raw[wrapper], f"its entry {wrapper!r}")
-    if tensors_of(raw):
+    if select_tensors(raw):
         return raw
     tables = {
         str(key): value
         for key, value in raw.items()
-        if isinstance(value, Mapping) and tensors_of(value)
+        if isinstance(value, Mapping) and select_tensors(value)
     }
     if len(tables) == 1:
         return next(iter(tables.values()))
-    found = f"several: {', '.join(tables)}" if tables else f"none under {shown(map(str, raw))}"
+    found = f"several: {', '.join(tables)}" if tables else f"none under {show_names(map(str, raw))}"
     owner = owner_of(raw) if owner_of is not None else None
     raise CheckpointError(
         "A checkpoint must hold a table of tensors by name",
@@ -96,7 +96,7 @@ def require_tensors(table: Any, where: str) -> Mapping:
     """Refuse an entry for the weights that holds none."""
     if isinstance(table, nn.Module):
         return table.state_dict()
-    if isinstance(table, Mapping) and tensors_of(table):
+    if isinstance(table, Mapping) and select_tensors(table):
         return table
     kind = table.kind() if hasattr(table, "kind") else type(table).__name__
     raise CheckpointError(
@@ -107,7 +107,7 @@ def require_tensors(table: Any, where: str) -> Mapping:
     )
 
 
-def tensors_of(table: Mapping) -> dict[str, Tensor]:
+def select_tensors(table: Mapping) -> dict[str, Tensor]:
     """Return the entries that are tensors under a name."""
     return {
         name: value
@@ -116,12 +116,12 @@ def tensors_of(table: Mapping) -> dict[str, Tensor]:
     }
 
 
-def without_ignored(state: Mapping[str, Tensor], ignored: tuple[str, ...]) -> dict[str, Tensor]:
+def drop_ignored(state: Mapping[str, Tensor], ignored: tuple[str, ...]) -> dict[str, Tensor]:
     """Drop the parts that are not used."""
     return {name: value for name, value in state.items() if not name.startswith(ignored)}
 
 
-def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
+def rename_tensors(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[str, Tensor]:
     """Return the state under other names, or say which two became one."""
     result: dict[str, Tensor] = {}
     for name, value in state.items():
@@ -136,7 +136,7 @@ def renamed(state: Mapping[str, Tensor], rename: Callable[[str], str]) -> dict[s
     return result
 
 
-def shown(names: Any) -> str:
+def show_names(names: Any) -> str:
     """Return the first few names."""
     names = list(names)
     rest = len(names) - N_KEYS_SHOWN

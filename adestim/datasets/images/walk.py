@@ -14,6 +14,7 @@ from adestim._support.bids import (
     parse_name,
     sort_sidecars,
 )
+from adestim._support.files import POINTER_BYTES, name_pointer
 from adestim.datasets.images import ida
 from adestim.datasets.images.names import (
     CAPS,
@@ -39,10 +40,7 @@ SERIES = ("bold", "roi_series")
 PASSED_OVER = {"figures", "log", "logs", "sourcedata", "code", "stimuli"}
 HEADER_BYTES = 352
 SMALLEST_IMAGE = 512
-POINTERS = {
-    b"/annex/objects": "its content was never fetched (git-annex)",
-    b"version https://git-lfs": "its content was never fetched (Git LFS)",
-}
+PROGRAMS = {"git-annex": "git-annex", "git-lfs": "Git LFS"}
 
 
 class Finding(NamedTuple):
@@ -186,8 +184,8 @@ def problem_of(file: os.DirEntry) -> str | None:
 def pointed_to(path: str) -> str | None:
     """Say which content a small file stands for, if it is a pointer."""
     with open(path, "rb") as file:  # noqa: PTH123 (as fast as can be)
-        start = file.read(64)
-    return next((said for mark, said in POINTERS.items() if start.startswith(mark)), None)
+        pointer = name_pointer(file.read(POINTER_BYTES))
+    return f"its content was never fetched ({PROGRAMS[pointer]})" if pointer else None
 
 
 def ida_findings(

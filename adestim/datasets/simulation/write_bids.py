@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from adestim._support.bids import DATASET_DESCRIPTION
+from adestim._support.files import replace_whole
 from adestim.exceptions import InputError
 
 SPACE = "space-MNI152NLin2009aSym"
@@ -33,14 +33,8 @@ LEVELS = {
 def replace_file(path: Path, content: bytes | str) -> None:
     """Write under a temporary name in the same folder, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-    temporary.replace(path)
-
-
-def temporary_name(path: Path) -> Path:
-    """Return a name beside ``path`` with the same suffixes."""
-    return path.with_name(f".{os.getpid()}-{path.name}")
+    with replace_whole(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -59,9 +53,8 @@ def write_image(path: Path, image) -> None:
     import nibabel
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
-    nibabel.save(image, temporary)
-    temporary.replace(path)
+    with replace_whole(path, ending="".join(path.suffixes)) as temporary:
+        nibabel.save(image, temporary)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from warnings import warn
 import pandas as pd
 from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
+from adestim._support.files import require_fetched
 from adestim._support.tables import UNPACKING_ERRORS, read_text_table
 from adestim.exceptions import DataWarning, TableError
 
@@ -109,6 +110,7 @@ def read_cells(path: str | Path) -> pd.DataFrame:
     """Return every cell of a table as a string, the empty one as ``""``."""
     path = Path(path)
     try:
+        require_fetched(path, TableError)
         return read_text_table(path).rename(columns=str.strip)
     except FileNotFoundError:
         raise TableError("The file of a table exists", got=f"none at {str(path)!r}") from None

@@ -6,18 +6,16 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import logit
-from sklearn.base import is_classifier
 
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.exceptions import DataWarning, InputError
-from adestim.inspection.contribution.games import interaction_indices, shapley_values
-from adestim.inspection.contribution.hiding import HidingReader, output_column
-from adestim.inspection.contribution.resampling import mean_intervals, mean_of
+from adestim.inspection.contribution.hiding import HidingReader, find_output
 
 MAX_MODALITIES = 8
 # Log-odds stay within 13.8: a probability of exactly 0 or 1 would drown everything else.
@@ -126,14 +124,14 @@ class Contributions:
         Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
         """
         values, present = self.values.to_numpy(), self.present.to_numpy()
-        ends = mean_intervals(
+        ends = bootstrap_means(
             np.abs(values), present, self._groups(groups), n_resamples, level, random_state
         )
         return pd.DataFrame(
             {
                 "n_present": present.sum(axis=0),
-                "mean": mean_of(values, present),
-                "mean_absolute": mean_of(np.abs(values), present),
+                "mean": average_present(values, present),
+                "mean_absolute": average_present(np.abs(values), present),
                 "low": ends[0],
                 "high": ends[1],
             },
@@ -171,7 +169,7 @@ class Contributions:
         pairs = list(combinations(range(self.values.shape[1]), 2))
         first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
         values, present = self.pairs[:, first, second], self._have_both()[:, first, second]
-        ends = mean_intervals(
+        ends = bootstrap_means(
             values, present, self._groups(groups), n_resamples, level, random_state
         )
         return pd.DataFrame(
@@ -179,8 +177,8 @@ class Contributions:
                 "first": self.values.columns[first],
                 "second": self.values.columns[second],
                 "n_present": present.sum(axis=0),
-                "mean": mean_of(values, present),
-                "mean_absolute": mean_of(np.abs(values), present),
+                "mean": average_present(values, present),
+                "mean_absolute": average_present(np.abs(values), present),
                 "low": ends[0],
                 "high": ends[1],
             }
@@ -196,7 +194,7 @@ class Contributions:
         """
         n_modalities = self.values.shape[1]
         flat = (len(self.values), -1)
-        means = mean_of(self.pairs.reshape(flat), self._have_both().reshape(flat))
+        means = average_present(self.pairs.reshape(flat), self._have_both().reshape(flat))
         matrix = means.reshape(n_modalities, n_modalities)
         np.fill_diagonal(matrix, np.nan)
         return pd.DataFrame(matrix, index=self.values.columns, columns=self.values.columns)
@@ -302,11 +300,11 @@ def modality_contributions(
     """
     if output not in (LOGIT, PROBABILITY):
         raise InputError("'output' must be 'logit' or 'probability'", got=repr(output))
-    reader = HidingReader.of(estimator, drawn_subjects(X, max_subjects, random_state), baseline)
-    require_few(list(reader.columns))
-    column = output_column(reader.model, target)
-    classes = reader.model.classes_ if is_classifier(reader.model) else None
-    worth = coalition_values(reader, scale_of(None if classes is None else output, column))
+    reader = HidingReader.of(estimator, draw_subjects(X, max_subjects, random_state), baseline)
+    require_few_modalities(list(reader.columns))
+    classes = reader.classes
+    column = find_output(classes, target)
+    worth = value_coalitions(reader, choose_scale(None if classes is None else output, column))
     index, names = reader.frame.index, list(reader.columns)
     return Contributions(
         values=pd.DataFrame(shapley_values(worth), index=index, columns=names),
@@ -319,25 +317,35 @@ def modality_contributions(
     )
 
 
-def drawn_subjects(X: Any, max_subjects: int | None, random_state: Any) -> Any:
+def draw_subjects(X: Any, max_subjects: int | None, random_state: Any) -> Any:
     """Return a table of no more rows than allowed, drawn at random."""
-    if max_subjects is not None and max_subjects < 1:
-        raise InputError("'max_subjects' must be at least 1, or None", got=repr(max_subjects))
-    n_subjects = len(X)
-    if max_subjects is None or n_subjects <= max_subjects:
+    if not are_too_many(len(X), max_subjects):
         return X
     warnings.warn(
-        f"{max_subjects} of {n_subjects} subjects were drawn at random to be explained; "
+        f"{max_subjects} of {len(X)} subjects were drawn at random to be explained; "
         "max_subjects=None explains all.",
         DataWarning,
         stacklevel=3,
     )
-    generator = np.random.default_rng(draw_seeds(random_state, 1)[0])
-    rows = np.sort(generator.choice(n_subjects, max_subjects, replace=False))
+    rows = draw_rows(len(X), max_subjects, draw_seeds(random_state, 1)[0])
     return take_rows(X, rows)
 
 
-def require_few(names: list[str]) -> None:
+def are_too_many(n_subjects: int, max_subjects: int | None) -> bool:
+    """Tell whether there are more subjects than may be explained."""
+    if max_subjects is not None and max_subjects < 1:
+        raise InputError("'max_subjects' must be at least 1, or None", got=repr(max_subjects))
+    return max_subjects is not None and n_subjects > max_subjects
+
+
+def draw_rows(n_subjects: int, max_subjects: int | None, seed: int) -> np.ndarray:
+    """Return positions of no more subjects than allowed, drawn at random."""
+    if max_subjects is None or not are_too_many(n_subjects, max_subjects):
+        return np.arange(n_subjects)
+    return np.sort(np.random.default_rng(seed).choice(n_subjects, max_subjects, replace=False))
+
+
+def require_few_modalities(names: list[str]) -> None:
     """Refuse more modalities than can be hidden in all combinations."""
     if len(names) > MAX_MODALITIES:
         raise InputError(
@@ -348,7 +356,7 @@ def require_few(names: list[str]) -> None:
         )
 
 
-def scale_of(output: str | None, column: int) -> Callable[[np.ndarray], np.ndarray]:
+def choose_scale(output: str | None, column: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return what turns a model's answers into the outputs that are explained."""
 
     def scale(answers: np.ndarray) -> np.ndarray:
@@ -360,7 +368,7 @@ def scale_of(output: str | None, column: int) -> Callable[[np.ndarray], np.ndarr
     return scale
 
 
-def coalition_values(reader: HidingReader, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def value_coalitions(reader: HidingReader, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """Return every subject's output for every subset, (n_subjects, 2 ** n_modalities).
 
     A subset is a number whose bits are its modalities. The model is asked only about subsets
@@ -380,3 +388,87 @@ def coalition_values(reader: HidingReader, scale: Callable[[np.ndarray], np.ndar
             worth[rows, subset] = scale(reader.answers((subset & bits) > 0, rows))
     worth[np.arange(len(present)), owned] = complete
     return np.take_along_axis(worth, subsets[None] & owned[:, None], axis=1)
+
+
+def shapley_values(worth: np.ndarray) -> np.ndarray:
+    """Return Shapley values (n_subjects, n_players) of games.
+
+    worth (n_subjects, 2 ** n_players) -> (n_subjects, n_players).
+
+    L. S. Shapley, "A value for n-person games", Contributions to the Theory of Games II, 1953.
+    """
+    n_players = int(worth.shape[1]).bit_length() - 1
+    subsets = np.arange(worth.shape[1])
+    size = np.bitwise_count(subsets)
+    values = np.empty((len(worth), n_players))
+    for player in range(n_players):
+        bit = 1 << player
+        without = subsets[(subsets & bit) == 0]
+        weight = np.array([1 / (n_players * comb(n_players - 1, n)) for n in size[without]])
+        values[:, player] = (worth[:, without | bit] - worth[:, without]) @ weight
+    return values
+
+
+def interaction_indices(worth: np.ndarray) -> np.ndarray:
+    """Return Shapley interaction indices (n_subjects, n_players, n_players) of games.
+
+    worth (n_subjects, 2 ** n_players) -> (n_subjects, n_players, n_players).
+
+    Grabisch and Roubens, "An axiomatic approach to the concept of interaction among players in
+    cooperative games", International Journal of Game Theory 28, 1999.
+    """
+    n_players = int(worth.shape[1]).bit_length() - 1
+    subsets = np.arange(worth.shape[1])
+    size = np.bitwise_count(subsets)
+    indices = np.zeros((len(worth), n_players, n_players))
+    for one, other in combinations(range(n_players), 2):
+        a, b = 1 << one, 1 << other
+        rest = subsets[(subsets & (a | b)) == 0]
+        weight = np.array([1 / ((n_players - 1) * comb(n_players - 2, n)) for n in size[rest]])
+        excess = worth[:, rest | a | b] - worth[:, rest | a] - worth[:, rest | b] + worth[:, rest]
+        indices[:, one, other] = indices[:, other, one] = excess @ weight
+    return indices
+
+
+def average_present(values: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return column means over those who are present.
+
+    values (n_subjects, n_columns), present (n_subjects, n_columns) -> (n_columns,).
+    """
+    count = present.sum(axis=0)
+    total = (values * present).sum(axis=0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def bootstrap_means(
+    values: np.ndarray,
+    present: np.ndarray,
+    groups: np.ndarray,
+    n_resamples: int,
+    level: float,
+    random_state: Any,
+) -> np.ndarray:
+    """Return percentile intervals of column means over resampled groups.
+
+    values (n_subjects, n_columns), present (n_subjects, n_columns), groups (n_subjects,) -> (2,
+    n_columns).
+
+    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    if not 0 < level < 1:
+        raise InputError("'level' must lie between 0 and 1", got=repr(level))
+    ends = np.full((2, values.shape[1]), np.nan)
+    n_groups = int(groups.max()) + 1
+    if n_resamples < 1 or n_groups < 2:
+        return ends
+    sums, counts = np.zeros((2, n_groups, values.shape[1]))
+    np.add.at(sums, groups, values * present)
+    np.add.at(counts, groups, present)
+    generator = np.random.default_rng(draw_seeds(random_state, 1)[0])
+    draws = generator.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=n_resamples)
+    drawn, count = draws @ sums, draws @ counts
+    means = np.divide(drawn, count, out=np.full(drawn.shape, np.nan), where=count > 0)
+    somebody = present.any(axis=0)
+    cuts = [(1 - level) / 2, (1 + level) / 2]
+    ends[:, somebody] = np.nanquantile(means[:, somebody], cuts, axis=0)
+    return ends

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 
 from adestim.exceptions import InputError
-from adestim.inspection.contribution.hiding import HidingReader, output_column
+from adestim.inspection.contribution.hiding import HidingReader, find_output
 
 
 def what_if_missing(
@@ -72,8 +71,8 @@ def what_if_missing(
     (False, 0.0)
     """
     reader = HidingReader.of(estimator, X, baseline)
-    kept = which_are_kept(modality, list(reader.columns))
-    column = output_column(reader.model, target)
+    kept = mark_kept(modality, list(reader.columns))
+    column = find_output(reader.classes, target)
     before = reader.answers(np.ones(len(kept), dtype=bool))
     after = before.copy()
     has = reader.present.to_numpy()[:, ~kept].any(axis=1)
@@ -84,12 +83,12 @@ def what_if_missing(
         "after": after[:, column],
         "change": after[:, column] - before[:, column],
     }
-    if is_classifier(reader.model):
-        outputs |= decisions(before, after, reader.model.classes_)
+    if reader.classes is not None:
+        outputs |= compare_decisions(before, after, reader.classes)
     return pd.DataFrame(outputs, index=reader.frame.index)
 
 
-def which_are_kept(modality: str | Sequence[str], known: Sequence[str]) -> np.ndarray:
+def mark_kept(modality: str | Sequence[str], known: Sequence[str]) -> np.ndarray:
     """Return which modalities are not hidden."""
     hidden = [modality] if isinstance(modality, str) else list(modality)
     strange = [name for name in hidden if name not in known]
@@ -102,7 +101,9 @@ def which_are_kept(modality: str | Sequence[str], known: Sequence[str]) -> np.nd
     return ~np.isin(known, hidden)
 
 
-def decisions(before: np.ndarray, after: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
+def compare_decisions(
+    before: np.ndarray, after: np.ndarray, classes: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the most probable classes, and where they differ."""
     first, second = classes[before.argmax(axis=1)], classes[after.argmax(axis=1)]
     return {"decision_before": first, "decision_after": second, "changed": first != second}

@@ -144,12 +144,14 @@ def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
     """
     model, table = split_estimator(estimator, X)
     require_anchors(model)
-    values = by_anchor(model, table)
-    counted = judging(model, table)
+    values = ask_anchors(model, table)
+    counted = find_judges(model, table)
     index, anchors = pd.DataFrame(table).index, list(model.anchors_)
-    weights = weights_of(model.aggregation_, values, counted)
-    confidence = np.where(counted, confidence_of(model, values), np.nan)
-    said = decisions_of(model, values, counted)
+    classes = model.classes_ if is_classifier(model) else None
+    unit = None if is_classifier(model) else (model.target_mean_, model.target_scale_)
+    weights = weigh_anchors(model.aggregation_, values, counted)
+    confidence = np.where(counted, measure_confidence(values, unit), np.nan)
+    said = take_decisions(values, counted, classes)
     decided = np.where(counted, weights * confidence, -1).argmax(axis=1)
     decisions = pd.DataFrame(said, index, anchors)
     combined = model.predict(table)
@@ -161,7 +163,7 @@ def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
             "confidence": confidence[rows, decided],
             "decision": said[rows, decided],
             "combined": combined,
-            "agree": same_side(model, said[rows, decided], combined),
+            "agree": agree_on_side(said[rows, decided], combined, unit),
         },
         index=index,
     )
@@ -170,7 +172,7 @@ def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
         confidences=pd.DataFrame(confidence, index, anchors),
         decisions=decisions,
         table=outcome,
-        agreement=agreement_of(model, decisions),
+        agreement=measure_agreement(decisions, are_classes=classes is not None),
     )
 
 
@@ -184,7 +186,7 @@ def require_anchors(model: Any) -> None:
         )
 
 
-def by_anchor(model: Any, table: Any) -> np.ndarray:
+def ask_anchors(model: Any, table: Any) -> np.ndarray:
     """Return every anchor's probabilities or number, (n_subjects, n_anchors, n_values)."""
     ask = model.predict_proba_by_anchor if is_classifier(model) else model.predict_by_anchor
     answers = ask(table)
@@ -192,22 +194,22 @@ def by_anchor(model: Any, table: Any) -> np.ndarray:
     return values.reshape(len(values), len(model.anchors_), -1)
 
 
-def judging(model: Any, table: Any) -> np.ndarray:
+def find_judges(model: Any, table: Any) -> np.ndarray:
     """Return which anchors judge whom, (n_subjects, n_anchors)."""
     frame = check_fusion_table(model, table, reset=False)
     present = patterns_of(frame, modality_columns(frame, model.modalities_))
     return counting(present[model.anchors_].to_numpy()).astype(bool)
 
 
-def weights_of(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+def weigh_anchors(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Return how much every anchor counts, rows summing to 1; alike where nothing tells."""
-    raw = say_of(rule, values, counted) * counted
+    raw = measure_say(rule, values, counted) * counted
     raw = np.where(raw.sum(axis=1, keepdims=True) > 0, raw, counted)
     return raw / raw.sum(axis=1, keepdims=True)
 
 
 @singledispatch
-def say_of(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+def measure_say(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Return what anchors count where a rule combines them, not yet shares of 1."""
     raise InputError(
         "The rule that combines the anchors must tell what each counts",
@@ -215,22 +217,22 @@ def say_of(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.nda
     )
 
 
-@say_of.register
+@measure_say.register
 def _(rule: Mean, values, counted):
     return np.ones(counted.shape)
 
 
-@say_of.register
+@measure_say.register
 def _(rule: BySkill, values, counted):
     return np.broadcast_to(rule.skill, counted.shape)
 
 
-@say_of.register
+@measure_say.register
 def _(rule: ByConfidence, values, counted):
-    return certainty(values)
+    return measure_certainty(values)
 
 
-@say_of.register
+@measure_say.register
 def _(rule: Stacked, values, counted):
     # What an anchor moves the log-odds by, whichever way.
     n_anchors, n_odds = values.shape[1], rule.coef.shape[1]
@@ -239,36 +241,41 @@ def _(rule: Stacked, values, counted):
     return np.abs(parts).sum(axis=2)
 
 
-def certainty(probabilities: np.ndarray) -> np.ndarray:
+def measure_certainty(probabilities: np.ndarray) -> np.ndarray:
     """Return one minus the entropy of the last axis, as a share of the largest possible one."""
     entropy = -xlogy(probabilities, probabilities).sum(axis=-1)
     return np.maximum(1 - entropy / np.log(probabilities.shape[-1]), 0)
 
 
-def confidence_of(model: Any, values: np.ndarray) -> np.ndarray:
-    """Return how sure every anchor is, (n_subjects, n_anchors)."""
-    if is_classifier(model):
-        return certainty(values)
-    return np.abs(values[:, :, 0] - model.target_mean_) / model.target_scale_
+def measure_confidence(values: np.ndarray, unit: tuple[float, float] | None) -> np.ndarray:
+    """Return how sure every anchor is, (n_subjects, n_anchors); numbers have mean and scale."""
+    if unit is None:
+        return measure_certainty(values)
+    mean, scale = unit
+    return np.abs(values[:, :, 0] - mean) / scale
 
 
-def decisions_of(model: Any, values: np.ndarray, counted: np.ndarray) -> np.ndarray:
+def take_decisions(
+    values: np.ndarray, counted: np.ndarray, classes: np.ndarray | None
+) -> np.ndarray:
     """Return every anchor's class or number, missing where it does not judge."""
-    if is_classifier(model):
-        return np.where(counted, model.classes_.astype(object)[values.argmax(axis=2)], None)
+    if classes is not None:
+        return np.where(counted, classes.astype(object)[values.argmax(axis=2)], None)
     return np.where(counted, values[:, :, 0], np.nan)
 
 
-def same_side(model: Any, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def agree_on_side(
+    one: np.ndarray, other: np.ndarray, unit: tuple[float, float] | None
+) -> np.ndarray:
     """Return where two decisions are one, or two numbers on one side of the training mean."""
-    if is_classifier(model):
+    if unit is None:
         return np.asarray(one == other, dtype=bool)
-    return (one > model.target_mean_) == (other > model.target_mean_)
+    return (one > unit[0]) == (other > unit[0])
 
 
-def agreement_of(model: Any, decisions: pd.DataFrame) -> pd.DataFrame:
+def measure_agreement(decisions: pd.DataFrame, are_classes: bool) -> pd.DataFrame:
     """Return the share of equal decisions, or the correlation, of every pair of anchors."""
-    if not is_classifier(model):
+    if not are_classes:
         return decisions.corr(min_periods=FEWEST_FOR_CORRELATION)
     values, judged = decisions.to_numpy(), decisions.notna().to_numpy()
     both = judged[:, :, None] & judged[:, None, :]

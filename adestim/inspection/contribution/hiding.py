@@ -56,9 +56,14 @@ class HidingReader:
             )
         model, table = split_estimator(estimator, X)
         frame = check_fusion_table(model, table, reset=False)
-        columns = columns_of(model, frame)
+        columns = locate_columns(model, frame)
         start = training_baseline(model) if baseline is None else baseline
-        return cls(model, frame, columns, patterns_of(frame, columns), checked(start, model))
+        return cls(model, frame, columns, patterns_of(frame, columns), check_baseline(start, model))
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """The model's classes; None where it predicts numbers."""
+        return self.model.classes_ if is_classifier(self.model) else None
 
     def answers(self, kept: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
         """Return what the model says when it is shown a part of the modalities.
@@ -77,14 +82,14 @@ class HidingReader:
         hidden = [
             places for places, keep in zip(self.columns.values(), kept, strict=True) if not keep
         ]
-        table = without_columns(self.frame.iloc[rows], [p for places in hidden for p in places])
+        table = blank_columns(self.frame.iloc[rows], [p for places in hidden for p in places])
         shown = table if hasattr(self.model, "feature_names_in_") else table.to_numpy()
         if is_classifier(self.model):
             return self.model.predict_proba(shown)
         return np.asarray(self.model.predict(shown), dtype=float).reshape(-1, 1)
 
 
-def columns_of(model: Any, frame: pd.DataFrame) -> dict[str, list[int]]:
+def locate_columns(model: Any, frame: pd.DataFrame) -> dict[str, list[int]]:
     """Return the positions of the columns of every modality that a model knows."""
     known = getattr(model, "modalities_", None)
     columns = modality_columns(frame, known)
@@ -98,7 +103,7 @@ def columns_of(model: Any, frame: pd.DataFrame) -> dict[str, list[int]]:
     return {name: columns[name] for name in known or columns}
 
 
-def without_columns(frame: pd.DataFrame, places: Sequence[int]) -> pd.DataFrame:
+def blank_columns(frame: pd.DataFrame, places: Sequence[int]) -> pd.DataFrame:
     """Return a copy of a table in which some columns hold nothing: None, or NaN for numbers."""
     frame = frame.copy()
     for place in places:
@@ -124,7 +129,7 @@ def training_baseline(model: Any) -> np.ndarray:
     return np.exp(discriminant.log_prior)
 
 
-def checked(baseline: Any, model: Any) -> np.ndarray:
+def check_baseline(baseline: Any, model: Any) -> np.ndarray:
     """Return a baseline as an array, of one number a class, or of one."""
     values = np.atleast_1d(np.asarray(baseline, dtype=float))
     n_values = len(model.classes_) if is_classifier(model) else 1
@@ -138,13 +143,13 @@ def checked(baseline: Any, model: Any) -> np.ndarray:
     return values
 
 
-def output_column(model: Any, target: Any) -> int:
-    """Return which column of a model's answers is explained."""
-    if not is_classifier(model):
+def find_output(classes: Sequence[Any] | None, target: Any) -> int:
+    """Return which column of a model's answers is explained; a regressor has no classes."""
+    if classes is None:
         if target is not None:
             raise InputError("'target' names a class, which a regressor has not", got=repr(target))
         return 0
-    classes = list(model.classes_)
+    classes = list(classes)
     if target is None and len(classes) == 2:
         return classes.index(choose_positive(classes))
     if target not in classes:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.axes import axes_or_new
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.contribution import (
     LOGIT,
@@ -17,13 +16,21 @@ from adestim.inspection.contribution.contribution import (
     modality_contributions,
 )
 from adestim.inspection.contribution.deciding import AnchorDecisions, deciding_anchor
-from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, plain, swarm, thinned
+from adestim.inspection.drawing.drawing import (
+    OKABE_ITO,
+    Display,
+    draw_map,
+    label_map,
+    spread_points,
+    strip_frame,
+    thin_rows,
+)
 
 KINDS = ("bar", "strip")
 LIGHTEST = "#FFFFFF"
 
 
-class ContributionsDisplay:
+class ContributionsDisplay(Display):
     """What modalities contribute, as bars of the cohort or as a strip of points a subject.
 
     Parameters
@@ -106,18 +113,19 @@ class ContributionsDisplay:
         """
         require_kind(self.kind)
         summary = self.contributions.summary().sort_values("mean_absolute", na_position="first")
-        self.ax_ = axes_or_new(ax, size=(6.4, 1.6 + 0.6 * len(summary)))
-        self.figure_ = self.ax_.figure
-        (draw_bars if self.kind == "bar" else draw_strips)(self.ax_, self.contributions, summary)
+        self._take_axes(ax, (6.4, 1.6 + 0.6 * len(summary)))
+        (draw_contribution_bars if self.kind == "bar" else draw_contribution_strips)(
+            self.ax_, self.contributions, summary
+        )
         self.ax_.set_yticks(
-            range(len(summary)), row_labels(summary, len(self.contributions.values))
+            range(len(summary)), label_rows(summary, len(self.contributions.values))
         )
         self.ax_.set_ylim(-0.6, len(summary) - 0.4)
-        plain(self.ax_)
+        strip_frame(self.ax_)
         return self
 
 
-class SynergyDisplay:
+class SynergyDisplay(Display):
     """How pairs of modalities interact, as a map of mean Shapley interaction indices.
 
     Parameters
@@ -193,21 +201,19 @@ class SynergyDisplay:
         found = self.contributions
         matrix = found.interactions()
         side = 2.4 + 0.7 * len(matrix)
-        self.ax_ = axes_or_new(ax, size=(side + 1.2, side))
-        self.figure_ = self.ax_.figure
+        self._take_axes(ax, (side + 1.2, side))
         finite = np.abs(matrix.to_numpy()[np.isfinite(matrix.to_numpy())])
         limit = max(finite.max(initial=0), 1e-12)
         colours = [OKABE_ITO["blue"], LIGHTEST, OKABE_ITO["vermilion"]]
         image = draw_map(self.ax_, matrix, colours, (-limit, limit), "{:+.2f}")
-        self.ax_.set_xticks(range(len(matrix)), matrix.columns, rotation=45, ha="right")
-        self.ax_.set_yticks(range(len(matrix)), matrix.index)
-        self.ax_.set_title(f"interaction in {name_of(found)}", fontsize="medium")
+        label_map(self.ax_, matrix.columns, matrix.index)
+        self.ax_.set_title(f"interaction in {describe_output(found)}", fontsize="medium")
         bar = self.figure_.colorbar(image, ax=self.ax_, shrink=0.8)
         bar.set_label("– repeat each other     more together +")
         return self
 
 
-class AnchorsDisplay:
+class AnchorsDisplay(Display):
     """Which anchors decide for how many subjects, and how far they agree.
 
     Parameters
@@ -278,9 +284,8 @@ class AnchorsDisplay:
         """
         matrix, summary = self.decisions.agreement, self.decisions.summary()
         n_anchors = len(matrix)
-        self.ax_ = axes_or_new(ax, size=(4.2 + 0.8 * n_anchors, 2 + 0.6 * n_anchors))
-        self.figure_ = self.ax_.figure
-        numbers = is_numeric(self.decisions)
+        self._take_axes(ax, (4.2 + 0.8 * n_anchors, 2 + 0.6 * n_anchors))
+        numbers = are_numbers(self.decisions)
         limits = (-1, 1) if numbers else (0, 1)
         colours = [LIGHTEST, OKABE_ITO["sky"]]
         if numbers:
@@ -292,8 +297,7 @@ class AnchorsDisplay:
             f"{name}\ndecides for {int(row.n_decides)} of {int(row.n_judged)}"
             for name, row in summary.iterrows()
         ]
-        self.ax_.set_xticks(range(n_anchors), matrix.columns, rotation=45, ha="right")
-        self.ax_.set_yticks(range(n_anchors), rows, va="center")
+        label_map(self.ax_, matrix.columns, rows, va="center")
         self.ax_.set_title(
             "correlation of two anchors' predictions"
             if numbers
@@ -309,12 +313,12 @@ def require_kind(kind: str) -> None:
         raise InputError("'kind' must be 'bar' or 'strip'", got=repr(kind))
 
 
-def is_numeric(decisions: AnchorDecisions) -> bool:
+def are_numbers(decisions: AnchorDecisions) -> bool:
     """Tell whether anchors predict numbers."""
     return all(pd.api.types.is_float_dtype(kind) for kind in decisions.decisions.dtypes)
 
 
-def name_of(contributions: Contributions) -> str:
+def describe_output(contributions: Contributions) -> str:
     """Return what is explained, in words."""
     target = contributions.target
     return {
@@ -324,7 +328,7 @@ def name_of(contributions: Contributions) -> str:
     }[contributions.output]
 
 
-def row_labels(summary: pd.DataFrame, n_subjects: int) -> list[str]:
+def label_rows(summary: pd.DataFrame, n_subjects: int) -> list[str]:
     """Return modalities' names, with how many have them where some do not."""
     return [
         str(name) if n == n_subjects else f"{name}\n{n} of {n_subjects} have it"
@@ -332,7 +336,7 @@ def row_labels(summary: pd.DataFrame, n_subjects: int) -> list[str]:
     ]
 
 
-def draw_bars(ax: Any, contributions: Contributions, summary: pd.DataFrame) -> None:
+def draw_contribution_bars(ax: Any, contributions: Contributions, summary: pd.DataFrame) -> None:
     """Draw mean absolute contributions and their intervals."""
     means = summary["mean_absolute"].fillna(0).to_numpy()
     places = np.arange(len(summary))
@@ -342,10 +346,10 @@ def draw_bars(ax: Any, contributions: Contributions, summary: pd.DataFrame) -> N
     reach = np.abs(ends - means[known])
     ax.errorbar(means[known], places[known], xerr=reach, fmt="none", ecolor="0.1", capsize=4)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"mean absolute contribution to {name_of(contributions)}")
+    ax.set_xlabel(f"mean absolute contribution to {describe_output(contributions)}")
 
 
-def draw_strips(ax: Any, contributions: Contributions, summary: pd.DataFrame) -> None:
+def draw_contribution_strips(ax: Any, contributions: Contributions, summary: pd.DataFrame) -> None:
     """Draw a point a subject, its mark telling where the subject's output lies."""
     above = (contributions.outputs >= contributions.baseline).to_numpy()
     values, present = contributions.values, contributions.present
@@ -354,9 +358,9 @@ def draw_strips(ax: Any, contributions: Contributions, summary: pd.DataFrame) ->
     ax.axvline(0, color="0.4", lw=0.8, zorder=0)
     marks = {"above": ("o", "vermilion", above), "below": ("^", "blue", ~above)}
     for place, name in enumerate(summary.index):
-        rows = thinned(np.flatnonzero(present[name]), values[name].to_numpy())
+        rows = thin_rows(np.flatnonzero(present[name]), values[name].to_numpy())
         points = values[name].to_numpy()[rows]
-        heights = place + swarm(points, span)
+        heights = place + spread_points(points, span)
         for mark, colour, side in marks.values():
             shown = side[rows]
             style = {"marker": mark, "color": OKABE_ITO[colour], "s": 16, "alpha": 0.8, "lw": 0}
@@ -364,4 +368,4 @@ def draw_strips(ax: Any, contributions: Contributions, summary: pd.DataFrame) ->
     for name, (mark, colour, _) in marks.items():
         ax.scatter([], [], marker=mark, color=OKABE_ITO[colour], s=16, label=f"{name} the baseline")
     ax.legend(title="subject's output", frameon=False, fontsize="small", title_fontsize="small")
-    ax.set_xlabel(f"contribution to {name_of(contributions)}")
+    ax.set_xlabel(f"contribution to {describe_output(contributions)}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from adestim._support.axes import axes_or_new
 
 MOST_POINTS = 500
 N_BINS = 40
@@ -25,7 +28,19 @@ OKABE_ITO = {
 }
 
 
-def thinned(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+class Display:
+    """What was drawn last: its axes and their figure."""
+
+    ax_: Any
+    figure_: Any
+
+    def _take_axes(self, ax: Any, size: tuple[float, float] | None = None) -> None:
+        """Draw on the axes given, or on those of a new figure."""
+        self.ax_ = axes_or_new(ax, size)
+        self.figure_ = self.ax_.figure
+
+
+def thin_rows(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return no more rows than can be told apart, evenly over their values, ends included.
 
     values (n_values,).
@@ -36,7 +51,7 @@ def thinned(rows: np.ndarray, values: np.ndarray) -> np.ndarray:
     return ordered[np.linspace(0, len(rows) - 1, MOST_POINTS).round().astype(int)]
 
 
-def swarm(points: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+def spread_points(points: np.ndarray, span: tuple[float, float]) -> np.ndarray:
     """Return heights that keep points of near values apart, within a row of height 1.
 
     points (n_points,) -> (n_points,).
@@ -66,12 +81,19 @@ def draw_map(
             corner = (column - 0.5, row - 0.5)
             ax.add_patch(Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor="0.75", lw=0))
         else:
-            ink = readable_on(image.cmap(image.norm(value)))
+            ink = choose_ink(image.cmap(image.norm(value)))
             ax.text(column, row, form.format(value), ha="center", va="center", color=ink)
     return image
 
 
-def readable_on(colour: tuple[float, ...]) -> str:
+def label_map(ax: Any, columns: Iterable[Any], rows: Iterable[Any], **text: Any) -> None:
+    """Write the names of a matrix's columns below, slanting, and of its rows to the left."""
+    columns, rows = list(columns), list(rows)
+    ax.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
+    ax.set_yticks(range(len(rows)), rows, **text)
+
+
+def choose_ink(colour: tuple[float, ...]) -> str:
     """Return black or white, whichever stands out from a colour.
 
     Relative luminance: Web Content Accessibility Guidelines 2.2.
@@ -81,6 +103,6 @@ def readable_on(colour: tuple[float, ...]) -> str:
     return "black" if linear @ [0.2126, 0.7152, 0.0722] > 0.179 else "white"
 
 
-def plain(ax: Any) -> None:
+def strip_frame(ax: Any) -> None:
     """Take off the frame's upper and right side."""
     ax.spines[["top", "right"]].set_visible(False)

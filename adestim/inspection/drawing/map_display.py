@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.axes import axes_or_new
-from adestim.exceptions import InputError, MissingDependencyError
-from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, plain
-from adestim.inspection.drawing.token_displays import draw_bars, unit_of
+from adestim._support.axes import explain_missing_matplotlib
+from adestim.exceptions import InputError
+from adestim.inspection.drawing.drawing import OKABE_ITO, Display, draw_map, strip_frame
+from adestim.inspection.drawing.token_displays import draw_token_bars, name_unit
 from adestim.inspection.tokens.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 from adestim.inspection.tokens.long_tables import known_mean
@@ -28,7 +28,7 @@ LEAST_APART = 0.03
 CHROMOSOMES = [*map(str, range(1, 23)), "X", "Y", "MT"]
 
 
-class TokenMapDisplay:
+class TokenMapDisplay(Display):
     """Draw one value a token: on the brain, along the genome, or as bars.
 
     Parameters
@@ -127,10 +127,10 @@ class TokenMapDisplay:
         where = {name: settings.pop(name, None) for name in ("parcellation", "coordinates")}
         # Told before minutes of gradients.
         token_places(estimator, modality, **where)
-        found = explained(estimator, X, modality, of, anchor, settings)
-        values, label, features = mean_values(found, modality)
+        found = explain_tokens(estimator, X, modality, of, anchor, settings)
+        values, label, features = average_tokens(found, modality)
         if modality in found.texts:
-            values, places = by_column(found, modality)
+            values, places = average_columns(found, modality)
         else:
             places = token_places(estimator, modality, n_tokens=len(values) - 1, **where)
         display = cls(values, places, label=label, features=features)
@@ -172,8 +172,7 @@ default="auto"
         self.message_ = ""
         if kind == "auto" and chosen == "bar" and self.places.kind in ("parcels", "variants"):
             self.message_ = f"where the {self.places.kind} are is not known"
-        self.ax_ = axes_or_new(ax, (9.0, 3.4) if chosen in ON_BRAINS else None)
-        self.figure_ = self.ax_.figure
+        self._take_axes(ax, (9.0, 3.4) if chosen in ON_BRAINS else None)
         getattr(self, f"_draw_{chosen}")(self.ax_, n_top)
         # Brains have no axis that could say what is drawn.
         what = f": {self.label}" if chosen in ON_BRAINS else ""
@@ -195,7 +194,7 @@ default="auto"
     def _draw_map(self, ax: Any, n_top: int) -> None:
         """Draw slices of an image."""
         image = self.places.to_image(self.values)
-        plotting = nilearn_plotting()
+        plotting = import_plotting()
         settings: dict[str, Any] = {"bg_img": self.background} if self.background else {}
         if not self.places.in_mni and self.background is None:
             settings["bg_img"] = None
@@ -220,7 +219,7 @@ default="auto"
         limit = np.abs(values).max() or 1.0
         signed = values.min() < 0
         share = np.abs(values) / limit
-        nilearn_plotting().plot_markers(
+        import_plotting().plot_markers(
             values,
             self.places.coordinates,
             node_size=SMALLEST_MARKER + (LARGEST_MARKER - SMALLEST_MARKER) * share,
@@ -245,7 +244,7 @@ default="auto"
         matrix = np.asarray(links)
         matrix = (matrix + matrix.T) / 2
         strongest = np.sort(np.abs(matrix[np.triu_indices(n_parcels, 1)]))[-n_top:].min()
-        nilearn_plotting().plot_connectome(
+        import_plotting().plot_connectome(
             np.where(np.abs(matrix) >= strongest, matrix, 0),
             self.places.coordinates,
             node_color="0.6",
@@ -284,11 +283,13 @@ default="auto"
 
     def _draw_bar(self, ax: Any, n_top: int) -> None:
         """Draw the largest values by name."""
-        draw_bars(ax, pd.Series(self.places.placed(self.values), list(self.places.names)), n_top)
+        draw_token_bars(
+            ax, pd.Series(self.places.placed(self.values), list(self.places.names)), n_top
+        )
         ax.set_xlabel(self.label)
 
 
-def explained(
+def explain_tokens(
     estimator: Any, X: Any, modality: str, of: str, anchor: str | None, settings: dict
 ) -> TokenAttribution | QueryAttention:
     """Return a cohort's attribution or attention."""
@@ -310,17 +311,17 @@ def explained(
     return attention
 
 
-def mean_values(
+def average_tokens(
     found: TokenAttribution | QueryAttention, modality: str
 ) -> tuple[np.ndarray, str, pd.DataFrame | None]:
     """Return mean attribution or attention by token, its label, and attributions by feature."""
     if isinstance(found, QueryAttention):
         return known_mean(known_mean(found.weights[modality], 1), 0), "attention", None
-    label = f"attribution, {unit_of(found)}"
+    label = f"attribution, {name_unit(found)}"
     return known_mean(found.values[modality], 0), label, found.features.get(modality)
 
 
-def by_column(
+def average_columns(
     found: TokenAttribution | QueryAttention, modality: str
 ) -> tuple[np.ndarray, TokenPlaces]:
     """Return means by column of a record, whose words have no fixed places."""
@@ -349,7 +350,7 @@ def draw_manhattan(ax: Any, table: pd.DataFrame, n_top: int) -> None:
         colour, marker = (OKABE_ITO["blue"], "o") if number % 2 == 0 else (OKABE_ITO["orange"], "^")
         ax.scatter(x, part["value"], s=18, color=colour, marker=marker)
     ax.axhline(0, color="0.4", lw=0.8)
-    ax.set_xticks(starts, spaced(order, starts, table["x"].max() - table["x"].min()))
+    ax.set_xticks(starts, space_names(order, starts, table["x"].max() - table["x"].min()))
     ax.set_xlabel("chromosome")
     largest = table.loc[table["value"].abs().nlargest(min(n_top, 5)).index]
     for x, value, name in zip(largest["x"], largest["value"], largest["token"], strict=True):
@@ -358,10 +359,10 @@ def draw_manhattan(ax: Any, table: pd.DataFrame, n_top: int) -> None:
             name, (x, value), (0, offset_y), textcoords="offset points", fontsize=7, ha="center"
         )
     ax.margins(0.06, 0.15)
-    plain(ax)
+    strip_frame(ax)
 
 
-def spaced(names: Sequence[str], places: Sequence[float], width: float) -> list[str]:
+def space_names(names: Sequence[str], places: Sequence[float], width: float) -> list[str]:
     """Return names of which those that would lie upon the one before are blank."""
     shown, last = [], -np.inf
     for name, place in zip(names, places, strict=True):
@@ -371,12 +372,8 @@ def spaced(names: Sequence[str], places: Sequence[float], width: float) -> list[
     return shown
 
 
-def nilearn_plotting() -> Any:
+def import_plotting() -> Any:
     """Return nilearn's plots, which need matplotlib."""
-    try:
+    with explain_missing_matplotlib("Displays"):
         from nilearn import plotting
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Displays need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
-        ) from error
     return plotting

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.axes import axes_or_new
 from adestim.exceptions import CheckpointError
-from adestim.inspection.drawing.drawing import OKABE_ITO, plain
+from adestim.inspection.drawing.drawing import OKABE_ITO, Display, strip_frame
 from adestim.inspection.tokens.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 from adestim.inspection.tokens.view import SCORE_TOKEN
@@ -18,7 +17,7 @@ N_TOP = 15
 LONGEST_NAME = 32
 
 
-class QueryAttentionDisplay:
+class QueryAttentionDisplay(Display):
     """Draw the tokens that queries attend to most.
 
     Parameters
@@ -87,13 +86,12 @@ class QueryAttentionDisplay:
         QueryAttentionDisplay
             The display itself.
         """
-        self.ax_ = axes_or_new(ax)
-        self.figure_ = self.ax_.figure
-        table = with_columns(self.attention, self.attention.frame())
+        self._take_axes(ax)
+        table = fold_records(self.attention, self.attention.frame())
         table["name"] = table["modality"] + ": " + table["token"]
         wide = table.pivot_table(index="name", columns="path", values="weight", sort=False)
         wide = wide.loc[wide.max(axis=1).nlargest(n_top).index[::-1]]
-        draw_pairs(
+        draw_token_pairs(
             self.ax_, wide.reindex(columns=sorted(wide.columns, key=lambda path: path != OWN))
         )
         self.ax_.set_xlabel("mean attention")
@@ -101,7 +99,7 @@ class QueryAttentionDisplay:
         return self
 
 
-class AttributionDisplay:
+class AttributionDisplay(Display):
     """Draw the tokens that add most to the output.
 
     Parameters
@@ -169,29 +167,32 @@ class AttributionDisplay:
         AttributionDisplay
             The display itself.
         """
-        self.ax_ = axes_or_new(ax)
-        self.figure_ = self.ax_.figure
+        self._take_axes(ax)
         found = self.attribution
         if subject is None:
-            table, column = with_columns(found, found.frame()), "mean_absolute"
+            table, column = fold_records(found, found.frame()), "mean_absolute"
         else:
-            table = with_columns(found, found.frame("subject"), "subject")
+            table = fold_records(found, found.frame("subject"), "subject")
             table, column = table[table["subject"] == subject], "attribution"
         names = table["modality"] + ": " + table["token"]
-        draw_bars(self.ax_, pd.Series(table[column].to_numpy(), list(names)), n_top)
+        draw_token_bars(self.ax_, pd.Series(table[column].to_numpy(), list(names)), n_top)
         kind = "mean absolute attribution" if subject is None else "attribution"
-        self.ax_.set_xlabel(f"{kind}, {unit_of(found)}")
-        who = "" if subject is None else f", {subject}"
-        self.ax_.set_title(f"Anchor {found.anchor}{who}", fontsize=10)
+        self.ax_.set_xlabel(f"{kind}, {name_unit(found)}")
+        self.ax_.set_title(title_anchor(found, subject), fontsize=10)
         return self
 
 
-def unit_of(found: TokenAttribution) -> str:
+def name_unit(found: TokenAttribution) -> str:
     """Return what attributions are in."""
     return "units of the target" if found.target is None else f"log-odds of {found.target}"
 
 
-def with_columns(
+def title_anchor(found: TokenAttribution, subject: Any = None) -> str:
+    """Return through which anchor tokens are read, and of whom."""
+    return f"Anchor {found.anchor}" + ("" if subject is None else f", {subject}")
+
+
+def fold_records(
     found: QueryAttention | TokenAttribution, table: pd.DataFrame, level: str = "column"
 ) -> pd.DataFrame:
     """Return a tidy table of tokens in which records stand by column."""
@@ -210,7 +211,7 @@ def with_columns(
     return pd.concat([table[~numbered], words[[*keys, *table.columns.difference(keys)]]])
 
 
-def draw_bars(ax: Any, values: pd.Series, n_top: int) -> None:
+def draw_token_bars(ax: Any, values: pd.Series, n_top: int) -> None:
     """Draw the largest values by name; negative ones are hatched."""
     order = np.argsort(-values.abs().fillna(-1).to_numpy(), kind="stable")[:n_top][::-1]
     shown = values.iloc[order].fillna(0)
@@ -221,13 +222,13 @@ def draw_bars(ax: Any, values: pd.Series, n_top: int) -> None:
         (~positive, OKABE_ITO["orange"], "///"),
     ):
         ax.barh(heights[sign], shown[sign], color=colour, hatch=hatch, edgecolor="white", lw=0)
-    ax.set_yticks(heights, [shortened(name) for name in shown.index])
+    ax.set_yticks(heights, [shorten_name(name) for name in shown.index])
     ax.axvline(0, color="0.4", lw=0.8)
     ax.locator_params(axis="x", nbins=6)
-    plain(ax)
+    strip_frame(ax)
 
 
-def draw_pairs(ax: Any, table: pd.DataFrame) -> None:
+def draw_token_pairs(ax: Any, table: pd.DataFrame) -> None:
     """Draw bars side by side, one kind a column."""
     heights = np.arange(len(table))
     thickness = 0.8 / table.shape[1]
@@ -243,12 +244,12 @@ def draw_pairs(ax: Any, table: pd.DataFrame) -> None:
             lw=0,
             label=name,
         )
-    ax.set_yticks(heights, [shortened(name) for name in table.index])
+    ax.set_yticks(heights, [shorten_name(name) for name in table.index])
     ax.legend(frameon=False, fontsize=8)
-    plain(ax)
+    strip_frame(ax)
 
 
-def shortened(name: Any, longest: int = LONGEST_NAME) -> str:
+def shorten_name(name: Any, longest: int = LONGEST_NAME) -> str:
     """Return a name that fits beside a plot."""
     text = str(name)
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

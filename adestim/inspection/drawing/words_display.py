@@ -7,10 +7,14 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from adestim._support.axes import axes_or_new
 from adestim.exceptions import InputError
-from adestim.inspection.drawing.drawing import OKABE_ITO
-from adestim.inspection.drawing.token_displays import draw_bars, shortened, unit_of
+from adestim.inspection.drawing.drawing import OKABE_ITO, Display
+from adestim.inspection.drawing.token_displays import (
+    draw_token_bars,
+    name_unit,
+    shorten_name,
+    title_anchor,
+)
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 
 N_TOP = 15
@@ -24,7 +28,7 @@ STRONGEST = 0.6
 LEAST_HATCHED = 0.1
 
 
-class WordsDisplay:
+class WordsDisplay(Display):
     """Draw what words add: those of all records as bars, or one record, its words shaded.
 
     Parameters
@@ -152,27 +156,32 @@ class WordsDisplay:
         MissingDependencyError
             When matplotlib is not installed.
         """
-        found = self.attribution
         if subject is None:
-            table = found.words(min_subjects=min_subjects)
-            table = self._own(table)
-            self.ax_ = axes_or_new(ax)
-            names = table["word"] + " (" + table["column"].replace("", "opening") + ")"
-            draw_bars(self.ax_, pd.Series(table["spread"].to_numpy(), list(names)), n_top)
-            self.ax_.set_xlabel(f"standard deviation of the attribution, {unit_of(found)}")
+            self._draw_words(ax, n_top, min_subjects)
         else:
-            table = self._own(found.words("subject"))
-            table = table[table["subject"] == subject]
-            require_words(table, subject)
-            lines = list(laid_out(table))
-            height = LINE_INCHES * (lines[-1].line + 3)
-            self.ax_ = axes_or_new(ax, (6.4, max(height, 1.0)))
-            draw_record(self.ax_, lines)
-            self.ax_.set_xlabel(f"shaded: adds to the {unit_of(found)}; hatched: takes away")
-        who = "" if subject is None else f", {subject}"
-        self.ax_.set_title(f"Anchor {found.anchor}{who}", fontsize=10, loc="left")
-        self.figure_ = self.ax_.figure
+            self._draw_record(ax, subject)
+        self.ax_.set_title(title_anchor(self.attribution, subject), fontsize=10, loc="left")
         return self
+
+    def _draw_words(self, ax: Any, n_top: int, min_subjects: int) -> None:
+        """Draw the words that differ most between subjects as bars."""
+        table = self._own(self.attribution.words(min_subjects=min_subjects))
+        self._take_axes(ax)
+        names = table["word"] + " (" + table["column"].replace("", "opening") + ")"
+        draw_token_bars(self.ax_, pd.Series(table["spread"].to_numpy(), list(names)), n_top)
+        unit = name_unit(self.attribution)
+        self.ax_.set_xlabel(f"standard deviation of the attribution, {unit}")
+
+    def _draw_record(self, ax: Any, subject: Any) -> None:
+        """Draw one subject's record, its words shaded."""
+        table = self._own(self.attribution.words("subject"))
+        table = table[table["subject"] == subject]
+        require_words(table, subject)
+        lines = list(lay_out_words(table))
+        self._take_axes(ax, (6.4, max(LINE_INCHES * (lines[-1].line + 3), 1.0)))
+        draw_record(self.ax_, lines)
+        unit = name_unit(self.attribution)
+        self.ax_.set_xlabel(f"shaded: adds to the {unit}; hatched: takes away")
 
     def _own(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the modality that is drawn."""
@@ -205,14 +214,14 @@ class Placed(NamedTuple):
     value: float | None  # what it adds; None for a label
 
 
-def laid_out(table: pd.DataFrame) -> Iterator[Placed]:
+def lay_out_words(table: pd.DataFrame) -> Iterator[Placed]:
     """Yield the words of a record, a column's sentence on lines of its own behind its name."""
     line, place, column = -1, N_CHARACTERS, None
     for item in table.itertuples():
         if item.column != column:
             column, line, place = item.column, line + 1, 0
-            yield Placed(shortened(column, LABEL - 2), line, 0, None)
-        word = shortened(item.word, N_CHARACTERS)
+            yield Placed(shorten_name(column, LABEL - 2), line, 0, None)
+        word = shorten_name(item.word, N_CHARACTERS)
         if place + len(word) > N_CHARACTERS:
             line, place = line + 1, 0
         yield Placed(word, line, LABEL + place, item.attribution)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,17 @@ from sklearn.base import is_classifier
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.inspection.report.outcomes import require_comparison
 from adestim.inspection.report.provenance import (
-    backbones_used,
-    limits_of_use,
-    seeds_of,
-    split_digest,
-    versions,
-    weights_digest,
+    describe_backbones,
+    digest_splits,
+    digest_training,
+    list_limits,
+    list_seeds,
+    list_versions,
 )
 from adestim.inspection.report.sections_performance import (
-    flow_frame,
-    pattern_scores,
-    with_intervals,
+    format_intervals,
+    tabulate_flow,
+    tabulate_patterns,
 )
 from adestim.inspection.tokens.view import fusion_of
 
@@ -113,86 +113,86 @@ def model_card(
     if comparison is not None:
         require_comparison(comparison, fusion)
     name = None if cohort is None else cohort_name(cohort)
-    backbones = backbones_used(estimator, name)
+    backbones = describe_backbones(estimator, name)
     pairs = None if splits is None else list(splits)
     parts = {
-        "Model": model_lines(estimator, fusion, licence),
+        "Model": describe_model(fusion, licence),
         "Intended use": [intended_use],
-        "Data": data_lines(comparison, name),
-        "Backbones": [markdown_table(backbones)],
-        "Splits and leak checks": leak_lines(comparison, pairs, groups, backbones),
-        "Scores": score_lines(comparison, n_resamples),
-        "Scores by pattern of modalities": pattern_lines(comparison, n_resamples),
-        "Limits": [f"* {line}" for line in limits_of_use(backbones, comparison is not None)],
-        "Versions and seeds": origin_lines(estimator),
+        "Data": describe_data(comparison, name),
+        "Backbones": [render_markdown(backbones)],
+        "Splits and leak checks": describe_leaks(comparison, pairs, groups, backbones),
+        "Scores": describe_scores(comparison, n_resamples),
+        "Scores by pattern of modalities": describe_patterns(comparison, n_resamples),
+        "Limits": [f"* {line}" for line in list_limits(backbones, comparison is not None)],
+        "Versions and seeds": describe_origin(estimator.get_params(deep=True)),
     }
-    sections = [f"## {heading}\n\n{joined(lines)}" for heading, lines in parts.items()]
+    sections = [f"## {heading}\n\n{join_lines(lines)}" for heading, lines in parts.items()]
     return "\n\n".join([f"# {title}", *sections]) + "\n"
 
 
-def joined(lines: list[str]) -> str:
+def join_lines(lines: list[str]) -> str:
     """Return lines of one list below each other, and paragraphs apart."""
     return ("\n" if all(line.startswith("* ") for line in lines) else "\n\n").join(lines)
 
 
-def model_lines(estimator: Any, fusion: Any, licence: str | None) -> list[str]:
+def describe_model(fusion: Any, licence: str | None) -> list[str]:
     """Return what the model is."""
-    classes = [f"* Classes: {listed(fusion.classes_)}"] if is_classifier(fusion) else []
+    classes = [f"* Classes: {list_values(fusion.classes_)}"] if is_classifier(fusion) else []
     return [
-        f"* {type(fusion).__name__} of adestim {versions()['adestim']}",
-        f"* Modalities: {listed(fusion.modalities_)}",
-        f"* Anchors: {listed(fusion.anchors_)}",
+        f"* {type(fusion).__name__} of adestim {list_versions()['adestim']}",
+        f"* Modalities: {list_values(fusion.modalities_)}",
+        f"* Anchors: {list_values(fusion.anchors_)}",
         *classes,
         f"* Licence: {licence or 'not told'}",
-        f"* Trained weights, SHA-256: {weights_digest(estimator)}",
+        f"* Trained weights, SHA-256: {digest_training(fusion.nets_)}",
     ]
 
 
-def data_lines(comparison: Any, cohort: str | None) -> list[str]:
+def describe_data(comparison: Any, cohort: str | None) -> list[str]:
     """Return whose data they are."""
     lines = [f"Cohort: {cohort}." if cohort else f"Cohort: {NOT_TOLD.lower()}"]
     if comparison is not None:
         flow = comparison.flow
         lines += [
-            markdown_table(flow_frame(flow).to_frame()),
-            markdown_table(flow.by_modality.rename_axis("modality")),
+            render_markdown(tabulate_flow(flow).to_frame()),
+            render_markdown(flow.by_modality.rename_axis("modality")),
         ]
     return lines
 
 
-def leak_lines(
+def describe_leaks(
     comparison: Any, splits: list | None, groups: Any, backbones: pd.DataFrame
 ) -> list[str]:
     """Return what the splits were, and whether anything leaks across them."""
-    tested = comparison_folds(comparison) if splits is None and comparison is not None else []
+    tested = list_folds(comparison) if splits is None and comparison is not None else []
     lines = []
     if splits is not None or tested:
         pairs = splits if splits is not None else [((), rows) for rows in tested]
-        lines += [f"* Folds: {len(pairs)}", f"* Test rows, SHA-256: {split_digest(pairs)}"]
+        lines += [f"* Folds: {len(pairs)}", f"* Test rows, SHA-256: {digest_splits(pairs)}"]
     else:
         lines += [f"* Splits: {NOT_TOLD.lower()}"]
     if splits is not None:
-        lines += list(overlap_lines(splits, groups))
+        lines += list(count_overlaps(splits, groups))
     elif comparison is not None:
-        lines += list(comparison_overlap(comparison))
+        lines += list(count_repeats(comparison))
     if comparison is not None and MASK_ONLY in comparison.estimators:
-        lines.append(f"* Who has which modalities tells alone: {mask_only_scores(comparison)}")
-    return [*lines, pretraining_line(backbones)]
+        lines.append(f"* Who has which modalities tells alone: {say_mask_only(comparison)}")
+    return [*lines, say_pretraining(backbones)]
 
 
-def comparison_folds(comparison: Any) -> list[np.ndarray]:
+def list_folds(comparison: Any) -> list[np.ndarray]:
     """Return the test rows of every fold of a comparison's reference."""
-    table = own_predictions(comparison)
+    table = select_reference(comparison)
     return [part["row"].to_numpy() for _, part in table.groupby(["repeat", "fold"])]
 
 
-def own_predictions(comparison: Any) -> pd.DataFrame:
+def select_reference(comparison: Any) -> pd.DataFrame:
     """Return the predictions of a comparison's reference."""
     table = comparison.predictions
     return table[table["estimator"] == comparison.reference]
 
 
-def overlap_lines(splits: list, groups: Any) -> Iterator[str]:
+def count_overlaps(splits: list, groups: Any) -> Iterator[str]:
     """Yield how many splits have a row, or a group, on both sides."""
     n_rows = sum(bool(np.intersect1d(train, test).size) for train, test in splits)
     yield f"* Folds with a row on both sides: {n_rows} of {len(splits)}"
@@ -204,9 +204,9 @@ def overlap_lines(splits: list, groups: Any) -> Iterator[str]:
     yield f"* Folds with a group on both sides: {n_groups} of {len(splits)}"
 
 
-def comparison_overlap(comparison: Any) -> Iterator[str]:
+def count_repeats(comparison: Any) -> Iterator[str]:
     """Yield whether rows and groups of a comparison are tested in one fold of a repeat."""
-    table = own_predictions(comparison)
+    table = select_reference(comparison)
     twice = int(table.duplicated(["repeat", "row"]).sum())
     yield f"* Rows tested twice in a repeat: {twice}"
     if "group" in table and table["group"].notna().any():
@@ -214,13 +214,13 @@ def comparison_overlap(comparison: Any) -> Iterator[str]:
         yield f"* Groups in several folds of a repeat: {int((n_folds > 1).sum())}"
 
 
-def mask_only_scores(comparison: Any) -> str:
+def say_mask_only(comparison: Any) -> str:
     """Return the scores of the control that sees only who has what."""
     row = comparison.summary(n_resamples=0).loc[MASK_ONLY]
     return ", ".join(f"{name} {row[name, 'estimate']:.3f}" for name in comparison.scores[:3])
 
 
-def pretraining_line(backbones: pd.DataFrame) -> str:
+def say_pretraining(backbones: pd.DataFrame) -> str:
     """Return whether the cohort is among those of pre-training."""
     if "cohort seen" not in backbones:
         return "* Cohort among those of pre-training: not checked, no cohort was named"
@@ -228,45 +228,45 @@ def pretraining_line(backbones: pd.DataFrame) -> str:
     return f"* Cohort among those of pre-training: {', '.join(words)}"
 
 
-def score_lines(comparison: Any, n_resamples: int) -> list[str]:
+def describe_scores(comparison: Any, n_resamples: int) -> list[str]:
     """Return scores of unseen subjects."""
     if comparison is None:
         return ["None of unseen subjects were given."]
     summary = comparison.summary(n_resamples=n_resamples)
     row = {name: summary.loc[comparison.reference, name] for name in comparison.scores}
     ends = pd.DataFrame(row).T
-    texts = with_intervals(ends["estimate"], ends["low"], ends["high"])
+    texts = format_intervals(ends["estimate"], ends["low"], ends["high"])
     positive = (
         f" The positive class is {comparison.classes[-1]}." if len(comparison.classes) == 2 else ""
     )
     return [
         f"Of out-of-fold predictions, with 95 % bootstrap intervals over subjects.{positive}",
-        markdown_table(texts.rename(comparison.reference).rename_axis("score").to_frame()),
+        render_markdown(texts.rename(comparison.reference).rename_axis("score").to_frame()),
     ]
 
 
-def pattern_lines(comparison: Any, n_resamples: int) -> list[str]:
+def describe_patterns(comparison: Any, n_resamples: int) -> list[str]:
     """Return scores by pattern of modalities."""
     if comparison is None:
         return ["None of unseen subjects were given."]
-    return [markdown_table(pattern_scores(comparison, n_resamples))]
+    return [render_markdown(tabulate_patterns(comparison, n_resamples))]
 
 
-def origin_lines(estimator: Any) -> list[str]:
+def describe_origin(params: Mapping[str, Any]) -> list[str]:
     """Return versions and seeds."""
-    found = versions()
+    found = list_versions()
     return [
         "* " + ", ".join(f"{name} {version}" for name, version in found.items()),
-        "* Seeds: " + ", ".join(f"{name}={seed}" for name, seed in seeds_of(estimator).items()),
+        "* Seeds: " + ", ".join(f"{name}={seed}" for name, seed in list_seeds(params).items()),
     ]
 
 
-def listed(values: Iterable[Any]) -> str:
+def list_values(values: Iterable[Any]) -> str:
     """Return values in one line."""
     return ", ".join(map(str, values))
 
 
-def markdown_table(table: pd.DataFrame) -> str:
+def render_markdown(table: pd.DataFrame) -> str:
     """Return a table in Markdown, its index first."""
     head = [str(table.index.name or ""), *map(str, table.columns)]
     rows = [

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 from adestim._support.predictions import Predictions
 from adestim._support.scores import average_precision, roc_auc
 from adestim.exceptions import InputError
-from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, plain
+from adestim.inspection.drawing.drawing import OKABE_ITO, draw_map, strip_frame
 
 LOOKS = [
     (OKABE_ITO[colour], line, mark)
@@ -70,8 +70,8 @@ def draw_roc(ax: Any, outcomes: Predictions) -> str:
         x, y, _ = roc_curve(contrast.y, contrast.probability)
         ax.plot(x, y, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
     ax.plot([0, 1], [0, 1], **REFERENCE, label="chance: 0.50")
-    finish(ax, "1 − specificity", "sensitivity", "area")
-    return f"ROC curve. Area under it: {in_words(areas)}."
+    finish_axes(ax, "1 − specificity", "sensitivity", "area")
+    return f"ROC curve. Area under it: {say_values(areas)}."
 
 
 def draw_precision_recall(ax: Any, outcomes: Predictions) -> str:
@@ -82,8 +82,8 @@ def draw_precision_recall(ax: Any, outcomes: Predictions) -> str:
         precision, recall, _ = precision_recall_curve(contrast.y, contrast.probability)
         ax.step(recall, precision, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
         ax.axhline(contrast.y.mean(), **REFERENCE)
-    finish(ax, "sensitivity (recall)", "precision", "average precision")
-    return f"Precision-recall curve; dotted: prevalence. Average precision: {in_words(areas)}."
+    finish_axes(ax, "sensitivity (recall)", "precision", "average precision")
+    return f"Precision-recall curve; dotted: prevalence. Average precision: {say_values(areas)}."
 
 
 def draw_calibration(ax: Any, outcomes: Predictions) -> str:
@@ -98,10 +98,10 @@ def draw_calibration(ax: Any, outcomes: Predictions) -> str:
         gaps[label] = values.mean() - members.mean()
         ax.plot(said, observed, color=colour, ls=line, marker=mark, ms=4, label=str(label))
     ax.plot([0, 1], [0, 1], **REFERENCE, label="perfect")
-    finish(ax, "predicted probability", "observed share", None)
+    finish_axes(ax, "predicted probability", "observed share", None)
     return (
         f"Calibration curve in {n_bins} groups of equal size. "
-        f"Mean probability minus observed share: {in_words(gaps)}."
+        f"Mean probability minus observed share: {say_values(gaps)}."
     )
 
 
@@ -139,7 +139,7 @@ def draw_decision_curve(ax: Any, outcomes: Predictions) -> str:
     ax.set(xlim=(0, 1), ylim=(-0.1, max(members.mean(), 0.05) * 1.1))
     ax.set(xlabel=f"probability of {label} from which one would act", ylabel="net benefit")
     ax.legend(frameon=False, fontsize=8)
-    plain(ax)
+    strip_frame(ax)
     better = cuts[model > np.maximum(everybody, 0) + 1e-12]
     where = f"from {better.min():.2f} to {better.max():.2f}" if len(better) else "at no threshold"
     return f"Decision curve for {label}. Better than acting for all or nobody {where}."
@@ -154,19 +154,19 @@ def draw_observed(ax: Any, outcomes: Predictions) -> str:
     ax.plot(ends, ends, **REFERENCE, label="perfect")
     ax.set(xlabel="predicted", ylabel="observed")
     ax.legend(frameon=False, fontsize=8)
-    plain(ax)
+    strip_frame(ax)
     error = np.abs(truth - said).mean()
     return f"Observed against predicted numbers of {len(truth)} subjects; mean error {error:.3g}."
 
 
-def finish(ax: Any, xlabel: str, ylabel: str, legend: str | None) -> None:
+def finish_axes(ax: Any, xlabel: str, ylabel: str, legend: str | None) -> None:
     """Give a curve within the unit square its axes and legend."""
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel)
     ax.set_aspect("equal")
     ax.legend(frameon=False, fontsize=8, title=legend, title_fontsize=8)
-    plain(ax)
+    strip_frame(ax)
 
 
-def in_words(values: dict) -> str:
+def say_values(values: dict) -> str:
     """Return numbers by class in words."""
     return ", ".join(f"{label} {value:.2f}" for label, value in values.items())

@@ -1,4 +1,4 @@
-"""What a report is made of: a checked model, its table, the truth, and who is explained."""
+"""What a report is made of: a checked model, its table, the truth, who is explained, and whence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from sklearn.base import is_classifier
 from adestim._support.positive_class import choose_positive
 from adestim._support.predictions import Predictions
 from adestim._support.sklearn import draw_seeds, take_rows
+from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.exceptions import InputError
-from adestim.inspection.contribution.hiding import HidingReader, split_estimator
-from adestim.inspection.report.outcomes import apparent_outcomes, outcomes_of
+from adestim.inspection.contribution.contribution import draw_rows
+from adestim.inspection.contribution.hiding import HidingReader, find_output, split_estimator
+from adestim.inspection.report.outcomes import predict_outcomes, read_outcomes
+from adestim.inspection.report.provenance import describe_backbones
 from adestim.inspection.tokens.free_text import free_texts
 from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
 
@@ -34,7 +37,8 @@ class Material:
     outcomes: Predictions  # predictions beside the truth
     comparison: Any  # where these predictions are from
     flow: Any  # who is in the study
-    target: Any
+    backbones: pd.DataFrame  # what is known of every modality's backbone
+    target: Any  # the explained class, None for a number
     rows: np.ndarray  # positions of those who are explained
     groups: np.ndarray | None  # groups of the subjects
     asked: np.ndarray  # positions of those who have a part of their own
@@ -71,7 +75,7 @@ class Material:
         return replace(view, notes=free_texts(self.estimator, take_rows(self.raw, rows)))
 
 
-def gather(  # noqa: PLR0913 - the parameters of the report
+def gather_material(  # noqa: PLR0913 - the parameters of the report
     estimator: Any,
     X: Any,
     y: Any,
@@ -79,6 +83,7 @@ def gather(  # noqa: PLR0913 - the parameters of the report
     comparison: Any = None,
     groups: Any = None,
     flow: Any = None,
+    cohort: Any = None,
     target: Any = None,
     anchor: str | None = None,
     subjects: Sequence[Any] = (),
@@ -94,15 +99,15 @@ def gather(  # noqa: PLR0913 - the parameters of the report
     fusion = fusion_of(estimator)
     _, table = split_estimator(estimator, X)
     reader = HidingReader.of(fusion, table)
-    truth = checked_truth(y, fusion, len(reader.frame))
-    groups = checked_groups(groups, len(truth))
-    target = chosen_target(target, fusion, comparison)
+    truth = check_truth(y, fusion, len(reader.frame))
+    groups = check_groups(groups, len(truth))
+    target = choose_target(target, fusion, comparison)
     draw_seed, seed = draw_seeds(random_state, 2)
     if comparison is None:
         shown = reader.frame if hasattr(fusion, "feature_names_in_") else table
-        outcomes = apparent_outcomes(fusion, shown, truth, target)
+        outcomes = predict_outcomes(fusion, shown, truth, target)
     else:
-        outcomes = outcomes_of(comparison, fusion)
+        outcomes = read_outcomes(comparison, fusion)
         flow = comparison.flow if flow is None else flow
     return Material(
         estimator=estimator,
@@ -115,17 +120,18 @@ def gather(  # noqa: PLR0913 - the parameters of the report
         outcomes=outcomes,
         comparison=comparison,
         flow=flow,
+        backbones=describe_backbones(estimator, None if cohort is None else cohort_name(cohort)),
         target=target,
-        rows=drawn_rows(len(truth), max_subjects, draw_seed),
+        rows=draw_rows(len(truth), max_subjects, draw_seed),
         groups=groups,
-        asked=asked_rows(subjects, reader.frame.index),
+        asked=find_subjects(subjects, reader.frame.index),
         show_ids=show_ids,
         n_resamples=n_resamples,
         seed=seed,
     )
 
 
-def checked_truth(y: Any, fusion: Any, n_subjects: int) -> np.ndarray:
+def check_truth(y: Any, fusion: Any, n_subjects: int) -> np.ndarray:
     """Return labels or numbers of everybody."""
     truth = pd.Series(np.asarray(y).reshape(-1))
     if len(truth) != n_subjects:
@@ -145,7 +151,7 @@ def checked_truth(y: Any, fusion: Any, n_subjects: int) -> np.ndarray:
     return truth.to_numpy()
 
 
-def checked_groups(groups: Any, n_subjects: int) -> np.ndarray | None:
+def check_groups(groups: Any, n_subjects: int) -> np.ndarray | None:
     """Return groups of everybody, or None."""
     if groups is None:
         return None
@@ -158,37 +164,17 @@ def checked_groups(groups: Any, n_subjects: int) -> np.ndarray | None:
     return found
 
 
-def chosen_target(target: Any, fusion: Any, comparison: Any) -> Any:
+def choose_target(target: Any, fusion: Any, comparison: Any) -> Any:
     """Return the explained class: the one asked for, the positive one, or the last."""
-    if not is_classifier(fusion):
-        if target is not None:
-            raise InputError("'target' names a class, which a regressor has not", got=repr(target))
-        return None
-    classes = list(fusion.classes_)
-    if target is None:
+    if target is None and is_classifier(fusion):
         # Classes of a comparison have the positive one last.
         compared = getattr(comparison, "classes", ())
-        return compared[-1] if compared else choose_positive(classes)
-    if target not in classes:
-        raise InputError(
-            "'target' must name the class to explain",
-            got=repr(target),
-            remedy=f"Choose from {[str(label) for label in classes]}",
-        )
+        return compared[-1] if compared else choose_positive(fusion.classes_)
+    find_output(fusion.classes_ if is_classifier(fusion) else None, target)
     return target
 
 
-def drawn_rows(n_subjects: int, max_subjects: int | None, seed: int) -> np.ndarray:
-    """Return positions of no more subjects than allowed, drawn at random."""
-    if max_subjects is not None and max_subjects < 1:
-        raise InputError("'max_subjects' must be at least 1, or None", got=repr(max_subjects))
-    if max_subjects is None or n_subjects <= max_subjects:
-        return np.arange(n_subjects)
-    generator = np.random.default_rng(seed)
-    return np.sort(generator.choice(n_subjects, max_subjects, replace=False))
-
-
-def asked_rows(subjects: Sequence[Any], index: pd.Index) -> np.ndarray:
+def find_subjects(subjects: Sequence[Any], index: pd.Index) -> np.ndarray:
     """Return positions of the subjects who are asked for by label."""
     unknown = [label for label in subjects if label not in index]
     if unknown:

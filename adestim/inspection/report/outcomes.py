@@ -17,7 +17,7 @@ APPARENT_SCORES = ("roc_auc", "balanced_accuracy", "brier", "log_loss")
 APPARENT_ERRORS = {"mae": "mean absolute error", "rmse": "root mean squared error", "r2": "r2"}
 
 
-def outcomes_of(comparison: Any, model: Any) -> Predictions:
+def read_outcomes(comparison: Any, model: Any) -> Predictions:
     """Return a comparison's out-of-fold predictions by its reference, of the first repeat."""
     require_comparison(comparison, model)
     table = comparison.predictions
@@ -48,7 +48,7 @@ def require_comparison(comparison: Any, model: Any) -> None:
         )
 
 
-def apparent_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Predictions:
+def predict_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Predictions:
     """Return what a model says of the very subjects of a report.
 
     table (n_subjects, n_columns), y (n_subjects,).

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.exceptions import AdestimError, MissingDependencyError
+from adestim._support.axes import explain_missing_matplotlib
+from adestim.exceptions import AdestimError
 
 HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
 INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
@@ -41,57 +42,57 @@ def fill_page(title: str, summary: str, sections: Iterable[Section], version: st
     """Return a whole page."""
     parts = list(sections)
     links = [f'<li><a href="#{part.name}">{escape(part.title)}</a></li>' for part in parts]
-    return Template(read_part("page.html")).substitute(
+    return Template(read_template("page.html")).substitute(
         title=escape(title),
         summary=escape(summary),
-        style=read_part("page.css"),
+        style=read_template("page.css"),
         navigation="\n".join(links),
         sections="\n".join(part.html() for part in parts),
         version=escape(version),
     )
 
 
-def read_part(name: str) -> str:
+def read_template(name: str) -> str:
     """Return a file of the template."""
     return (resources.files("adestim.inspection.report") / "_page" / name).read_text(
         encoding="utf-8"
     )
 
 
-def paragraph(text: str) -> str:
+def render_paragraph(text: str) -> str:
     """Return a paragraph of text."""
     return f"<p>{escape(text)}</p>"
 
 
-def note(text: str) -> str:
+def render_note(text: str) -> str:
     """Return a paragraph that explains."""
     return f'<p class="quiet">{escape(text)}</p>'
 
 
-def warning(text: str) -> str:
+def render_warning(text: str) -> str:
     """Return a paragraph that must not be overlooked."""
     return f'<p class="warning" role="note"><strong>Mind:</strong> {escape(text)}</p>'
 
 
-def bullets(lines: Iterable[str]) -> str:
+def render_list(lines: Iterable[str]) -> str:
     """Return a list."""
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
-def folded(title: str, body: str) -> str:
+def render_folded(title: str, body: str) -> str:
     """Return a part that opens on request, without a script."""
     return f"<details><summary>{escape(title)}</summary>\n{body}\n</details>"
 
 
-def table_html(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -> str:
+def render_table(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -> str:
     """Return a table, which scrolls where it is wider than the page."""
     frame = table.to_frame() if isinstance(table, pd.Series) else table
     corner = escape(str(frame.index.name or ""))
-    names = [heading_html(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
+    names = [render_heading(name, frame.iloc[:, place]) for place, name in enumerate(frame.columns)]
     first = f'<th scope="col">{corner}</th>' if corner else "<td></td>"
     rows = [
         f'<tr><th scope="row">{escape(str(label))}</th>'
-        + "".join(cell_html(value, digits) for value in values)
+        + "".join(render_cell(value, digits) for value in values)
         + "</tr>"
         for label, values in zip(frame.index, frame.astype(object).to_numpy(), strict=True)
     ]
@@ -102,14 +103,14 @@ def table_html(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3) -
     )
 
 
-def heading_html(name: Any, cells: pd.Series) -> str:
+def render_heading(name: Any, cells: pd.Series) -> str:
     """Return the heading of a column, to the left above words."""
     words = cells.map(lambda cell: isinstance(cell, str | bool | np.bool_)).any()
     kind = ' class="text"' if words else ""
     return f'<th scope="col"{kind}>{escape(str(name))}</th>'
 
 
-def cell_html(value: Any, digits: int) -> str:
+def render_cell(value: Any, digits: int) -> str:
     """Return a cell of a table; numbers to the right, words to the left."""
     if isinstance(value, bool | np.bool_):
         return f'<td class="text">{"yes" if value else "no"}</td>'
@@ -128,18 +129,14 @@ def cell_html(value: Any, digits: int) -> str:
     return f'<td class="{kind}">{escape(text)}</td>'
 
 
-def new_axes(size: tuple[float, float], constrained: bool = True) -> Any:
+def make_axes(size: tuple[float, float], constrained: bool = True) -> Any:
     """Return axes of a figure that no window and no notebook knows of."""
-    try:
+    with explain_missing_matplotlib("Reports"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Reports need the package matplotlib", remedy="Run: pip install 'adestim[plot]'"
-        ) from error
     return Figure(figsize=size, layout="constrained" if constrained else None).subplots()
 
 
-def figure_html(ax: Any, alt: str, caption: str = "", form: str = "svg") -> str:
+def render_figure(ax: Any, alt: str, caption: str = "", form: str = "svg") -> str:
     """Return a figure, its image within the page."""
     from matplotlib import rc_context
 
@@ -155,17 +152,17 @@ def figure_html(ax: Any, alt: str, caption: str = "", form: str = "svg") -> str:
     return f"<figure>{image}{below}</figure>"
 
 
-def figures_html(figures: Iterable[str], wide: bool = False) -> str:
+def render_figures(figures: Iterable[str], wide: bool = False) -> str:
     """Return figures side by side where there is room; two in a row where they are wide."""
     kind = "figures wide" if wide else "figures"
     return f'<div class="{kind}">{"".join(figures)}</div>'
 
 
-def attempt(part: Callable[..., str], *arguments: Any) -> str:
+def render_part(part: Callable[..., str], *arguments: Any) -> str:
     """Return a part of a page, or why it cannot be shown."""
     try:
         return part(*arguments)
     except AdestimError as error:
         if error.subject is not None:
             raise
-        return note(f"Not shown. {error}")
+        return render_note(f"Not shown. {error}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -21,56 +21,51 @@ BUILT_IN = "built in"
 NOBODY = "nobody"
 
 
-def backbones_used(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
+def describe_backbones(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
     """Return what is known of the backbones that a fitted fusion reads."""
     likes = fusion_of(estimator)._inputs.likes
-    rows = {name: row_of(like.backbone, cohort) for name, like in likes.items()}
+    rows = {name: describe_backbone(like.backbone, cohort) for name, like in likes.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
 
 
-def row_of(spec: Any, cohort: str | None) -> dict[str, str]:
+def describe_backbone(spec: Any, cohort: str | None) -> dict[str, str]:
     """Return what is known of one backbone."""
     card = known_card(spec.name)
-    learned = is_foundation(spec, card)
+    learned = spec.is_foundation
     seen = ", ".join(card.cohorts) if card is not None and card.cohorts else NOT_KNOWN
     row = {
         "backbone": spec.name,
         "weights": spec.digest or ("none" if not learned else NOT_KNOWN),
-        "licence": (card.licence if card is not None else "") or unsaid(learned),
-        "commercial": commercial(card, learned),
+        "licence": (card.licence if card is not None else "") or say_unknown(learned),
+        "commercial": say_commercial(card, learned),
         "pre-trained on": seen if learned else NOBODY,
-        "source": (card.hub or card.url if card is not None else "") or unsaid(learned),
+        "source": (card.hub or card.url if card is not None else "") or say_unknown(learned),
     }
     if cohort is not None:
-        row["cohort seen"] = "no" if not learned else cohort_seen(seen, cohort)
+        row["cohort seen"] = "no" if not learned else say_seen(seen, cohort)
     return row
 
 
-def is_foundation(spec: Any, card: BackboneCard | None) -> bool:
-    """Tell whether a backbone has weights that were trained elsewhere."""
-    return spec.is_foundation or (card is not None and card.family != "reference")
-
-
-def unsaid(learned: bool) -> str:
+def say_unknown(learned: bool) -> str:
     """Return what stands for an unknown fact of a model, and for one of a plain table."""
     return NOT_KNOWN if learned else BUILT_IN
 
 
-def commercial(card: BackboneCard | None, learned: bool) -> str:
+def say_commercial(card: BackboneCard | None, learned: bool) -> str:
     """Tell in a word whether commercial use is allowed."""
     if card is None or card.commercial is None:
         return NOT_KNOWN if learned else "yes"
     return "yes" if card.commercial else "no"
 
 
-def cohort_seen(seen: str, cohort: str) -> str:
+def say_seen(seen: str, cohort: str) -> str:
     """Tell in words whether a cohort is named among those of pre-training."""
     if seen == NOT_KNOWN:
         return NOT_KNOWN
     return "named" if names_cohort(seen, cohort) else "not named"
 
 
-def versions() -> pd.Series:
+def list_versions() -> pd.Series:
     """Return versions of Python and of the packages that a prediction depends on."""
     found = {"Python": platform.python_version()}
     for name in PACKAGES:
@@ -81,20 +76,20 @@ def versions() -> pd.Series:
     return pd.Series(found, name="version")
 
 
-def seeds_of(estimator: Any) -> pd.Series:
-    """Return every parameter of an estimator, at any depth, that is a seed."""
+def list_seeds(params: Mapping[str, Any]) -> pd.Series:
+    """Return those of an estimator's parameters, at any depth, that are seeds."""
     found = {
         name: repr(value)
-        for name, value in estimator.get_params(deep=True).items()
+        for name, value in params.items()
         if name.split("__")[-1] == "random_state"
     }
     return pd.Series(found, name="seed", dtype=object)
 
 
-def weights_digest(estimator: Any) -> str:
+def digest_training(nets: Mapping[str, Any]) -> str:
     """Return the SHA-256 of what training has learned, frozen backbones left out."""
     digest = hashlib.sha256()
-    for anchor, net in fusion_of(estimator).nets_.items():
+    for anchor, net in nets.items():
         for name, weights in net.module_.named_parameters():
             if weights.requires_grad:
                 digest.update(f"{anchor}/{name}/{tuple(weights.shape)}".encode())
@@ -102,7 +97,7 @@ def weights_digest(estimator: Any) -> str:
     return digest.hexdigest()
 
 
-def split_digest(splits: Iterable[tuple[Any, Any]]) -> str:
+def digest_splits(splits: Iterable[tuple[Any, Any]]) -> str:
     """Return the SHA-256 of the test rows of splits."""
     digest = hashlib.sha256()
     for _, test in splits:
@@ -111,7 +106,7 @@ def split_digest(splits: Iterable[tuple[Any, Any]]) -> str:
     return digest.hexdigest()
 
 
-def limits_of_use(backbones: pd.DataFrame, judged: bool) -> list[str]:
+def list_limits(backbones: pd.DataFrame, judged: bool) -> list[str]:
     """Return what a reader must know before anything is done with the model."""
     limits = [
         "For research. It is no medical device, and no decision about a person may rest on it.",

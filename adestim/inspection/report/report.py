@@ -3,40 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, fields
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-import adestim
 from adestim._support.files import write_whole
-from adestim.backbone.pretraining_cohorts import cohort_name
-from adestim.inspection.report.gather import Material, gather
-from adestim.inspection.report.page import (
-    Section,
-    bullets,
-    fill_page,
-    folded,
-    paragraph,
-    table_html,
-)
-from adestim.inspection.report.provenance import (
-    backbones_used,
-    limits_of_use,
-    seeds_of,
-    versions,
-    weights_digest,
-)
+from adestim.inspection.report.gather import Material, gather_material
+from adestim.inspection.report.page import Section, fill_page
+from adestim.inspection.report.provenance import list_versions
 from adestim.inspection.report.sections_explanation import (
-    anchors_body,
-    modalities_body,
-    subjects_body,
-    tokens_body,
+    write_anchors,
+    write_modalities,
+    write_subjects,
+    write_tokens,
 )
-from adestim.inspection.report.sections_performance import cohort_body, performance_body
+from adestim.inspection.report.sections_origin import write_limits, write_provenance
+from adestim.inspection.report.sections_performance import write_cohort, write_performance
+
+# What is on the page, from top to bottom: its name, its heading, and what writes it.
+SECTIONS = (
+    ("cohort", "Cohort", write_cohort),
+    ("performance", "Performance", write_performance),
+    ("modalities", "Modalities", write_modalities),
+    ("anchors", "Anchors", write_anchors),
+    ("tokens", "Regions, SNPs and columns", write_tokens),
+    ("subjects", "Single subjects", write_subjects),
+    ("provenance", "Provenance", write_provenance),
+    ("limits", "Limits of use", write_limits),
+)
 
 
+@dataclass(eq=False, repr=False)
 class FusionReport:
     """All that is known of a fitted fusion, as one page of HTML.
 
@@ -125,40 +123,22 @@ class FusionReport:
     (True, False)
     """
 
-    def __init__(  # noqa: PLR0913 - flat, as what makes a page is one list of facts
-        self,
-        estimator: Any,
-        X: Any,
-        y: Any,
-        *,
-        comparison: Any = None,
-        groups: Any = None,
-        flow: Any = None,
-        cohort: Any = None,
-        target: Any = None,
-        anchor: str | None = None,
-        subjects: Sequence[Any] = (),
-        title: str = "Fusion report",
-        show_ids: bool = False,
-        max_subjects: int | None = 200,
-        n_resamples: int = 1000,
-        random_state: Any = 0,
-    ):
-        self.estimator = estimator
-        self.X = X
-        self.y = y
-        self.comparison = comparison
-        self.groups = groups
-        self.flow = flow
-        self.cohort = cohort
-        self.target = target
-        self.anchor = anchor
-        self.subjects = subjects
-        self.title = title
-        self.show_ids = show_ids
-        self.max_subjects = max_subjects
-        self.n_resamples = n_resamples
-        self.random_state = random_state
+    estimator: Any
+    X: Any
+    y: Any
+    _: KW_ONLY
+    comparison: Any = None
+    groups: Any = None
+    flow: Any = None
+    cohort: Any = None
+    target: Any = None
+    anchor: str | None = None
+    subjects: Sequence[Any] = ()
+    title: str = "Fusion report"
+    show_ids: bool = False
+    max_subjects: int | None = 200
+    n_resamples: int = 1000
+    random_state: Any = 0
 
     def to_html(self) -> str:
         """Return the page.
@@ -167,17 +147,11 @@ class FusionReport:
         -------
         str
         """
-        material = self._gathered()
-        sections = [
-            Section("cohort", "Cohort", cohort_body(material)),
-            Section("performance", "Performance", performance_body(material)),
-            Section("modalities", "Modalities", modalities_body(material)),
-            Section("anchors", "Anchors", anchors_body(material)),
-            Section("tokens", "Regions, SNPs and columns", tokens_body(material)),
-            Section("subjects", "Single subjects", subjects_body(material)),
-            *self._origin(),
-        ]
-        return fill_page(self.title, summary_of(material), sections, adestim.__version__)
+        names = (item.name for item in fields(self) if item.name != "title")
+        material = gather_material(**{name: getattr(self, name) for name in names})
+        sections = [Section(name, title, write(material)) for name, title, write in SECTIONS]
+        version = list_versions()["adestim"]
+        return fill_page(self.title, summarise_material(material), sections, version)
 
     def save_html(self, path: str | Path) -> Path:
         """Write the page to a file.
@@ -203,36 +177,8 @@ class FusionReport:
             'style="width: 100%; height: 50rem; border: 1px solid #c8c8c8"></iframe>'
         )
 
-    def _gathered(self) -> Material:
-        """Return what the sections read."""
-        return gather(
-            self.estimator,
-            self.X,
-            self.y,
-            comparison=self.comparison,
-            groups=self.groups,
-            flow=self.flow,
-            target=self.target,
-            anchor=self.anchor,
-            subjects=self.subjects,
-            show_ids=self.show_ids,
-            max_subjects=self.max_subjects,
-            n_resamples=self.n_resamples,
-            random_state=self.random_state,
-        )
 
-    def _origin(self) -> list[Section]:
-        """Return the sections on where the model comes from and what it is not for."""
-        name = None if self.cohort is None else cohort_name(self.cohort)
-        backbones = backbones_used(self.estimator, name)
-        limits = limits_of_use(backbones, judged=self.comparison is not None)
-        return [
-            Section("provenance", "Provenance", provenance_body(self.estimator, backbones)),
-            Section("limits", "Limits of use", bullets(limits)),
-        ]
-
-
-def summary_of(material: Material) -> str:
+def summarise_material(material: Material) -> str:
     """Return the first sentence of the page."""
     fusion = material.fusion
     names = ", ".join(map(str, material.present))
@@ -241,34 +187,3 @@ def summary_of(material: Material) -> str:
         f"{type(fusion).__name__} of {material.present.shape[1]} modalities ({names})"
         f"{', ' + kind if kind else ''}. Anchors: {', '.join(map(str, fusion.anchors_))}."
     )
-
-
-def provenance_body(estimator: Any, backbones: pd.DataFrame) -> str:
-    """Return backbones, digests, versions, seeds and parameters."""
-    settings = pd.Series(
-        {
-            name: repr(value)
-            for name, value in estimator.get_params(deep=True).items()
-            if not hasattr(value, "get_params") and is_plain(value)
-        },
-        name="value",
-        dtype=object,
-    ).rename_axis("parameter")
-    return "".join(
-        [
-            table_html(backbones, "Backbones, their licences and what they were pre-trained on"),
-            paragraph(f"SHA-256 of what was trained here: {weights_digest(estimator)}"),
-            table_html(versions().rename_axis("package"), "Versions"),
-            table_html(seeds_of(estimator).rename_axis("parameter"), "Seeds"),
-            folded("All parameters", table_html(settings, "Parameters of the estimator")),
-        ]
-    )
-
-
-def is_plain(value: Any) -> bool:
-    """Tell whether a parameter is a word, a number, or a list of these, and no path."""
-    if isinstance(value, str):
-        return "/" not in value and "\\" not in value
-    if isinstance(value, list | tuple):
-        return all(is_plain(each) for each in value)
-    return value is None or isinstance(value, bool | int | float)

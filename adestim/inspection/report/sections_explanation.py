@@ -15,24 +15,25 @@ from adestim.inspection.drawing.contribution_displays import (
     AnchorsDisplay,
     ContributionsDisplay,
     SynergyDisplay,
+    describe_output,
 )
 from adestim.inspection.drawing.map_display import TokenMapDisplay
 from adestim.inspection.drawing.token_displays import (
     AttributionDisplay,
     QueryAttentionDisplay,
-    with_columns,
+    fold_records,
 )
 from adestim.inspection.drawing.words_display import WordsDisplay
 from adestim.inspection.report.gather import Material
 from adestim.inspection.report.page import (
-    attempt,
-    figure_html,
-    figures_html,
-    folded,
-    new_axes,
-    note,
-    paragraph,
-    table_html,
+    make_axes,
+    render_figure,
+    render_figures,
+    render_folded,
+    render_note,
+    render_paragraph,
+    render_part,
+    render_table,
 )
 from adestim.inspection.tokens.attention import query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, attribute_class
@@ -55,44 +56,46 @@ KINDS = {
 }
 
 
-def modalities_body(material: Material) -> str:
+def write_modalities(material: Material) -> str:
     """Return what modalities add, how they interact, and what were without them."""
-    return attempt(contributions_part, material) + attempt(missing_part, material)
+    return render_part(write_contributions, material) + render_part(
+        write_changes_if_missing, material
+    )
 
 
-def contributions_part(material: Material) -> str:
+def write_contributions(material: Material) -> str:
     """Return Shapley values of the cohort."""
     found = modality_contributions(
         material.fusion, material.explained, target=material.target, max_subjects=None
     )
     groups, seed = material.explained_groups, material.seed
     summary = found.summary(groups=groups, random_state=seed).rename_axis("modality")
-    intro = paragraph(
-        f"What every modality adds to {explained_output(found)}: exact Shapley values over all "
+    intro = render_paragraph(
+        f"What every modality adds to {describe_output(found)}: exact Shapley values over all "
         f"subsets of modalities, hidden as missing ones are. Of {material.whom}."
     )
-    table = table_html(worded(summary), "Contributions; interval of the mean absolute one")
-    return intro + figures_html(contribution_figures(found, summary), wide=True) + table
+    table = render_table(word_headings(summary), "Contributions; interval of the mean absolute one")
+    return intro + render_figures(draw_contributions(found, summary), wide=True) + table
 
 
-def contribution_figures(found: Contributions, summary: pd.DataFrame) -> list[str]:
+def draw_contributions(found: Contributions, summary: pd.DataFrame) -> list[str]:
     """Return bars, strips and, of several modalities, synergies."""
     size = (5.6, 1.6 + 0.6 * len(summary))
     means = ", ".join(f"{name} {value:.2f}" for name, value in summary["mean_absolute"].items())
     figures = []
     for kind, title in (("bar", "mean absolute contributions"), ("strip", "a point a subject")):
-        ax = ContributionsDisplay(found, kind).plot(new_axes(size)).ax_
+        ax = ContributionsDisplay(found, kind).plot(make_axes(size)).ax_
         alt = f"Contributions of modalities, {title}. Mean absolute values: {means}."
-        figures.append(figure_html(ax, alt, f"Contributions: {title}."))
+        figures.append(render_figure(ax, alt, f"Contributions: {title}."))
     if len(summary) > 1:
         square = 2.6 + 0.7 * len(summary)
-        ax = SynergyDisplay(found).plot(new_axes((square + 0.8, square - 0.2))).ax_
-        alt = f"Interactions of pairs of modalities. {strongest_pair(found.interactions())}"
-        figures.append(figure_html(ax, alt, "Synergy (above 0) and redundancy (below) of pairs."))
+        ax = SynergyDisplay(found).plot(make_axes((square + 0.8, square - 0.2))).ax_
+        alt = f"Interactions of pairs of modalities. {say_strongest_pair(found.interactions())}"
+        figures.append(render_figure(ax, alt, "Synergy (above 0) and redundancy (below) of pairs."))
     return figures
 
 
-def strongest_pair(matrix: pd.DataFrame) -> str:
+def say_strongest_pair(matrix: pd.DataFrame) -> str:
     """Say which two modalities interact most."""
     values = matrix.to_numpy(dtype=float)
     if np.isnan(values).all():
@@ -102,12 +105,7 @@ def strongest_pair(matrix: pd.DataFrame) -> str:
     return f"Strongest: {first} and {second}, {values[row, column]:.2f}."
 
 
-def explained_output(found: Contributions) -> str:
-    """Say what is explained."""
-    return "the predicted number" if found.target is None else f"the log-odds of {found.target}"
-
-
-def missing_part(material: Material) -> str:
+def write_changes_if_missing(material: Material) -> str:
     """Return what would change if a modality were missing."""
     rows = {}
     for name in material.present:
@@ -124,66 +122,66 @@ def missing_part(material: Material) -> str:
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
     counted = [name for name in ("have it", "decisions that change") if name in frame]
     caption = f"Change of the {what} if the modality were missing"
-    return "<h3>If it were missing</h3>" + table_html(
+    return "<h3>If it were missing</h3>" + render_table(
         frame.astype(dict.fromkeys(counted, int)), caption
     )
 
 
-def anchors_body(material: Material) -> str:
+def write_anchors(material: Material) -> str:
     """Return which anchor decides for how many, and whether anchors agree."""
-    return attempt(anchors_part, material)
+    return render_part(write_deciding_anchors, material)
 
 
-def anchors_part(material: Material) -> str:
+def write_deciding_anchors(material: Material) -> str:
     """Return the anchors' table and picture."""
     decisions = deciding_anchor(material.fusion, material.explained)
     summary = decisions.summary().rename_axis("anchor")
     size = (4.2 + 0.8 * len(summary), 2 + 0.6 * len(summary))
-    ax = AnchorsDisplay(decisions).plot(new_axes(size)).ax_
+    ax = AnchorsDisplay(decisions).plot(make_axes(size)).ax_
     words = "; ".join(f"{name} decides for {n}" for name, n in summary["n_decides"].items())
-    intro = paragraph(
+    intro = render_paragraph(
         "The deciding anchor of a subject has the largest product of its weight where anchors are "
         f"combined and how sure it is. Of {material.whom}."
     )
-    figure = figure_html(ax, f"Agreement of anchors. {words}.") if len(summary) > 1 else ""
-    return intro + figure + table_html(worded(summary), "Anchors")
+    figure = render_figure(ax, f"Agreement of anchors. {words}.") if len(summary) > 1 else ""
+    return intro + figure + render_table(word_headings(summary), "Anchors")
 
 
-def tokens_body(material: Material) -> str:
+def write_tokens(material: Material) -> str:
     """Return what counts within the modalities."""
-    intro = paragraph(
+    intro = render_paragraph(
         f"Read by the anchor {material.anchor!r}. Attention says what its queries read, "
         f"attribution (integrated gradients) what the output rests on. Of {material.whom}."
     )
-    attention = attempt(attention_part, material)
-    return intro + attention + attempt(attributions_part, material)
+    attention = render_part(write_attention, material)
+    return intro + attention + render_part(write_attributions, material)
 
 
-def attention_part(material: Material) -> str:
+def write_attention(material: Material) -> str:
     """Return what queries read."""
     attention = query_attention(material.fusion, material.explained, anchor=material.anchor)
-    ax = QueryAttentionDisplay(attention).plot(new_axes((6.2, 4.6))).ax_
-    table = with_columns(attention, attention.frame()).reset_index(drop=True)
+    ax = QueryAttentionDisplay(attention).plot(make_axes((6.2, 4.6))).ax_
+    table = fold_records(attention, attention.frame()).reset_index(drop=True)
     top = table.loc[table["weight"].idxmax()]
     alt = f"Mean attention of queries to tokens. Most: {top['modality']}, {top['token']}."
-    return figure_html(ax, alt, "What the queries read most.")
+    return render_figure(ax, alt, "What the queries read most.")
 
 
-def attributions_part(material: Material) -> str:
+def write_attributions(material: Material) -> str:
     """Return attributions of all tokens, and of each modality in its place."""
     found = attribute_class(material.view(material.rows), material.target)
-    ax = AttributionDisplay(found).plot(new_axes((6.2, 4.6))).ax_
-    table = with_columns(found, found.frame()).reset_index(drop=True)
+    ax = AttributionDisplay(found).plot(make_axes((6.2, 4.6))).ax_
+    table = fold_records(found, found.frame()).reset_index(drop=True)
     top = table.loc[table["mean_absolute"].idxmax()]
     alt = f"Mean absolute attributions of tokens. Most: {top['modality']}, {top['token']}."
-    parts = [attempt(modality_part, material, found, name) for name in found.values]
-    return figure_html(ax, alt, "Tokens that add most to the output.") + "".join(parts)
+    parts = [render_part(write_modality_tokens, material, found, name) for name in found.values]
+    return render_figure(ax, alt, "Tokens that add most to the output.") + "".join(parts)
 
 
-def modality_part(material: Material, found: TokenAttribution, modality: str) -> str:
+def write_modality_tokens(material: Material, found: TokenAttribution, modality: str) -> str:
     """Return attributions of one modality where its tokens are, and its first tokens."""
     if modality in found.texts:
-        return records_part(found, modality)
+        return write_records(found, modality)
     values = found.values[modality]
     places = token_places(material.estimator, modality, n_tokens=values.shape[1] - 1)
     heading = f"{KINDS[places.kind]}: {modality}"
@@ -191,49 +189,49 @@ def modality_part(material: Material, found: TokenAttribution, modality: str) ->
     table = table[(table["modality"] == modality) & (table["token"] != SCORE_TOKEN)]
     top = table.nlargest(N_TOP, "mean_absolute").set_index("token").drop(columns="modality")
     caption = f"Tokens of {modality} that add most, {len(top)} of {len(table)}"
-    rows = table_html(worded(top), caption)
-    picture = attempt(place_figure, found, places, top)
-    words = words_part(found, modality) if modality in modalities_with_words(found) else ""
+    rows = render_table(word_headings(top), caption)
+    picture = render_part(draw_places, found, places, top)
+    words = write_words(found, modality) if modality in find_modalities_with_words(found) else ""
     return f"<h3>{escape(heading)}</h3>" + picture + rows + words
 
 
-def records_part(found: TokenAttribution, modality: str) -> str:
+def write_records(found: TokenAttribution, modality: str) -> str:
     """Return attributions of one modality's records by column, and by common words."""
     columns = found.words("column")
     columns = columns[columns["modality"] == modality].drop(columns="modality")
     columns = columns.set_index("column").rename(index={"": "opening"})
     heading = f"<h3>{escape(KINDS['columns'])}: {escape(modality)}</h3>"
-    table = table_html(worded(columns), f"Columns of {modality}, each its whole sentence")
-    return heading + words_part(found, modality) + table
+    table = render_table(word_headings(columns), f"Columns of {modality}, each its whole sentence")
+    return heading + write_words(found, modality) + table
 
 
-def words_part(found: TokenAttribution, modality: str) -> str:
+def write_words(found: TokenAttribution, modality: str) -> str:
     """Return what common words of one modality's records or free text add."""
     words = found.words(min_subjects=MIN_SUBJECTS)
     words = words[words["modality"] == modality].drop(columns="modality")
     words = words.nlargest(N_TOP, "spread")
-    table = table_html(
-        worded(words.set_index("word")),
+    table = render_table(
+        word_headings(words.set_index("word")),
         f"Words of {modality} that stand in {MIN_SUBJECTS} records or more",
     )
-    return (words_figure(found, modality, words["word"]) if len(words) else "") + table
+    return (draw_words(found, modality, words["word"]) if len(words) else "") + table
 
 
-def words_figure(found: TokenAttribution, modality: str, words: pd.Series) -> str:
+def draw_words(found: TokenAttribution, modality: str, words: pd.Series) -> str:
     """Return the words whose attribution differs most between subjects, as bars."""
     size = (6.0, 1 + 0.2 * min(len(words), MOST_BARS))
-    display = WordsDisplay(found, modality).plot(new_axes(size), min_subjects=MIN_SUBJECTS)
+    display = WordsDisplay(found, modality).plot(make_axes(size), min_subjects=MIN_SUBJECTS)
     alt = f"Words of {modality} whose attribution differs most between subjects. "
     first = ", ".join(words.head(3))
-    return figure_html(display.ax_, f"{alt}First: {first}.", f"Words of {modality}.")
+    return render_figure(display.ax_, f"{alt}First: {first}.", f"Words of {modality}.")
 
 
-def modalities_with_words(found: TokenAttribution) -> set[str]:
+def find_modalities_with_words(found: TokenAttribution) -> set[str]:
     """Return the modalities whose records, or whose free text, words are known of."""
     return set(found.texts) | {modality for _, modality, *_ in found.notes}
 
 
-def place_figure(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame) -> str:
+def draw_places(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame) -> str:
     """Return mean absolute attributions of a modality, drawn where its tokens are."""
     modality = places.modality
     display = TokenMapDisplay(
@@ -246,23 +244,23 @@ def place_figure(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame
     )
     n_bars = min(len(places.names), MOST_BARS) if places.positions is None else MOST_BARS
     size = (9.0, 3.4) if on_brain else (6.0, 1 + 0.2 * n_bars)
-    ax = display.plot(new_axes(size, constrained=not on_brain)).ax_
+    ax = display.plot(make_axes(size, constrained=not on_brain)).ax_
     first = f" Largest: {', '.join(map(str, top.index[:3]))}." if len(top) else ""
     alt = f"Mean absolute attribution of {modality} where its {places.kind} are.{first}"
-    return figure_html(
+    return render_figure(
         ax, alt, f"Mean absolute attribution of {modality}.", "png" if on_brain else "svg"
     )
 
 
-def worded(table: pd.DataFrame) -> pd.DataFrame:
+def word_headings(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose headings are words."""
     return table.rename(columns=lambda name: str(name).replace("_", " ").removeprefix("n "))
 
 
-def subjects_body(material: Material) -> str:
+def write_subjects(material: Material) -> str:
     """Return a part for each of those who are asked for."""
     if not len(material.asked):
-        return note(
+        return render_note(
             "None were asked for. subjects= shows single ones, without names unless show_ids=True."
         )
     part = material.part(material.asked)
@@ -276,12 +274,12 @@ def subjects_body(material: Material) -> str:
         for name in material.present
     }
     return "".join(
-        folded(name, subject_part(material, found, changes, place))
+        render_folded(name, write_subject(material, found, changes, place))
         for place, name in enumerate(names)
     )
 
 
-def subject_part(
+def write_subject(
     material: Material, found: Contributions, changes: dict[str, Any], place: int
 ) -> str:
     """Return one subject's prediction and what it rests on."""
@@ -302,43 +300,43 @@ def subject_part(
             },
         }
     ).rename_axis("modality")
-    caption = f"Contributions to {explained_output(found)}, from {found.baseline:.2f}"
-    parts = [attempt(part, material, place) for part in (decided, first_tokens)]
-    return paragraph(said) + table_html(table, caption) + "".join(parts)
+    caption = f"Contributions to {describe_output(found)}, from {found.baseline:.2f}"
+    parts = [render_part(part, material, place) for part in (write_decision, write_first_tokens)]
+    return render_paragraph(said) + render_table(table, caption) + "".join(parts)
 
 
-def first_tokens(material: Material, place: int) -> str:
+def write_first_tokens(material: Material, place: int) -> str:
     """Return the tokens that add most to one subject's output, as the anchor reads them."""
     found = attribute_class(material.view(material.asked[[place]]), material.target)
-    table = with_columns(found, found.frame("subject"), "subject")
+    table = fold_records(found, found.frame("subject"), "subject")
     table = table.drop(columns="subject").dropna().reset_index(drop=True)
     largest = table["attribution"].abs().nlargest(N_TOP).index
     shown = table.loc[largest].set_index("token")
-    rows = table_html(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
-    written = [name for name in found.values if name in modalities_with_words(found)]
-    return rows + "".join(attempt(record_figure, material, found, name) for name in written)
+    rows = render_table(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
+    written = [name for name in found.values if name in find_modalities_with_words(found)]
+    return rows + "".join(render_part(draw_record, material, found, name) for name in written)
 
 
-def record_figure(material: Material, found: TokenAttribution, modality: str) -> str:
+def draw_record(material: Material, found: TokenAttribution, modality: str) -> str:
     """Return one subject's record, its words shaded; only where subjects may be known."""
     if not material.show_ids or np.isnan(found.values[modality]).all():
         return ""
     label, words = found.subjects[0], found.words("subject")
     words = words[words["modality"] == modality]
     n_lines = len(words) // WORDS_A_LINE + words["column"].nunique() + 3
-    ax = WordsDisplay(found, modality).plot(new_axes((9.0, 0.24 * n_lines)), subject=label).ax_
+    ax = WordsDisplay(found, modality).plot(make_axes((9.0, 0.24 * n_lines)), subject=label).ax_
     strongest = words.loc[words["attribution"].abs().idxmax(), "word"]
     alt = f"The record of {modality}. Strongest word: {strongest}."
-    return figure_html(ax, alt, f"What the words of {modality} add.")
+    return render_figure(ax, alt, f"What the words of {modality} add.")
 
 
-def decided(material: Material, place: int) -> str:
+def write_decision(material: Material, place: int) -> str:
     """Say which anchor decided for one subject, and what all decided together."""
     row = deciding_anchor(material.fusion, material.part(material.asked[[place]])).table.iloc[0]
     agree = "agrees" if row["agree"] else "does not agree"
     combined = row["combined"]
     combined = f"{combined:.3g}" if isinstance(combined, float) else combined
-    return paragraph(
+    return render_paragraph(
         f"The anchor {row['anchor']} decides, with weight {row['weight']:.2f}; it {agree} with all "
         f"anchors together, which say {combined}."
     )

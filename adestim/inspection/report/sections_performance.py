@@ -8,40 +8,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.inspection.drawing.drawing import OKABE_ITO, plain
+from adestim.inspection.drawing.drawing import OKABE_ITO, strip_frame
 from adestim.inspection.report import curves
 from adestim.inspection.report.gather import Material
 from adestim.inspection.report.outcomes import apparent_scores
 from adestim.inspection.report.page import (
-    attempt,
-    figure_html,
-    figures_html,
-    new_axes,
-    note,
-    paragraph,
-    table_html,
-    warning,
+    make_axes,
+    render_figure,
+    render_figures,
+    render_note,
+    render_paragraph,
+    render_part,
+    render_table,
+    render_warning,
 )
 
 MOST_PATTERNS = 16
 ALL = "all"
 
 
-def cohort_body(material: Material) -> str:
+def write_cohort(material: Material) -> str:
     """Return who is in the study, by class, modality and pattern."""
-    figure = attempt(missing_figure, material)
+    figure = render_part(draw_missing, material)
     if material.flow is None:
-        return paragraph(f"{len(material.table)} subjects.") + figure + own_tables(material)
+        return (
+            render_paragraph(f"{len(material.table)} subjects.")
+            + figure
+            + write_own_cohort(material)
+        )
     flow = material.flow
     tables = [
-        table_html(flow_frame(flow), "Who is analysed"),
-        table_html(flow.by_modality.rename_axis("modality"), "Subjects who have a modality"),
-        patterns_table(flow.by_pattern),
+        render_table(tabulate_flow(flow), "Who is analysed"),
+        render_table(flow.by_modality.rename_axis("modality"), "Subjects who have a modality"),
+        write_patterns(flow.by_pattern),
     ]
-    return attempt(flow_figure, flow) + "".join(tables) + figure
+    return render_part(draw_flow, flow) + "".join(tables) + figure
 
 
-def flow_frame(flow: Any) -> pd.Series:
+def tabulate_flow(flow: Any) -> pd.Series:
     """Return the steps from the table to those who are analysed."""
     steps = {"in the table": flow.n_rows}
     steps |= {f"left out: {reason}": n for reason, n in flow.left_out}
@@ -52,37 +56,39 @@ def flow_frame(flow: Any) -> pd.Series:
     return pd.Series(steps, name="rows", dtype=int).rename_axis("step")
 
 
-def flow_figure(flow: Any) -> str:
+def draw_flow(flow: Any) -> str:
     """Return the diagram of the way into the study."""
-    ax = new_axes((8, 7))
+    ax = make_axes((8, 7))
     flow.plot(ax)
-    alt = "Flow of the cohort. " + "; ".join(f"{step}: {n}" for step, n in flow_frame(flow).items())
-    return figure_html(ax, f"{alt}.", "From the table to those who are analysed.")
+    alt = "Flow of the cohort. " + "; ".join(
+        f"{step}: {n}" for step, n in tabulate_flow(flow).items()
+    )
+    return render_figure(ax, f"{alt}.", "From the table to those who are analysed.")
 
 
-def own_tables(material: Material) -> str:
+def write_own_cohort(material: Material) -> str:
     """Return counts of a table of which no flow is known."""
     labels = material.y if material.outcomes.classes else None
-    by_modality = counts(material.present, labels)
+    by_modality = count_by_class(material.present, labels)
     names = np.array([str(name) for name in material.present], dtype=object)
     patterns = pd.Series(["+".join(names[row]) for row in material.present.to_numpy(dtype=bool)])
-    by_pattern = counts(pd.get_dummies(patterns), labels).sort_values(ALL, ascending=False)
+    by_pattern = count_by_class(pd.get_dummies(patterns), labels).sort_values(ALL, ascending=False)
     return (
-        table_html(by_modality.rename_axis("modality"), "Subjects who have a modality")
-        + patterns_table(by_pattern)
-        + note("How the subjects were chosen was not told: pass flow= or comparison=.")
+        render_table(by_modality.rename_axis("modality"), "Subjects who have a modality")
+        + write_patterns(by_pattern)
+        + render_note("How the subjects were chosen was not told: pass flow= or comparison=.")
     )
 
 
-def patterns_table(by_pattern: pd.DataFrame) -> str:
+def write_patterns(by_pattern: pd.DataFrame) -> str:
     """Return how many subjects have which modalities together."""
     shown = by_pattern.head(MOST_PATTERNS).rename_axis("pattern")
     rest = len(by_pattern) - len(shown)
-    more = note(f"And {rest} more patterns of fewer subjects.") if rest else ""
-    return table_html(shown, "Subjects of every pattern of modalities") + more
+    more = render_note(f"And {rest} more patterns of fewer subjects.") if rest else ""
+    return render_table(shown, "Subjects of every pattern of modalities") + more
 
 
-def counts(flags: pd.DataFrame, labels: np.ndarray | None) -> pd.DataFrame:
+def count_by_class(flags: pd.DataFrame, labels: np.ndarray | None) -> pd.DataFrame:
     """Return how many have what, of every class and of all."""
     total = pd.DataFrame({ALL: flags.sum()})
     if labels is not None:
@@ -90,61 +96,63 @@ def counts(flags: pd.DataFrame, labels: np.ndarray | None) -> pd.DataFrame:
     return total.astype(int)
 
 
-def missing_figure(material: Material) -> str:
+def draw_missing(material: Material) -> str:
     """Return how many subjects of the table lack a modality."""
     share = 1 - material.present.mean()
-    ax = new_axes((6, 1 + 0.4 * len(share)))
+    ax = make_axes((6, 1 + 0.4 * len(share)))
     ax.barh(range(len(share)), share, height=0.6, color=OKABE_ITO["sky"], edgecolor="0.2")
     for place, value in enumerate(share):
         ax.annotate(f"{value:.0%}", (value, place), (4, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(share)), [str(name) for name in share.index])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="share of subjects who lack it")
-    plain(ax)
+    strip_frame(ax)
     words = ", ".join(f"{name} {value:.0%}" for name, value in share.items())
-    return figure_html(ax, f"Share of subjects who lack a modality: {words}.", "Missing modalities")
+    return render_figure(
+        ax, f"Share of subjects who lack a modality: {words}.", "Missing modalities"
+    )
 
 
-def performance_body(material: Material) -> str:
+def write_performance(material: Material) -> str:
     """Return scores and curves."""
-    part = apparent_part if material.comparison is None else compared_part
-    return part(material) + attempt(curves_part, material)
+    part = write_apparent_scores if material.comparison is None else write_comparison
+    return part(material) + render_part(write_curves, material)
 
 
-def apparent_part(material: Material) -> str:
+def write_apparent_scores(material: Material) -> str:
     """Return scores of the very table of the report, marked as such."""
-    mark = warning(
+    mark = render_warning(
         "these are apparent scores, of the very table this report was given. Unless its subjects "
         "were kept out of training, they say nothing of how good the model is. Pass comparison=, "
         "what adestim.evaluation.compare returned, for scores of unseen subjects."
     )
     scores = apparent_scores(material.outcomes).rename("apparent").rename_axis("score")
-    return mark + table_html(scores, "Apparent scores, without intervals")
+    return mark + render_table(scores, "Apparent scores, without intervals")
 
 
-def compared_part(material: Material) -> str:
+def write_comparison(material: Material) -> str:
     """Return scores of unseen subjects, differences and scores by pattern."""
     comparison, n_resamples = material.comparison, material.n_resamples
-    text = paragraph(
+    text = render_paragraph(
         f"Scores of out-of-fold predictions with 95 % bootstrap intervals over subjects. The model "
         f"of this report is {comparison.reference!r}."
     )
     if len(comparison.classes) == 2:
-        text += paragraph(f"The positive class is {comparison.classes[-1]}.")
+        text += render_paragraph(f"The positive class is {comparison.classes[-1]}.")
     parts = [
         text,
-        table_html(scores_with_intervals(comparison, n_resamples), "Scores [95 % interval]"),
-        attempt(differences_part, comparison) if len(comparison.estimators) > 1 else "",
-        attempt(patterns_part, comparison, n_resamples, material.seed),
+        render_table(tabulate_scores(comparison, n_resamples), "Scores [95 % interval]"),
+        render_part(write_differences, comparison) if len(comparison.estimators) > 1 else "",
+        render_part(write_pattern_scores, comparison, n_resamples, material.seed),
     ]
     return "".join(parts)
 
 
-def scores_with_intervals(comparison: Any, n_resamples: int) -> pd.DataFrame:
+def tabulate_scores(comparison: Any, n_resamples: int) -> pd.DataFrame:
     """Return a row a score, a column an estimator."""
     summary = comparison.summary(n_resamples=n_resamples)
     names = {
-        name: with_intervals(*(summary[name, end] for end in ("estimate", "low", "high")))
+        name: format_intervals(*(summary[name, end] for end in ("estimate", "low", "high")))
         for name in comparison.scores
     }
     failed = summary["folds", "failed"]
@@ -152,7 +160,7 @@ def scores_with_intervals(comparison: Any, n_resamples: int) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("score")
 
 
-def with_intervals(values: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
+def format_intervals(values: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
     """Return numbers with their intervals as texts."""
     texts = [
         "–" if pd.isna(value) else f"{value:.3f}" + ("" if pd.isna(a) else f" [{a:.3f}, {b:.3f}]")
@@ -161,13 +169,13 @@ def with_intervals(values: pd.Series, low: pd.Series, high: pd.Series) -> pd.Ser
     return pd.Series(texts, index=values.index, dtype=object)
 
 
-def differences_part(comparison: Any) -> str:
+def write_differences(comparison: Any) -> str:
     """Return how much better the model is than each of the others."""
     table = comparison.differences()
     name = table["score"].iloc[0]
     shown = pd.DataFrame(
         {
-            "difference [95 % interval]": with_intervals(
+            "difference [95 % interval]": format_intervals(
                 table["mean"], table["low"], table["high"]
             ),
             "p": table["p"],
@@ -175,52 +183,52 @@ def differences_part(comparison: Any) -> str:
         }
     )
     caption = f"{name} of {comparison.reference} minus that of the others, corrected t-test"
-    return "<h3>Against the others</h3>" + table_html(shown, caption)
+    return "<h3>Against the others</h3>" + render_table(shown, caption)
 
 
-def patterns_part(comparison: Any, n_resamples: int, seed: int) -> str:
+def write_pattern_scores(comparison: Any, n_resamples: int, seed: int) -> str:
     """Return scores by pattern of modalities."""
-    table = pattern_scores(comparison, n_resamples, seed)
+    table = tabulate_patterns(comparison, n_resamples, seed)
     caption = f"Scores of {comparison.reference} [95 % interval]"
-    return "<h3>By pattern of modalities</h3>" + table_html(table, caption)
+    return "<h3>By pattern of modalities</h3>" + render_table(table, caption)
 
 
-def pattern_scores(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def tabulate_patterns(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Return the reference's scores for every pattern of modalities, as texts."""
     table = comparison.by_pattern(n_resamples=n_resamples, random_state=seed)
     table = table.reset_index() if "pattern" not in table else table
     table = table[table["estimator"] == comparison.reference].set_index("pattern")
     scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]
     columns = {
-        name: with_intervals(*(table[name + end] for end in ("", "_low", "_high")))
+        name: format_intervals(*(table[name + end] for end in ("", "_low", "_high")))
         for name in scores
     }
     return pd.DataFrame({"n": table["n"]} | columns)
 
 
-def curves_part(material: Material) -> str:
+def write_curves(material: Material) -> str:
     """Return curves of classes, or the plot of numbers."""
     outcomes = material.outcomes
     is_apparent = material.comparison is None
     origin = "apparent" if is_apparent else "out of fold"
     if not outcomes.classes:
-        return drawn(curves.draw_observed, material, f"Observed and predicted, {origin}")
+        return draw_curve(curves.draw_observed, material, f"Observed and predicted, {origin}")
     if not outcomes.has_all_classes:
-        return note("Curves need subjects of every class.")
+        return render_note("Curves need subjects of every class.")
     kinds: list[tuple[Callable[..., str], str]] = [
         (curves.draw_roc, "ROC curve"),
         (curves.draw_precision_recall, "Precision and recall"),
         (curves.draw_calibration, "Calibration"),
-        (curves.draw_confusion, confusion_title(material)),
+        (curves.draw_confusion, title_confusion(material)),
     ]
     if len(outcomes.classes) == 2:
         kinds.append((curves.draw_decision_curve, "Decision curve (Vickers and Elkin 2006)"))
-    figures = [drawn(draw, material, f"{title}, {origin}.") for draw, title in kinds]
-    repeats = "" if is_apparent else note("Curves show the first repeat of the folds.")
-    return "<h3>Curves</h3>" + figures_html(figures) + repeats
+    figures = [draw_curve(draw, material, f"{title}, {origin}.") for draw, title in kinds]
+    repeats = "" if is_apparent else render_note("Curves show the first repeat of the folds.")
+    return "<h3>Curves</h3>" + render_figures(figures) + repeats
 
 
-def confusion_title(material: Material) -> str:
+def title_confusion(material: Material) -> str:
     """Say from which probability the positive class is predicted."""
     cuts = material.outcomes.thresholds
     known = np.array([]) if cuts is None else cuts[np.isfinite(cuts)]
@@ -230,8 +238,8 @@ def confusion_title(material: Material) -> str:
     return f"Confusion; threshold chosen on training rows, {' to '.join(ends)}"
 
 
-def drawn(draw: Callable[..., str], material: Material, caption: str) -> str:
+def draw_curve(draw: Callable[..., str], material: Material, caption: str) -> str:
     """Return a figure with what it says in words."""
-    ax = new_axes((4.4, 4.0))
+    ax = make_axes((4.4, 4.0))
     alt = draw(ax, material.outcomes)
-    return figure_html(ax, alt, caption)
+    return render_figure(ax, alt, caption)

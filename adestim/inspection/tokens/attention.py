@@ -227,7 +227,7 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     """
     view = view_of(estimator, X, anchor)
     qformer = require_qformer(view)
-    seen = seen_attention(view, qformer)
+    seen = collect_attention(view, qformer)
     tokens = {
         name: (*names_of_tokens(view.tables[name].backbone, seen[name].shape[2] - 1), SCORE_TOKEN)
         for name in qformer.modalities
@@ -251,25 +251,25 @@ def require_qformer(view: SubjectsView) -> ModalityAwareQFormer:
     return qformer
 
 
-def seen_attention(view: SubjectsView, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:
+def collect_attention(view: SubjectsView, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:
     """Return attention by reader, (n_subjects, n_queries, n_keys), averaged over heads."""
     readers = dict(zip(qformer.modalities, qformer.uni_modal, strict=True))
     if qformer.cross_modal is not None:
         readers[CROSS] = qformer.cross_modal
-    with watched({name: reader.attention for name, reader in readers.items()}) as seen:
+    with watch_attention({name: reader.attention for name, reader in readers.items()}) as seen:
         for _, batch in view.batches(view.net.batch_size):
             view.net.evaluation_step((batch, None), training=False)
     return {name: torch.cat(parts).numpy() for name, parts in seen.items()}
 
 
 @contextmanager
-def watched(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[Tensor]]]:
+def watch_attention(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[Tensor]]]:
     """Collect the attention of some layers, as long as the context lasts."""
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
     def collect(name):
         def hook(layer, args):
-            seen[name].append(attention_weights(layer, *args).mean(dim=1).cpu())
+            seen[name].append(compute_attention(layer, *args).mean(dim=1).cpu())
 
         return hook
 
@@ -282,7 +282,7 @@ def watched(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[Tensor]]
 
 
 @torch.no_grad()
-def attention_weights(
+def compute_attention(
     layer: Attention, queries: Tensor, keys: Tensor, log_mask: Tensor | None
 ) -> Tensor:
     """Return the softmax that a fused attention does not show.

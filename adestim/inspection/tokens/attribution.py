@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
+from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
+from adestim.inspection.tokens.forest_path import share_steps
 from adestim.inspection.tokens.free_text import spelled
 from adestim.inspection.tokens.integrated import (
     ExplainedOutput,
-    features_of,
-    integrate,
-    target_place,
+    average_own_tokens,
+    find_target,
+    integrate_gradients,
+    make_line_end,
+    make_line_start,
+    standardise_features,
 )
 from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
-from adestim.inspection.tokens.path_ends import line_end, line_start, mean_own
-from adestim.inspection.tokens.sharing import combined, joined
 from adestim.inspection.tokens.view import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
@@ -32,10 +35,15 @@ from adestim.inspection.tokens.words import (
     word_values,
     words_table,
 )
+from adestim.training.phase_one.penalised import LinearHead
 
 BASELINES = ("missing", "mean")
 BATCH = 32
 N_STEPS = 32
+ROWS_AT_ONCE = 32
+# Models compute in float32 or bfloat16; what differs by more is no mean.
+TOLERANCE = 1e-2
+SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,20 +277,20 @@ def attribute_class(
     view: SubjectsView, target: Any = None, n_steps: int = N_STEPS, baseline: str = "missing"
 ) -> TokenAttribution:
     """Return attributions of a class's log-odds, or of a number, through a view's anchor."""
-    place = target_place(view.fusion, target)
     classes = getattr(view.fusion, "classes_", None)
+    place = find_target(classes, target)
     label = None if classes is None else classes[place]
-    return attribute(view, ExplainedOutput.of(view, place), n_steps, baseline, label)
+    return attribute_output(view, ExplainedOutput.of(view, place), n_steps, baseline, label)
 
 
-def attribute(
+def attribute_output(
     view: SubjectsView, output: ExplainedOutput, n_steps: int, baseline: str, target: Any
 ) -> TokenAttribution:
     """Return the attributions of an output, which may be another model's than the view's."""
-    parts = list(attributed_batches(view, output, n_steps, baseline))
+    parts = list(attribute_batches(view, output, n_steps, baseline))
     ends = np.concatenate([ends for ends, _ in parts])
-    pieces = [joined(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]
-    by_feature, by_token, scores, steps = combined(view, output, pieces)
+    pieces = [join_batches(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]
+    by_feature, by_token, scores, steps = combine_attributions(view, output, pieces)
     values, tokens, features = {}, {}, {}
     for place, name in enumerate(view.tables):
         table, present = view.tables[name], view.present[:, place]
@@ -295,7 +303,9 @@ def attribute(
             columns = table.backbone.option("feature_names")
             features[name] = pd.DataFrame(mean, index=list(names), columns=columns)
     notes = chain.from_iterable(
-        spelled(name, columns, by_feature[name], steps[name], means_of(view, output, name))
+        spelled(
+            name, columns, by_feature[name], steps[name], find_training_means(view, output, name)
+        )
         for name, columns in view.notes.items()
     )
     return TokenAttribution(
@@ -313,24 +323,140 @@ def attribute(
     )
 
 
-def means_of(view: SubjectsView, output: ExplainedOutput, modality: str) -> np.ndarray:
+def find_training_means(view: SubjectsView, output: ExplainedOutput, modality: str) -> np.ndarray:
     """Return the training means of a modality's features, (n_tokens, n_features)."""
     place = list(view.tables).index(modality)
     return output.heads.separate[place].mean.reshape(view.tables[modality].tokens.shape[1:])
 
 
-def attributed_batches(
+def attribute_batches(
     view: SubjectsView, output: ExplainedOutput, n_steps: int, baseline: str
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """Yield outputs at both ends of the line (B, 2), and the inputs' attributions."""
     features = [
-        features_of(table, output.heads, place) for place, table in enumerate(view.tables.values())
+        standardise_features(table, output.heads, place)
+        for place, table in enumerate(view.tables.values())
     ]
-    mean = mean_own(view, output, BATCH) if output.reads_inputs and baseline == "mean" else None
+    mean = (
+        average_own_tokens(view, output, BATCH)
+        if output.reads_inputs and baseline == "mean"
+        else None
+    )
     for rows, batch in view.batches(BATCH):
-        inputs, others = line_end(output, batch, [block[rows] for block in features], rows)
-        start = line_start(output, inputs, batch["present"], rows, baseline, mean)
+        inputs, others = make_line_end(output, batch, [block[rows] for block in features], rows)
+        start = make_line_start(output, inputs, batch["present"], rows, baseline, mean)
         with torch.no_grad():
             ends = torch.stack([output(*inputs, *others), output(*start, *others)], dim=1)
-        found = integrate(output, inputs, start, others, n_steps)
+        found = integrate_gradients(output, inputs, start, others, n_steps)
         yield ends.cpu().numpy(), [part.detach().cpu().numpy() for part in found]
+
+
+def join_batches(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return batches as one array, those of fewer tokens padded by zeros.
+
+    arrays (n_rows, n_tokens, ...).
+    """
+    most = max(array.shape[1] for array in arrays)
+    return np.concatenate(
+        [
+            np.pad(array, [(0, 0), (0, most - array.shape[1]), *[(0, 0)] * (array.ndim - 2)])
+            for array in arrays
+        ]
+    )
+
+
+class Combined(NamedTuple):
+    """What was attributed, put together by modality."""
+
+    by_feature: dict[str, np.ndarray]  # (n_subjects, n_tokens, n_features); by feature of a token
+    # (n_subjects, n_tokens); by token, with what phase 1 makes of the tokens' mean
+    by_token: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]  # (n_subjects,); what stands with the phase-1 scores
+    # (n_subjects, n_tokens, n_features); the forest's part of ``by_feature``, of modalities whose
+    # features it reads one by one
+    steps: dict[str, np.ndarray]
+
+
+def combine_attributions(
+    view: SubjectsView, output: ExplainedOutput, pieces: list[np.ndarray]
+) -> Combined:
+    """Put together what was attributed to tokens and to phase 1."""
+    n_read, names = len(output.read), list(view.tables)
+    found = Combined(dict(zip(output.read, pieces[:n_read], strict=True)), {}, {}, {})
+    if output.reads_inputs:
+        found.by_feature[view.anchor] = pieces[-1]
+    factors, forest = pieces[n_read + len(names)], share_forest(output, pieces)
+    for place, name in enumerate(names):
+        table, own = view.tables[name], found.by_feature[name]
+        heads, steps = pieces[n_read + place].sum(axis=2), forest[place]
+        found.scores[name] = factors[:, place]
+        if table.fixed and table.vectors is None:
+            found.steps[name] = steps.reshape(own.shape)
+            found.by_feature[name] = own + heads.reshape(own.shape) + found.steps[name]
+            found.by_token[name] = found.by_feature[name].sum(axis=2)
+            continue
+        found.by_token[name] = own.sum(axis=2)
+        shares = share_among_tokens(table, output.heads.separate[place], heads, steps)
+        if shares is not None and shares.shape == found.by_token[name].shape:
+            found.by_token[name] += shares
+        else:
+            found.scores[name] = found.scores[name] + heads.sum(axis=1) + steps.sum(axis=1)
+    return found
+
+
+def share_forest(output: ExplainedOutput, pieces: list[np.ndarray]) -> list[np.ndarray]:
+    """Return what the forest makes of pooled features, (n_subjects, n_features) a modality."""
+    first, n_modalities = len(output.read), len(output.heads.modalities)
+    found = [np.zeros(piece.shape[:2]) for piece in pieces[first : first + n_modalities]]
+    if output.forest is not None:
+        shares = output.forest.shared(pieces[first + n_modalities + 1])
+        for values, columns, share in zip(found, output.forest.columns, shares, strict=True):
+            values[:, columns] = share
+    return found
+
+
+def share_among_tokens(
+    table: TokenTable, head: LinearHead, attributed: np.ndarray, steps: np.ndarray
+) -> np.ndarray | None:
+    """Share the attributions of a mean's features among the tokens that it is the mean of.
+
+    A token's share of a feature is its part in the feature's distance from the training mean, so
+    that shares sum to what is shared.
+
+    attributed (n_subjects, n_features), steps (n_subjects, n_features) -> (n_subjects, n_tokens).
+    """
+    pooled = table.pooled()
+    if table.fixed or pooled.shape[1] != table.tokens.shape[2]:
+        return None
+    shares = np.zeros(table.mask.shape)
+    known = np.flatnonzero(table.present)
+    for start in range(0, len(known), ROWS_AT_ONCE):
+        rows = known[start : start + ROWS_AT_ONCE]
+        parts = split_mean(table, rows, pooled[rows])
+        if parts is None:
+            return None
+        mask = table.mask[rows]
+        slope = compute_slopes(attributed[rows], (pooled[rows] - head.mean) / head.scale)
+        moved = (parts - head.mean / mask.sum(axis=1)[:, None, None]) / head.scale
+        moved = np.where(mask[:, :, None], moved, 0)
+        shares[rows] = np.einsum("ntf,nf->nt", moved, slope) + share_steps(steps[rows], moved)
+    return shares
+
+
+def split_mean(table: TokenTable, rows: np.ndarray, pooled: np.ndarray) -> np.ndarray | None:
+    """Return tokens (n_rows, n_tokens, n_features) that sum to the pooled features."""
+    mask = table.mask[rows][:, :, None]
+    parts = np.where(mask, table.tokens[rows], 0) / mask.sum(axis=1, keepdims=True)
+    mean = parts.sum(axis=1)
+    # Some models scale the mean to length 1.
+    size = (pooled * mean).sum(axis=1) / np.maximum((mean**2).sum(axis=1), SMALLEST**2)
+    error = np.linalg.norm(pooled - size[:, None] * mean, axis=1)
+    if (error > TOLERANCE * np.linalg.norm(pooled, axis=1) + SMALLEST).any():
+        return None
+    return parts * size[:, None, None]
+
+
+def compute_slopes(attributed: np.ndarray, standard: np.ndarray) -> np.ndarray:
+    """Return attributions by unit of a feature, 0 of features at the training mean."""
+    moved = np.abs(standard) > SMALLEST
+    return np.where(moved, attributed / np.where(moved, standard, 1), 0)

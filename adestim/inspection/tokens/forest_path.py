@@ -49,7 +49,7 @@ class ForestSteps:
         return replace(self, columns=tuple(map(rng.permutation, self.columns)))
 
 
-def forest_steps(forest: ForestHead, start: np.ndarray, end: np.ndarray) -> ForestSteps:
+def follow_lines(forest: ForestHead, start: np.ndarray, end: np.ndarray) -> ForestSteps:
     """Return which columns change what a forest says, along straight lines.
 
     start, end (n_subjects, n_columns).
@@ -58,7 +58,7 @@ def forest_steps(forest: ForestHead, start: np.ndarray, end: np.ndarray) -> Fore
     """
     start, end = start.astype(float), end.astype(float)
     parts = [
-        steps_of_rows(forest, start[low : low + ROWS_AT_ONCE], end[low : low + ROWS_AT_ONCE])
+        follow_rows(forest, start[low : low + ROWS_AT_ONCE], end[low : low + ROWS_AT_ONCE])
         for low in range(0, len(end), ROWS_AT_ONCE)
     ]
     first, last, steps = map(np.concatenate, zip(*parts, strict=True))
@@ -79,17 +79,17 @@ def share_steps(steps: np.ndarray, parts: np.ndarray) -> np.ndarray:
     return (share * steps[..., None, :]).sum(axis=-1)
 
 
-def steps_of_rows(
+def follow_rows(
     forest: ForestHead, start: np.ndarray, end: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return log-odds at both ends of some lines, and the steps between."""
-    events = [events_of(member.tree_, start, end) for member in forest.model.estimators_]
+    events = [find_events(member.tree_, start, end) for member in forest.model.estimators_]
     rows, place, column, change = map(np.concatenate, zip(*events, strict=True))
     # By line: first what all trees say at its start, then what changes on the way.
     order = np.lexsort((place, column != AT_START, rows))
     rows, column = rows[order], column[order]
     counts = np.full((len(rows), forest.n_classes), PRIOR_TREES)
-    counts[:, forest.model.classes_] += running_sum(change[order], rows)
+    counts[:, forest.model.classes_] += sum_by_row(change[order], rows)
     odds = np.log(counts[:, 1:] / counts[:, :1])
     steps = np.zeros((*end.shape, odds.shape[1]))
     later = np.flatnonzero(column != AT_START)
@@ -99,7 +99,7 @@ def steps_of_rows(
     return odds[last] - total, odds[last], steps
 
 
-def running_sum(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def sum_by_row(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Return cumulative sums (n, ...) that begin anew at every new row number."""
     sums = np.cumsum(values, axis=0)
     first = np.searchsorted(rows, rows)
@@ -121,7 +121,7 @@ class Stretches(NamedTuple):
         return Stretches(self.rows[kept], low[kept], high[kept], begun[kept])
 
 
-def events_of(
+def find_events(
     tree: Any, start: np.ndarray, end: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return where a tree's class shares change along lines.
@@ -139,7 +139,7 @@ def events_of(
             leaves.append(stretches)
             shares.append(np.repeat(tree.value[node], len(stretches.rows), axis=0))
         else:
-            sides = divided(tree, node, stretches, start, end)
+            sides = divide_stretches(tree, node, stretches, start, end)
             todo += [(child, side) for child, side in sides if len(side.rows)]
     rows, low, _, column = map(np.concatenate, zip(*leaves, strict=True))
     share = np.concatenate(shares)
@@ -150,7 +150,7 @@ def events_of(
     return rows, low, column, change
 
 
-def divided(
+def divide_stretches(
     tree: Any, node: int, stretches: Stretches, start: np.ndarray, end: np.ndarray
 ) -> list[tuple[int, Stretches]]:
     """Return a node's children and the stretches that each is sent."""

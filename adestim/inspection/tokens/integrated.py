@@ -15,7 +15,7 @@ from adestim._support.positive_class import choose_positive
 from adestim._support.torch import autocast
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.fusion._anchor_inputs import LARGEST_SCORE
-from adestim.inspection.tokens.forest_path import ForestSteps, forest_steps
+from adestim.inspection.tokens.forest_path import ForestSteps, follow_lines
 from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.batches import ShownInputs
 from adestim.training.phase_one.penalised import Heads, standardise
@@ -56,7 +56,7 @@ class ExplainedOutput:
             module=view.net.module_.eval(),
             heads=view.fusion.phase_one_,
             base=PhaseOneOutputs.of(view),
-            forest=forest_of(view),
+            forest=follow_forest(view),
             score_scale=inputs.score_scale,
             read=tuple(view.data.gather(np.arange(1)).tokens),
             target=target,
@@ -174,7 +174,7 @@ class OfPhaseOne(torch.autograd.Function):
         """Return outputs (B, n_outputs)."""
         ctx.outputs = outputs
         ctx.save_for_backward(scores, odds, present, rows)
-        return evaluate(outputs, scores, odds, present, rows)
+        return evaluate_phase_one(outputs, scores, odds, present, rows)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -186,20 +186,20 @@ class OfPhaseOne(torch.autograd.Function):
             step = torch.zeros_like(both)
             step[:, place] = STEP
             up, down = (
-                evaluate(ctx.outputs, *parted(moved, scores), present, rows)
+                evaluate_phase_one(ctx.outputs, *split_outputs(moved, scores), present, rows)
                 for moved in (both + step, both - step)
             )
             found[:, place] = ((up - down) / (2 * STEP) * gradient).sum(dim=1)
-        return *parted(found, scores), None, None, None
+        return *split_outputs(found, scores), None, None, None
 
 
-def parted(both: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+def split_outputs(both: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     """Return scores, of their shape, and log-odds from one table of both."""
     n_scores = scores[0].numel()
     return both[:, :n_scores].view_as(scores), both[:, n_scores:]
 
 
-def evaluate(
+def evaluate_phase_one(
     outputs: PhaseOneOutputs, scores: Tensor, odds: Tensor, present: Tensor, rows: Tensor
 ) -> Tensor:
     """Return phase 1's outputs as a tensor."""
@@ -208,7 +208,7 @@ def evaluate(
     return torch.from_numpy(outputs.logits(*arrays)).to(scores)
 
 
-def forest_of(view: SubjectsView) -> ForestSteps | None:
+def follow_forest(view: SubjectsView) -> ForestSteps | None:
     """Return what the forest of phase 1 says, from subjects of training means to the view's."""
     forest = getattr(view.fusion.phase_one_, "forest", None)
     if forest is None:
@@ -217,10 +217,10 @@ def forest_of(view: SubjectsView) -> ForestSteps | None:
     columns = forest.select([table.pooled() for table in view.tables.values()])
     columns[~view.present[:, forest.places]] = np.nan
     start = np.where(np.isnan(columns), columns, forest.select(means))
-    return forest_steps(forest, start, columns)
+    return follow_lines(forest, start, columns)
 
 
-def features_of(table: Any, heads: Heads, place: int) -> np.ndarray:
+def standardise_features(table: Any, heads: Heads, place: int) -> np.ndarray:
     """Return phase-1 features as the separate and the joint head read them.
 
     -> (n_subjects, n_features, 2).
@@ -231,7 +231,7 @@ def features_of(table: Any, heads: Heads, place: int) -> np.ndarray:
     return np.stack(parts, axis=2).astype(np.float32)
 
 
-def integrate(
+def integrate_gradients(
     output: Callable[..., Tensor],
     inputs: tuple[Tensor, ...],
     baselines: tuple[Tensor, ...],
@@ -255,19 +255,19 @@ def integrate(
         baselines,
         additional_forward_args=others,
         n_steps=n_steps,
-        internal_batch_size=rows_at_once(inputs),
+        internal_batch_size=count_rows_at_once(inputs),
     )
 
 
-def rows_at_once(inputs: tuple[Tensor, ...]) -> int:
+def count_rows_at_once(inputs: tuple[Tensor, ...]) -> int:
     """Return how many points of the lines are computed at once: what memory holds, one a line."""
     a_row = sum(value[0].numel() for value in inputs)
     return max(len(inputs[0]), min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // a_row))
 
 
-def target_place(fusion: Any, target: Any) -> int:
-    """Return the place of the output that is explained."""
-    if is_regressor(fusion):
+def find_target(classes: np.ndarray | None, target: Any) -> int:
+    """Return the place of the output that is explained; a regressor has no classes."""
+    if classes is None:
         if target is not None:
             raise InputError(
                 "'target' names a class, and a regressor has none",
@@ -275,13 +275,97 @@ def target_place(fusion: Any, target: Any) -> int:
                 remedy="Leave target out",
             )
         return 0
-    labels: Mapping = {label: place for place, label in enumerate(fusion.classes_.tolist())}
+    places: Mapping = {label: place for place, label in enumerate(classes.tolist())}
     if target is None:
-        return labels[choose_positive([*labels])]
-    if target not in labels:
+        return places[choose_positive([*places])]
+    if target not in places:
         raise InputError(
             "'target' must be one of the classes",
             got=repr(target),
-            remedy=f"Choose from {[*labels]}",
+            remedy=f"Choose from {[*places]}",
         )
-    return labels[target]
+    return places[target]
+
+
+def make_line_end(
+    output: ExplainedOutput, batch: dict, features: list[np.ndarray], rows: np.ndarray
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return the subjects' inputs, and what else the output needs.
+
+    features (B, n_features, 2).
+    """
+    present = batch["present"]
+    device = present.device
+    inputs = [batch["tokens"][name] for name in output.read]
+    inputs += [torch.from_numpy(block).to(device) for block in features]
+    inputs.append(torch.ones(present.shape, device=device))
+    if output.forest is not None:
+        inputs.append(make_input(output.forest.end[rows], device))
+    others = [present, torch.from_numpy(rows).to(device)]
+    others += [batch["masks"][name] for name in output.read]
+    if output.reads_inputs:
+        own = embed_own_tokens(output, batch)
+        inputs.append(own.tokens.float())
+        others.append(own.mask)
+    return tuple(inputs), tuple(others)
+
+
+def make_input(values: np.ndarray, device: torch.device) -> Tensor:
+    """Return numbers as the net's other inputs are kept."""
+    return torch.from_numpy(values.astype(np.float32)).to(device)
+
+
+@torch.no_grad()
+def embed_own_tokens(output: ExplainedOutput, batch: dict) -> Any:
+    """Return the embedded tokens of a foundation model."""
+    module = output.module
+    place = module.modalities.index(module.anchor)
+    return module.own(module.backbone, batch, module.anchor, place)
+
+
+def average_own_tokens(view: SubjectsView, output: ExplainedOutput, size: int) -> Tensor | None:
+    """Return the mean embedded tokens of the subjects who have the anchor.
+
+    -> (n_tokens, width).
+    """
+    place = list(view.tables).index(view.anchor)
+    total, count = 0.0, 0
+    for _, batch in view.batches(size):
+        shown = batch["present"][:, place]
+        if shown.any():
+            own = embed_own_tokens(output, batch)
+            tokens = own.tokens[shown].float()
+            if view.anchor in view.texts:
+                # Texts differ in length, and their words in place.
+                tokens = tokens[own.mask[shown]][:, None]
+            total = total + tokens.sum(dim=0)
+            count += len(tokens)
+    return total / count if count else None
+
+
+def make_line_start(
+    output: ExplainedOutput,
+    inputs: tuple[Tensor, ...],
+    present: Tensor,
+    rows: np.ndarray,
+    baseline: str,
+    mean: Tensor | None,
+) -> tuple[Tensor, ...]:
+    """Return the baseline's inputs: zeros, which are means, and intercepts for ``"mean"``.
+
+    A forest starts from what it says of means.
+
+    present (B, n_modalities).
+    """
+    start = [torch.zeros_like(value) for value in inputs]
+    factor = len(output.read) + len(output.heads.modalities)
+    if baseline == "mean":
+        start[factor] = torch.ones_like(inputs[factor])
+    if output.forest is not None:
+        start[factor + 1] = make_input(output.forest.start[rows], present.device)
+    if output.reads_inputs:
+        module = output.module
+        shown = present[:, module.modalities.index(module.anchor)]
+        stand_in = (module.own.stand_in * module.own.rms).detach() if mean is None else mean
+        start[-1] = torch.where(shown[:, None, None], stand_in.to(inputs[-1]), inputs[-1])
+    return tuple(start)

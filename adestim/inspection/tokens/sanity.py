@@ -13,8 +13,12 @@ from scipy.stats import rankdata, zscore
 
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.attribution import TokenAttribution, attribute, require_settings
-from adestim.inspection.tokens.integrated import ExplainedOutput, target_place
+from adestim.inspection.tokens.attribution import (
+    TokenAttribution,
+    attribute_output,
+    require_settings,
+)
+from adestim.inspection.tokens.integrated import ExplainedOutput, find_target
 from adestim.inspection.tokens.long_tables import known_mean
 from adestim.inspection.tokens.view import view_of
 from adestim.training.phase_one.penalised import Heads, LinearHead
@@ -134,18 +138,20 @@ def sanity_check(
     require_settings(n_steps, baseline)
     require_settings(n_draws, baseline)
     view = view_of(estimator, X, anchor)
-    place = target_place(view.fusion, target)
+    place = find_target(getattr(view.fusion, "classes_", None), target)
     trained = ExplainedOutput.of(view, place)
     rng = np.random.default_rng(draw_seeds(random_state, 1)[0])
-    shown = importance(attribute(view, trained, n_steps, baseline, None))
+    shown = measure_importance(attribute_output(view, trained, n_steps, baseline, None))
     others = [
-        importance(attribute(view, randomised(trained, rng), n_steps, baseline, None))
+        measure_importance(
+            attribute_output(view, randomise_weights(trained, rng), n_steps, baseline, None)
+        )
         for _ in range(n_draws)
     ]
-    return compared(shown, np.stack(others), rng)
+    return compare_ranks(shown, np.stack(others), rng)
 
 
-def randomised(output: ExplainedOutput, rng: np.random.Generator) -> ExplainedOutput:
+def randomise_weights(output: ExplainedOutput, rng: np.random.Generator) -> ExplainedOutput:
     """Return the output of a copy whose trained weights are random."""
     module = copy.deepcopy(output.module)
     with torch.no_grad():
@@ -156,8 +162,8 @@ def randomised(output: ExplainedOutput, rng: np.random.Generator) -> ExplainedOu
     heads = output.heads
     plain = Heads(
         heads.modalities,
-        tuple(random_head(head, rng) for head in heads.separate),
-        tuple(random_head(head, rng) for head in heads.joint),
+        tuple(randomise_head(head, rng) for head in heads.separate),
+        tuple(randomise_head(head, rng) for head in heads.joint),
         heads.intercepts,
         heads.joint_intercept,
     )
@@ -165,27 +171,27 @@ def randomised(output: ExplainedOutput, rng: np.random.Generator) -> ExplainedOu
     return replace(output, module=module.eval(), heads=plain, forest=forest)
 
 
-def random_head(head: LinearHead, rng: np.random.Generator) -> LinearHead:
+def randomise_head(head: LinearHead, rng: np.random.Generator) -> LinearHead:
     """Return a head of random weights of the same size."""
     size = np.sqrt(np.mean(head.coef**2)) if head.coef.size else 0.0
     return replace(head, coef=rng.normal(0, size, head.coef.shape))
 
 
-def importance(attribution: TokenAttribution) -> np.ndarray:
+def measure_importance(attribution: TokenAttribution) -> np.ndarray:
     """Return every token's mean absolute attribution, those of phase-1 scores left out."""
     values = attribution.values.values()
     means = np.concatenate([known_mean(np.abs(block[:, :-1]), 0) for block in values])
     return means[~np.isnan(means)]
 
 
-def compared(shown: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> SanityCheck:
+def compare_ranks(shown: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> SanityCheck:
     """Correlate ranks, and test their mean by permuting the tokens."""
     if len(shown) < MIN_TOKENS:
         raise InputError(
             f"A rank correlation needs at least {MIN_TOKENS} tokens", got=f"{len(shown)}"
         )
-    ranks = standard_ranks(shown)
-    random_ranks = np.stack([standard_ranks(other) for other in others])
+    ranks = standardise_ranks(shown)
+    random_ranks = np.stack([standardise_ranks(other) for other in others])
     draws = random_ranks @ ranks / len(ranks)
     mean = random_ranks.mean(axis=0) / len(ranks)
     permuted = np.array([rng.permutation(ranks) @ mean for _ in range(N_PERMUTATIONS)])
@@ -194,7 +200,7 @@ def compared(shown: np.ndarray, others: np.ndarray, rng: np.random.Generator) ->
     return SanityCheck(float(draws.mean()), float(p_value), draws)
 
 
-def standard_ranks(values: np.ndarray) -> np.ndarray:
+def standardise_ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks of mean 0 and variance 1; zeros where all values are equal."""
     ranks = rankdata(values)
     return np.zeros(len(ranks)) if np.ptp(ranks) == 0 else zscore(ranks)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from adestim._support.files import require_fetched
 from adestim._support.tables import BLANKS, read_text_table
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, variants_table
@@ -63,6 +64,7 @@ def require_file(file: Path) -> None:
             f"A PLINK file set has a .bed, a .bim and a .fam file, but {file} does not exist",
             remedy="Check the prefix, and keep the three files in one folder",
         )
+    require_fetched(file, GenotypeError)
 
 
 def read_bim(file: Path) -> pd.DataFrame:

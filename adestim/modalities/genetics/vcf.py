@@ -14,6 +14,7 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from adestim._support.files import require_fetched
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, variants_table
 
@@ -110,6 +111,7 @@ def opened(path: Path) -> Iterator[IO[str]]:
         raise GenotypeError(
             f"The VCF file {path} does not exist", remedy="Check the path given in genotypes="
         )
+    require_fetched(path, GenotypeError)
     with path.open("rb") as stream:
         packed = stream.read(2) == GZIP_MAGIC
     try:

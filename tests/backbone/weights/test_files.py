@@ -13,7 +13,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from adestim.backbone.weights.files import file_digest, read_checkpoint, weight_files
+from adestim.backbone.weights.files import (
+    StandIn,
+    digest_weights,
+    find_acting,
+    find_filled,
+    list_pickled_names,
+    list_weight_files,
+    pass_over,
+    read_checkpoint,
+)
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.ones(3)}
@@ -319,7 +328,7 @@ def test_shards_are_put_together(tmp_path, write, suffix, stem):
 def test_the_only_file_of_a_folder_is_taken(tmp_path):
     path = saved(tmp_path / "anything.pth", STATE)
     (tmp_path / "README.md").write_text("Weights")
-    assert weight_files(tmp_path) == [path]
+    assert list_weight_files(tmp_path) == [path]
 
 
 @pytest.mark.parametrize(("names", "got"), [((), "none"), (("a.pt", "b.pt"), "a.pt, b.pt")])
@@ -349,15 +358,15 @@ def test_an_index_of_another_kind_is_refused(tmp_path, content):
 
 def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     (tmp_path / "model").write_bytes(b"abc")
-    assert file_digest(tmp_path / "model").startswith("ba7816bf8f01cfea")
+    assert digest_weights(tmp_path / "model").startswith("ba7816bf8f01cfea")
 
 
 def test_the_digest_follows_the_content(tmp_path):
     path = tmp_path / "model"
     path.write_bytes(b"abc")
-    before = file_digest(path)
+    before = digest_weights(path)
     path.write_bytes(b"abcd")
-    assert file_digest(path) != before
+    assert digest_weights(path) != before
 
 
 def test_the_digest_of_a_folder_does_not_depend_on_where_it_is(tmp_path):
@@ -366,7 +375,7 @@ def test_the_digest_of_a_folder_does_not_depend_on_where_it_is(tmp_path):
         write_shards(tmp_path / name)
         (tmp_path / name / "config.json").write_text("{}")
     (tmp_path / "b" / "README.md").write_text("Weights")
-    assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b")
+    assert digest_weights(tmp_path / "a") == digest_weights(tmp_path / "b")
 
 
 @pytest.mark.parametrize(
@@ -376,7 +385,71 @@ def test_the_digest_of_a_folder_follows_weights_and_vocabulary(tmp_path, changed
     write_shards(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "vocab.txt").write_text("a")
-    before = file_digest(tmp_path)
+    before = digest_weights(tmp_path)
     with (tmp_path / changed).open("ab") as file:
         file.write(b" ")
-    assert file_digest(tmp_path) != before
+    assert digest_weights(tmp_path) != before
+
+
+@pytest.mark.parametrize("new_format", [True, False])
+def test_names_in_a_file_are_found_in_the_words_of_python_3(tmp_path, new_format):
+    content = {"args": argparse.Namespace(), "counts": collections.defaultdict(list)}
+    path = tmp_path / "model.pt"
+    torch.save(content, path, _use_new_zipfile_serialization=new_format)
+    expected = {"argparse.Namespace", "collections.defaultdict", "builtins.list"}
+    assert list_pickled_names(path) == expected
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "builtins.eval",
+        "builtins.exec",
+        "builtins.__import__",
+        "os.system",
+        "posix.system",
+        "subprocess.Popen",
+        "importlib.import_module",
+        "operator.attrgetter",
+        "_io.open",
+        "urllib.request.urlopen",
+    ],
+)
+def test_what_acts_is_no_data(name):
+    assert find_acting({name, "argparse.Namespace"}) == [name]
+
+
+def test_data_may_be_named():
+    names = {"builtins.list", "numpy.dtype", "collections.defaultdict", "ostrich.Settings"}
+    assert find_acting(names) == []
+
+
+def test_a_stand_in_accepts_everything_and_keeps_nothing():
+    thing = StandIn(1, a=2)
+    thing.__setstate__({"b": 3})
+    thing["c"] = 4
+    assert vars(thing) == {}
+
+
+def test_stand_ins_bear_the_name_of_what_they_stand_for(tmp_path):
+    torch.save({"args": argparse.Namespace(a=1)}, tmp_path / "model.pt")
+    with pass_over({"argparse.Namespace": StandIn}):
+        content = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert content["args"].kind() == "argparse.Namespace"
+    assert isinstance(content["args"], StandIn)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (
+            "Can only SETITEMS for dict, but got <class 'a.Table'>",
+            ("a.Table", collections.OrderedDict),
+        ),
+        ("Can only append to lists, but got <class 'a.Table'>", ("a.Table", list)),
+        ("Can only SETITEMS for dict, but got <class 'b.Table'>", None),
+        ("Unsupported class <class 'a.Table'>", None),
+    ],
+)
+def test_what_a_stand_in_was_filled_like_is_read_from_the_complaint(message, kind):
+    assert find_filled(message, ["a.Table", "a.Other"]) == kind

@@ -14,7 +14,6 @@ from adestim.datasets.simulation.write_bids import (
     SubjectFiles,
     claim_folder,
     replace_file,
-    temporary_name,
     write_function,
     write_image,
     write_json,
@@ -206,14 +205,6 @@ def test_image_is_read_back(tmp_path):
     stored = nibabel.load(path)
     assert stored.get_data_dtype() == np.uint8
     assert (np.asarray(stored.dataobj) == 7).all()
-
-
-def test_temporary_name_is_beside_the_file_and_keeps_its_suffixes():
-    path = Path("anat") / "sub-0001_T1w.nii.gz"
-    temporary = temporary_name(path)
-    assert temporary.parent == path.parent
-    assert temporary.name.startswith(".")
-    assert temporary.suffixes == path.suffixes
 
 
 def test_missing_values_are_written_as_bids_wants(tmp_path):

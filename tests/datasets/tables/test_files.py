@@ -138,3 +138,8 @@ def test_broken_archive_is_refused(tmp_path):
     path.write_bytes(gzip.compress(b"RID\n" + b"31\n" * 999)[:40])
     with pytest.raises(TableError, match="A compressed table can be unpacked"):
         read_cells(path)
+
+
+def test_pointer_of_a_table_says_how_to_fetch_it(table):
+    with pytest.raises(TableError, match=r"Got a git-lfs pointer.*git lfs pull"):
+        read_cells(table("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n"))

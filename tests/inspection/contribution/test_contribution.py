@@ -5,12 +5,21 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy.special import logit
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from adestim.inspection import modality_contributions
+from adestim.inspection.contribution.contribution import (
+    average_present,
+    bootstrap_means,
+    interaction_indices,
+    shapley_values,
+)
 from tests.fusion_tables import numeric_table, with_missing
 from tests.inspection.rules import (
     SMALL,
@@ -25,6 +34,8 @@ from tests.inspection.rules import (
 from tests.toy_backbone import ToyExtractor, toy_cells, write_weights
 
 EVEN = {"output": "probability", "baseline": [0.5, 0.5]}
+SIZES = st.sampled_from([(2, 2), (2, 4), (1, 8), (2, 16)])
+GAMES = SIZES.flatmap(lambda shape: arrays(float, shape, elements=st.floats(-10, 10)))
 
 
 @pytest.fixture(scope="module")
@@ -230,3 +241,94 @@ def test_a_subject_without_any_modality_is_refused():
 def test_wrong_parameters_are_refused(wrong, message):
     with pytest.raises(InputError, match=message):
         modality_contributions(fitted_classifier(), classes_of()[0], **wrong)
+
+
+@given(GAMES)
+def test_values_share_out_the_worth_of_all(worth):
+    np.testing.assert_allclose(
+        shapley_values(worth).sum(axis=1), worth[:, -1] - worth[:, 0], atol=1e-9
+    )
+
+
+@given(arrays(float, (1, 4), elements=st.floats(-10, 10)))
+def test_a_player_who_adds_nothing_gets_nothing_and_changes_nobody(worth):
+    with_dummy = np.concatenate([worth, worth], axis=1)
+    values, pairs = shapley_values(with_dummy), interaction_indices(with_dummy)
+    np.testing.assert_allclose(values[:, 2], 0, atol=1e-9)
+    np.testing.assert_allclose(values[:, :2], shapley_values(worth), atol=1e-9)
+    np.testing.assert_allclose(pairs[:, :2, :2], interaction_indices(worth), atol=1e-9)
+    np.testing.assert_allclose(pairs[:, 2], 0, atol=1e-9)
+
+
+def test_glove_game_gives_the_single_left_glove_two_thirds():
+    # Players 0 and 1 hold right gloves, player 2 a left one; a pair is worth 1.
+    worth = np.array([[0, 0, 0, 0, 0, 1, 1, 1]], dtype=float)
+    np.testing.assert_allclose(shapley_values(worth), [[1 / 6, 1 / 6, 2 / 3]])
+
+
+def test_glove_game_has_rivals_and_partners():
+    worth = np.array([[0, 0, 0, 0, 0, 1, 1, 1]], dtype=float)
+    pairs = interaction_indices(worth)[0]
+    np.testing.assert_allclose(pairs, [[0, -0.5, 0.5], [-0.5, 0, 0.5], [0.5, 0.5, 0]])
+
+
+def test_additive_games_have_no_interactions():
+    worth = np.array([[0, 1, 2, 3, 4, 5, 6, 7]], dtype=float)
+    np.testing.assert_allclose(shapley_values(worth), [[1, 2, 4]])
+    np.testing.assert_allclose(interaction_indices(worth), 0, atol=1e-12)
+
+
+def test_a_single_player_gets_all():
+    worth = np.array([[1.0, 3.0]])
+    assert shapley_values(worth).item() == 2
+    assert interaction_indices(worth).item() == 0
+
+
+@pytest.fixture
+def values():
+    return np.random.default_rng(0).normal(3, 2, size=(200, 1))
+
+
+def ends(values, present=None, groups=None, n_resamples=2000, level=0.95, seed=0):
+    present = np.ones(values.shape, dtype=bool) if present is None else present
+    groups = np.arange(len(values)) if groups is None else groups
+    return bootstrap_means(values, present, groups, n_resamples, level, seed)
+
+
+def test_intervals_are_as_wide_as_the_normal_ones(values):
+    low, high = ends(values)[:, 0]
+    expected = 2 * 1.96 * values.std() / np.sqrt(len(values))
+    assert high - low == pytest.approx(expected, rel=0.1)
+    assert low < values.mean() < high
+
+
+def test_rows_of_one_group_are_drawn_together(values):
+    alone, together = ends(values), ends(np.repeat(values, 4, axis=0), groups=np.arange(800) // 4)
+    np.testing.assert_allclose(together, alone)
+
+
+def test_only_those_present_count(values):
+    present = np.arange(200)[:, None] < 100
+    expected = ends(values[:100], n_resamples=4000)
+    np.testing.assert_allclose(ends(values, present, n_resamples=4000), expected, atol=0.1)
+    assert average_present(values, present)[0] == pytest.approx(values[:100].mean())
+
+
+def test_nobody_present_has_no_interval(values):
+    nobody = np.zeros(values.shape, dtype=bool)
+    assert np.isnan(ends(values, nobody)).all()
+    assert np.isnan(average_present(values, nobody)).all()
+
+
+@pytest.mark.parametrize("settings", [{"n_resamples": 0}, {"groups": np.zeros(200, dtype=int)}])
+def test_what_cannot_be_resampled_has_no_interval(values, settings):
+    assert np.isnan(ends(values, **settings)).all()
+
+
+def test_one_seed_gives_one_interval(values):
+    np.testing.assert_array_equal(ends(values, seed=3), ends(values, seed=3))
+
+
+def test_a_level_that_is_no_share_is_refused(values):
+    with pytest.raises(InputError, match=r"'level' must lie between 0 and 1\. Got 95\."):
+        ends(values, level=95)

@@ -13,7 +13,7 @@ from adestim import AnchoredFusionClassifier
 from adestim.exceptions import InputError
 from adestim.fusion._aggregation import ByConfidence, BySkill, Mean, Stacked
 from adestim.inspection import deciding_anchor
-from adestim.inspection.contribution.deciding import agreement_of, say_of, weights_of
+from adestim.inspection.contribution.deciding import measure_agreement, measure_say, weigh_anchors
 from tests.fusion_tables import encodings_table, numeric_table, with_missing
 from tests.inspection.rules import SMALL, classes_of, fitted_classifier, fitted_regressor, signs
 
@@ -29,7 +29,7 @@ def decided():
 
 @pytest.mark.parametrize("rule", WEIGHTED_MEANS, ids=lambda rule: type(rule).__name__)
 def test_weights_are_those_that_the_anchors_are_combined_by(rule):
-    weights = weights_of(rule, VALUES, COUNTED)
+    weights = weigh_anchors(rule, VALUES, COUNTED)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     assert weights[1, 2] == 0
     combined = np.einsum("nak,na->nk", VALUES, weights)
@@ -38,7 +38,7 @@ def test_weights_are_those_that_the_anchors_are_combined_by(rule):
 
 def test_weight_of_a_stacked_anchor_is_how_far_it_moves_the_odds():
     rule = Stacked(np.array([[1.0], [0.0], [-1.0]]), np.zeros(1))
-    weights = weights_of(rule, VALUES, np.ones((2, 3), dtype=bool))
+    weights = weigh_anchors(rule, VALUES, np.ones((2, 3), dtype=bool))
     odds = np.log(VALUES[0, [0, 2], 1] / VALUES[0, [0, 2], 0])
     moved = np.abs(odds) / np.abs(odds).sum()
     np.testing.assert_allclose(weights[0], [moved[0], 0, moved[1]])
@@ -46,13 +46,13 @@ def test_weight_of_a_stacked_anchor_is_how_far_it_moves_the_odds():
 
 
 def test_anchors_without_weight_count_alike():
-    weights = weights_of(BySkill(np.zeros(3)), VALUES, COUNTED)
+    weights = weigh_anchors(BySkill(np.zeros(3)), VALUES, COUNTED)
     np.testing.assert_allclose(weights, [[1 / 3] * 3, [0.5, 0.5, 0]])
 
 
 def test_a_rule_that_tells_no_weights_is_refused():
     with pytest.raises(InputError, match=r"must tell what each counts\. Got SimpleNamespace\."):
-        say_of(SimpleNamespace(), VALUES, COUNTED)
+        measure_say(SimpleNamespace(), VALUES, COUNTED)
 
 
 def test_the_surest_of_equal_weights_decides(decided):
@@ -87,7 +87,7 @@ def test_agreement_is_the_share_of_equal_decisions(decided):
 
 def test_anchors_that_nobody_has_together_have_no_agreement():
     decisions = pd.DataFrame({"mri": ["AD", None], "csf": [None, "CN"]})
-    agreement = agreement_of(fitted_classifier(), decisions)
+    agreement = measure_agreement(decisions, are_classes=True)
     assert np.isnan(agreement.loc["mri", "csf"])
 
 

@@ -11,7 +11,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from adestim import AnchoredFusionClassifier
 from adestim.exceptions import InputError, NoModalityError
-from adestim.inspection.contribution.hiding import HidingReader, output_column, split_estimator
+from adestim.inspection.contribution.hiding import HidingReader, find_output, split_estimator
 from tests.fusion_tables import BLOCKS, encodings_table, numeric_table, with_missing
 from tests.inspection.rules import (
     SMALL,
@@ -167,20 +167,20 @@ def test_a_baseline_that_is_no_distribution_is_refused(baseline, message):
 
 
 def test_target_is_the_patients_class_of_two():
-    assert output_column(fitted_classifier(), None) == 0
-    assert output_column(fitted_classifier(), "CN") == 1
+    assert find_output(fitted_classifier().classes_, None) == 0
+    assert find_output(fitted_classifier().classes_, "CN") == 1
     model = LogisticRegression().fit([[0], [1]], [0, 1])
-    assert output_column(model, None) == 1
+    assert find_output(model.classes_, None) == 1
 
 
 def test_target_of_several_classes_must_be_named():
     model = LogisticRegression().fit([[0], [1], [2]], ["CN", "MCI", "AD"])
     with pytest.raises(InputError, match="more than two classes 'target' must name"):
-        output_column(model, None)
+        find_output(model.classes_, None)
     with pytest.raises(InputError, match=r"Got 'FTD'\. Choose from \['AD', 'CN', 'MCI'\]\."):
-        output_column(model, "FTD")
+        find_output(model.classes_, "FTD")
 
 
 def test_target_of_a_regressor_is_refused():
     with pytest.raises(InputError, match="which a regressor has not"):
-        output_column(fitted_regressor(), "AD")
+        find_output(None, "AD")

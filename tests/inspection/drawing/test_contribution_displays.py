@@ -15,7 +15,7 @@ from adestim.inspection import (
     deciding_anchor,
     modality_contributions,
 )
-from adestim.inspection.drawing.contribution_displays import name_of
+from adestim.inspection.drawing.contribution_displays import describe_output
 from tests.fusion_tables import numeric_table, with_missing
 from tests.inspection.rules import (
     classes_of,
@@ -78,9 +78,9 @@ def test_marks_of_a_strip_differ_in_more_than_colour(found, ax):
 
 
 def test_axis_names_what_is_explained(found):
-    assert name_of(found) == "the probability of 1"
-    assert name_of(SimpleNamespace(output="logit", target="AD")) == "the log-odds of AD"
-    assert name_of(SimpleNamespace(output="number", target=None)) == "the predicted number"
+    assert describe_output(found) == "the probability of 1"
+    assert describe_output(SimpleNamespace(output="logit", target="AD")) == "the log-odds of AD"
+    assert describe_output(SimpleNamespace(output="number", target=None)) == "the predicted number"
 
 
 def test_an_unknown_kind_is_refused_before_anything_is_computed(found):

@@ -5,7 +5,7 @@ import pytest
 
 from adestim.exceptions import InputError
 from adestim.inspection import TokenMapDisplay, TokenPlaces
-from adestim.inspection.drawing.map_display import spaced
+from adestim.inspection.drawing.map_display import space_names
 from adestim.inspection.tokens.model_tokens import row_by_row
 from adestim.inspection.tokens.token_places import on_grid
 from adestim.modalities.fmri.parcellation import seitzman_parcellation
@@ -114,4 +114,9 @@ def test_attention_is_drawn_of_auxiliary_modalities_alone():
 
 
 def test_names_of_short_chromosomes_do_not_lie_upon_each_other():
-    assert spaced(["1", "21", "22", "X"], [0.0, 95.0, 96.0, 99.0], 100.0) == ["1", "21", "", "X"]
+    assert space_names(["1", "21", "22", "X"], [0.0, 95.0, 96.0, 99.0], 100.0) == [
+        "1",
+        "21",
+        "",
+        "X",
+    ]

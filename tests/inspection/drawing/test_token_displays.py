@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from adestim.inspection import AttributionDisplay, QueryAttentionDisplay
-from adestim.inspection.drawing.token_displays import draw_bars
+from adestim.inspection.drawing.token_displays import draw_token_bars
 from tests.inspection.fitted import fitted, fitted_regressor
 
 matplotlib.use("agg")
@@ -45,6 +45,6 @@ def test_one_subject_is_drawn_with_signs():
 
 def test_negative_bars_are_hatched_and_long_names_cut():
     _, ax = plt.subplots()
-    draw_bars(ax, pd.Series([1.0, -2.0], ["a" * 60, "b"]), 5)
+    draw_token_bars(ax, pd.Series([1.0, -2.0], ["a" * 60, "b"]), 5)
     assert len(labels(ax)[0]) == 32
     assert [bar.get_hatch() for group in ax.containers for bar in group] == ["", "///"]

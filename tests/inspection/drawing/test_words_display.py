@@ -14,7 +14,7 @@ from adestim.inspection import (
     query_attention,
     token_attribution,
 )
-from adestim.inspection.drawing.words_display import N_CHARACTERS, laid_out
+from adestim.inspection.drawing.words_display import N_CHARACTERS, lay_out_words
 from adestim.inspection.report import sections_explanation
 from tests.inspection.fitted import records_table
 
@@ -73,7 +73,7 @@ def test_another_modality_is_told(found):
 
 def test_long_records_are_broken_into_lines():
     table = pd.DataFrame({"column": "note", "word": ["word"] * 30, "attribution": 1.0})
-    placed = list(laid_out(table))
+    placed = list(lay_out_words(table))
     assert max(word.line for word in placed) == 2
     assert all(word.place + len(word.text) <= N_CHARACTERS + 16 for word in placed)
 

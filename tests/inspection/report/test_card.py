@@ -7,8 +7,8 @@ from sklearn.exceptions import NotFittedError
 
 from adestim.exceptions import InputError
 from adestim.inspection import model_card
-from adestim.inspection.report.card import markdown_table, overlap_lines
-from adestim.inspection.report.provenance import split_digest
+from adestim.inspection.report.card import count_overlaps, render_markdown
+from adestim.inspection.report.provenance import digest_splits
 from tests.fusion_tables import quick
 from tests.inspection.fitted import fitted_regressor
 from tests.inspection.reported import compared, reported
@@ -54,13 +54,13 @@ def test_names_of_subjects_are_not_in_it():
 def test_splits_are_told_by_their_digest():
     splits = [(np.arange(24), np.arange(24, 48)), (np.arange(24, 48), np.arange(24))]
     card = model_card(reported()[0], splits=iter(splits), groups=np.arange(48) // 2)
-    assert f"* Test rows, SHA-256: {split_digest(splits)}" in card
+    assert f"* Test rows, SHA-256: {digest_splits(splits)}" in card
     assert "* Folds with a group on both sides: 0 of 2" in card
 
 
 def test_leaks_across_splits_are_counted():
     splits = [([0, 1], [1, 2]), ([0], [3])]
-    assert list(overlap_lines(splits, ["a", "b", "c", "a"])) == [
+    assert list(count_overlaps(splits, ["a", "b", "c", "a"])) == [
         "* Folds with a row on both sides: 1 of 2",
         "* Folds with a group on both sides: 2 of 2",
     ]
@@ -74,7 +74,7 @@ def test_a_regressor_has_a_card():
 
 def test_cells_of_a_table_cannot_break_it():
     table = pd.DataFrame({"a": ["x|y", None]}, index=["1\n2", "3"])
-    assert markdown_table(table).splitlines()[2:] == ["| 1 2 | x\\|y |", "| 3 | – |"]
+    assert render_markdown(table).splitlines()[2:] == ["| 1 2 | x\\|y |", "| 3 | – |"]
 
 
 def test_a_cohort_without_a_name_is_refused():

@@ -10,13 +10,13 @@ import pytest
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.report.page import (
     Section,
-    attempt,
-    bullets,
-    figure_html,
     fill_page,
-    folded,
-    new_axes,
-    table_html,
+    make_axes,
+    render_figure,
+    render_folded,
+    render_list,
+    render_part,
+    render_table,
 )
 
 
@@ -39,13 +39,13 @@ def test_the_page_forbids_requests_and_scripts():
 
 def test_numbers_words_and_gaps_of_a_table():
     frame = pd.DataFrame({"a<": [0.12345, -1.0, np.nan]}, index=["x", "y", "z&"])
-    html = table_html(frame, "caption")
+    html = render_table(frame, "caption")
     for part in ("<td>0.123</td>", "<td>−1.000</td>", "<td>–</td>", "a&lt;", "z&amp;"):
         assert part in html
 
 
 def test_tables_have_captions_and_scopes():
-    html = table_html(pd.Series({"mri": 3}, name="n"), "Who")
+    html = render_table(pd.Series({"mri": 3}, name="n"), "Who")
     assert "<caption>Who</caption>" in html
     assert '<th scope="col">n</th>' in html
     assert '<th scope="row">mri</th>' in html
@@ -63,39 +63,39 @@ def test_tables_have_captions_and_scopes():
     ],
 )
 def test_cells(cell, html):
-    assert html in table_html(pd.Series([cell], dtype=object), "c")
+    assert html in render_table(pd.Series([cell], dtype=object), "c")
 
 
 def test_a_figure_is_the_same_every_time_and_says_what_is_seen():
-    first, second = (figure_html(new_axes((2, 2)), 'a "b"') for _ in range(2))
+    first, second = (render_figure(make_axes((2, 2)), 'a "b"') for _ in range(2))
     assert first == second
     assert 'alt="a &quot;b&quot;"' in first
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])
 def test_figures_lie_within_the_page(form):
-    assert 'src="data:image/' + form in figure_html(new_axes((2, 2)), "a", form=form)
+    assert 'src="data:image/' + form in render_figure(make_axes((2, 2)), "a", form=form)
 
 
 def test_figures_leave_no_window_behind():
     import matplotlib.pyplot as plt
 
     before = plt.get_fignums()
-    new_axes((2, 2))
+    make_axes((2, 2))
     assert plt.get_fignums() == before
 
 
 def test_without_matplotlib_the_remedy_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'adestim\[plot\]'"):
-        new_axes((2, 2))
+        make_axes((2, 2))
 
 
 def test_a_part_that_cannot_be_shown_says_why():
     def part():
         raise InputError("A rule", got="<x>")
 
-    assert attempt(part) == '<p class="quiet">Not shown. A rule. Got &lt;x&gt;.</p>'
+    assert render_part(part) == '<p class="quiet">Not shown. A rule. Got &lt;x&gt;.</p>'
 
 
 def test_an_error_about_one_subject_is_not_printed():
@@ -103,7 +103,7 @@ def test_an_error_about_one_subject_is_not_printed():
         raise InputError("A rule", subject="sub-01")
 
     with pytest.raises(InputError, match="sub-01"):
-        attempt(part)
+        render_part(part)
 
 
 def test_parts_are_folded_without_a_script():
@@ -113,5 +113,5 @@ def test_parts_are_folded_without_a_script():
         def handle_starttag(self, tag, attrs):
             seen.append(tag)
 
-    Reader().feed(folded("more", bullets(["a"])))
+    Reader().feed(render_folded("more", render_list(["a"])))
     assert seen == ["details", "summary", "ul", "li"]

@@ -9,46 +9,48 @@ import torch
 
 from adestim.encoding import BackboneSpec
 from adestim.inspection.report.provenance import (
-    backbones_used,
-    limits_of_use,
-    row_of,
-    seeds_of,
-    split_digest,
-    versions,
-    weights_digest,
+    describe_backbone,
+    describe_backbones,
+    digest_splits,
+    digest_training,
+    list_limits,
+    list_seeds,
+    list_versions,
 )
 from tests.inspection.fitted import in_pipeline
 from tests.inspection.reported import reported
 
 
 def test_plain_tables_learned_from_nobody():
-    table = backbones_used(reported()[0], "ADNI")
+    table = describe_backbones(reported()[0], "ADNI")
     assert list(table.index) == ["mri", "csf", "gene"]
     assert (table["pre-trained on"] == "nobody").all()
     assert (table["cohort seen"] == "no").all()
 
 
 def test_a_foundation_model_brings_licence_cohorts_and_digest():
-    row = row_of(BackboneSpec("brain-jepa", "ab" * 32), "UK Biobank 2")
+    row = describe_backbone(
+        BackboneSpec("brain-jepa", "ab" * 32, (("architecture", ()),)), "UK Biobank 2"
+    )
     assert row["weights"] == "ab" * 32
     assert row["cohort seen"] == "named"
     assert row["licence"] != ""
 
 
 def test_of_an_unknown_model_nothing_is_claimed():
-    row = row_of(BackboneSpec("mine", options=(("architecture", ()),)), "ADNI")
+    row = describe_backbone(BackboneSpec("mine", options=(("architecture", ()),)), "ADNI")
     assert {row[key] for key in ("licence", "commercial", "pre-trained on", "cohort seen")} == {
         "not known"
     }
 
 
 def test_versions_name_the_library_and_python():
-    found = versions()
+    found = list_versions()
     assert {"Python", "adestim", "torch"} <= set(found.index)
 
 
 def test_seeds_are_found_at_any_depth():
-    assert seeds_of(in_pipeline(reported()[0])).to_dict() == {
+    assert list_seeds(in_pipeline(reported()[0]).get_params(deep=True)).to_dict() == {
         "anchoredfusionclassifier__random_state": "0"
     }
 
@@ -56,17 +58,17 @@ def test_seeds_are_found_at_any_depth():
 def test_the_digest_of_weights_changes_with_them():
     fusion = reported()[0]
     other = copy.deepcopy(fusion)
-    assert weights_digest(other) == weights_digest(fusion)
+    assert digest_training(other.nets_) == digest_training(fusion.nets_)
     weight = next(p for p in other.nets_["mri"].module_.parameters() if p.requires_grad)
     with torch.no_grad():
         weight.add_(1)
-    assert weights_digest(other) != weights_digest(fusion)
+    assert digest_training(other.nets_) != digest_training(fusion.nets_)
 
 
 def test_the_digest_of_splits_is_that_of_their_test_rows():
-    digest = split_digest([([0], [1, 2]), ([1], [0])])
-    assert digest == split_digest([([0], np.array([2, 1])), ([1], [0])])
-    assert digest != split_digest([([0], [1]), ([1], [2, 0])])
+    digest = digest_splits([([0], [1, 2]), ([1], [0])])
+    assert digest == digest_splits([([0], np.array([2, 1])), ([1], [0])])
+    assert digest != digest_splits([([0], [1]), ([1], [2, 0])])
 
 
 @pytest.mark.parametrize(
@@ -80,10 +82,10 @@ def test_the_digest_of_splits_is_that_of_their_test_rows():
 def test_limits_follow_from_the_backbones(column, value, words):
     facts = {"commercial": "yes", "pre-trained on": "nobody", "cohort seen": "no"}
     table = pd.DataFrame([facts | {column: value}], index=["mri"])
-    assert any(words in line for line in limits_of_use(table, judged=True))
-    assert not any(words in line for line in limits_of_use(pd.DataFrame([facts]), judged=True))
+    assert any(words in line for line in list_limits(table, judged=True))
+    assert not any(words in line for line in list_limits(pd.DataFrame([facts]), judged=True))
 
 
 def test_a_model_that_was_not_judged_says_so():
-    table = backbones_used(reported()[0])
-    assert any("No scores of unseen" in line for line in limits_of_use(table, judged=False))
+    table = describe_backbones(reported()[0])
+    assert any("No scores of unseen" in line for line in list_limits(table, judged=False))

@@ -10,7 +10,6 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from adestim.inspection import FusionReport
-from adestim.inspection.report.report import is_plain
 from tests.fusion_tables import quick
 from tests.inspection.fitted import fitted_regressor
 from tests.inspection.reported import compared, reported
@@ -138,12 +137,6 @@ def test_an_array_is_one_modality_without_queries():
     assert "Not shown. Only a fusion with a Q-former has queries" in page
     assert "Columns and words: features" in page
     assert "<summary>Subject 1</summary>" in page
-
-
-def test_paths_are_no_plain_parameters():
-    assert [is_plain(each) for each in ("mean", "a/b.pt", None, ["a", 1], {"a": 1})] == [
-        True, False, True, True, False,
-    ]  # fmt: skip
 
 
 def test_an_unfitted_estimator_is_refused():

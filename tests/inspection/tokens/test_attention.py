@@ -5,7 +5,7 @@ import torch
 from adestim.backbone.attention import Attention, log_mask_of
 from adestim.exceptions import InputError
 from adestim.inspection import query_attention
-from adestim.inspection.tokens.attention import attention_weights
+from adestim.inspection.tokens.attention import compute_attention
 from tests.fusion_tables import free_tokens, numeric_table, quick
 from tests.inspection.fitted import fitted, in_pipeline
 
@@ -20,7 +20,7 @@ def test_weights_are_those_that_the_fused_kernel_uses():
     layer = Attention(8, 2)
     queries, keys = torch.randn(3, 2, 8), torch.randn(3, 5, 8)
     log_mask = log_mask_of(torch.rand(3, 5) > 0.3)
-    weights = attention_weights(layer, queries, keys, log_mask)
+    weights = compute_attention(layer, queries, keys, log_mask)
     values = layer.key_value(keys).chunk(2, dim=-1)[1].unflatten(-1, (2, -1)).transpose(1, 2)
     mixed = layer.out((weights @ values).transpose(1, 2).flatten(2))
     torch.testing.assert_close(mixed, layer(queries, keys, log_mask), atol=1e-5, rtol=1e-5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim.inspection.tokens.forest_path import forest_steps, running_sum, share_steps
+from adestim.inspection.tokens.forest_path import follow_lines, share_steps, sum_by_row
 from adestim.training.phase_one.forest import Grower, fit_forest
 
 N = 80
@@ -32,7 +32,7 @@ def odds(forest, columns):
 
 def test_ends_are_what_the_forest_says(grown):
     forest, start, end = grown
-    found = forest_steps(forest, start, end)
+    found = follow_lines(forest, start, end)
     np.testing.assert_allclose(found.start, odds(forest, start), atol=1e-9)
     np.testing.assert_allclose(found.end, odds(forest, end), atol=1e-9)
 
@@ -47,20 +47,20 @@ def test_ends_are_right_where_lines_begin_and_end_on_thresholds(grown):
     start[: len(cuts), 0] = cuts[:N]
     end[-len(cuts) :, 0] = cuts[:N]
     assert 10 < len(cuts) < N / 2
-    found = forest_steps(forest, start, end)
+    found = follow_lines(forest, start, end)
     np.testing.assert_allclose(found.start, odds(forest, start), atol=1e-9)
     np.testing.assert_allclose(found.end, odds(forest, end), atol=1e-9)
 
 
 def test_steps_sum_to_the_difference_of_the_ends(grown):
-    found = forest_steps(*grown)
+    found = follow_lines(*grown)
     np.testing.assert_allclose(found.steps.sum(axis=1), found.end - found.start, atol=1e-9)
 
 
 def test_steps_are_those_that_a_walk_along_the_line_meets(grown):
     """Between close points rarely more than one column crosses: its value alone tells the step."""
     forest, start, end = grown
-    found = forest_steps(forest, start, end).steps
+    found = follow_lines(forest, start, end).steps
     share = np.linspace(0, 1, 3001)[:, None]
     for row in (1, 2, 5):
         points = (start[row] + share * (end[row] - start[row])).astype(np.float32)
@@ -77,7 +77,7 @@ def test_what_does_not_move_and_what_is_unknown_adds_nothing(grown):
     forest, start, end = grown
     end = end.copy()
     end[:, 1] = start[:, 1]
-    steps = forest_steps(forest, start, end).steps
+    steps = follow_lines(forest, start, end).steps
     assert not steps[:, 1].any()
     assert not steps[::5][np.isnan(end[::5])].any()
     assert steps[:, 0].any()
@@ -87,7 +87,7 @@ def test_where_one_column_moves_all_is_its(grown):
     forest, start, end = grown
     moved = start.copy()
     moved[:, 2] = end[:, 2]
-    found = forest_steps(forest, start, moved)
+    found = follow_lines(forest, start, moved)
     np.testing.assert_allclose(found.steps[:, 2], odds(forest, moved) - odds(forest, start))
 
 
@@ -97,20 +97,20 @@ def test_a_line_that_crosses_two_splits_is_shared_in_their_order():
     y = (block > 0).all(axis=1).astype(int)
     forest = fit_forest([block], y, np.ones(400), 2, Grower(30, seed=0))
     start = forest.select([np.array([[-0.2, -0.8], [-0.8, -0.2]])])
-    steps = forest_steps(forest, start, np.full((2, 2), 0.8)).steps[:, :, 0]
+    steps = follow_lines(forest, start, np.full((2, 2), 0.8)).steps[:, :, 0]
     assert (steps.argmax(axis=1) == [1, 0]).all()
     assert (steps.max(axis=1) > 3 * np.abs(steps.min(axis=1))).all()
 
 
 def test_many_rows_are_the_same_as_few(grown, monkeypatch):
     forest, start, end = grown
-    whole = forest_steps(forest, start, end).steps
+    whole = follow_lines(forest, start, end).steps
     monkeypatch.setattr("adestim.inspection.tokens.forest_path.ROWS_AT_ONCE", 7)
-    np.testing.assert_allclose(forest_steps(forest, start, end).steps, whole, atol=1e-12)
+    np.testing.assert_allclose(follow_lines(forest, start, end).steps, whole, atol=1e-12)
 
 
 def test_log_odds_are_shared_among_the_columns_of_each_modality(grown):
-    found = forest_steps(*grown)
+    found = follow_lines(*grown)
     shares = found.shared(2 * (found.end - found.start))
     assert [share.shape for share in shares] == [(N, 4), (N, 2)]
     np.testing.assert_allclose(np.hstack(shares), 2 * found.steps.sum(axis=2), atol=1e-9)
@@ -118,12 +118,12 @@ def test_log_odds_are_shared_among_the_columns_of_each_modality(grown):
 
 def test_what_ends_where_it_began_shares_nothing(grown):
     forest, start, _ = grown
-    found = forest_steps(forest, start, start)
+    found = follow_lines(forest, start, start)
     assert not np.hstack(found.shared(np.zeros_like(found.end))).any()
 
 
 def test_shuffled_columns_stay_within_their_modality(grown):
-    found = forest_steps(*grown)
+    found = follow_lines(*grown)
     shuffled = found.with_columns_shuffled(np.random.default_rng(1))
     for own, other in zip(found.columns, shuffled.columns, strict=True):
         np.testing.assert_array_equal(np.sort(other), own)
@@ -132,7 +132,7 @@ def test_shuffled_columns_stay_within_their_modality(grown):
 
 def test_running_sums_begin_anew_at_every_row():
     values = np.array([[1.0], [2.0], [5.0], [1.0]])
-    found = running_sum(values, np.array([0, 0, 1, 1]))
+    found = sum_by_row(values, np.array([0, 0, 1, 1]))
     np.testing.assert_array_equal(found[:, 0], [1, 3, 5, 6])
 
 

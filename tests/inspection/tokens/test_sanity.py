@@ -3,7 +3,7 @@ import pytest
 
 from adestim.exceptions import InputError
 from adestim.inspection import sanity_check
-from adestim.inspection.tokens.sanity import compared
+from adestim.inspection.tokens.sanity import compare_ranks
 from tests.fusion_tables import numeric_table, quick
 from tests.inspection.fitted import fitted
 
@@ -11,8 +11,8 @@ from tests.inspection.fitted import fitted
 def test_maps_of_what_was_learned_correlate_little_and_those_of_the_data_fully():
     rng = np.random.default_rng(0)
     map_ = rng.random(60)
-    learned = compared(map_, rng.random((5, 60)), rng)
-    of_the_data = compared(map_, np.tile(map_, (5, 1)), rng)
+    learned = compare_ranks(map_, rng.random((5, 60)), rng)
+    of_the_data = compare_ranks(map_, np.tile(map_, (5, 1)), rng)
     assert abs(learned.correlation) < 0.2
     assert learned.p_value > 0.05
     assert of_the_data.correlation == pytest.approx(1)

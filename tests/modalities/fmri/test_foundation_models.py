@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 
 from adestim import FMRIExtractor
-from adestim.backbone.weights.files import file_digest
+from adestim._support.digests import digest_file
 from adestim.exceptions import (
     CheckpointError,
     DataWarning,
@@ -235,7 +235,7 @@ def test_released_size_asks_for_names(jepa, tmp_path):
     unvouched = FMRIExtractor(t_r=T_R, **{**jepa, "backbone_params": params})
     with pytest.raises(InputError, match="SHA-256 c9bc667e"):
         unvouched.fit(frame)
-    params = {**params, "gradients_sha256": file_digest(tmp_path / "g.csv")}
+    params = {**params, "gradients_sha256": digest_file(tmp_path / "g.csv")}
     vouched = FMRIExtractor(t_r=T_R, **{**jepa, "backbone_params": params})
     with pytest.raises(TimeSeriesError, match="must know the regions by name"):
         vouched.fit(frame)

@@ -108,3 +108,11 @@ def test_malformed_bim_is_named(tmp_path, text):
     bed.with_suffix(".bim").write_text(text)
     with pytest.raises(GenotypeError, match=r"small\.bim"):
         open_plink(bed)
+
+
+@pytest.mark.parametrize("part", [".bim", ".fam", ".bed"])
+def test_pointer_to_a_part_says_how_to_fetch_it(tmp_path, part):
+    bed = write_plink(tmp_path / "small", np.zeros((1, 1)), ["s"], simple_variants(1))
+    bed.with_suffix(part).write_text("/annex/objects/MD5E-s1--0\n")
+    with pytest.raises(GenotypeError, match=rf"small\{part} .*git-annex pointer.*git annex get"):
+        open_plink(bed)

@@ -154,3 +154,10 @@ def test_file_without_samples_is_refused(tmp_path):
 def test_absent_file_is_named(tmp_path):
     with pytest.raises(GenotypeError, match=r"nowhere\.vcf does not exist"):
         open_vcf(tmp_path / "nowhere.vcf")
+
+
+def test_pointer_says_how_to_fetch_the_file(tmp_path):
+    path = tmp_path / "one.vcf"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    with pytest.raises(GenotypeError, match=r"one\.vcf .*a git-lfs pointer.*git lfs pull"):
+        open_vcf(path)

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
+from adestim._support.keys import freeze_value
 from adestim.backbone.registry import find_card
 from adestim.encoding import BackboneSpec
-from adestim.extraction.foundation import canonical
 
 SMALL = {
     "brainmvp": {
@@ -96,7 +96,7 @@ def saved_checkpoint(folder, name, state=None):
 def spec_of(name, path, **changes):
     card = find_card(name, "smri")
     architecture = {**card.architecture, **SMALL[name], **changes}
-    options = (("architecture", canonical(architecture)),)
+    options = (("architecture", freeze_value(architecture)),)
     return BackboneSpec(name, options=options, sources=(("weights", str(path)),))
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adestim.backbone import CLOSED, check_backbone, list_backbones
-from adestim.backbone.lora import LoRASettings, add_lora, low_rank_updates
+from adestim.backbone.lora import LoRASettings, add_lora, list_updates
 from adestim.backbone.registry import find_card
 from tests.modalities.smri.model_files import SMALL, random_model, shapes_of
 
@@ -74,7 +74,7 @@ def test_adapters_are_where_auxiliary_tokens_pass(name):
     after.square().sum().backward()
     factors = [weight for key, weight in model.named_parameters() if "lora_B" in key]
     assert all(weight.grad.abs().max() > 0 for weight in factors)
-    adapted = [layer for layer, _, _ in low_rank_updates(model)]
+    adapted = [layer for layer, _, _ in list_updates(model)]
     assert len(adapted) == 12
     assert not any(layer.startswith(("blocks1", "blocks2")) for layer in adapted)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.contract import LARGE_LAYERS, Backbone
-from adestim.backbone.weights.files import file_digest
+from adestim.backbone.weights.files import digest_weights
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.clinical.models.language_depth import run_joining
@@ -111,7 +111,7 @@ class LanguageModel(Backbone):
     def digest(cls, weights: Path) -> str:
         """Return the SHA-256 of all files of a folder that decide the tokens, code included."""
         own_code = sorted(Path(weights).glob("*.py"))
-        parts = [file_digest(path) for path in (weights, *own_code)]
+        parts = [digest_weights(path) for path in (weights, *own_code)]
         return parts[0] if len(parts) == 1 else sha256("".join(parts).encode()).hexdigest()
 
     @classmethod

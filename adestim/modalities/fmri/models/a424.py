@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from adestim.backbone.weights.files import file_digest
+from adestim._support.digests import digest_file
 from adestim.exceptions import InputError, TableError
 from adestim.modalities.fmri.models.resampling import (
     frames_within,
@@ -101,7 +101,7 @@ def parcel_table(path: Path) -> np.ndarray:
 
 def require_released_coordinates(path: Path, n_parcels: int, sha256: str | None) -> None:
     """Refuse a file of coordinates that nobody vouches for."""
-    found = file_digest(path)
+    found = digest_file(path)
     released = found.startswith(SHA256_ENDS[0]) and found.endswith(SHA256_ENDS[1])
     if found == str(sha256).lower() if sha256 is not None else released or n_parcels != N_PARCELS:
         return

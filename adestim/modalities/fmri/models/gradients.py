@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adestim.backbone.weights.files import file_digest
+from adestim._support.digests import digest_file
 from adestim.exceptions import CheckpointError, InputError, TableError
 
 RELEASED_TABLE = (450, 30)
@@ -68,7 +68,7 @@ def require_released_table(path: str | Path, sha256: str | None, shape: tuple[in
     path = Path(path).expanduser()
     read_gradients(path, shape)
     wanted = sha256 or (GRADIENTS_SHA256 if shape == RELEASED_TABLE else None)
-    found = file_digest(path)
+    found = digest_file(path)
     if wanted is not None and found != str(wanted).lower():
         raise InputError(
             f"The table of gradients must have the SHA-256 {wanted}, since the weights belong to "
@@ -81,7 +81,7 @@ def require_released_table(path: str | Path, sha256: str | None, shape: tuple[in
 
 def require_same_table(path: Path, digest: str | None) -> None:
     """Refuse a table of gradients that is gone, or was exchanged since it was checked."""
-    if not path.is_file() or (digest is not None and file_digest(path) != digest):
+    if not path.is_file() or (digest is not None and digest_file(path) != digest):
         raise CheckpointError(
             "The table of gradients of Brain-JEPA must be the file that fit saw",
             got=f"{path}: " + ("another content" if path.is_file() else "no such file"),

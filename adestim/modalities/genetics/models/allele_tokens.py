@@ -10,7 +10,7 @@ import torch
 
 from adestim._support.torch import autocast, choose_device, memory_of
 from adestim.backbone.contract import Backbone
-from adestim.backbone.forward import batches_by_size, run_backbone
+from adestim.backbone.forward import batch_by_size, run_backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import BackboneSpec
 
@@ -67,7 +67,7 @@ def read_alleles(
     flat = [ids if len(ids) else None for rows in windows for ids in rows]
     places = np.where(options["read"] == "window", -1, options["places"]).ravel()
     tokens = np.zeros((len(flat), model.width_out), dtype=np.float32)
-    for rows in batches_by_size(flat, batch_size):
+    for rows in batch_by_size(flat, batch_size):
         batch = [np.concatenate([options["starts"], flat[row], options["ends"]]) for row in rows]
         encoded, _ = run_backbone(model, model.collate(batch).to(device))
         for row, one in zip(rows, encoded.float().cpu().numpy(), strict=True):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim.backbone.weights.files import file_digest
+from adestim._support.digests import digest_file
 from adestim.exceptions import InputError, TableError, TimeSeriesError
 from adestim.modalities.fmri.models.a424 import learn_parcels, read_coordinates, scaled_frames
 from adestim.modalities.fmri.timeseries import RoiLayout
@@ -35,7 +35,7 @@ def test_other_coordinates_of_424_parcels_need_their_hash(tmp_path):
     path = coordinates_file(tmp_path / "c.dat", places(424))
     with pytest.raises(InputError, match=r"SHA-256 cdad8f88\.\.\.892c.*coordinates_sha256"):
         read_coordinates(path)
-    digest = file_digest(path)
+    digest = digest_file(path)
     assert read_coordinates(path, sha256=digest).shape == (424, 3)
     with pytest.raises(InputError, match="SHA-256 0000"):
         read_coordinates(path, sha256="0" * 64)

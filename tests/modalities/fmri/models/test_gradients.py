@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim.backbone.weights.files import file_digest
+from adestim._support.digests import digest_file
 from adestim.exceptions import CheckpointError, InputError, TableError
 from adestim.modalities.fmri.models.gradients import (
     read_gradients,
@@ -44,7 +44,7 @@ def test_another_table_of_the_released_size_needs_its_hash(released):
     path, _ = released
     with pytest.raises(InputError, match=r"SHA-256 c9bc667e.*gradients_sha256"):
         require_released_table(path, None, (450, 30))
-    assert require_released_table(path, file_digest(path).upper(), (450, 30)) is None
+    assert require_released_table(path, digest_file(path).upper(), (450, 30)) is None
 
 
 def test_other_sizes_have_no_released_table(tmp_path):
@@ -61,7 +61,7 @@ def test_table_must_be_named_and_be_there(tmp_path):
 
 def test_table_must_be_the_one_of_fit(released, tmp_path):
     path, _ = released
-    assert require_same_table(path, file_digest(path)) is None
+    assert require_same_table(path, digest_file(path)) is None
     with pytest.raises(CheckpointError, match="another content"):
         require_same_table(path, "0" * 64)
     with pytest.raises(CheckpointError, match="no such file"):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from adestim._support.keys import freeze_value
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import DeviceMemoryError
-from adestim.extraction.foundation import canonical
 from adestim.modalities.genetics.models.allele_tokens import allele_tokens
 from adestim.modalities.genetics.models.dna_model import DNASites
 from adestim.modalities.genetics.models.dnabert2 import DNABERT2
@@ -36,8 +36,8 @@ def opened(tmp_path, cls=NucleotideTransformer, **params):
         "tiny",
         digest=cls.digest(weights),
         options=(
-            ("architecture", canonical(architecture)),
-            ("preparation", canonical(options)),
+            ("architecture", freeze_value(architecture)),
+            ("preparation", freeze_value(options)),
             ("folder", str(tmp_path)),
         ),
         sources=(("weights", str(weights)), ("home", f"{cls.__module__}:{cls.__name__}")),
