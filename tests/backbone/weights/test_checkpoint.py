@@ -126,7 +126,7 @@ class OtherBackbone(ToyBackbone):
 def registered(monkeypatch):
     """Register two sizes of one architecture, and another architecture."""
     monkeypatch.setattr("adestim.backbone.registry._CARDS", {})
-    monkeypatch.setattr("adestim.backbone.registry.discover", lambda: None)
+    monkeypatch.setattr("adestim.backbone.registry.discover", lambda modality=None: None)
     for name, home, architecture in (
         ("toy-small", ToyBackbone, SMALL),
         ("toy-large", ToyBackbone, LARGE),
