@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._support.groups import own_groups
+from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.exceptions import AdestimError, InputError, TableError
@@ -53,6 +54,13 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         "memory": [None, str, os.PathLike, FeatureStore],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
+    }
+    _search_space: ClassVar[dict] = {}
+    _not_searched: ClassVar[dict] = {
+        "memory": WHERE_IT_IS_KEPT,
+        "errors": "what becomes of unusable data",
+        "n_jobs": HOW_IT_RUNS,
+        "verbose": WHAT_IS_PRINTED,
     }
 
     @fit_context(prefer_skip_nested_validation=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from adestim._support.ranges import Choice, Range
 from adestim.exceptions import InputError
 from adestim.extraction.union import ModalityUnion
-from adestim.tuning.declared import SPACES, Space
-from adestim.tuning.ranges import Choice, Range
+from adestim.tuning.declared import Space, read_space
 
 
 def suggest(
@@ -141,11 +141,11 @@ def declared_space(estimator: Any) -> Space:
 
 def own_space(estimator: Any) -> Space:
     """Return what may be searched of an estimator itself, also of a subclass of ours."""
-    for kind in type(estimator).__mro__:
-        if kind in SPACES:
-            params = estimator.get_params(deep=False)
-            return {name: values for name, values in SPACES[kind].items() if name in params}
-    return {}
+    space = read_space(type(estimator))
+    if not space:
+        return {}
+    params = estimator.get_params(deep=False)
+    return {name: values for name, values in space.items() if name in params}
 
 
 def parts(estimator: Any) -> Iterable[tuple[str, Any]]:

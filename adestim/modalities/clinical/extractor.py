@@ -10,12 +10,14 @@ from typing import ClassVar
 import pandas as pd
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, DataWarning
 from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import (
     FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
     open_foundation,
     refuse_model_options,
 )
@@ -187,6 +189,17 @@ class ClinicalExtractor(BaseExtractor):
         "diagnostic": [StrOptions({"warn", "allow", "exclude"})],
         "max_levels": [Interval(Integral, 2, None, closed="left")],
         "text_width": [Interval(Integral, 1, None, closed="left")],
+    }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {
+        "max_levels": Range(5, 40, on_request=True),
+        "text_width": Range(8, 64, log=True, on_request=True),
+    }
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(("numeric", "categorical", "ordinal", "text"), "what the columns are"),
+        "diagnostic": "a matter of leakage, which a score would welcome",
     }
 
     def __init__(  # noqa: PLR0913 - parameters of a table, and of a model

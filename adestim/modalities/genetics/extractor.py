@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.encoding import BackboneSpec
 from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import (
     FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
     open_foundation,
     refuse_model_options,
 )
@@ -220,6 +222,20 @@ class GeneticsExtractor(BaseExtractor):
         "absent": [StrOptions({"raise", "mask"})],
         "sample_column": [str, Integral, None],
         "apoe_column": [str, Integral, None],
+    }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {
+        "max_snps": Range(16, 1024, log=True, on_request=True),
+        "min_maf": Range(0.001, 0.05, log=True, on_request=True),
+    }
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(
+            ("genotypes", "snps", "sample_column", "apoe_column"), "what the files are"
+        ),
+        "absent": "what becomes of absent variants",
+        "min_call_rate": "quality control, settled before any label is read",
     }
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own

@@ -12,11 +12,17 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Choice
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction import BaseExtractor
-from adestim.extraction.foundation import FOUNDATION_CONSTRAINTS, FoundationModel, open_foundation
+from adestim.extraction.foundation import (
+    FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
+    FoundationModel,
+    open_foundation,
+)
 from adestim.extraction.stored import Prepared
 from adestim.extraction.subjects import Preparation
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
@@ -153,6 +159,14 @@ class SMRIExtractor(BaseExtractor):
         "labels": [None, str, os.PathLike, "array-like"],
         "registration": [None, StrOptions({"affine"})],
         "affine": [None, "array-like"],
+    }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {"resolution": Choice((2.0, 3.0, 4.0), on_request=True)}
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(("parcellation", "labels", "affine"), "what the files are"),
+        "registration": "what the images need",
     }
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
