@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from adestim.backbone.registry import (
-    MODALITIES,
     BackboneCard,
+    modalities,
     registered_cards,
     require_modality,
 )
@@ -72,7 +72,8 @@ def list_backbones(modality: str | None = None) -> pd.DataFrame:
     if modality is not None:
         require_modality(modality)
     cards = [card for card in registered_cards() if modality in (None, card.modality)]
-    cards.sort(key=lambda card: (MODALITIES.index(card.modality), card.home != "", card.name))
+    order = modalities()
+    cards.sort(key=lambda card: (order.index(card.modality), card.home != "", card.name))
     index = pd.Index([card.name for card in cards], name="backbone")
     table = pd.DataFrame([row_of(card) for card in cards], index=index)
     return BackboneTable(table.astype({"parameters": "Int64", "commercial": "boolean"}))

@@ -11,6 +11,7 @@ from functools import reduce
 from importlib import import_module
 from typing import Any
 
+from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
@@ -21,6 +22,7 @@ TUPLES = (
     ("cohorts", "names", "UK Biobank"),
     ("needs", "arguments", 'parcellation="atlas.nii.gz"'),
 )
+# The order in which they are listed; another modality comes after them.
 EXTRACTORS = {
     "smri": "SMRIExtractor",
     "fmri": "FMRIExtractor",
@@ -39,7 +41,7 @@ class BackboneCard:
     name : str
         The word that selects it, in lower case.
     modality : {"smri", "fmri", "clinical", "genetics"}
-        The modality it reads.
+        The modality it reads: the name of a folder of :mod:`adestim.modalities`.
     home : str or type, default=""
         Its class, or the importable name of it, ``"package.module:Class"``; empty for the
         built-in reference backbones.
@@ -118,11 +120,29 @@ class BackboneCard:
         """The line of Python to use it."""
         name = [f'backbone="{self.name}"'] if self.home else []
         weights = [] if self.hub or not self.home else [f'weights="{self.filename or FOLDER}"']
-        return f"{EXTRACTORS[self.modality]}({', '.join([*name, *weights, *self.needs])})"
+        return f"{extractor_of(self.modality)}({', '.join([*name, *weights, *self.needs])})"
 
     def backbone_class(self) -> type[Any]:
         """Import and return the class."""
         return import_class(self.home)
+
+
+def modalities() -> tuple[str, ...]:
+    """Return the names of the folders of ``adestim.modalities``, ours first."""
+    folders = pkgutil.iter_modules(import_module("adestim.modalities").__path__)
+    found = [folder.name for folder in folders if folder.ispkg]
+    return (*MODALITIES, *sorted(set(found) - set(MODALITIES)))
+
+
+def extractor_of(modality: str) -> str:
+    """Return the name of the extractor that the package of a modality offers."""
+    offered = import_module(f"adestim.modalities.{modality}").__all__
+    return next(name for name in offered if name.endswith("Extractor"))
+
+
+def extractor_class(modality: str) -> type[Any]:
+    """Return the extractor that the package of a modality offers."""
+    return getattr(import_module(f"adestim.modalities.{modality}"), extractor_of(modality))
 
 
 def home_of(cls: type) -> str:
@@ -142,10 +162,11 @@ def require_name(name: str) -> None:
 
 def require_modality(modality: str) -> None:
     """Refuse an unknown modality."""
-    if modality not in MODALITIES:
-        near = suggestion(modality, MODALITIES)
+    known = modalities()
+    if modality not in known:
+        near = suggestion(modality, known)
         raise InputError(
-            f"The modality of a backbone is one of {', '.join(map(repr, MODALITIES))}",
+            f"The modality of a backbone is one of {', '.join(map(repr, known))}",
             got=repr(modality),
             remedy=f"Write {near!r}" if near else None,
         )
@@ -304,6 +325,23 @@ def class_named(name: str, home: str | None = None) -> type[Any]:
     )
 
 
+def find_class(spec: BackboneSpec) -> type[Any] | None:
+    """Return the class of a spec's model; None for a built-in one, and for a stranger."""
+    if not spec.is_foundation:
+        return None
+    try:
+        return class_named(spec.name, spec.source("home"))
+    except InputError:
+        return None
+
+
+def find_extractor(spec: BackboneSpec) -> type[Any] | None:
+    """Return the extractor of the modality that a spec's model reads; None for a stranger."""
+    find_class(spec)  # whose module may register it
+    card = known_card(spec.name)
+    return None if card is None else extractor_class(card.modality)
+
+
 def registered_cards() -> list[BackboneCard]:
     """Return the cards of all backbones."""
     discover()
@@ -327,7 +365,7 @@ def suggestion(word: object, words: tuple[str, ...]) -> str | None:
 
 def discover() -> None:
     """Import every model file of the modalities' folders, each of which registers its cards."""
-    for modality in MODALITIES:
+    for modality in modalities():
         package = import_module(f"adestim.modalities.{modality}.models")
         for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             import_module(found.name)

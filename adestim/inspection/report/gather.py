@@ -16,7 +16,7 @@ from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.hiding import HidingReader, split_estimator
 from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
-from adestim.inspection.tokens.free_text import free_texts
+from adestim.inspection.tokens.free_text import read_free_texts
 from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
 
 
@@ -68,7 +68,7 @@ class Material:
     def view(self, rows: np.ndarray) -> SubjectsView:
         """Return subjects as the anchor's net reads them, with the free text of their records."""
         view = view_of(self.fusion, self.part(rows), self.anchor)
-        return replace(view, notes=free_texts(self.estimator, _safe_indexing(self.raw, rows)))
+        return replace(view, notes=read_free_texts(self.estimator, _safe_indexing(self.raw, rows)))
 
 
 def gather(  # noqa: PLR0913 - the parameters of the report

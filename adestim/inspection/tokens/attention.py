@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from adestim.backbone.attention import Attention
+from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.exceptions import InputError
 from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
-from adestim.inspection.tokens.view import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
+from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
     of_subjects,
@@ -229,7 +230,7 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     qformer = require_qformer(view)
     seen = seen_attention(view, qformer)
     tokens = {
-        name: (*names_of_tokens(view.tables[name].backbone, seen[name].shape[2] - 1), SCORE_TOKEN)
+        name: (*name_tokens(view.tables[name].backbone, seen[name].shape[2] - 1), SCORE_TOKEN)
         for name in qformer.modalities
     }
     weights = {name: seen[name] for name in qformer.modalities}

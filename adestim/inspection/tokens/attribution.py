@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.free_text import spelled
+from adestim.inspection.tokens.free_text import share_among_words
 from adestim.inspection.tokens.integrated import (
     ExplainedOutput,
     features_of,
@@ -23,10 +24,10 @@ from adestim.inspection.tokens.integrated import (
 from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
 from adestim.inspection.tokens.path_ends import line_end, line_start, mean_own
 from adestim.inspection.tokens.sharing import combined, joined
-from adestim.inspection.tokens.view import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
+from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
-    Spelled,
+    WordValue,
     of_subjects,
     word_means,
     word_values,
@@ -77,7 +78,7 @@ class TokenAttribution:
     outputs: np.ndarray
     baselines: np.ndarray
     texts: dict[str, RecordTexts] = field(default_factory=dict)
-    notes: tuple[Spelled, ...] = ()
+    notes: tuple[WordValue, ...] = ()
 
     def frame(self, level: str = "token") -> pd.DataFrame:
         """Return the attributions as a tidy table.
@@ -288,14 +289,16 @@ def attribute(
         table, present = view.tables[name], view.present[:, place]
         values[name] = np.column_stack([by_token[name], scores[name]])
         values[name][~present] = np.nan
-        names = names_of_tokens(table.backbone, by_feature[name].shape[1])
+        names = name_tokens(table.backbone, by_feature[name].shape[1])
         tokens[name] = (*names, SCORE_TOKEN)
         if table.fixed and present.any():
             mean = by_feature[name][present].mean(axis=0)
             columns = table.backbone.option("feature_names")
             features[name] = pd.DataFrame(mean, index=list(names), columns=columns)
     notes = chain.from_iterable(
-        spelled(name, columns, by_feature[name], steps[name], means_of(view, output, name))
+        share_among_words(
+            name, columns, by_feature[name], steps[name], means_of(view, output, name)
+        )
         for name, columns in view.notes.items()
     )
     return TokenAttribution(

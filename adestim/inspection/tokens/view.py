@@ -11,17 +11,15 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from adestim.encoding import BackboneSpec
 from adestim.encoding.tables import check_fusion_table, read_modalities
+from adestim.encoding.texts import FreeText
 from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier, AnchoredFusionRegressor
-from adestim.inspection.tokens.free_text import FreeText, free_texts
-from adestim.inspection.tokens.words import RecordTexts, texts_of
+from adestim.inspection.tokens.free_text import read_free_texts
+from adestim.inspection.tokens.words import RecordTexts, collect_texts
 from adestim.training.batches import FusionData, to_device
 from adestim.training.net import FusionNet
-
-SCORE_TOKEN = "phase-1 scores"
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +60,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     """
     fusion = fusion_of(estimator)
     anchor = chosen_anchor(fusion, anchor)
-    notes = free_texts(estimator, X)
+    notes = read_free_texts(estimator, X)
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     inputs = fusion._inputs
@@ -72,7 +70,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     require_a_modality(tables, frame.index)
     scores = fusion.phase_one_.scores([table.pooled() for table in tables.values()])
     data = dict(fusion._data_by_net(cells, tables, scores))[anchor]
-    texts = texts_of(cells, inputs.likes)
+    texts = collect_texts(cells, inputs.likes)
     return SubjectsView(fusion, anchor, frame.index, tables, data, texts, notes)
 
 
@@ -112,11 +110,3 @@ def extractor_of(estimator: Any, modality: str) -> Any:
                     transformer.steps[-1][1] if isinstance(transformer, Pipeline) else transformer
                 )
     return None
-
-
-def names_of_tokens(spec: BackboneSpec, n_tokens: int) -> tuple[str, ...]:
-    """Return the names of a modality's tokens; numbers where they have none."""
-    names = spec.option("token_names") or spec.option("snp_names") or ()
-    if len(names) == n_tokens:
-        return tuple(names)
-    return tuple(f"token {number}" for number in range(1, n_tokens + 1))

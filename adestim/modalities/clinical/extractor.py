@@ -8,13 +8,14 @@ from numbers import Integral
 from typing import ClassVar
 
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, DataWarning
-from adestim.extraction import BaseExtractor
+from adestim.extraction import BaseExtractor, check_cells
 from adestim.extraction.foundation import (
     FOUNDATION_CONSTRAINTS,
     FOUNDATION_NOT_SEARCHED,
@@ -23,6 +24,7 @@ from adestim.extraction.foundation import (
 )
 from adestim.extraction.stored import Prepared
 from adestim.extraction.subjects import settle_failures
+from adestim.modalities.clinical.free_text import read_free_text
 from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
 from adestim.modalities.clinical.leakage import guard_columns
 from adestim.modalities.clinical.record_rows import (
@@ -329,6 +331,13 @@ class ClinicalExtractor(BaseExtractor):
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         return tags
+
+    def token_texts(self, X):
+        """Return the columns of free text that the built-in model reads."""
+        check_is_fitted(self, "backbone_")
+        if not self._is_built_in():
+            return []
+        return list(read_free_text(self.tabular_, check_cells(self, X, reset=False)))
 
 
 def warn_of(remarks: Iterable[str]) -> None:

@@ -34,6 +34,7 @@ from adestim.modalities.fmri.parcellation import (
     label_parcellation,
     seitzman_parcellation,
 )
+from adestim.modalities.fmri.places import place_at_parcels
 from adestim.modalities.fmri.series_stage import RecalledSeries, files_beside
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
 from adestim.store.feature_store import as_store
@@ -308,6 +309,20 @@ class FMRIExtractor(BaseExtractor):
         if store is None or self._is_built_in():
             return read
         return RecalledSeries.of(read, store, self.backbone)
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return the parcels of the built-in model, or of a model whose order is known."""
+        places = super().place_tokens(tokens, spec)
+        if spec.name != BUILT_IN and places.kind != "parcels":
+            return places
+        return place_at_parcels(
+            places,
+            layout=None if fitted is None else fitted.layout_,
+            averaged_over=None if fitted is None else fitted._reader.parcellation,
+            parcellation=parcellation,
+            coordinates=coordinates,
+        )
 
 
 @dataclass(frozen=True)

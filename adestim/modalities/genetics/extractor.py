@@ -46,6 +46,7 @@ from adestim.modalities.genetics.genotype_model import (
 from adestim.modalities.genetics.harmonise import align
 from adestim.modalities.genetics.models.mixing import prepared_genotypes
 from adestim.modalities.genetics.models.sequence import are_snps
+from adestim.modalities.genetics.places import place_variants
 from adestim.modalities.genetics.pooled import locate, open_genotypes
 from adestim.modalities.genetics.reading import (
     prepared_dosages,
@@ -415,3 +416,11 @@ class GeneticsExtractor(BaseExtractor):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         return tags
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return the variants, of models that have a token each."""
+        places = super().place_tokens(tokens, spec)
+        if spec.option("counted_alleles") is None:
+            return places
+        return place_variants(places, None if fitted is None else fitted.variants_)

@@ -27,6 +27,7 @@ from adestim.extraction.stored import Prepared
 from adestim.extraction.subjects import Preparation
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.modalities.smri.parcellation import Parcellation, label_parcellation
+from adestim.modalities.smri.places import place_in_regions
 from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
 from adestim.modalities.smri.volume import read_volume, resample_to_grid
@@ -244,6 +245,14 @@ class SMRIExtractor(BaseExtractor):
     def _spec(self) -> BackboneSpec:
         """Return the name tag of the model."""
         return self._measure.spec()
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return the regions of the built-in model, or the cells of a foundation model's grid."""
+        if spec.name != BUILT_IN:
+            return super().place_tokens(tokens, spec)
+        measured = None if fitted is None else fitted._measure.regions()
+        return place_in_regions(tokens, spec, measured, parcellation)
 
 
 @dataclass(frozen=True)
