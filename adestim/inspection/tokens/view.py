@@ -32,7 +32,7 @@ class SubjectsView:
     tables: dict[str, TokenTable]  # their tokens by modality
     data: FusionData
     texts: dict[str, RecordTexts]  # their records, of modalities that a language model reads
-    # their free text, of modalities that the built-in clinical model reads
+    # their free text, of modalities whose extractor reads any
     notes: dict[str, list[FreeText]]
 
     @property
