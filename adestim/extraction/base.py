@@ -289,9 +289,10 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
             Number of tokens, for models that have more of them at their input; None for those of
             the encodings.
         parcellation : str, path-like or nibabel image, default=None
-            Label image of the regions, where the extractor was given another one, or ready series.
-        coordinates : array-like of shape (n_tokens, 3), default=None
-            Centres of the tokens in mm, MNI152 space.
+            Label image of the regions, where the extractor does not have it: of ready series, for
+            instance.
+        coordinates : array-like of shape (n_places, 3), default=None
+            Centres of the places in mm, MNI152 space.
 
         Returns
         -------
@@ -302,6 +303,18 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         ------
         InputError
             When regions or coordinates do not fit the tokens.
+
+        See Also
+        --------
+        adestim.inspection.token_places : The same of a fitted fusion.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from adestim import ClinicalExtractor
+        >>> table = pd.DataFrame({"age": [70.0, 71.0], "sex": ["F", "M"]})
+        >>> ClinicalExtractor().fit(table).token_places().names
+        ('age', 'sex')
         """
         check_is_fitted(self, "backbone_")
         named = TokenPlaces(self._modality, "columns", name_tokens(self.backbone_, n_tokens))

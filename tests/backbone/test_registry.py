@@ -8,11 +8,15 @@ from adestim.backbone.registry import (
     MODALITIES,
     BackboneCard,
     find_card,
+    find_class,
+    find_extractor,
     import_class,
+    modalities,
     names_like,
     names_of,
     register_backbone,
 )
+from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
 from tests.backbone.toys import ToyBackbone
 
@@ -204,3 +208,33 @@ def test_every_card_of_the_package_leads_to_a_backbone(cards):
         if card.home.startswith("adestim."):
             assert issubclass(card.backbone_class(), adestim.Backbone), card.name
             assert card.licence or card.commercial is None, card.name
+
+
+# From the name tag of a model to what reads it
+
+
+def spec_of(name, home=None):
+    sources = () if home is None else (("home", home),)
+    return BackboneSpec(name, options=(("architecture", ()),), sources=sources)
+
+
+def test_a_spec_leads_to_its_class_and_its_extractor():
+    register_backbone(toy_card("toy-in-the-registry"))
+    for spec in (spec_of("toy-in-the-registry"), spec_of("nobody-registered-it", TOY)):
+        assert find_class(spec) is ToyBackbone
+    assert find_extractor(spec_of("toy-in-the-registry")) is adestim.SMRIExtractor
+
+
+def test_built_in_models_have_an_extractor_and_no_class():
+    assert find_class(BackboneSpec("dosage")) is None
+    assert find_extractor(BackboneSpec("dosage")) is adestim.GeneticsExtractor
+
+
+@pytest.mark.parametrize("home", [None, "somebody.else:Model"])
+def test_strangers_have_neither(home):
+    assert find_class(spec_of("stranger", home)) is None
+    assert find_extractor(spec_of("stranger", home)) is None
+
+
+def test_every_folder_is_a_modality():
+    assert modalities() == MODALITIES

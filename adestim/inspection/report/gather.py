@@ -17,7 +17,7 @@ from adestim.exceptions import InputError
 from adestim.inspection.contribution.hiding import HidingReader, split_estimator
 from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
 from adestim.inspection.tokens.free_text import read_free_texts
-from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
+from adestim.inspection.tokens.view import SubjectsView, choose_anchor, fusion_of, view_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ def gather(  # noqa: PLR0913 - the parameters of the report
     return Material(
         estimator=estimator,
         fusion=fusion,
-        anchor=chosen_anchor(fusion, anchor),
+        anchor=choose_anchor(fusion, anchor),
         raw=X,
         table=reader.frame,
         y=truth,

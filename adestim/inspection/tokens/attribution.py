@@ -28,7 +28,7 @@ from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
     WordValue,
-    of_subjects,
+    label_subjects,
     word_means,
     word_values,
     words_table,
@@ -137,7 +137,7 @@ class TokenAttribution:
         """
         table = words_table(chain(word_values(self.texts, self.values), self.notes), level)
         if level == "subject":
-            return of_subjects(table, self.subjects, "attribution")
+            return label_subjects(table, self.subjects, "attribution")
         return word_means(table, level, self.values, min_subjects)
 
     def completeness(self) -> pd.DataFrame:

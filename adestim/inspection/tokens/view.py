@@ -59,7 +59,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     X (n_subjects, n_columns).
     """
     fusion = fusion_of(estimator)
-    anchor = chosen_anchor(fusion, anchor)
+    anchor = choose_anchor(fusion, anchor)
     notes = read_free_texts(estimator, X)
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
@@ -87,7 +87,7 @@ def fusion_of(estimator: Any) -> Any:
     return fusion
 
 
-def chosen_anchor(fusion: Any, anchor: str | None) -> str:
+def choose_anchor(fusion: Any, anchor: str | None) -> str:
     """Return the anchor that is named, the first for None."""
     if anchor is None:
         return fusion.anchors_[0]

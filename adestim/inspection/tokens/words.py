@@ -107,7 +107,7 @@ def words_table(values: Iterable[WordValue], level: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(WORDS))
 
 
-def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
+def label_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
     """Return values with the subjects' labels."""
     labelled = table.assign(row=subjects[table["row"]])
     return labelled.rename(columns={"row": "subject", "value": name})
@@ -125,24 +125,24 @@ def word_means(
         for name, array in values.items()
     }
     if level == "column":
-        return by_column(table, n_subjects)
-    return by_word(table, n_subjects, min_subjects)
+        return average_by_column(table, n_subjects)
+    return average_by_word(table, n_subjects, min_subjects)
 
 
-def by_word(
+def average_by_word(
     table: pd.DataFrame, n_subjects: Mapping[str, int], min_subjects: int = 1
 ) -> pd.DataFrame:
     """Return the mean of every word of every column over subjects."""
-    found = summed_means(table, ["modality", "column", "word"], n_subjects)
+    found = sum_then_average(table, ["modality", "column", "word"], n_subjects)
     return found[found["n_subjects"] >= min_subjects].reset_index(drop=True)
 
 
-def by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFrame:
+def average_by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFrame:
     """Return the mean of every column's words together."""
-    return summed_means(table, ["modality", "column"], n_subjects)
+    return sum_then_average(table, ["modality", "column"], n_subjects)
 
 
-def summed_means(
+def sum_then_average(
     table: pd.DataFrame, keys: list[str], n_subjects: Mapping[str, int]
 ) -> pd.DataFrame:
     """Sum within subjects, then average over those who have the modality."""

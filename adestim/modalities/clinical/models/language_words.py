@@ -56,10 +56,10 @@ class RecordReader:
             if int(number) in self._wordless:
                 continue
             if group and self._begins(piece):
-                yield from parted(group, pieces)
+                yield from part_from_punctuation(group, pieces)
                 group = []
             group.append(place)
-        yield from parted(group, pieces)
+        yield from part_from_punctuation(group, pieces)
 
     def _begins(self, piece: str) -> bool:
         """Tell whether a token begins a word."""
@@ -131,7 +131,7 @@ def plain_parts(sentence: str) -> list[str]:
     return [part.replace("{{", "{").replace("}}", "}") for part in parts]
 
 
-def parted(group: list[int], pieces: Sequence[str]) -> Iterator[list[int]]:
+def part_from_punctuation(group: list[int], pieces: Sequence[str]) -> Iterator[list[int]]:
     """Yield a word, then the punctuation behind it, token by token."""
     end = len(group)
     while end > 1 and set(pieces[group[end - 1]]) <= PUNCTUATION:
