@@ -1,5 +1,6 @@
 """A fifth modality is one new folder: ``fifth/pet``. Nothing else of the package knows it."""
 
+import pickle
 import re
 import sys
 from importlib import import_module
@@ -14,10 +15,16 @@ from safetensors.torch import save_file
 from sklearn.pipeline import make_pipeline
 
 import adestim.modalities
-from adestim import AnchoredFusionClassifier, ModalityUnion, list_backbones
+from adestim import AnchoredFusionClassifier, ModalityUnion, check_backbone, list_backbones
 from adestim.backbone import registry
 from adestim.exceptions import InputError
-from adestim.inspection import FusionReport, TokenMapDisplay, token_attribution, token_places
+from adestim.inspection import (
+    FusionReport,
+    TokenMapDisplay,
+    model_card,
+    token_attribution,
+    token_places,
+)
 from adestim.tuning import search_space, suggest
 from adestim.tuning.declared import read_reasons, read_space
 
@@ -61,9 +68,7 @@ def cohort(tmp_path_factory):
 def weights(pet, tmp_path_factory):
     path = tmp_path_factory.mktemp("cubes") / "cubes.safetensors"
     torch.manual_seed(0)
-    from adestim.modalities.pet.models.cubes import Cubes
-
-    save_file(Cubes().state_dict(), path)
+    save_file(import_module("adestim.modalities.pet.models.cubes").Cubes().state_dict(), path)
     return path
 
 
@@ -106,6 +111,23 @@ def test_it_is_an_anchor(name, cohort, request):
     assert pipeline[-1].anchors_ == ["pet"]
     assert pipeline.predict_proba(X).shape == (N_SUBJECTS, 2)
     assert pipeline.score(X, y) > 0.7
+
+
+@pytest.mark.parametrize("name", ["fitted", "fitted_cubes"])
+def test_it_is_saved_and_loaded(name, cohort, request):
+    pipeline = request.getfixturevalue(name)
+    copy = pickle.loads(pickle.dumps(pipeline))
+    np.testing.assert_array_equal(copy.predict(cohort[0]), pipeline.predict(cohort[0]))
+
+
+def test_its_model_keeps_the_contract(pet):
+    cubes = import_module("adestim.modalities.pet.models.cubes").Cubes()
+    volumes = np.random.default_rng(0).uniform(0.9, 1.1, (3, 8, 8, 8)).astype(np.float32)
+    check_backbone(cubes, [cubes.prepare(volume) for volume in volumes])
+
+
+def test_its_card_names_its_model(fitted_cubes):
+    assert "pet-cubes" in model_card(fitted_cubes)
 
 
 def test_it_is_an_auxiliary_modality(pet, cohort):
