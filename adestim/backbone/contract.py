@@ -318,8 +318,7 @@ class Backbone(BlockRunner):
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
         """Return where the tokens are, for maps of what counts; as given where nobody knows.
 
-        :func:`adestim.encoding.places.lay_on_grid` and
-        :func:`adestim.encoding.places.share_among_parcels` make most places.
+        ``lay_on_grid`` and ``share_among_parcels`` of ``adestim.encoding.places`` make most places.
 
         Parameters
         ----------
@@ -327,7 +326,7 @@ class Backbone(BlockRunner):
             Their names alone: as many as there are where they are looked at, at the output or
             where auxiliary ones join; none where that is not said, which means the output.
         spec : BackboneSpec
-            Name tag of the model; :func:`sizes_of` reads its sizes.
+            Name tag of the model, whose sizes ``adestim.backbone.contract.sizes_of`` reads.
 
         Returns
         -------

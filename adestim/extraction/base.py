@@ -340,7 +340,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         fitted : BaseExtractor or None, default=None
             The fitted extractor that made them, where it is at hand.
         parcellation, coordinates : object, default=None
-            As for :meth:`token_places`.
+            As for ``token_places``.
 
         Returns
         -------
