@@ -7,9 +7,10 @@ and pools its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,6 +21,10 @@ from adestim.backbone.weights.checkpoint import load_strict, read_state
 from adestim.backbone.weights.files import digest_weights
 from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
+
+if TYPE_CHECKING:
+    from adestim.encoding.places import TokenPlaces
+    from adestim.encoding.texts import Word
 
 LARGE_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Embedding)
 
@@ -60,6 +65,8 @@ class Backbone(BlockRunner):
         runs them by ``run_blocks``; empty where they join at the input alone.
     join_at : int
         Number of blocks that own tokens pass alone.
+    reads_words : bool
+        Whether its tokens are words of a text, which ``word_reader`` tells.
 
     See Also
     --------
@@ -105,6 +112,7 @@ class Backbone(BlockRunner):
     initial_log_gate: ClassVar[float] = -2.0
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1
+    reads_words: ClassVar[bool] = False
 
     def __init__(self):
         super().__init__()
@@ -305,3 +313,46 @@ class Backbone(BlockRunner):
         mask = self.readable(own)
         weight = mask.unsqueeze(-1).to(tokens.dtype)
         return (tokens[:, : mask.shape[1]] * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return where the tokens are, for maps of what counts; as given where nobody knows.
+
+        ``lay_on_grid`` and ``share_among_parcels`` of ``adestim.encoding.places`` make most places.
+
+        Parameters
+        ----------
+        tokens : TokenPlaces
+            Their names alone: as many as there are where they are looked at, at the output or
+            where auxiliary ones join; none where that is not said, which means the output.
+        spec : BackboneSpec
+            Name tag of the model, whose sizes ``adestim.backbone.contract.sizes_of`` reads.
+
+        Returns
+        -------
+        TokenPlaces
+        """
+        return tokens
+
+    @classmethod
+    def word_reader(cls, spec: BackboneSpec) -> Callable[[Any], tuple[Word, ...]]:
+        """Return what reads one subject's input as words, of a model that ``reads_words``.
+
+        Parameters
+        ----------
+        spec : BackboneSpec
+            Name tag of the model.
+
+        Returns
+        -------
+        callable
+            An input in, the words that its tokens stand for out.
+        """
+        raise NotImplementedError
+
+
+def sizes_of(model: type[Backbone], spec: BackboneSpec) -> dict[str, Any]:
+    """Return the parameters of a model's constructor as a spec has them, else their defaults."""
+    parameters = inspect.signature(model).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    return {**defaults, **dict(spec.option("architecture", ()))}

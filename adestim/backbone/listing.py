@@ -6,7 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from adestim.backbone.registry import BackboneCard, cards_of, modalities, require_modality
+from adestim.backbone.registry import (
+    BackboneCard,
+    cards_of,
+    modalities,
+    require_modality,
+)
 
 # Beside the longest name, a column of so many letters fits into a terminal of 80.
 WIDEST_COLUMN = 30

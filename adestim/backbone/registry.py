@@ -15,6 +15,7 @@ from threading import RLock
 from types import ModuleType
 from typing import Any
 
+from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimWarning, InputError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._/+-]*")
@@ -127,6 +128,11 @@ class BackboneCard:
     def backbone_class(self) -> type[Any]:
         """Import and return the class."""
         return import_class(self.home)
+
+
+def extractor_class(modality: str) -> type[Any]:
+    """Return the extractor that the package of a modality offers."""
+    return getattr(import_module(f"adestim.modalities.{modality}"), extractor_of(modality))
 
 
 def home_of(cls: type) -> str:
@@ -335,6 +341,23 @@ def class_named(name: str, home: str | None = None) -> type[Any]:
         got=repr(name),
         remedy="Import the module that registers it, or install its package",
     )
+
+
+def find_class(spec: BackboneSpec) -> type[Any] | None:
+    """Return the class of a spec's model; None for a built-in one, and for a stranger."""
+    if not spec.is_foundation:
+        return None
+    try:
+        return class_named(spec.name, spec.source("home"))
+    except InputError:
+        return None
+
+
+def find_extractor(spec: BackboneSpec) -> type[Any] | None:
+    """Return the extractor of the modality that a spec's model reads; None for a stranger."""
+    find_class(spec)  # whose module may register it
+    card = known_card(spec.name)
+    return None if card is None else extractor_class(card.modality)
 
 
 def registered_cards() -> list[BackboneCard]:

@@ -22,8 +22,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._support.groups import group_own_rows
+from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
+from adestim.backbone.registry import find_class
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
+from adestim.encoding.places import TokenPlaces, name_tokens
 from adestim.exceptions import AdestimError, InputError, TableError
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
@@ -45,7 +48,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
     """Base of the extractors: columns of raw cells in, one column of encodings out.
 
     Subclasses implement ``_learn``, ``_preparation`` and ``_spec``, and name their
-    modality in ``_modality``.
+    modality in ``_modality``; ``place_tokens`` and ``token_texts`` say what tokens stand for.
     """
 
     _modality: ClassVar[str]
@@ -54,6 +57,13 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         "memory": [None, str, os.PathLike, FeatureStore],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
+    }
+    _search_space: ClassVar[dict] = {}
+    _not_searched: ClassVar[dict] = {
+        "memory": WHERE_IT_IS_KEPT,
+        "errors": "what becomes of unusable data",
+        "n_jobs": HOW_IT_RUNS,
+        "verbose": WHAT_IS_PRINTED,
     }
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -270,6 +280,92 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    def token_places(self, *, n_tokens=None, parcellation=None, coordinates=None):
+        """Return where the tokens are: in the brain, in the genome, or in a table.
+
+        Parameters
+        ----------
+        n_tokens : int, default=None
+            Number of tokens, for models that have more of them at their input; None for those of
+            the encodings.
+        parcellation : str, path-like or nibabel image, default=None
+            Label image of the regions, where the extractor does not have it: of ready series, for
+            instance.
+        coordinates : array-like of shape (n_places, 3), default=None
+            Centres of the places in mm, MNI152 space.
+
+        Returns
+        -------
+        TokenPlaces or None
+            None where not even the number of tokens is known, since every subject has its own.
+
+        Raises
+        ------
+        InputError
+            When regions or coordinates do not fit the tokens.
+
+        See Also
+        --------
+        adestim.inspection.token_places : The same of a fitted fusion.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from adestim import ClinicalExtractor
+        >>> table = pd.DataFrame({"age": [70.0, 71.0], "sex": ["F", "M"]})
+        >>> ClinicalExtractor().fit(table).token_places().names
+        ('age', 'sex')
+        """
+        check_is_fitted(self, "backbone_")
+        named = TokenPlaces(self._modality, "columns", name_tokens(self.backbone_, n_tokens))
+        places = self.place_tokens(
+            named,
+            self.backbone_,
+            fitted=self,
+            parcellation=parcellation,
+            coordinates=coordinates,
+        )
+        return places if places.names else None
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return where the tokens of one of the modality's models are.
+
+        Parameters
+        ----------
+        tokens : TokenPlaces
+            Their names alone.
+        spec : BackboneSpec
+            Name tag of the model.
+        fitted : BaseExtractor or None, default=None
+            The fitted extractor that made them, where it is at hand.
+        parcellation, coordinates : object, default=None
+            As for ``token_places``.
+
+        Returns
+        -------
+        TokenPlaces
+            As given where nothing is known but the names.
+        """
+        model = find_class(spec)
+        return tokens if model is None else model.place_tokens(tokens, spec)
+
+    def token_texts(self, X):
+        """Return the free text that tokens were made of, column by column.
+
+        Parameters
+        ----------
+        X : {DataFrame, Series, array-like} of shape (n_subjects, n_columns)
+            Raw cells, columns as in ``fit``.
+
+        Returns
+        -------
+        list of FreeText
+            Empty where tokens were made of other things.
+        """
+        check_is_fitted(self, "backbone_")
+        return []
 
 
 def check_cells(estimator, X, *, reset: bool) -> pd.DataFrame:

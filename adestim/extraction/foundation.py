@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from adestim._support.keys import freeze_value
+from adestim._support.ranges import HOW_IT_RUNS, LUCK
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
 from adestim.backbone.weights.hub import resolve_weights
@@ -31,6 +32,19 @@ FOUNDATION_CONSTRAINTS: dict[str, list] = {
     "cross_fit": ["boolean"],
     "random_state": ["random_state"],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
+}
+FOUNDATION_NOT_SEARCHED: dict[str, str] = {
+    "backbone": "another model, whose options differ: a question of its own",
+    "weights": "files",
+    "backbone_params": "a dict, of other keys for every model",
+    "trust_checkpoint": "a matter of trust",
+    "device": "where it runs",
+    "precision": HOW_IT_RUNS,
+    "batch_size": HOW_IT_RUNS,
+    "random_state": LUCK,
+    "adapt": "trains a foundation model in every fold of every trial: a question of its own",
+    "adapt_params": "as adapt",
+    "cross_fit": "as adapt",
 }
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding.tables import check_fusion_table, read_modalities
 from adestim.encoding.tokens import TokenTable, stack_tokens, without_rows
@@ -46,6 +47,8 @@ class PoolTokens(TransformerMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict] = {"pool": [StrOptions({"auto", "mean"})]}
+    _search_space: ClassVar[dict] = {"pool": Choice(("auto", "mean"))}
+    _not_searched: ClassVar[dict] = {}
 
     def __init__(self, *, pool="auto"):
         self.pool = pool

@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import (
     BaseComposition,
     VisualBlock,
@@ -85,6 +86,13 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         "memory": [None, str, os.PathLike, FeatureStore],
         "n_jobs": [None, Integral],
         "verbose": ["verbose"],
+    }
+    _search_space: ClassVar[dict] = {}
+    _not_searched: ClassVar[dict] = {
+        "transformers": "given by the user; their own parameters can be searched on request",
+        "memory": WHERE_IT_IS_KEPT,
+        "n_jobs": HOW_IT_RUNS,
+        "verbose": WHAT_IS_PRINTED,
     }
 
     def __init__(self, transformers, *, memory=None, n_jobs=None, verbose=False):

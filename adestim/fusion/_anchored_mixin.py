@@ -6,12 +6,18 @@ import warnings
 from numbers import Integral
 from typing import Any
 
+from adestim._support.ranges import Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.encoding.tables import read_modalities
 from adestim.exceptions import DataWarning
 from adestim.fusion._aggregation import Aggregation, Mean, Validated
 from adestim.fusion._anchor_inputs import choose_anchors
-from adestim.fusion._base import TRAINER_CONSTRAINTS, presence
+from adestim.fusion._base import (
+    TRAINER_CONSTRAINTS,
+    TRAINER_NOT_SEARCHED,
+    TRAINER_SPACE,
+    presence,
+)
 
 ANCHORED_CONSTRAINTS: dict = {
     "anchor": [str, list],
@@ -27,6 +33,25 @@ ANCHORED_CONSTRAINTS: dict = {
     "lora_params": [dict, None],
     "gradient_checkpointing": ["boolean"],
     **TRAINER_CONSTRAINTS,
+}
+ANCHORED_SPACE: dict = {
+    **TRAINER_SPACE,
+    "width": Range(16, 64, step=16),
+    "depth": Range(1, 4),
+    "lora_rank": Range(2, 32, log=True, on_request=True),
+    "n_queries": Range(2, 32, log=True),
+    "cross_modal": Choice((True, False)),
+    "interaction_depth": Choice((0, "output")),
+    "start": Choice(("stacked", "average", "anchor")),
+    # Counts before a foundation model alone.
+    "qformer_width": Choice((None, 64, 128, 256), on_request=True),
+}
+ANCHORED_NOT_SEARCHED: dict = {
+    **TRAINER_NOT_SEARCHED,
+    "lora_params": "a dict; its rank can be searched on request",
+    "gradient_checkpointing": "trades time for memory alone",
+    "anchor": "names the cohort's modalities; steps of pruning count the anchors",
+    "gate": "for ablations",
 }
 
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from adestim._support.progress import progress_bar
+from adestim._support.ranges import HOW_IT_RUNS, LUCK, WHAT_IS_PRINTED, Choice, Range
 from adestim._support.sklearn import (
     CallbackSupportMixin,
     Interval,
@@ -53,6 +54,22 @@ TRAINER_CONSTRAINTS: dict = {
     "precision": [StrOptions({"float32", "bfloat16"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
+}
+TRAINER_SPACE: dict = {
+    "learning_rate": Range(2e-4, 2e-2, log=True),
+    "weight_decay": Range(1e-3, 0.5, log=True),
+    "dropout": Range(0.0, 0.5),
+    "modality_dropout": Range(0.0, 0.5),
+    "batch_size": Choice((16, 32, 64)),
+}
+TRAINER_NOT_SEARCHED: dict = {
+    "max_epochs": "early stopping chooses it; pruning compares trials at the same epoch",
+    "patience": "buys quality by time alone",
+    "validation_fraction": "decides what early stopping knows, not what the model can be",
+    "device": "where it runs",
+    "precision": HOW_IT_RUNS,
+    "random_state": LUCK,
+    "verbose": WHAT_IS_PRINTED,
 }
 
 

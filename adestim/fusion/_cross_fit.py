@@ -23,6 +23,7 @@ from sklearn.utils.validation import (
 )
 
 from adestim._support.groups import group_own_rows
+from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.tables import modality_columns, patterns_of
@@ -38,6 +39,12 @@ CROSS_FIT_CONSTRAINTS: dict = {
     "cv": ["cv_object"],
     "n_jobs": [Integral, None],
     "random_state": ["random_state"],
+}
+WRAPPER_NOT_SEARCHED: dict = {
+    "estimator": OF_THE_USER,
+    "cv": "what is held out, not what is learned",
+    "n_jobs": HOW_IT_RUNS,
+    "random_state": LUCK,
 }
 
 

@@ -10,9 +10,15 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import OF_THE_QUESTION, Choice
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
 from adestim.fusion._aggregation import ByConfidence, Mean, cross_fitted, judged_by_log_loss
-from adestim.fusion._anchored_mixin import ANCHORED_CONSTRAINTS, AnchoredMixin
+from adestim.fusion._anchored_mixin import (
+    ANCHORED_CONSTRAINTS,
+    ANCHORED_NOT_SEARCHED,
+    ANCHORED_SPACE,
+    AnchoredMixin,
+)
 from adestim.fusion._base import FusionClassifier, presence
 from adestim.fusion._scaling import fit_temperature, tempered
 
@@ -109,6 +115,17 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "aggregate": [StrOptions({"mean", "confidence", "validation", "stacked"})],
         "calibrate": [StrOptions({"temperature"}), None],
+    }
+    _search_space: ClassVar[dict] = {
+        **ANCHORED_SPACE,
+        "n_trees": Choice((0, 200)),
+        # Not "stacked", which takes six times as long.
+        "aggregate": Choice(("mean", "confidence", "validation")),
+        "calibrate": Choice((None, "temperature")),
+    }
+    _not_searched: ClassVar[dict] = {
+        **ANCHORED_NOT_SEARCHED,
+        "class_weight": OF_THE_QUESTION,
     }
 
     def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them

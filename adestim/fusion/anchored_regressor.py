@@ -11,9 +11,15 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions
 from adestim.fusion._aggregation import BySkill, Validated
-from adestim.fusion._anchored_mixin import ANCHORED_CONSTRAINTS, AnchoredMixin
+from adestim.fusion._anchored_mixin import (
+    ANCHORED_CONSTRAINTS,
+    ANCHORED_NOT_SEARCHED,
+    ANCHORED_SPACE,
+    AnchoredMixin,
+)
 from adestim.fusion._base import BaseFusion
 from adestim.fusion._targets import check_numbers
 from adestim.fusion._task import Regression
@@ -105,6 +111,12 @@ class AnchoredFusionRegressor(AnchoredMixin, RegressorMixin, BaseFusion):
         "loss": [StrOptions({"huber", "squared"})],
         "aggregate": [StrOptions({"mean", "validation"})],
     }
+    _search_space: ClassVar[dict] = {
+        **ANCHORED_SPACE,
+        "aggregate": Choice(("mean", "validation")),
+        "loss": Choice(("huber", "squared")),
+    }
+    _not_searched: ClassVar[dict] = ANCHORED_NOT_SEARCHED
 
     def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
         self,

@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import LUCK, OF_THE_USER
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context
 from adestim.exceptions import DataWarning
 from adestim.fusion._table_classifier import TableClassifier
@@ -76,6 +77,8 @@ class BlockAverageClassifier(TableClassifier):
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "random_state": ["random_state"],
     }
+    _search_space: ClassVar[dict] = {}
+    _not_searched: ClassVar[dict] = {"estimator": OF_THE_USER, "random_state": LUCK}
 
     def __init__(self, estimator=None, *, random_state=None):
         self.estimator = estimator

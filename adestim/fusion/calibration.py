@@ -9,9 +9,14 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.fusion._conformal import PatternThresholds, nonconformity
-from adestim.fusion._cross_fit import CROSS_FIT_CONSTRAINTS, CrossFittedClassifier
+from adestim.fusion._cross_fit import (
+    CROSS_FIT_CONSTRAINTS,
+    WRAPPER_NOT_SEARCHED,
+    CrossFittedClassifier,
+)
 from adestim.fusion._scaling import PatternScaling
 
 
@@ -92,6 +97,11 @@ class PatternCalibratedClassifier(CrossFittedClassifier):
         "method": [StrOptions({"temperature", "platt"})],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
     }
+    _search_space: ClassVar[dict] = {
+        "method": Choice(("temperature", "platt")),
+        "shrinkage": Range(5.0, 80.0, log=True),
+    }
+    _not_searched: ClassVar[dict] = WRAPPER_NOT_SEARCHED
 
     def __init__(
         self,
@@ -217,6 +227,15 @@ class PatternConformalClassifier(CrossFittedClassifier):
         "conformity": [StrOptions({"lac", "aps"})],
         "by_class": ["boolean"],
         "shrinkage": [Interval(Real, 0, None, closed="left")],
+    }
+    _search_space: ClassVar[dict] = {
+        "conformity": Choice(("lac", "aps"), on_request=True),
+        "shrinkage": Range(5.0, 80.0, log=True, on_request=True),
+    }
+    _not_searched: ClassVar[dict] = {
+        **WRAPPER_NOT_SEARCHED,
+        "alpha": "the error that the user accepts",
+        "by_class": "for whom the error must hold",
     }
 
     def __init__(

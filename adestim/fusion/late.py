@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import LUCK, OF_THE_QUESTION, Choice
 from adestim._support.sklearn import StrOptions, draw_seeds, fit_context
 from adestim.encoding.tokens import feature_moments
 from adestim.fusion._aggregation import (
@@ -89,6 +90,11 @@ class LateFusionClassifier(TableClassifier):
         "weighting": [StrOptions({"mean", "weighted", "stacked"})],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "random_state": ["random_state"],
+    }
+    _search_space: ClassVar[dict] = {"weighting": Choice(("mean", "weighted", "stacked"))}
+    _not_searched: ClassVar[dict] = {
+        "class_weight": OF_THE_QUESTION,
+        "random_state": LUCK,
     }
 
     def __init__(self, *, weighting="mean", class_weight=None, random_state=None):

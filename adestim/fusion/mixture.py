@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval
 from adestim.fusion._base import presence
 from adestim.fusion.token_fusions import TokenFusionClassifier
@@ -83,6 +84,11 @@ class MixtureFusionClassifier(TokenFusionClassifier):
         **TokenFusionClassifier._parameter_constraints,
         "n_experts": [Interval(Integral, 1, None, closed="left")],
         "top_k": [Interval(Integral, 1, None, closed="left")],
+    }
+    _search_space: ClassVar[dict] = {
+        **TokenFusionClassifier._search_space,
+        "n_experts": Range(4, 16),
+        "top_k": Range(1, 4),
     }
 
     def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them

@@ -15,6 +15,7 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import HOW_IT_RUNS, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, fit_context, take_rows
 from adestim.exceptions import InputError
@@ -93,6 +94,12 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         "estimator": [HasMethods(["fit", "predict_proba"])],
         "order": ["array-like", None],
         "n_jobs": [Integral, None],
+    }
+    _search_space: ClassVar[dict] = {}
+    _not_searched: ClassVar[dict] = {
+        "estimator": OF_THE_USER,
+        "n_jobs": HOW_IT_RUNS,
+        "order": "what the labels mean",
     }
 
     def __init__(self, estimator, order=None, *, n_jobs=None):

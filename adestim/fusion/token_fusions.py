@@ -8,9 +8,15 @@ from typing import Any, ClassVar
 from scipy.special import softmax
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import OF_THE_QUESTION, Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.fusion._anchor_inputs import HEAD_WIDTH
-from adestim.fusion._base import TRAINER_CONSTRAINTS, FusionClassifier
+from adestim.fusion._base import (
+    TRAINER_CONSTRAINTS,
+    TRAINER_NOT_SEARCHED,
+    TRAINER_SPACE,
+    FusionClassifier,
+)
 from adestim.training.nets.rivals import (
     ConcatFusion,
     CrossAttentionFusion,
@@ -32,6 +38,16 @@ class TokenFusionClassifier(FusionClassifier):
         "width": [Interval(Integral, 8, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         **TRAINER_CONSTRAINTS,
+    }
+    _search_space: ClassVar[dict] = {
+        **TRAINER_SPACE,
+        "n_trees": Choice((0, 200)),
+        "width": Range(16, 64, step=16),
+        "start": Choice(("late", "average", "stacked")),
+    }
+    _not_searched: ClassVar[dict] = {
+        **TRAINER_NOT_SEARCHED,
+        "class_weight": OF_THE_QUESTION,
     }
 
     def _net_names(self, modalities):
@@ -100,6 +116,10 @@ class AttentionFusionClassifier(TokenFusionClassifier):
     _parameter_constraints: ClassVar[dict] = {
         **TokenFusionClassifier._parameter_constraints,
         "depth": [Interval(Integral, 1, None, closed="left")],
+    }
+    _search_space: ClassVar[dict] = {
+        **TokenFusionClassifier._search_space,
+        "depth": Range(1, 4),
     }
 
     def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them

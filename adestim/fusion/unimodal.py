@@ -9,13 +9,18 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import OF_THE_QUESTION
 from adestim._support.sklearn import StrOptions, fit_context
 from adestim.encoding import encodings_frame
 from adestim.encoding.tables import read_modalities
 from adestim.exceptions import InputError
 from adestim.fusion._anchor_inputs import require_whole_heads
-from adestim.fusion._anchored_mixin import ANCHORED_CONSTRAINTS
-from adestim.fusion._base import TRAINER_CONSTRAINTS
+from adestim.fusion._anchored_mixin import (
+    ANCHORED_CONSTRAINTS,
+    ANCHORED_NOT_SEARCHED,
+    ANCHORED_SPACE,
+)
+from adestim.fusion._base import TRAINER_CONSTRAINTS, TRAINER_NOT_SEARCHED, TRAINER_SPACE
 from adestim.fusion._table_classifier import TableClassifier
 from adestim.fusion._targets import TrainingSet, check_classes
 from adestim.fusion.anchored_classifier import AnchoredFusionClassifier
@@ -91,6 +96,20 @@ class UnimodalClassifier(TableClassifier):
         **{name: ANCHORED_CONSTRAINTS[name] for name in MODEL_PARAMS},
         **TRAINER_CONSTRAINTS,
         "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+    _search_space: ClassVar[dict] = {
+        **TRAINER_SPACE,
+        **{name: ANCHORED_SPACE[name] for name in MODEL_PARAMS if name in ANCHORED_SPACE},
+    }
+    _not_searched: ClassVar[dict] = {
+        **TRAINER_NOT_SEARCHED,
+        **{
+            name: ANCHORED_NOT_SEARCHED[name]
+            for name in MODEL_PARAMS
+            if name in ANCHORED_NOT_SEARCHED
+        },
+        "class_weight": OF_THE_QUESTION,
+        "modality": "the question itself",
     }
 
     def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them

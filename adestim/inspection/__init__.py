@@ -1,5 +1,6 @@
 """Looking into a fitted fusion: what it reads, what counts, who decides."""
 
+from adestim.encoding.places import TokenPlaces
 from adestim.inspection.contribution.contribution import Contributions, modality_contributions
 from adestim.inspection.contribution.counterfactual import what_if_missing
 from adestim.inspection.contribution.deciding import AnchorDecisions, deciding_anchor
@@ -16,7 +17,7 @@ from adestim.inspection.report.report import FusionReport
 from adestim.inspection.tokens.attention import QueryAttention, query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 from adestim.inspection.tokens.sanity import SanityCheck, sanity_check
-from adestim.inspection.tokens.token_places import TokenPlaces, token_places
+from adestim.inspection.tokens.token_places import token_places
 from adestim.inspection.tokens.words import RecordTexts
 
 __all__ = [

@@ -1,8 +1,8 @@
 """Search of settings by Optuna: spaces, studies without leaks, pruning by epoch."""
 
+from adestim._support.ranges import Choice, Range
 from adestim.tuning.nested import NestedScores, nested_cross_validate
 from adestim.tuning.pruning import TrialPruning
-from adestim.tuning.ranges import Choice, Range
 from adestim.tuning.search import AdestimSearchCV
 from adestim.tuning.space import search_space, suggest
 from adestim.tuning.study import tune

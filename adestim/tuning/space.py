@@ -7,10 +7,10 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from adestim._support.ranges import Choice, Range
 from adestim.exceptions import InputError
 from adestim.extraction.union import ModalityUnion
-from adestim.tuning.declared import SPACES, Space
-from adestim.tuning.ranges import Choice, Range
+from adestim.tuning.declared import Space, read_space
 
 
 def suggest(
@@ -105,13 +105,13 @@ def search_space(
     >>> search_space(LateFusionClassifier(), only=["weighting"])
     {'weighting': Choice(options=('mean', 'weighted', 'stacked'), on_request=False)}
     """
-    known = declared_space(estimator)
+    known = collect_space(estimator)
     for parameter, names in (("only", only or ()), ("fixed", fixed)):
         require_known(parameter, names, known)
     space = {
         name: values
         for name, values in known.items()
-        if wanted(name, values, only) and not is_named(name, fixed)
+        if is_searched(name, values, only) and not is_named(name, fixed)
     }
     if not space:
         raise InputError(
@@ -130,25 +130,25 @@ def default_values(estimator: Any) -> dict[str, Any]:
     return {name: params[name] for name, values in space.items() if values.contains(params[name])}
 
 
-def declared_space(estimator: Any) -> Space:
+def collect_space(estimator: Any) -> Space:
     """Return all that may be searched of an estimator and of what it is made of."""
-    space = own_space(estimator)
-    for name, part in parts(estimator):
-        nested = declared_space(part)
+    space = read_own_space(estimator)
+    for name, part in list_parts(estimator):
+        nested = collect_space(part)
         space |= {f"{name}__{parameter}": values for parameter, values in nested.items()}
     return space
 
 
-def own_space(estimator: Any) -> Space:
+def read_own_space(estimator: Any) -> Space:
     """Return what may be searched of an estimator itself, also of a subclass of ours."""
-    for kind in type(estimator).__mro__:
-        if kind in SPACES:
-            params = estimator.get_params(deep=False)
-            return {name: values for name, values in SPACES[kind].items() if name in params}
-    return {}
+    space = read_space(type(estimator))
+    if not space:
+        return {}
+    params = estimator.get_params(deep=False)
+    return {name: values for name, values in space.items() if name in params}
 
 
-def parts(estimator: Any) -> Iterable[tuple[str, Any]]:
+def list_parts(estimator: Any) -> Iterable[tuple[str, Any]]:
     """Return the names and estimators that an estimator is made of."""
     if isinstance(estimator, Pipeline):
         return estimator.steps
@@ -172,7 +172,7 @@ def require_known(parameter: str, names: Collection[str], space: Space) -> None:
         )
 
 
-def wanted(name: str, values: Range | Choice, only: Collection[str] | None) -> bool:
+def is_searched(name: str, values: Range | Choice, only: Collection[str] | None) -> bool:
     """Tell whether a parameter is searched."""
     return not values.on_request if only is None else is_named(name, only)
 

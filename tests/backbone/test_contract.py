@@ -3,8 +3,10 @@ import torch
 from torch import nn
 
 from adestim.backbone import Backbone
+from adestim.backbone.contract import sizes_of
 from adestim.backbone.weights.files import digest_weights
 from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError
 from tests.backbone.toys import ToyBackbone, subjects, toy
 
@@ -146,3 +148,23 @@ def test_checkpointing_runs_blocks_twice():
     with torch.no_grad():
         backbone.run(block, torch.ones(1, 2))
     assert len(calls) == 4
+
+
+# What tokens stand for
+
+
+def test_tokens_of_a_model_that_says_nothing_have_names_alone():
+    named = TokenPlaces("smri", "columns", ("a", "b"))
+    assert Backbone.place_tokens(named, BackboneSpec("toy")) is named
+    assert not Backbone.reads_words
+    with pytest.raises(NotImplementedError):
+        Backbone.word_reader(BackboneSpec("toy"))
+
+
+def test_sizes_are_those_of_the_spec_and_else_the_defaults():
+    class Sized(Backbone):
+        def __init__(self, edge=4, width=8):
+            super().__init__()
+
+    spec = BackboneSpec("sized", options=(("architecture", (("edge", 2),)),))
+    assert sizes_of(Sized, spec) == {"edge": 2, "width": 8}

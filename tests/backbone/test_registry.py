@@ -13,12 +13,15 @@ from adestim.backbone.registry import (
     BackboneCard,
     extractor_of,
     find_card,
+    find_class,
+    find_extractor,
     import_class,
     modalities,
     names_like,
     names_of,
     register_backbone,
 )
+from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimWarning, InputError
 from tests.backbone.toys import ToyBackbone
 
@@ -357,3 +360,29 @@ def test_a_broken_package_is_named_once_and_disturbs_no_other(site, broken, prob
     )
     assert {*OFFERED, "brainmvp", "morphometry"} <= found
     assert set(list_backbones("smri").index) == found
+
+
+# From the name tag of a model to what reads it
+
+
+def spec_of(name, home=None):
+    sources = () if home is None else (("home", home),)
+    return BackboneSpec(name, options=(("architecture", ()),), sources=sources)
+
+
+def test_a_spec_leads_to_its_class_and_its_extractor():
+    register_backbone(toy_card("toy-in-the-registry"))
+    for spec in (spec_of("toy-in-the-registry"), spec_of("nobody-registered-it", TOY)):
+        assert find_class(spec) is ToyBackbone
+    assert find_extractor(spec_of("toy-in-the-registry")) is adestim.SMRIExtractor
+
+
+def test_built_in_models_have_an_extractor_and_no_class():
+    assert find_class(BackboneSpec("dosage")) is None
+    assert find_extractor(BackboneSpec("dosage")) is adestim.GeneticsExtractor
+
+
+@pytest.mark.parametrize("home", [None, "somebody.else:Model"])
+def test_strangers_have_neither(home):
+    assert find_class(spec_of("stranger", home)) is None
+    assert find_extractor(spec_of("stranger", home)) is None

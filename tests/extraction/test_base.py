@@ -335,3 +335,25 @@ def test_clone_forgets_what_was_learned(frame):
 def test_base_leaves_the_modality_to_its_children(method):
     with pytest.raises(NotImplementedError):
         getattr(BaseExtractor(), method)()
+
+
+# What tokens stand for
+
+
+def test_tokens_without_names_have_no_places_until_their_number_is_known():
+    extractor = WordExtractor().fit(pd.DataFrame({"word": ["fig", "apple"]}))
+    assert extractor.token_places() is None
+    places = extractor.token_places(n_tokens=2)
+    assert (places.modality, places.kind) == ("words", "columns")
+    assert places.names == ("token 1", "token 2")
+
+
+def test_tokens_stand_for_no_text_unless_the_extractor_says_so():
+    frame = pd.DataFrame({"word": ["fig", "apple"]})
+    assert WordExtractor().fit(frame).token_texts(frame) == []
+
+
+@pytest.mark.parametrize("ask", [lambda e: e.token_places(), lambda e: e.token_texts([["fig"]])])
+def test_what_tokens_stand_for_is_known_after_fit(ask):
+    with pytest.raises(NotFittedError):
+        ask(WordExtractor())

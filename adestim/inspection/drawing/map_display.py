@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.axes import explain_missing_matplotlib
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import InputError
 from adestim.inspection.drawing.drawing import OKABE_ITO, Display, draw_map, strip_frame
 from adestim.inspection.drawing.token_displays import draw_token_bars, name_unit
 from adestim.inspection.tokens.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
 from adestim.inspection.tokens.long_tables import known_mean
-from adestim.inspection.tokens.token_places import TokenPlaces, token_places
+from adestim.inspection.tokens.token_places import token_places
 
 KINDS = ("auto", "map", "markers", "connectome", "networks", "manhattan", "bar")
 # Readable in print and by people who see no red or green.

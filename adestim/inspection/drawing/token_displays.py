@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim.encoding.places import SCORE_TOKEN
 from adestim.exceptions import CheckpointError
 from adestim.inspection.drawing.drawing import OKABE_ITO, Display, strip_frame
 from adestim.inspection.tokens.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
-from adestim.inspection.tokens.view import SCORE_TOKEN
 
 N_TOP = 15
 LONGEST_NAME = 32

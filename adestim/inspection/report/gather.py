@@ -17,10 +17,18 @@ from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.contribution import draw_rows
 from adestim.inspection.contribution.hiding import HidingReader, find_output, split_estimator
-from adestim.inspection.report.outcomes import predict_outcomes, read_outcomes
+from adestim.inspection.report.outcomes import (
+    predict_outcomes,
+    read_outcomes,
+)
 from adestim.inspection.report.provenance import describe_backbones
-from adestim.inspection.tokens.free_text import free_texts
-from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
+from adestim.inspection.tokens.free_text import read_free_texts
+from adestim.inspection.tokens.view import (
+    SubjectsView,
+    choose_anchor,
+    fusion_of,
+    view_of,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +80,7 @@ class Material:
     def view(self, rows: np.ndarray) -> SubjectsView:
         """Return subjects as the anchor's net reads them, with the free text of their records."""
         view = view_of(self.fusion, self.part(rows), self.anchor)
-        return replace(view, notes=free_texts(self.estimator, take_rows(self.raw, rows)))
+        return replace(view, notes=read_free_texts(self.estimator, take_rows(self.raw, rows)))
 
 
 def gather_material(  # noqa: PLR0913 - the parameters of the report
@@ -112,7 +120,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     return Material(
         estimator=estimator,
         fusion=fusion,
-        anchor=chosen_anchor(fusion, anchor),
+        anchor=choose_anchor(fusion, anchor),
         raw=X,
         table=reader.frame,
         y=truth,

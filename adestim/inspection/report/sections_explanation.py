@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim.encoding.places import SCORE_TOKEN, TokenPlaces
 from adestim.inspection.contribution.contribution import Contributions, modality_contributions
 from adestim.inspection.contribution.counterfactual import what_if_missing
 from adestim.inspection.contribution.deciding import deciding_anchor
@@ -38,8 +39,7 @@ from adestim.inspection.report.page import (
 from adestim.inspection.tokens.attention import query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, attribute_class
 from adestim.inspection.tokens.long_tables import known_mean
-from adestim.inspection.tokens.token_places import TokenPlaces, token_places
-from adestim.inspection.tokens.view import SCORE_TOKEN
+from adestim.inspection.tokens.token_places import token_places
 
 N_TOP = 10
 MOST_BARS = 15

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor
 
 from adestim.backbone.attention import Attention
+from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.exceptions import InputError
 from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
-from adestim.inspection.tokens.view import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
+from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
-    of_subjects,
+    label_subjects,
     word_means,
     word_values,
     words_table,
@@ -148,7 +149,7 @@ class QueryAttention:
         """Return the attention by word on one path."""
         table = words_table(word_values(self.texts, values), level)
         if level == "subject":
-            return of_subjects(table, self.subjects, "weight")
+            return label_subjects(table, self.subjects, "weight")
         found = word_means(table, level, self.weights, min_subjects)
         return found.rename(columns={"mean": "weight"}).drop(columns=["mean_absolute", "spread"])
 
@@ -229,7 +230,7 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     qformer = require_qformer(view)
     seen = collect_attention(view, qformer)
     tokens = {
-        name: (*names_of_tokens(view.tables[name].backbone, seen[name].shape[2] - 1), SCORE_TOKEN)
+        name: (*name_tokens(view.tables[name].backbone, seen[name].shape[2] - 1), SCORE_TOKEN)
         for name in qformer.modalities
     }
     weights = {name: seen[name] for name in qformer.modalities}

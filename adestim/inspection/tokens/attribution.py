@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
 from adestim.inspection.tokens.forest_path import share_steps
-from adestim.inspection.tokens.free_text import spelled
+from adestim.inspection.tokens.free_text import share_among_words
 from adestim.inspection.tokens.integrated import (
     ExplainedOutput,
     average_own_tokens,
@@ -26,11 +27,11 @@ from adestim.inspection.tokens.integrated import (
     standardise_features,
 )
 from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
-from adestim.inspection.tokens.view import SCORE_TOKEN, SubjectsView, names_of_tokens, view_of
+from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
-    Spelled,
-    of_subjects,
+    WordValue,
+    label_subjects,
     word_means,
     word_values,
     words_table,
@@ -85,7 +86,7 @@ class TokenAttribution:
     outputs: np.ndarray
     baselines: np.ndarray
     texts: dict[str, RecordTexts] = field(default_factory=dict)
-    notes: tuple[Spelled, ...] = ()
+    notes: tuple[WordValue, ...] = ()
 
     def frame(self, level: str = "token") -> pd.DataFrame:
         """Return the attributions as a tidy table.
@@ -144,7 +145,7 @@ class TokenAttribution:
         """
         table = words_table(chain(word_values(self.texts, self.values), self.notes), level)
         if level == "subject":
-            return of_subjects(table, self.subjects, "attribution")
+            return label_subjects(table, self.subjects, "attribution")
         return word_means(table, level, self.values, min_subjects)
 
     def completeness(self) -> pd.DataFrame:
@@ -296,14 +297,14 @@ def attribute_output(
         table, present = view.tables[name], view.present[:, place]
         values[name] = np.column_stack([by_token[name], scores[name]])
         values[name][~present] = np.nan
-        names = names_of_tokens(table.backbone, by_feature[name].shape[1])
+        names = name_tokens(table.backbone, by_feature[name].shape[1])
         tokens[name] = (*names, SCORE_TOKEN)
         if table.fixed and present.any():
             mean = by_feature[name][present].mean(axis=0)
             columns = table.backbone.option("feature_names")
             features[name] = pd.DataFrame(mean, index=list(names), columns=columns)
     notes = chain.from_iterable(
-        spelled(
+        share_among_words(
             name, columns, by_feature[name], steps[name], find_training_means(view, output, name)
         )
         for name, columns in view.notes.items()

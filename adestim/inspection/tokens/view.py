@@ -12,17 +12,15 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.routing import last_step
-from adestim.encoding import BackboneSpec
 from adestim.encoding.tables import check_fusion_table, read_modalities
+from adestim.encoding.texts import FreeText
 from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier, AnchoredFusionRegressor
-from adestim.inspection.tokens.free_text import FreeText, free_texts
-from adestim.inspection.tokens.words import RecordTexts, texts_of
+from adestim.inspection.tokens.free_text import read_free_texts
+from adestim.inspection.tokens.words import RecordTexts, collect_texts
 from adestim.training.batches import FusionData, to_device
 from adestim.training.net import FusionNet
-
-SCORE_TOKEN = "phase-1 scores"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +33,7 @@ class SubjectsView:
     tables: dict[str, TokenTable]  # their tokens by modality
     data: FusionData
     texts: dict[str, RecordTexts]  # their records, of modalities that a language model reads
-    # their free text, of modalities that the built-in clinical model reads
+    # their free text, of modalities whose extractor reads any
     notes: dict[str, list[FreeText]]
 
     @property
@@ -62,8 +60,8 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     X (n_subjects, n_columns).
     """
     fusion = fusion_of(estimator)
-    anchor = chosen_anchor(fusion, anchor)
-    notes = free_texts(estimator, X)
+    anchor = choose_anchor(fusion, anchor)
+    notes = read_free_texts(estimator, X)
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
     inputs = fusion._inputs
@@ -73,7 +71,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     require_a_modality(tables, frame.index)
     scores = fusion.phase_one_.scores([table.pooled() for table in tables.values()])
     data = dict(fusion._data_by_net(cells, tables, scores))[anchor]
-    texts = texts_of(cells, inputs.likes)
+    texts = collect_texts(cells, inputs.likes)
     return SubjectsView(fusion, anchor, frame.index, tables, data, texts, notes)
 
 
@@ -90,7 +88,7 @@ def fusion_of(estimator: Any) -> Any:
     return fusion
 
 
-def chosen_anchor(fusion: Any, anchor: str | None) -> str:
+def choose_anchor(fusion: Any, anchor: str | None) -> str:
     """Return the anchor that is named, the first for None."""
     if anchor is None:
         return fusion.anchors_[0]
@@ -111,11 +109,3 @@ def extractor_of(estimator: Any, modality: str) -> Any:
             if name == modality:
                 return last_step(transformer)
     return None
-
-
-def names_of_tokens(spec: BackboneSpec, n_tokens: int) -> tuple[str, ...]:
-    """Return the names of a modality's tokens; numbers where they have none."""
-    names = spec.option("token_names") or spec.option("snp_names") or ()
-    if len(names) == n_tokens:
-        return tuple(names)
-    return tuple(f"token {number}" for number in range(1, n_tokens + 1))

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim.backbone.registry import class_named, find_class
 from adestim.encoding import BackboneSpec, Encoding, read_array
+from adestim.encoding.texts import Word
 from adestim.exceptions import InputError
 from adestim.inspection.tokens.long_tables import MAX_ROWS, require_level, require_rows
-from adestim.modalities.clinical.models.language_words import Word, reads_records, record_reader
 
 LEVELS = ("word", "column", "subject")
 WORDS = ("row", "modality", "place", "column", "word", "value")
 # Items as WORDS names them.
-Spelled = tuple[int, str, int, str, str, float]
+WordValue = tuple[int, str, int, str, str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +50,14 @@ class RecordTexts:
         """Words of every subject's record; none of those without one."""
         if all(numbers is None for numbers in self.inputs):
             return ((),) * len(self.inputs)
-        reader = record_reader(self.spec)
+        model = class_named(self.spec.name, self.spec.source("home"))
+        read = model.word_reader(self.spec)
         return tuple(
-            () if numbers is None else reader.read(read_array(numbers)) for numbers in self.inputs
+            () if numbers is None else read(read_array(numbers)) for numbers in self.inputs
         )
 
 
-def texts_of(
+def collect_texts(
     cells: Mapping[str, Sequence[Encoding | None]], likes: Mapping[str, Any]
 ) -> dict[str, RecordTexts]:
     """Return the texts of those modalities that a language model reads."""
@@ -65,13 +67,19 @@ def texts_of(
             tuple(None if cell is None else cell.unread("inputs") for cell in column),
         )
         for name, column in cells.items()
-        if reads_records(likes[name].backbone)
+        if reads_words(likes[name].backbone)
     }
+
+
+def reads_words(spec: BackboneSpec) -> bool:
+    """Tell whether a model's tokens stand for words."""
+    model = find_class(spec)
+    return model is not None and model.reads_words
 
 
 def word_values(
     texts: Mapping[str, RecordTexts], values: Mapping[str, np.ndarray]
-) -> Iterator[Spelled]:
+) -> Iterator[WordValue]:
     """Yield values word by word, those of a word's tokens summed.
 
     values (n_subjects, n_tokens).
@@ -83,10 +91,10 @@ def word_values(
                 yield row, name, place, word.column, word.text, value
 
 
-def words_table(spelled: Iterable[Spelled], level: str) -> pd.DataFrame:
+def words_table(values: Iterable[WordValue], level: str) -> pd.DataFrame:
     """Return words and their values as a table."""
     require_level(level, LEVELS)
-    rows = list(islice(spelled, MAX_ROWS + 1))
+    rows = list(islice(values, MAX_ROWS + 1))
     if not rows:
         raise InputError(
             "Words need records that a language model reads, or a pipeline whose "
@@ -99,7 +107,7 @@ def words_table(spelled: Iterable[Spelled], level: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(WORDS))
 
 
-def of_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
+def label_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
     """Return values with the subjects' labels."""
     labelled = table.assign(row=subjects[table["row"]])
     return labelled.rename(columns={"row": "subject", "value": name})
@@ -117,24 +125,24 @@ def word_means(
         for name, array in values.items()
     }
     if level == "column":
-        return by_column(table, n_subjects)
-    return by_word(table, n_subjects, min_subjects)
+        return average_by_column(table, n_subjects)
+    return average_by_word(table, n_subjects, min_subjects)
 
 
-def by_word(
+def average_by_word(
     table: pd.DataFrame, n_subjects: Mapping[str, int], min_subjects: int = 1
 ) -> pd.DataFrame:
     """Return the mean of every word of every column over subjects."""
-    found = summed_means(table, ["modality", "column", "word"], n_subjects)
+    found = sum_then_average(table, ["modality", "column", "word"], n_subjects)
     return found[found["n_subjects"] >= min_subjects].reset_index(drop=True)
 
 
-def by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFrame:
+def average_by_column(table: pd.DataFrame, n_subjects: Mapping[str, int]) -> pd.DataFrame:
     """Return the mean of every column's words together."""
-    return summed_means(table, ["modality", "column"], n_subjects)
+    return sum_then_average(table, ["modality", "column"], n_subjects)
 
 
-def summed_means(
+def sum_then_average(
     table: pd.DataFrame, keys: list[str], n_subjects: Mapping[str, int]
 ) -> pd.DataFrame:
     """Sum within subjects, then average over those who have the modality."""

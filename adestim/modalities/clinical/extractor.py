@@ -8,19 +8,23 @@ from numbers import Integral
 from typing import ClassVar
 
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, DataWarning
-from adestim.extraction import BaseExtractor
+from adestim.extraction import BaseExtractor, check_cells
 from adestim.extraction.foundation import (
     FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
     open_foundation,
     refuse_model_options,
 )
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import settle_failures
+from adestim.modalities.clinical.free_text import read_free_text
 from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
 from adestim.modalities.clinical.leakage import guard_columns
 from adestim.modalities.clinical.record_rows import (
@@ -188,6 +192,17 @@ class ClinicalExtractor(BaseExtractor):
         "max_levels": [Interval(Integral, 2, None, closed="left")],
         "text_width": [Interval(Integral, 1, None, closed="left")],
     }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {
+        "max_levels": Range(5, 40, on_request=True),
+        "text_width": Range(8, 64, log=True, on_request=True),
+    }
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(("numeric", "categorical", "ordinal", "text"), "what the columns are"),
+        "diagnostic": "a matter of leakage, which a score would welcome",
+    }
 
     def __init__(  # noqa: PLR0913 - parameters of a table, and of a model
         self,
@@ -316,6 +331,13 @@ class ClinicalExtractor(BaseExtractor):
         tags = super().__sklearn_tags__()
         tags.input_tags.categorical = True
         return tags
+
+    def token_texts(self, X):
+        """Return the columns of free text that the built-in model reads."""
+        check_is_fitted(self, "backbone_")
+        if not self._is_built_in():
+            return []
+        return list(read_free_text(self.tabular_, check_cells(self, X, reset=False)))
 
 
 def warn_of(remarks: Iterable[str]) -> None:

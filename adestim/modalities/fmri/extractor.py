@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Choice
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import (
     FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
     FoundationModel,
     ModelPreparation,
     open_foundation,
@@ -32,6 +34,7 @@ from adestim.modalities.fmri.parcellation import (
     label_parcellation,
     seitzman_parcellation,
 )
+from adestim.modalities.fmri.places import place_at_parcels
 from adestim.modalities.fmri.series_stage import RecalledSeries, files_beside
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
 from adestim.store.feature_store import as_store
@@ -176,6 +179,20 @@ class FMRIExtractor(BaseExtractor):
         "min_duration": [None, Interval(Real, 0, None, closed="left")],
         "profile": [StrOptions({"auto", "networks", "regions"})],
     }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {
+        "high_pass": Choice(("auto", None, 0.01), on_request=True),
+        "low_pass": Choice(("auto", None, 0.1), on_request=True),
+        "window": Choice((None, 60.0, 120.0), on_request=True),
+        "profile": Choice(("auto", "networks", "regions"), on_request=True),
+    }
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(("parcellation", "labels", "t_r", "confounds"), "what the files are"),
+        "min_duration": "who takes part",
+        "skip": "what the scanner needs to settle",
+    }
 
     def __init__(  # noqa: PLR0913 - what a run's cleaning needs to be told
         self,
@@ -292,6 +309,20 @@ class FMRIExtractor(BaseExtractor):
         if store is None or self._is_built_in():
             return read
         return RecalledSeries.of(read, store, self.backbone)
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return the parcels of the built-in model, or of a model whose order is known."""
+        places = super().place_tokens(tokens, spec)
+        if spec.name != BUILT_IN and places.kind != "parcels":
+            return places
+        return place_at_parcels(
+            places,
+            layout=None if fitted is None else fitted.layout_,
+            averaged_over=None if fitted is None else fitted._reader.parcellation,
+            parcellation=parcellation,
+            coordinates=coordinates,
+        )
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.encoding import BackboneSpec
 from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import (
     FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
     open_foundation,
     refuse_model_options,
 )
@@ -44,6 +46,7 @@ from adestim.modalities.genetics.genotype_model import (
 from adestim.modalities.genetics.harmonise import align
 from adestim.modalities.genetics.models.mixing import prepared_genotypes
 from adestim.modalities.genetics.models.sequence import are_snps
+from adestim.modalities.genetics.places import place_variants
 from adestim.modalities.genetics.pooled import locate, open_genotypes
 from adestim.modalities.genetics.reading import (
     prepared_dosages,
@@ -220,6 +223,20 @@ class GeneticsExtractor(BaseExtractor):
         "absent": [StrOptions({"raise", "mask"})],
         "sample_column": [str, Integral, None],
         "apoe_column": [str, Integral, None],
+    }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {
+        "max_snps": Range(16, 1024, log=True, on_request=True),
+        "min_maf": Range(0.001, 0.05, log=True, on_request=True),
+    }
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(
+            ("genotypes", "snps", "sample_column", "apoe_column"), "what the files are"
+        ),
+        "absent": "what becomes of absent variants",
+        "min_call_rate": "quality control, settled before any label is read",
     }
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
@@ -399,3 +416,11 @@ class GeneticsExtractor(BaseExtractor):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         return tags
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return the variants, of models that have a token each."""
+        places = super().place_tokens(tokens, spec)
+        if spec.option("counted_alleles") is None:
+            return places
+        return place_variants(places, None if fitted is None else fitted.variants_)

@@ -12,15 +12,22 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.docs import fill_docs
+from adestim._support.ranges import Choice
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import BackboneSpec, is_missing
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction import BaseExtractor
-from adestim.extraction.foundation import FOUNDATION_CONSTRAINTS, FoundationModel, open_foundation
+from adestim.extraction.foundation import (
+    FOUNDATION_CONSTRAINTS,
+    FOUNDATION_NOT_SEARCHED,
+    FoundationModel,
+    open_foundation,
+)
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import Preparation
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.modalities.smri.parcellation import Parcellation, label_parcellation
+from adestim.modalities.smri.places import place_in_regions
 from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
 from adestim.modalities.smri.volume import read_volume, resample_to_grid
@@ -154,6 +161,14 @@ class SMRIExtractor(BaseExtractor):
         "registration": [None, StrOptions({"affine"})],
         "affine": [None, "array-like"],
     }
+    # Another value reads every subject's files again, so all are searched on request alone.
+    _search_space: ClassVar[dict] = {"resolution": Choice((2.0, 3.0, 4.0), on_request=True)}
+    _not_searched: ClassVar[dict] = {
+        **BaseExtractor._not_searched,
+        **FOUNDATION_NOT_SEARCHED,
+        **dict.fromkeys(("parcellation", "labels", "affine"), "what the files are"),
+        "registration": "what the images need",
+    }
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         self,
@@ -230,6 +245,14 @@ class SMRIExtractor(BaseExtractor):
     def _spec(self) -> BackboneSpec:
         """Return the name tag of the model."""
         return self._measure.spec()
+
+    @classmethod
+    def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
+        """Return the regions of the built-in model, or the cells of a foundation model's grid."""
+        if spec.name != BUILT_IN:
+            return super().place_tokens(tokens, spec)
+        measured = None if fitted is None else fitted._measure.regions()
+        return place_in_regions(tokens, spec, measured, parcellation)
 
 
 @dataclass(frozen=True)

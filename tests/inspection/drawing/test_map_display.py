@@ -3,11 +3,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adestim.encoding.places import lay_on_grid
 from adestim.exceptions import InputError
 from adestim.inspection import TokenMapDisplay, TokenPlaces
 from adestim.inspection.drawing.map_display import space_names
-from adestim.inspection.tokens.model_tokens import row_by_row
-from adestim.inspection.tokens.token_places import on_grid
 from adestim.modalities.fmri.parcellation import seitzman_parcellation
 from tests.inspection.fitted import fitted
 
@@ -45,7 +44,7 @@ def links(names):
 
 
 def test_grid_is_drawn_as_slices():
-    places = on_grid("smri", row_by_row([4, 4, 4], 16.0))
+    places = lay_on_grid(TokenPlaces("smri", "columns", ()), [4, 4, 4], 16.0)
     display = TokenMapDisplay(np.linspace(-1, 1, 64), places).plot()
     assert display.figure_.axes
     assert display.ax_.get_title(loc="left") == "smri: value"

@@ -9,7 +9,7 @@ from sklearn.preprocessing import FunctionTransformer
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
 from adestim.exceptions import InputError
 from adestim.inspection import FusionReport, WordsDisplay, token_attribution
-from adestim.inspection.tokens.free_text import free_texts, shares
+from adestim.inspection.tokens.free_text import read_free_texts, share_by_part
 
 N_SUBJECTS = 32
 SAID = ("gets lost on the way home", "walks and reads every single day")
@@ -92,14 +92,14 @@ def test_the_fusion_alone_does_not_see_the_text(pipeline):
 def test_steps_before_the_union_are_gone_through(pipeline):
     first = FunctionTransformer(lambda X: X.assign(note=X["note"].str.upper()))
     whole = make_pipeline(first, *(step for _, step in pipeline.steps))
-    (column,) = free_texts(whole, table()[0])["clinical"]
+    (column,) = read_free_texts(whole, table()[0])["clinical"]
     assert column.texts[1].startswith("GETS LOST")
     assert column.texts[2] is None
 
 
 def test_coordinates_at_the_training_mean_have_nothing_to_share():
     parts = np.array([[1.0, 1.0], [-1.0, 3.0]])
-    np.testing.assert_allclose(shares(np.array([5.0, 2.0]), parts), [0.5, 1.5])
+    np.testing.assert_allclose(share_by_part(np.array([5.0, 2.0]), parts), [0.5, 1.5])
 
 
 @pytest.mark.parametrize("show_ids", [False, True])

@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import nibabel
 import numpy as np
 import pandas as pd
@@ -8,9 +6,7 @@ import pytest
 from adestim import AnchoredFusionClassifier
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import InputError
-from adestim.inspection import TokenPlaces, token_places
-from adestim.inspection.tokens.model_tokens import row_by_row
-from adestim.inspection.tokens.token_places import at_loci, at_parcels, on_grid
+from adestim.inspection import token_places
 from adestim.modalities.fmri.connectome import Connectome
 from adestim.modalities.fmri.parcellation import seitzman_parcellation
 from adestim.modalities.fmri.timeseries import RoiLayout
@@ -78,22 +74,6 @@ def test_parcel_becomes_a_ball_around_its_centre(parcels):
     np.testing.assert_allclose(centre, parcels.coordinates[10], atol=4)
 
 
-def test_pairs_of_networks_are_summed():
-    places = at_parcels(TokenPlaces("fmri", "columns", SCHAEFER), None, None, None)
-    links = pd.DataFrame(np.ones((4, 4)), list(SCHAEFER), [f"z_{name}" for name in SCHAEFER])
-    matrix = places.network_matrix(links)
-    assert list(matrix) == ["Default", "Vis"]
-    assert (matrix.to_numpy() == 4).all()
-    by_network = pd.DataFrame(1.0, list(SCHAEFER), ["z_Default", "z_Vis", "participation"])
-    assert (places.network_matrix(by_network).to_numpy() == 2).all()
-
-
-def test_pairs_of_networks_need_networks():
-    places = TokenPlaces("fmri", "parcels", ("a", "b"))
-    with pytest.raises(InputError, match="networks unknown"):
-        places.network_matrix(pd.DataFrame(np.ones((2, 1)), columns=["z_a"]))
-
-
 def test_parcels_of_unknown_place_have_names_alone():
     spec = Connectome(RoiLayout(("a", "b")), "regions").spec()
     places = token_places(fusion_on(spec, 2, 2), "own")
@@ -143,33 +123,15 @@ def test_other_parcellation_than_that_measured_is_refused():
         )
 
 
-def test_variants_know_places_by_their_names_or_the_extractor():
-    named = token_places(fusion_on(dosage_spec(["19:44908822", "rs1"], ["C", "A"]), 2, 1), "own")
-    assert named.kind == "variants"
-    assert named.positions["position"].tolist()[0] == 44908822
-    variants = pd.DataFrame({"id": ["rs1"], "counted": ["A"], "chromosome": ["7"], "position": [5]})
-    told = at_loci(TokenPlaces("snp", "columns", ("rs1",)), SimpleNamespace(variants_=variants))
-    assert told.positions.values.tolist() == [["7", 5]]
-
-
-def test_names_tell_places_that_the_extractor_does_not():
-    variants = pd.DataFrame({"id": ["19:7"], "counted": ["A"], "chromosome": [""], "position": [0]})
-    told = at_loci(TokenPlaces("snp", "columns", ("19:7",)), SimpleNamespace(variants_=variants))
-    assert told.positions.values.tolist() == [["19", 7]]
-
-
 def test_variants_of_unknown_place_have_names_alone():
     places = token_places(fusion_on(dosage_spec(["rs1", "rs2"], ["C", "A"]), 2, 1), "own")
     assert (places.kind, places.positions) == ("variants", None)
 
 
-def test_patches_become_cells_of_the_box_that_the_model_reads():
-    places = on_grid("smri", row_by_row([2, 2, 3], 4.0))
-    image = places.to_image(np.arange(12.0))
-    assert image.shape == (2, 2, 3)
-    assert image.get_fdata()[0, 0, 1] == 1
-    np.testing.assert_allclose(nibabel.affines.apply_affine(image.affine, [0.5, 0.5, 1]), 0)
-    assert not places.in_mni
+def test_variants_know_places_by_their_names():
+    named = token_places(fusion_on(dosage_spec(["19:44908822", "rs1"], ["C", "A"]), 2, 1), "own")
+    assert named.kind == "variants"
+    assert named.positions["position"].tolist()[0] == 44908822
 
 
 def test_models_without_known_order_have_numbered_tokens():
@@ -180,8 +142,3 @@ def test_models_without_known_order_have_numbered_tokens():
 def test_unknown_modality_is_told_with_the_choice():
     with pytest.raises(InputError, match=r"Got 'pet'. Choose from"):
         token_places(fusion_on(dosage_spec(["rs1"], ["C"]), 1, 1), "pet")
-
-
-def test_more_values_than_tokens_are_refused():
-    with pytest.raises(InputError, match="has 2 tokens to be placed"):
-        TokenPlaces("clinical", "columns", ("age", "sex")).placed(np.zeros(4))

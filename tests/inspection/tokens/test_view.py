@@ -3,9 +3,8 @@ import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.view import extractor_of, names_of_tokens, view_of
+from adestim.inspection.tokens.view import extractor_of, view_of
 from tests.fusion_tables import numeric_table, quick
 from tests.inspection.fitted import fitted
 
@@ -48,9 +47,3 @@ def test_table_without_a_modality_of_fit_is_refused():
 
 def test_fusion_alone_has_no_extractor():
     assert extractor_of(fitted()[0], "mri") is None
-
-
-def test_tokens_of_models_of_dna_have_the_names_of_snps():
-    spec = BackboneSpec("dna", options=(("snp_names", ("rs1", "rs2")),))
-    assert names_of_tokens(spec, 2) == ("rs1", "rs2")
-    assert names_of_tokens(spec, 1) == ("token 1",)

@@ -7,7 +7,7 @@ import pytest
 from adestim.exceptions import InputError
 from adestim.inspection import query_attention, token_attribution
 from adestim.inspection.tokens import attribution as attribution_module
-from adestim.inspection.tokens.words import by_column, by_word
+from adestim.inspection.tokens.words import average_by_column, average_by_word
 from tests.inspection.fitted import fitted
 
 
@@ -103,9 +103,9 @@ def test_means_are_of_all_who_have_the_modality():
             "value": [1.0, 2.0, -4.0],
         }
     )
-    words = by_word(table, {"clinical": 4}).set_index("word")
+    words = average_by_word(table, {"clinical": 4}).set_index("word")
     assert words.loc["lost"].drop(["modality", "column"]).tolist() == pytest.approx(
         [0.75, 0.75, np.std([3, 0, 0, 0]), 1]
     )
-    column = by_column(table, {"clinical": 4}).iloc[0]
+    column = average_by_column(table, {"clinical": 4}).iloc[0]
     assert column[["mean", "mean_absolute", "n_subjects"]].tolist() == [-0.25, 1.75, 2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from adestim.backbone.contract import LARGE_LAYERS, Backbone
 from adestim.backbone.weights.files import digest_weights
 from adestim.encoding import BackboneSpec
+from adestim.encoding.texts import Word
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.clinical.models.language_depth import run_joining
 from adestim.modalities.clinical.models.language_files import (
@@ -30,6 +31,7 @@ from adestim.modalities.clinical.models.language_layouts import (
     recomputing,
 )
 from adestim.modalities.clinical.models.language_weights import load_body
+from adestim.modalities.clinical.models.language_words import record_reader
 from adestim.modalities.clinical.text import RecordTemplate, Sentence, write_record
 
 PADDING = -1
@@ -50,6 +52,7 @@ class LanguageModel(Backbone):
     """
 
     load_options: ClassVar[tuple[str, ...]] = ("quantization", "trust_remote_code")
+    reads_words: ClassVar[bool] = True
 
     def __init__(self, body: nn.Module, pooling: str | None = None, normalize: bool = False):
         super().__init__()
@@ -140,6 +143,11 @@ class LanguageModel(Backbone):
                 if weight.is_floating_point():
                     weight.data = weight.data.to(target)
         return self
+
+    @classmethod
+    def word_reader(cls, spec: BackboneSpec) -> Callable[[Any], tuple[Word, ...]]:
+        """Return what reads token numbers as words, by the tokenizer in the model's folder."""
+        return record_reader(spec).read
 
     def collate(self, inputs: Sequence[np.ndarray]) -> Tensor:
         """Pad token numbers on the right, with -1, to (B, T)."""

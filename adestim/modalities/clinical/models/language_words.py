@@ -7,13 +7,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from string import punctuation
-from typing import Any, NamedTuple
+from typing import Any
 
-from adestim.backbone.registry import known_card
 from adestim.encoding import BackboneSpec
+from adestim.encoding.texts import Word
 from adestim.exceptions import CheckpointError
 from adestim.modalities.clinical.models.language_files import read_tokenizer
-from adestim.modalities.clinical.models.language_request import HOME
 from adestim.modalities.clinical.text import Sentence
 
 PLACE_OF_VALUE = "{value}"
@@ -21,16 +20,6 @@ CONTINUES = "##"
 # How SentencePiece and byte-level tokenizers write the blank before a word.
 BLANKS = ("▁", "Ġ")
 PUNCTUATION = frozenset(punctuation)
-
-
-class Word(NamedTuple):
-    """One word of a record."""
-
-    text: str
-    # column of the table that its sentence is about; empty before the first sentence, and where
-    # sentences cannot be told apart
-    column: str
-    tokens: tuple[int, ...]  # places of its tokens
 
 
 class RecordReader:
@@ -67,10 +56,10 @@ class RecordReader:
             if int(number) in self._wordless:
                 continue
             if group and self._begins(piece):
-                yield from parted(group, pieces)
+                yield from part_from_punctuation(group, pieces)
                 group = []
             group.append(place)
-        yield from parted(group, pieces)
+        yield from part_from_punctuation(group, pieces)
 
     def _begins(self, piece: str) -> bool:
         """Tell whether a token begins a word."""
@@ -142,7 +131,7 @@ def plain_parts(sentence: str) -> list[str]:
     return [part.replace("{{", "{").replace("}}", "}") for part in parts]
 
 
-def parted(group: list[int], pieces: Sequence[str]) -> Iterator[list[int]]:
+def part_from_punctuation(group: list[int], pieces: Sequence[str]) -> Iterator[list[int]]:
     """Yield a word, then the punctuation behind it, token by token."""
     end = len(group)
     while end > 1 and set(pieces[group[end - 1]]) <= PUNCTUATION:
@@ -150,12 +139,6 @@ def parted(group: list[int], pieces: Sequence[str]) -> Iterator[list[int]]:
     if group:
         yield group[:end]
     yield from ([place] for place in group[end:])
-
-
-def reads_records(spec: BackboneSpec) -> bool:
-    """Tell whether a model is a language model, which reads written records."""
-    card = known_card(spec.name)
-    return card is not None and card.home == HOME
 
 
 def record_reader(spec: BackboneSpec) -> RecordReader:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from adestim._support.digests import digest_file
+from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError, TableError
 from adestim.modalities.fmri.models.resampling import (
     frames_within,
@@ -97,6 +98,18 @@ def parcel_table(path: Path) -> np.ndarray:
             got=f"{path.name}: {error}",
             remedy="Pass A424_Coordinates.dat of the BrainLM toolkit",
         ) from error
+
+
+def coordinates_at_hand(spec: BackboneSpec) -> np.ndarray | None:
+    """Return the coordinates that a fitted model's file holds; None where it is gone.
+
+    -> (n_parcels, 3).
+    """
+    path = spec.source("coordinates")
+    try:
+        return None if path is None else parcel_table(Path(path))[:, 1:4]
+    except TableError:
+        return None
 
 
 def require_released_coordinates(path: Path, n_parcels: int, sha256: str | None) -> None:

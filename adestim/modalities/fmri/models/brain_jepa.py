@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone
+from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.checkpoint import load_strict, read_state
 from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces, share_among_parcels
 from adestim.exceptions import InputError
 from adestim.modalities.fmri.models.gradients import (
     RELEASED_TABLE,
@@ -187,6 +188,13 @@ class BrainJEPA(Backbone):
         values = normalised(raw, options["normalization"], options["centre"], options["spread"])
         frames = resample(values, raw.t_r, STEP, options["n_frames"])
         return np.ascontiguousarray(frames.T, dtype=np.float32)
+
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return the parcels, each of several times."""
+        sizes = sizes_of(cls, spec)
+        mixing = np.kron(np.eye(sizes["n_rois"]), np.ones(sizes["n_time_patches"]))
+        return share_among_parcels(tokens, mixing)
 
     @classmethod
     def load(cls, spec: BackboneSpec) -> BrainJEPA:

@@ -6,7 +6,7 @@ non-commercial use, and not part of this package.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,11 +15,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone
+from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces, share_among_parcels
 from adestim.exceptions import InputError
-from adestim.modalities.fmri.models.a424 import N_FRAMES, N_PARCELS, learn_parcels, scaled_frames
+from adestim.modalities.fmri.models.a424 import (
+    N_FRAMES,
+    N_PARCELS,
+    coordinates_at_hand,
+    learn_parcels,
+    scaled_frames,
+)
 from adestim.modalities.fmri.timeseries import RoiSeries
 
 NAME = "brainlm-111m"
@@ -205,6 +213,16 @@ class BrainLM(Backbone):
         # Stable, since most parcels share their y with others.
         return np.ascontiguousarray(frames[np.argsort(options["xyz"][:, 1], kind="stable")])
 
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return the parcels, whose order is known by their coordinates alone."""
+        coordinates = coordinates_at_hand(spec)
+        if coordinates is None:
+            return tokens
+        return share_among_parcels(
+            tokens, shares_of_rows(sizes_of(cls, spec), coordinates), coordinates
+        )
+
     def embed(self, inputs: Tensor) -> Tensor:
         """Return the class token and the patches, positions included."""
         rows, columns = (self.image_size - length for length in inputs.shape[1:])
@@ -244,6 +262,23 @@ class BrainLM(Backbone):
         start = (self.image_size - length) // 2
         edges = torch.arange(self.image_size // self.patch_size, device=device) * self.patch_size
         return (edges + self.patch_size > start) & (edges < start + length)
+
+
+def shares_of_rows(sizes: Mapping[str, Any], coordinates: np.ndarray) -> np.ndarray:
+    """Return the share of every token that falls to a parcel: a row of patches sees several.
+
+    coordinates (n_parcels, 3) -> (n_parcels, n_tokens).
+    """
+    n_parcels, image, patch = (sizes[name] for name in ("n_parcels", "image_size", "patch_size"))
+    edge = image // patch
+    # A row of the image, after the margin, is a parcel; the last voxels may be in no patch.
+    row_of = (np.arange(n_parcels) + (image - n_parcels) // 2) // patch
+    share = np.zeros((n_parcels, edge))
+    share[np.flatnonzero(row_of < edge), row_of[row_of < edge]] = 1.0
+    share /= np.maximum(share.sum(axis=0), 1)
+    mixing = np.zeros_like(share)
+    mixing[np.argsort(coordinates[:, 1], kind="stable")] = share
+    return np.pad(np.kron(mixing, np.ones(edge)), ((0, 0), (1, 0)))
 
 
 def require_pooling(pooling: str) -> None:

@@ -15,11 +15,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone
+from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces, share_among_parcels
 from adestim.exceptions import InputError
-from adestim.modalities.fmri.models.a424 import N_FRAMES, N_PARCELS, learn_parcels, scaled_frames
+from adestim.modalities.fmri.models.a424 import (
+    N_FRAMES,
+    N_PARCELS,
+    coordinates_at_hand,
+    learn_parcels,
+    scaled_frames,
+)
 from adestim.modalities.fmri.models.brainlm import (
     EPS,
     FACTS,
@@ -209,6 +217,15 @@ class BrainLM13M(Backbone):
         """
         frames = scaled_frames(raw, "BrainLM 13M", **options)
         return np.concatenate([frames, options["xyz"]], axis=1, dtype=np.float32)
+
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return the parcels, each of several times, behind the class token."""
+        sizes = sizes_of(cls, spec)
+        n_times = sizes["n_frames"] // sizes["patch_size"]
+        mixing = np.kron(np.eye(sizes["n_parcels"]), np.ones(n_times))
+        mixing = np.pad(mixing, ((0, 0), (1, 0)))
+        return share_among_parcels(tokens, mixing, coordinates_at_hand(spec))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return the class token and the parcels' time patches, positions included."""

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone
+from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces, lay_on_grid
 from adestim.exceptions import InputError, VolumeError
 from adestim.modalities._nifti import image_values
 from adestim.modalities.smri.models.intensity import (
@@ -99,6 +101,13 @@ class BrainIAC(Backbone):
         ].numpy()
         inside = resized != 0
         return np.where(inside, standardise(resized, inside), np.float32(0))[None]
+
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return cells in voxels of the input, whose size in mm the field of view decides."""
+        sizes = sizes_of(cls, spec)
+        shape = [length // sizes["patch_size"] for length in sizes["img_size"]]
+        return lay_on_grid(tokens, shape, float(sizes["patch_size"]))
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return tokens with their positions (B, N, width) of volumes (B, 1, n_x, n_y, n_z)."""

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone
+from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces, lay_on_grid
 from adestim.exceptions import InputError
 from adestim.modalities.smri.models.intensity import (
     clean_background,
@@ -130,6 +132,17 @@ class BrainMVP(Backbone):
         require_fit(box, shape, resolution)
         scaled = scale_percentiles(values[box], *PERCENTILES)
         return crop_or_pad(scaled, middle_of(scaled.shape), shape)[None]
+
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return cells of the last stage, or of the third where auxiliary tokens join."""
+        volume = sizes_of(cls, spec)["volume_shape"]
+        resolution = dict(spec.option("preparation", ())).get("resolution", RESOLUTION)
+        joins = tokens.n_tokens == prod(length // STRIDE_OF_STAGE_3 for length in volume)
+        stride = STRIDE_OF_STAGE_3 if joins else STRIDE_OF_STAGE_4
+        x, y, z = (length // stride for length in volume)
+        order = np.indices((z, x, y)).reshape(3, -1).T[:, [1, 2, 0]]
+        return lay_on_grid(tokens, (x, y, z), stride * resolution, order)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return the third stage's tokens (B, N3, dims[2]) of volumes (B, 1, n_x, n_y, n_z)."""

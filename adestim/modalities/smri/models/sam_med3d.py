@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.contract import Backbone
+from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces, lay_on_grid
 from adestim.exceptions import InputError
 from adestim.modalities.smri.models.grid_attention import PaddedGridAttention
 from adestim.modalities.smri.models.intensity import (
@@ -128,6 +130,13 @@ class SAMMed3D(Backbone):
             middle = head_middle(values, RESOLUTION)
         cube = crop_or_pad(values, middle, options["shape"])
         return standardise(cube, cube > 0)[None]
+
+    @classmethod
+    def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
+        """Return cells of the cube around the brain."""
+        sizes = sizes_of(cls, spec)
+        patch = sizes["patch_size"]
+        return lay_on_grid(tokens, [sizes["img_size"] // patch] * 3, RESOLUTION * patch)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return tokens with their positions (B, N, embed_dim) of volumes (B, 1, n, n, n)."""

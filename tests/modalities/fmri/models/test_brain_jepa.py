@@ -8,6 +8,8 @@ from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
 from adestim.backbone.weights.checkpoint import load_strict
 from adestim.backbone.weights.layout import canonical_state
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError, TimeSeriesError
 from adestim.modalities.fmri.models.brain_jepa import BrainJEPA, time_sines
 from adestim.modalities.fmri.timeseries import RoiLayout
@@ -316,3 +318,14 @@ def test_order_of_the_regions_is_checked_at_the_released_size(tmp_path):
     ):
         with pytest.raises(TimeSeriesError, match=words):
             BrainJEPA.learn(Rows(rows, names), **params)
+
+
+def places_of(n_tokens=0, **sizes):
+    spec = BackboneSpec("model", options=(("architecture", tuple(sizes.items())),))
+    named = TokenPlaces("fmri", "columns", ("token",) * n_tokens)
+    return BrainJEPA.place_tokens(named, spec)
+
+
+def test_times_of_a_parcel_are_summed():
+    places = places_of(n_rois=3, n_time_patches=2)
+    np.testing.assert_array_equal(places.placed(np.arange(6)), [1, 5, 9])

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.fmri.models.brainlm import BrainLM
 from tests.modalities.fmri.model_files import (
@@ -196,3 +198,25 @@ def test_unknown_option_is_refused(coordinates):
 def test_data_must_fit_into_the_image(size):
     with pytest.raises(InputError, match="must fit into its image"):
         BrainLM(**VIT_TINY, **size)
+
+
+def places_of(sources=(), n_tokens=0, **sizes):
+    spec = BackboneSpec("model", options=(("architecture", tuple(sizes.items())),), sources=sources)
+    named = TokenPlaces("fmri", "columns", ("token",) * n_tokens)
+    return BrainLM.place_tokens(named, spec)
+
+
+def test_patches_are_shared_by_the_parcels_they_see(tmp_path):
+    path = tmp_path / "coordinates.dat"
+    path.write_text("1 0 50 0\n2 0 -50 0\n3 0 -40 0\n4 0 60 0\n")
+    sizes = {"n_parcels": 4, "n_frames": 4, "image_size": 4, "patch_size": 2}
+    places = places_of((("coordinates", str(path)),), **sizes)
+    # Parcels 2 and 3 are in the back, and thus in the first row of patches.
+    np.testing.assert_array_equal(places.placed([100, 1, 1, 10, 10]), [10, 1, 1, 10])
+    np.testing.assert_array_equal(places.coordinates[1], [0, -50, 0])
+
+
+@pytest.mark.parametrize("file", [None, "gone.dat"])
+def test_without_its_file_it_has_no_parcels(file, tmp_path):
+    sources = () if file is None else (("coordinates", str(tmp_path / file)),)
+    assert places_of(sources).kind == "columns"

@@ -7,6 +7,8 @@ from torch.nn import functional as F
 
 from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.fmri.models.brainlm_13m import BrainLM13M
 from tests.modalities.fmri.model_files import (
@@ -160,3 +162,14 @@ def test_preparation_scales_and_brings_the_coordinates(tmp_path):
 def test_frames_must_make_whole_patches(n_frames):
     with pytest.raises(InputError, match="must be a multiple of 'patch_size'"):
         BrainLM13M(**SMALL_TINY | {"n_frames": n_frames})
+
+
+def places_of(n_tokens=0, **sizes):
+    spec = BackboneSpec("model", options=(("architecture", tuple(sizes.items())),))
+    named = TokenPlaces("fmri", "columns", ("token",) * n_tokens)
+    return BrainLM13M.place_tokens(named, spec)
+
+
+def test_class_token_is_nowhere():
+    places = places_of(n_parcels=2, n_frames=40, patch_size=20)
+    np.testing.assert_array_equal(places.placed([100, 1, 2, 3, 4]), [3, 7])

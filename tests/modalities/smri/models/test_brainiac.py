@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import InputError, VolumeError
 from adestim.modalities.smri.models.brainiac import BrainIAC
 from adestim.modalities.smri.volume import read_volume
@@ -112,3 +114,16 @@ def test_mask_instead_of_a_volume_is_refused(stripped_image):
 def test_options_are_checked():
     with pytest.raises(InputError, match="'resolution'"):
         BrainIAC.learn([], shape=(96, 96, 96), resolution=1.0)
+
+
+def places_of(n_tokens=0, **sizes):
+    spec = BackboneSpec("model", options=(("architecture", tuple(sizes.items())),))
+    named = TokenPlaces("smri", "columns", ("token",) * n_tokens)
+    return BrainIAC.place_tokens(named, spec)
+
+
+def test_tokens_run_along_z_first():
+    places = places_of(img_size=(32, 32, 48))
+    assert (places.kind, places.labels.shape) == ("grid", (2, 2, 3))
+    assert places.names[1] == "patch 0-0-1"
+    assert places.labels.affine[0, 0] == 16

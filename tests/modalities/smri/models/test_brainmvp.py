@@ -1,9 +1,13 @@
 """BrainMVP: the reference's numbers, from a file of its format; a whole brain in mm."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError, VolumeError
 from adestim.modalities.smri.models.brainmvp import BrainMVP
 from adestim.modalities.smri.models.layers import grid_of, tokens_of
@@ -173,3 +177,26 @@ def test_options_are_checked():
         BrainMVP.learn([], shape=SHAPE, spacing=2)
     with pytest.raises(InputError, match=r"from 0\.5 to 8"):
         BrainMVP.learn([], shape=SHAPE, resolution=0)
+
+
+def places_of(n_tokens=0, **sizes):
+    spec = BackboneSpec("model", options=(("architecture", tuple(sizes.items())),))
+    named = TokenPlaces("smri", "columns", ("token",) * n_tokens)
+    return BrainMVP.place_tokens(named, spec)
+
+
+def test_tokens_run_along_y_first_and_are_finer_where_others_join():
+    volume_shape = (32, 48, 64)
+    coarse, fine = (
+        places_of(24, volume_shape=volume_shape),
+        places_of(192, volume_shape=volume_shape),
+    )
+    assert (coarse.labels.shape, fine.labels.shape) == ((2, 3, 4), (4, 6, 8))
+    assert coarse.names[1] == "patch 0-1-0"
+    assert (coarse.labels.affine[0, 0], fine.labels.affine[0, 0]) == (32, 16)
+
+
+def test_axes_of_places_are_those_of_its_own_grid():
+    z, x, y = BrainMVP.grid(SimpleNamespace(volume_shape=(32, 48, 64)), 16)
+    last = places_of(volume_shape=(32, 48, 64)).names[-1]
+    assert last == f"patch {x - 1}-{y - 1}-{z - 1}"

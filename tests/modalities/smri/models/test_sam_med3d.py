@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 
+from adestim.encoding import BackboneSpec
+from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError, VolumeError
 from adestim.modalities.smri.models.layers import tokens_of
 from adestim.modalities.smri.models.sam_med3d import SAMMed3D
@@ -136,3 +138,15 @@ def test_volume_that_shows_no_whole_brain_is_refused():
 def test_options_are_checked():
     with pytest.raises(InputError, match="'resolution'"):
         SAMMed3D.learn([], shape=SHAPE, resolution=1.0)
+
+
+def places_of(n_tokens=0, **sizes):
+    spec = BackboneSpec("model", options=(("architecture", tuple(sizes.items())),))
+    named = TokenPlaces("smri", "columns", ("token",) * n_tokens)
+    return SAMMed3D.place_tokens(named, spec)
+
+
+def test_tokens_are_cells_of_the_cube_around_the_brain():
+    places = places_of()
+    assert places.labels.shape == (8, 8, 8)
+    assert places.labels.affine[0, 0] == 24

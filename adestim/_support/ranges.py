@@ -1,9 +1,17 @@
-"""Values among which a parameter is searched."""
+"""Values among which a parameter is searched, and reasons why others are not."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+# Reasons that hold for parameters of many classes.
+HOW_IT_RUNS = "how it runs"
+WHAT_IS_PRINTED = "what is printed"
+WHERE_IT_IS_KEPT = "where results are kept"
+LUCK = "the best of several seeds is luck"
+OF_THE_USER = "given by the user; its own parameters are searched"
+OF_THE_QUESTION = "changes what the probabilities mean: the question's"
 
 
 @dataclass(frozen=True)
