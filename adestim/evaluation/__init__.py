@@ -1,5 +1,6 @@
 """Training and judging many models of one data set."""
 
+from adestim.encoding.presence import modality_columns
 from adestim.evaluation.comparing.ablation import ablate
 from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
@@ -14,7 +15,6 @@ from adestim.evaluation.leakage.pretraining import warn_pretraining
 from adestim.evaluation.missing.dropout import ModalityDropout, draw_hidden, hide_modalities
 from adestim.evaluation.missing.patterns import (
     missing_patterns,
-    modality_columns,
     pattern_labels,
     score_by_pattern,
 )

@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 
-from adestim._support.sklearn import callback_management_context
+from adestim._support.sklearn import callback_management_context, callbacks_of, check_params
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
@@ -264,7 +264,7 @@ def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weigh
         for each, (train, _), _ in jobs:
             stack.enter_context(callback_management_context(each))
             rows = (rows_of(table, train) for table in (X, y, groups, weight))
-            fits.append(stack.enter_context(closing(each._nets_to_train(*rows))))
+            fits.append(stack.enter_context(closing(each.fit_nets(*rows))))
         while lanes := next_lanes(fits, device):
             train_lanes(lanes)
 
@@ -316,14 +316,14 @@ def require_fusion(estimator: Any) -> None:
         raise InputError(
             "cross_val_fit trains an AnchoredFusionClassifier", got=type(estimator).__name__
         )
-    if getattr(estimator, "_skl_callbacks", None):
+    if callbacks := callbacks_of(estimator):
         raise InputError(
             "Callbacks follow one fit after the other, and cross_val_fit trains all folds in step",
-            got=f"{len(estimator._skl_callbacks)} on the estimator",
+            got=f"{len(callbacks)} on the estimator",
             remedy="Call estimator.set_callbacks() without any, or use "
             "sklearn.model_selection.cross_validate",
         )
-    estimator._validate_params()
+    check_params(estimator)
 
 
 def require_number(n_together: Any) -> None:

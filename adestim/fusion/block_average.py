@@ -113,7 +113,7 @@ class BlockAverageClassifier(TableClassifier):
             Where the subjects who have a modality are of one class, and it is left out.
         """
         data, self.classes_ = check_classes(self, X, y, groups, None, None)
-        tables = self._training_tables(data.frame)
+        tables = self._read_training_table(data.frame).tables
         seed = draw_seeds(self.random_state, 1)[0]
         self.frequencies_ = np.bincount(data.targets) / len(data.targets)
         self.models_ = {}
@@ -143,13 +143,14 @@ class BlockAverageClassifier(TableClassifier):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "models_")
-        frame, tables = self._tables(X)
-        total = np.zeros((len(frame), len(self.classes_)))
+        subjects = self._read_table(X)
+        total = np.zeros((len(subjects.index), len(self.classes_)))
         for name, model in self.models_.items():
-            has = tables[name].present
+            table = subjects.tables[name]
+            has = table.present
             if has.any():
                 places = np.searchsorted(self.classes_, model.classes_)
-                total[np.ix_(has, places)] += model.predict_proba(tables[name].pooled()[has])
+                total[np.ix_(has, places)] += model.predict_proba(table.pooled()[has])
         total[total.sum(axis=1) == 0] = self.frequencies_
         return total / total.sum(axis=1, keepdims=True)
 

@@ -18,7 +18,7 @@ from adestim._support.docs import fill_docs
 from adestim._support.sklearn import HasMethods, fit_context
 from adestim.exceptions import InputError
 from adestim.fusion._cross_fit import (
-    checked_labels,
+    check_labels,
     fit_params,
     require_classes,
     rows_of,
@@ -189,7 +189,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "estimators_")
         table = self._table(X, reset=False)
         answers = [estimator.predict_proba(table)[:, 1] for estimator in self.estimators_]
-        return closest_falling(np.stack(answers, axis=1))
+        return project_to_falling(np.stack(answers, axis=1))
 
     def _places(self) -> np.ndarray:
         """Return the level of every class, in the order of ``classes_``."""
@@ -206,7 +206,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _training_rows(self, X, y, groups, sample_weight):
         """Return table, labels and what the copies' ``fit`` is given beside, checked."""
         table = self._table(X, reset=True)
-        y, weight, given = checked_labels(self, table, y, groups, sample_weight)
+        y, weight, given = check_labels(type(self).__name__, table, y, groups, sample_weight)
         kept = weight > 0
         return rows_of(table, kept), y[kept], fit_params(self.estimator, given)
 
@@ -236,7 +236,7 @@ def levels_of(order: Sequence[Any] | None, classes: np.ndarray) -> np.ndarray:
     return np.array([label for label in order if label in classes], dtype=classes.dtype)
 
 
-def closest_falling(values: np.ndarray) -> np.ndarray:
+def project_to_falling(values: np.ndarray) -> np.ndarray:
     """Return the closest rows, in squared distance, whose values do not rise.
 
     values (n_rows, n_steps) -> (n_rows, n_steps).

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim.encoding.tables import modality_columns, patterns_of
+from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.scores.intervals import bootstrap_interval
 from adestim.evaluation.scores.metrics import (
     REGRESSION_SCORES,
@@ -56,7 +56,7 @@ def missing_patterns(X: Any, modalities: Mapping[str, Sequence[str]] | None = No
     """
     frame = pd.DataFrame(X)
     columns = modality_columns(frame) if modalities is None else named_columns(frame, modalities)
-    return patterns_of(frame, columns)
+    return find_present(frame, columns)
 
 
 def named_columns(frame: pd.DataFrame, modalities: Mapping[str, Any]) -> dict[str, list[int]]:

@@ -11,9 +11,9 @@ from sklearn.base import is_classifier
 
 from adestim._support.axes import axes_or_new
 from adestim._support.sklearn import draw_seeds
+from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.fold_fits import rows_of
 from adestim.evaluation.missing.dropout import draw_hidden, hide_modalities, which_may_be_hidden
-from adestim.evaluation.missing.patterns import modality_columns, patterns_of
 from adestim.evaluation.scores.metrics import score_probabilities
 from adestim.evaluation.splitting.folds import fit_fold, list_splits
 from adestim.evaluation.splitting.splits import require_groups
@@ -91,7 +91,7 @@ def robustness_curve(
     require_rates(rates, n_draws)
     y = np.asarray(y)
     columns = modality_columns(X)
-    present = patterns_of(pd.DataFrame(X), columns).to_numpy()
+    present = find_present(X, columns).to_numpy()
     may_hide = which_may_be_hidden(modalities, list(columns))
     require_two(columns)
     fold_seed, *seeds = draw_seeds(random_state, 1 + n_draws)

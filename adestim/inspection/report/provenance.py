@@ -23,7 +23,7 @@ NOBODY = "nobody"
 
 def backbones_used(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
     """Return what is known of the backbones that a fitted fusion reads."""
-    likes = fusion_of(estimator)._inputs.likes
+    likes = fusion_of(estimator).inputs_.likes
     rows = {name: row_of(like.backbone, cohort) for name, like in likes.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
 

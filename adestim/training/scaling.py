@@ -95,7 +95,7 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray, weight: np.n
     return float(np.exp(Scaling.fit(probabilities, targets, weight, False).log_temperature))
 
 
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities at a temperature, unchanged at 1."""
     if temperature == 1:
         return probabilities
