@@ -48,7 +48,7 @@ class TrainerSettings:
 
     @property
     def learning_rate_of_body(self) -> float:
-        """Learning rate of pretrained weights and their adapters, a share of the others' if None."""
+        """Learning rate of the body, by default a share of that of fresh weights."""
         return self.body_learning_rate or BODY_SPEED * self.learning_rate
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
-from adestim.encoding import BackboneSpec, Encoding
 from adestim.encoding.tables import (
     ANONYMOUS,
     check_fusion_table,

@@ -76,14 +76,6 @@ def test_modality_dropout_leaves_the_data_as_found():
     assert (data.base_logits[:, 1] == 2).all()
 
 
-def test_data_upon_another_base_share_their_tokens():
-    data = fusion_data()
-    other = data.rebased(lambda rows, present: np.ones((len(rows), 2), dtype=np.float32))
-    assert other.tokens is data.tokens
-    np.testing.assert_array_equal(other.base_logits, 1)
-    np.testing.assert_array_equal(other.batch(np.array([3]))[0]["base"], [[1.0, 1.0]])
-
-
 # What is gathered batch by batch
 
 
@@ -108,9 +100,8 @@ def test_inputs_are_those_of_the_subjects_whose_anchor_is_shown():
 
 
 def test_the_anchors_own_tokens_are_left_out_where_its_inputs_are_read():
-    data = fusion_data().rebased(
-        base_logits, AnchorBatches("a", 0, [np.zeros(1)] * N_SUBJECTS, lambda shown: torch.ones(1))
-    )
+    own = AnchorBatches("a", 0, [np.zeros(1)] * N_SUBJECTS, lambda shown: torch.ones(1))
+    data = fusion_data(inputs=own)
     batch, _ = data.batch(np.array([0, 1]))
     assert set(batch["tokens"]) == set(batch["masks"]) == {"b"}
     assert len(to_device(batch, torch.device("cpu"))["inputs"]) == 2
