@@ -208,11 +208,11 @@ def cross_val_fit(
     """
     require_fusion(estimator)
     require_number(n_together)
-    tried = tried_candidates(estimator, candidates)
+    tried = list_candidates(estimator, candidates)
     y = np.asarray(y)
     folds = list(folds_of(cv, y, groups).split(np.zeros(len(y)), y, groups))
     jobs = [
-        (seeded_clone(each, seeds, place), fold, number)
+        (clone_with_seed(each, seeds, place), fold, number)
         for number, each in enumerate(tried)
         for fold in folds
         for place in range(1 if seeds is None else len(seeds))
@@ -228,7 +228,7 @@ def cross_val_fit(
     )
 
 
-def tried_candidates(
+def list_candidates(
     estimator: AnchoredFusionClassifier, candidates: Sequence[Mapping[str, Any]] | None
 ) -> list[AnchoredFusionClassifier]:
     """Return the classifier with every set of parameters, each of them checked."""
@@ -286,7 +286,7 @@ def rows_of(table: Any, rows: np.ndarray) -> Any:
     return table.iloc[rows] if hasattr(table, "iloc") else np.asarray(table)[rows]
 
 
-def seeded_clone(
+def clone_with_seed(
     estimator: AnchoredFusionClassifier, seeds: Sequence[int] | None, place: int
 ) -> AnchoredFusionClassifier:
     """Return a copy of the classifier, not fitted, with one of the seeds where there are any."""

@@ -12,11 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.exceptions import DataWarning, InputError
-from adestim.fusion._base import TRAINER_CONSTRAINTS, FitStart
+from adestim.fusion._base import TRAINER_CONSTRAINTS, BaseFusion, FitStart
 from adestim.training.aggregation import Aggregation, Mean, Validated
 from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net, require_depth
-from adestim.training.inputs import NetInputs, Start
-from adestim.training.net import FusionNet
+from adestim.training.inputs import Start
 
 ANCHORED_CONSTRAINTS: dict = {
     "anchor": [str, list],
@@ -35,8 +34,8 @@ ANCHORED_CONSTRAINTS: dict = {
 }
 
 
-class AnchoredMixin:
-    """A net for every anchor."""
+class AnchoredBase(BaseFusion):
+    """Base of the fusions that have a net for every anchor."""
 
     anchor: Any
     n_queries: int
@@ -44,18 +43,11 @@ class AnchoredMixin:
     interaction_depth: int | str
     gate: str
     start: str
-    width: int
     depth: int
     qformer_width: int | None
     lora_rank: int
     lora_params: dict | None
     gradient_checkpointing: bool
-    dropout: float
-    device: str
-    precision: str
-    modalities_: list[str]
-    nets_: dict[str, FusionNet]
-    inputs_: NetInputs
     aggregation_: Aggregation
 
     @property

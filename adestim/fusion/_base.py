@@ -160,7 +160,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
             self._learn_combination(start)
         except BaseException:
             # What was trained in part must not pass for a fitted estimator.
-            vars(self).pop("nets_", None)
+            self.__dict__.pop("nets_", None)
             raise
 
     def _fit_phase_one(
@@ -298,7 +298,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "nets_")
-        return self._combined(*self._outputs_by_net(X))
+        return self._combine(*self._outputs_by_net(X))
 
     def predict(self, X):
         """Return the most probable class of every subject.
@@ -316,7 +316,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @abstractmethod
-    def _combined(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+    def _combine(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return probabilities (n_subjects, n_classes) from the nets' outputs."""
 
     def _training_set(self, X, y, groups, sample_weight):

@@ -14,14 +14,14 @@ from sklearn.base import clone
 from adestim._support.docs import fill_docs
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
 from adestim.exceptions import DataWarning
-from adestim.fusion._anchored import ANCHORED_CONSTRAINTS, AnchoredMixin
+from adestim.fusion._anchored import ANCHORED_CONSTRAINTS, AnchoredBase
 from adestim.fusion._base import FusionClassifier
 from adestim.training.aggregation import ByConfidence, Mean, stack_on_folds, weigh_by_log_loss
 from adestim.training.scaling import apply_temperature, fit_temperature
 
 
 @fill_docs
-class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
+class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     """Classify from several modalities by modality-anchored fusion.
 
     Phase 1 fits a linear head on every modality alone and on all jointly. Phase 2 takes a modality
@@ -190,7 +190,7 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         outputs = self._outputs_by_anchor(X)
         return {anchor: softmax(each, axis=1) for anchor, each in outputs.items()}
 
-    def _combined(self, outputs, present):
+    def _combine(self, outputs, present):
         probabilities = softmax(outputs, axis=2)
         combined = self.aggregation_.combine(probabilities, self._of_anchors(present))
         return apply_temperature(combined, self.temperature_)

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
 from adestim._support.sklearn import StrOptions
-from adestim.fusion._anchored import ANCHORED_CONSTRAINTS, AnchoredMixin
+from adestim.fusion._anchored import ANCHORED_CONSTRAINTS, AnchoredBase
 from adestim.fusion._base import BaseFusion
 from adestim.fusion._targets import check_numbers
 from adestim.training.aggregation import weigh_by_error
@@ -18,7 +18,7 @@ from adestim.training.task import Regression
 
 
 @fill_docs
-class AnchoredFusionRegressor(AnchoredMixin, RegressorMixin, BaseFusion):
+class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     """Predict a number from several modalities by modality-anchored fusion.
 
     The number may be an age, the score of a test as MMSE, the level of a biomarker. The method is

@@ -119,7 +119,7 @@ class BlockAverageClassifier(TableClassifier):
         self.models_ = {}
         for name, table in tables.items():
             has, labels = table.present, self.classes_[data.targets]
-            if can_be_told(labels[has], name):
+            if has_two_classes(labels[has], name):
                 model = self._model(data.targets[has], data.groups[has], seed)
                 self.models_[name] = model.fit(table.pooled()[has], labels[has])
         return self
@@ -197,7 +197,7 @@ def logistic(cv) -> LogisticRegression | LogisticRegressionCV:
     )
 
 
-def can_be_told(labels: np.ndarray, modality: str) -> bool:
+def has_two_classes(labels: np.ndarray, modality: str) -> bool:
     """Tell whether there is a class to tell apart, and warn where there is none."""
     if len(np.unique(labels)) > 1:
         return True

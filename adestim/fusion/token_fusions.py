@@ -91,7 +91,7 @@ class TokenFusionClassifier(FusionClassifier):
             "dropout": self.dropout,
         }
 
-    def _combined(self, outputs, present):
+    def _combine(self, outputs, present):
         return softmax(outputs[:, 0], axis=1)
 
 

@@ -111,7 +111,7 @@ class FusionData(Dataset):
             "weight": self.weight[index],
         }
         if self.inputs is not None:
-            batch["inputs"] = self.inputs.shown(rows, gathered.inputs, present.numpy())
+            batch["inputs"] = self.inputs.collate_shown(rows, gathered.inputs, present.numpy())
         return batch, self.y[index]
 
     def _shown(self, rows: np.ndarray, dropout: float) -> tuple[Tensor, Tensor]:
@@ -167,7 +167,7 @@ class AnchorBatches:
     # makes one tensor of the inputs of several subjects
     collate: Callable[[Sequence[np.ndarray]], Tensor]
 
-    def shown(
+    def collate_shown(
         self, rows: np.ndarray, arrays: Sequence[np.ndarray | None], present: np.ndarray
     ) -> ShownInputs:
         """Return the inputs of those of some rows whose anchor is shown.

@@ -7,6 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import LateFusionClassifier
 from adestim.exceptions import InputError
+from adestim.training.aggregation import lay_side_by_side
 from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 

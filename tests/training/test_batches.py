@@ -91,11 +91,11 @@ def test_inputs_are_those_of_the_subjects_whose_anchor_is_shown():
     inputs = [np.full(2, row, np.float32) if row % 2 else None for row in range(6)]
     anchor = AnchorBatches("a", 1, inputs, lambda shown: torch.from_numpy(np.stack(shown)))
     present = np.array([[True, True], [True, False], [False, True]])
-    shown = anchor.shown(np.array([3, 1, 5]), [inputs[row] for row in (3, 1, 5)], present)
+    shown = anchor.collate_shown(np.array([3, 1, 5]), [inputs[row] for row in (3, 1, 5)], present)
     assert len(shown) == 3
     assert shown.values.tolist() == [[3, 3], [5, 5]]
     assert shown.sources == (inputs[3], inputs[5])
-    nobody = anchor.shown(np.array([1]), [inputs[1]], np.array([[True, False]]))
+    nobody = anchor.collate_shown(np.array([1]), [inputs[1]], np.array([[True, False]]))
     assert nobody.values is None
 
 
