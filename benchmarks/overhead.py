@@ -6,6 +6,7 @@ times is what skorch, the callbacks and the bookkeeping cost.
 
 import argparse
 import time
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,10 @@ from torch.nn import functional as F
 
 from adestim import AnchoredFusionClassifier
 from adestim._support.torch import seeded
-from adestim.encoding.tables import training_tables
+from adestim.encoding.tables import read_training_table
+from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net
 from adestim.training.batches import BatchIterator
-from adestim.training.fitting import build_net
+from adestim.training.fitting import TrainerSettings, build_net
 from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 
 CPU = torch.device("cpu")
@@ -36,20 +38,28 @@ def prepared(n_subjects, sizes, seed=0):
     y = (frame.iloc[:, 0] + rng.normal(size=n_subjects) > 0).to_numpy().astype(int)
     estimator = AnchoredFusionClassifier(max_epochs=0, random_state=seed, device="cpu")
     estimator.fit(frame, y)
-    tables = training_tables(frame)
+    subjects = read_training_table(frame)
     folds = inner_folds(y, np.arange(n_subjects), seed)
-    _, scores = fit_phase_one(tables, y, np.ones(n_subjects), folds, 2)
-    anchor = next(iter(sizes))
-    base = estimator._inputs.base(scores, estimator.start, anchor)
-    return estimator, anchor, estimator._inputs.data(base, tables, y)
+    _, scores = fit_phase_one(subjects.tables, y, np.ones(n_subjects), folds, 2)
+    inputs = estimator.inputs_.keep_nets([next(iter(sizes))])
+    [(anchor, data)] = inputs.read_by_net(subjects, scores, "cpu", "float32", y)
+    return estimator, anchor, data
+
+
+def settings_of(kind, estimator, **changes):
+    """Return the settings of a class that an estimator's parameters say."""
+    params = estimator.get_params() | changes
+    return kind(**{each.name: params[each.name] for each in fields(kind) if each.name in params})
 
 
 def through_skorch(estimator, anchor, data, n_epochs):
     """Return seconds for some epochs of the estimator's own net."""
-    params = estimator.get_params() | {"max_epochs": n_epochs}
+    settings = settings_of(TrainerSettings, estimator, max_epochs=n_epochs)
     with seeded(0, CPU):
-        module = estimator._inputs.module(anchor, params)
-        net = build_net(module, len(data), None, None, params).initialize()
+        module = build_anchored_net(
+            anchor, estimator.inputs_, settings_of(AnchoredSettings, estimator)
+        )
+        net = build_net(module, len(data), None, None, settings).initialize()
         start = time.perf_counter()
         net.fit(data)
         return time.perf_counter() - start
@@ -57,17 +67,18 @@ def through_skorch(estimator, anchor, data, n_epochs):
 
 def bare_loop(estimator, anchor, data, n_epochs):
     """Return seconds for the same epochs of a loop without anything."""
-    params = estimator.get_params() | {"max_epochs": n_epochs}
     with seeded(0, CPU):
-        module = estimator._inputs.module(anchor, params)
+        module = build_anchored_net(
+            anchor, estimator.inputs_, settings_of(AnchoredSettings, estimator)
+        )
         optimizer = torch.optim.AdamW(
-            module.parameters(), lr=params["learning_rate"], weight_decay=params["weight_decay"]
+            module.parameters(), lr=estimator.learning_rate, weight_decay=estimator.weight_decay
         )
         batches = BatchIterator(
             data,
-            params["batch_size"],
+            estimator.batch_size,
             shuffle=True,
-            modality_dropout=params["modality_dropout"],
+            modality_dropout=estimator.modality_dropout,
         )
         start = time.perf_counter()
         module.train()

@@ -1,13 +1,14 @@
 """Small tables for the tests of the fusion, and an estimator that is quick on them."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
 from adestim import AnchoredFusionClassifier
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
-from adestim.encoding.tables import read_modalities, training_tables
-from adestim.encoding.tokens import TokenScaler, without_rows
-from adestim.fusion._anchor_inputs import AnchorInputs, score_scale
+from adestim.encoding.tables import read_modalities, read_training_table
+from adestim.training.inputs import NetInputs, Start
 from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 
 BLOCKS = {"mri": ["mri__a", "mri__b"], "csf": ["csf__a", "csf__b"], "gene": ["gene__a"]}
@@ -58,17 +59,24 @@ def free_tokens(n_subjects=40, width=3, seed=0):
     return encodings_frame(cells, "notes", pd.RangeIndex(n_subjects))
 
 
-def prepared_anchor_inputs():
-    """What reading tables needs, the tables, the unseen scores and the classes."""
+def settings_of(kind, estimator):
+    """The settings of a class that an estimator's parameters say."""
+    params = estimator.get_params()
+    return kind(**{each.name: params[each.name] for each in fields(kind) if each.name in params})
+
+
+def prepared_inputs():
+    """What reading tables into nets needs, subjects, their unseen scores and their classes."""
     X, y = numeric_table(40)
-    tables, codes = training_tables(with_missing(X)), (y == "CN").astype(int)
+    subjects, codes = read_training_table(with_missing(X)), (y == "CN").astype(int)
     folds = inner_folds(codes, np.arange(40), 0, 2)
-    phase_one, scores = fit_phase_one(tables, codes, np.ones(40), folds, 2)
-    inputs = AnchorInputs(
-        phase_one=phase_one,
-        likes={name: without_rows(table) for name, table in tables.items()},
-        scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
-        score_scale=score_scale(scores.values),
-        n_outputs=2,
-    )
-    return inputs, tables, scores, codes
+    phase_one, scores = fit_phase_one(subjects.tables, codes, np.ones(40), folds, 2)
+    starts = {name: Start("stacked", name) for name in subjects.tables}
+    inputs = NetInputs.learn(subjects.tables, phase_one, scores, 2, starts)
+    return inputs, subjects, scores, codes
+
+
+def read_for(anchor, inputs, subjects, scores, targets=None, weight=None):
+    """The subjects as one anchor's net reads them."""
+    by_net = inputs.read_by_net(subjects, scores, "cpu", "float32", targets, weight)
+    return dict(by_net)[anchor]

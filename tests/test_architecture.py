@@ -30,7 +30,6 @@ SOURCES = sorted(
 )
 
 WITHOUT_MIRROR = {
-    "fusion/_anchored_mixin.py": "tested through the classifier and the regressor that it joins",
     "_support/docs.py": "a decorator; the docstrings it fills are checked against signatures here",
 }
 

@@ -14,6 +14,7 @@ from adestim.encoding import BackboneSpec
 from adestim.extraction import BaseExtractor
 from adestim.extraction.prepared import Prepared
 from adestim.training.batches import AnchorBatches, FusionData
+from adestim.training.fitting import TrainerSettings
 from adestim.training.nets import AnchoredFusion, ModalityShape
 
 NOTES = "ADESTIM_TEST_NOTES"
@@ -156,18 +157,17 @@ def toy_data(n=24, seed=0):
 
 
 def toy_module_and_data(weights):
-    """A fusion with the toy model as anchor, subjects, and parameters to train it with."""
-    params = {
-        "max_epochs": 2,
-        "batch_size": 6,
-        "learning_rate": 0.01,
-        "weight_decay": 0.0,
-        "modality_dropout": 0.0,
-        "patience": 5,
-        "precision": "float32",
-        "device": "cpu",
-    }
-    return toy_module(weights), toy_data(), params
+    """A fusion with the toy model as anchor, subjects, and how it is trained."""
+    settings = TrainerSettings(
+        max_epochs=2,
+        batch_size=6,
+        learning_rate=0.01,
+        weight_decay=0.0,
+        patience=5,
+        precision="float32",
+        device="cpu",
+    )
+    return toy_module(weights), toy_data(), settings
 
 
 class ToyExtractor(BaseExtractor):

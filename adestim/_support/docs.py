@@ -1,6 +1,25 @@
 """Parameters that several classes share, described once."""
 
 FRAGMENTS = {
+    # Those that hold other fragments come first.
+    "rival_head": """%(rival_start)s
+    %(n_trees)s
+    width : int, default=32
+        Width that all tokens are brought to; a multiple of 8.""",
+    "net_tail": """%(trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s""",
+    "rival_end": """See Also
+    --------
+    adestim.AnchoredFusionClassifier : The method that this is a rival of.
+    adestim.evaluation.rivals : All rivals by name.
+
+    Notes
+    -----
+    %(rival_notes)s""",
     "foundation": """weights : str, path-like or None, default=None
         Weights of a foundation model: path of its file or folder. None: those that
         :func:`adestim.list_backbones` names, from the Hugging Face hub, where they are there.
@@ -53,6 +72,8 @@ FRAGMENTS = {
         The trained net of every anchor.
     net_ : skorch net
         The trained net, where there is one anchor.
+    inputs_ : adestim.training.inputs.NetInputs
+        What was learned about reading tables into nets.
     history_ : list of dict
         One record an epoch: anchor, epoch, train_loss, valid_loss.
     n_features_in_ : int
@@ -141,6 +162,8 @@ FRAGMENTS = {
         The trained net, named ``"fusion"``.
     net_ : skorch net
         The same.
+    inputs_ : adestim.training.inputs.NetInputs
+        What was learned about reading tables into it.
     history_ : list of dict
         One record an epoch: anchor (always ``"fusion"``), epoch, train_loss, valid_loss.""",
     "fusion_tables": """X may be an encodings table, a numeric frame whose columns are named

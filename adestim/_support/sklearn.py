@@ -23,7 +23,9 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "callback_management_context",
+    "callbacks_of",
     "check_feature_names_in",
+    "check_params",
     "draw_seeds",
     "fit_context",
     "list_callbacks",
@@ -47,3 +49,13 @@ def draw_seeds(random_state, n_seeds):
         else check_random_state(random_state)
     )
     return [int(seed) for seed in generator.randint(2**31 - 1, size=n_seeds)]
+
+
+def callbacks_of(estimator):
+    """Return the callbacks that were set on an estimator."""
+    return list(getattr(estimator, "_skl_callbacks", None) or [])
+
+
+def check_params(estimator):
+    """Refuse parameters of an estimator that its constraints do not allow."""
+    estimator._validate_params()

@@ -198,7 +198,7 @@ def chosen_subjects(subjects: Iterable[str] | pd.Series) -> list[str]:
     return [str(subject) for subject in subjects]
 
 
-def modality_columns(
+def columns_by_reader(
     frame: pd.DataFrame, clinical: Iterable[str] = (), diagnostic: Iterable[str] = ()
 ) -> dict[str, list[str]]:
     """Sort a frame's columns by the extractor that reads them."""

@@ -9,18 +9,45 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from numbers import Real
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from adestim.encoding import BackboneSpec, Encoding, is_missing
-from adestim.encoding.tokens import SEPARATOR, TokenTable, require_a_modality, stack_tokens
+from adestim.encoding.tokens import (
+    SEPARATOR,
+    TokenTable,
+    require_a_modality,
+    stack_tokens,
+    without_rows,
+)
 from adestim.exceptions import DataWarning, InputError
 
 ANONYMOUS = "features"
+
+
+@dataclass(frozen=True, eq=False)
+class Subjects:
+    """Subjects as a fusion reads them, by modality."""
+
+    index: pd.Index
+    cells: dict[str, list[Encoding | None]]  # one encoding a subject, None where it is missing
+    tables: dict[str, TokenTable]  # the encodings' tokens, stacked
+
+    @property
+    def present(self) -> np.ndarray:
+        """Which modalities every subject has, (n_subjects, n_modalities)."""
+        return np.stack([table.present for table in self.tables.values()], axis=1)
+
+    def pool_tokens(self) -> list[np.ndarray]:
+        """Return one row of features a subject for every modality, (n_subjects, n_features)."""
+        return [table.pooled() for table in self.tables.values()]
+
+    def likes(self) -> dict[str, TokenTable]:
+        """Return shape and backbone of every modality's tokens, no subject's data."""
+        return {name: without_rows(table) for name, table in self.tables.items()}
 
 
 def read_modalities(
@@ -188,8 +215,8 @@ def holds_objects(X) -> bool:
     )
 
 
-def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
-    """Return the training subjects' tokens; a modality that nobody has is left out, with a word."""
+def read_training_table(frame: pd.DataFrame) -> Subjects:
+    """Return the training subjects; a modality that nobody has is left out, with a word."""
     cells = read_modalities(frame)
     absent = [name for name, column in cells.items() if all(cell is None for cell in column)]
     if absent and len(absent) < len(cells):
@@ -198,66 +225,25 @@ def training_tables(frame: pd.DataFrame) -> dict[str, TokenTable]:
             DataWarning,
             stacklevel=5,
         )
+    kept = {name: column for name, column in cells.items() if name not in absent}
+    return stack_subjects(kept, frame.index)
+
+
+def read_later_table(frame: pd.DataFrame, likes: Mapping[str, TokenTable]) -> Subjects:
+    """Return later subjects, given the shapes and backbones that were seen in ``fit``."""
+    cells = read_modalities(frame, known=likes)
+    return stack_subjects({name: cells[name] for name in likes}, frame.index, likes)
+
+
+def stack_subjects(
+    cells: Mapping[str, list[Encoding | None]],
+    index: pd.Index,
+    likes: Mapping[str, TokenTable] | None = None,
+) -> Subjects:
+    """Return subjects, each of whom has a modality."""
     tables = {
-        name: stack_tokens(column, name) for name, column in cells.items() if name not in absent
+        name: stack_tokens(column, name, None if likes is None else likes[name])
+        for name, column in cells.items()
     }
-    require_a_modality(tables, frame.index)
-    return tables
-
-
-def modality_columns(X: Any, known: Sequence[str] | None = None) -> dict[str, list[int]]:
-    """Return the positions of every modality's columns.
-
-    Parameters
-    ----------
-    X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-        An encodings table, numbers, or a table of raw cells such as paths, of which every column
-        is a modality.
-    known : sequence of str, default=None
-        Names of modalities seen before, which tell what a column without a value stands for.
-
-    Returns
-    -------
-    dict of str to list of int
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from adestim.encoding.tables import modality_columns
-    >>> modality_columns(pd.DataFrame(columns=["mri__a", "mri__b", "csf__tau"], dtype=float))
-    {'mri': [0, 1], 'csf': [2]}
-    """
-    frame = pd.DataFrame(X)
-    if any(holds_raw_cells(frame.iloc[:, place]) for place in range(frame.shape[1])):
-        return {str(name): [place] for place, name in enumerate(frame.columns)}
-    encoded = [p for p in range(frame.shape[1]) if holds_encodings(frame.iloc[:, p], known)]
-    numeric = [place for place in range(frame.shape[1]) if place not in set(encoded)]
-    columns = {str(frame.columns[place]): [place] for place in encoded}
-    return columns | numeric_modalities(frame.columns, numeric)
-
-
-def holds_raw_cells(column: pd.Series) -> bool:
-    """Tell whether a column holds neither numbers nor encodings, paths or words for instance."""
-    if pd.api.types.is_numeric_dtype(column):
-        return False
-    cells = [cell for cell in column.array if not is_missing(cell)]
-    return bool(cells) and not any(isinstance(cell, Encoding | Real) for cell in cells)
-
-
-def patterns_of(frame: pd.DataFrame, columns: Mapping[str, Sequence[int]]) -> pd.DataFrame:
-    """Return which subject has a value in which group of columns."""
-    known = known_cells(frame)
-    present = {name: known[:, list(places)].any(axis=1) for name, places in columns.items()}
-    return pd.DataFrame(present, index=frame.index, dtype=bool)
-
-
-def known_cells(frame: pd.DataFrame) -> np.ndarray:
-    """Return which cells of a table hold something, shape (n_subjects, n_columns)."""
-    known = np.empty(frame.shape, dtype=bool)
-    for place in range(frame.shape[1]):
-        column = frame.iloc[:, place]
-        if pd.api.types.is_numeric_dtype(column):
-            known[:, place] = column.notna()
-        else:
-            known[:, place] = [not is_missing(cell) for cell in column.array]
-    return known
+    require_a_modality(tables, index)
+    return Subjects(index, dict(cells), tables)

@@ -6,6 +6,7 @@ from adestim._support.scores import (
     REGRESSION_SCORES,
     SCORES,
 )
+from adestim.encoding.presence import modality_columns
 from adestim.evaluation.comparing.ablation import ablate
 from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
@@ -20,7 +21,6 @@ from adestim.evaluation.leakage.pretraining import warn_pretraining
 from adestim.evaluation.missing.dropout import ModalityDropout, draw_hidden, hide_modalities
 from adestim.evaluation.missing.patterns import (
     missing_patterns,
-    modality_columns,
     pattern_labels,
     score_by_pattern,
 )

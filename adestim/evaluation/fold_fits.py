@@ -17,7 +17,12 @@ from sklearn.base import clone
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 
-from adestim._support.sklearn import callback_management_context, list_callbacks, take_rows
+from adestim._support.sklearn import (
+    callback_management_context,
+    check_params,
+    list_callbacks,
+    take_rows,
+)
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
@@ -208,11 +213,11 @@ def cross_val_fit(
     """
     require_fusion(estimator)
     require_number(n_together)
-    tried = tried_candidates(estimator, candidates)
+    tried = list_candidates(estimator, candidates)
     y = np.asarray(y)
     folds = list(folds_of(cv, y, groups).split(np.zeros(len(y)), y, groups))
     jobs = [
-        (seeded_clone(each, seeds, place), fold, number)
+        (clone_with_seed(each, seeds, place), fold, number)
         for number, each in enumerate(tried)
         for fold in folds
         for place in range(1 if seeds is None else len(seeds))
@@ -228,7 +233,7 @@ def cross_val_fit(
     )
 
 
-def tried_candidates(
+def list_candidates(
     estimator: AnchoredFusionClassifier, candidates: Sequence[Mapping[str, Any]] | None
 ) -> list[AnchoredFusionClassifier]:
     """Return the classifier with every set of parameters, each of them checked."""
@@ -265,7 +270,7 @@ def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weigh
             stack.enter_context(callback_management_context(each))
             parts = (X, y, groups, weight)
             rows = (None if part is None else take_rows(part, train) for part in parts)
-            fits.append(stack.enter_context(closing(each._nets_to_train(*rows))))
+            fits.append(stack.enter_context(closing(each.fit_nets(*rows))))
         while lanes := next_lanes(fits, device):
             train_lanes(lanes)
 
@@ -280,7 +285,7 @@ def next_lanes(fits: Sequence[Iterator], device: torch.device) -> list[Lane]:
     return lanes
 
 
-def seeded_clone(
+def clone_with_seed(
     estimator: AnchoredFusionClassifier, seeds: Sequence[int] | None, place: int
 ) -> AnchoredFusionClassifier:
     """Return a copy of the classifier, not fitted, with one of the seeds where there are any."""
@@ -317,7 +322,7 @@ def require_fusion(estimator: Any) -> None:
             remedy="Call estimator.set_callbacks() without any, or use "
             "sklearn.model_selection.cross_validate",
         )
-    estimator._validate_params()
+    check_params(estimator)
 
 
 def require_number(n_together: Any) -> None:

@@ -8,12 +8,12 @@ from adestim.fusion.calibration import (
     PatternConformalClassifier,
 )
 from adestim.fusion.late import LateFusionClassifier
-from adestim.fusion.mixture import MixtureFusionClassifier
 from adestim.fusion.ordinal import OrdinalClassifier
 from adestim.fusion.token_fusions import (
     ConcatFusionClassifier,
     CrossAttentionFusionClassifier,
     LinearFusionClassifier,
+    MixtureFusionClassifier,
     SelfAttentionFusionClassifier,
 )
 from adestim.fusion.unimodal import UnimodalClassifier

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -24,22 +24,22 @@ from adestim._support.sklearn import (
     fit_context,
 )
 from adestim._support.torch import choose_device, seeded
-from adestim.encoding.tables import check_fusion_table, read_modalities, training_tables
-from adestim.encoding.tokens import (
-    TokenScaler,
-    TokenTable,
-    require_a_modality,
-    stack_tokens,
-    without_rows,
+from adestim.encoding.tables import (
+    Subjects,
+    check_fusion_table,
+    read_later_table,
+    read_training_table,
 )
-from adestim.fusion._anchor_inputs import AnchorInputs, require_whole_heads, score_scale
+from adestim.exceptions import InputError
 from adestim.fusion._targets import TrainingSet, check_classes
-from adestim.fusion._task import Classification, Task
-from adestim.training.batches import AnchorBatches, FusionData
-from adestim.training.fitting import inner_split, prepare_net
+from adestim.training.anchored_nets import HEAD_WIDTH
+from adestim.training.batches import FusionData
+from adestim.training.fitting import TrainerSettings, inner_split, prepare_net
+from adestim.training.inputs import NetInputs, Start
 from adestim.training.net import FusionNet
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.penalised import Scores
+from adestim.training.task import Classification, Task
 
 TRAINER_CONSTRAINTS: dict = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -73,6 +73,15 @@ TRAINER_NOT_SEARCHED: dict = {
 }
 
 
+class FitStart(NamedTuple):
+    """What phase 2 starts from."""
+
+    data: TrainingSet
+    subjects: Subjects  # the same, as the nets read them
+    scores: Scores  # their phase-1 scores by heads that did not see them
+    split: tuple[np.ndarray, np.ndarray] | None  # training and validation rows of the nets
+
+
 class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all fusions that train nets upon phase 1.
 
@@ -81,9 +90,16 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     """
 
     width: int
+    dropout: float
+    modality_dropout: float
     max_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
     validation_fraction: float
     device: str
+    precision: str
     random_state: Any
     verbose: int
 
@@ -114,83 +130,110 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         InputError
             When a parameter names a modality that no training subject has.
         """
-        try:
-            with closing(self._nets_to_train(X, y, groups, sample_weight)) as nets:
-                for net, train in nets:
-                    net.fit(train)
-        except BaseException:
-            # What was trained in part must not pass for a fitted estimator.
-            vars(self).pop("nets_", None)
-            raise
+        with closing(self.fit_nets(X, y, groups, sample_weight)) as nets:
+            for net, train in nets:
+                net.fit(train)
         return self
 
-    def _nets_to_train(self, X, y, groups, sample_weight) -> Iterator[tuple[FusionNet, FusionData]]:
-        """Fit phase 1; yield every net and what to train it on, torch seeded for it."""
-        require_whole_heads(self.width, type(self).__name__)
-        data = self._training_set(X, y, groups, sample_weight)
-        task = self._task()
-        tables = training_tables(data.frame)
-        names = self._net_names(list(tables))
-        seeds = draw_seeds(self.random_state, 4)
-        folds = task.folds(data.targets, data.groups, seeds[0])
+    def fit_nets(
+        self, X, y, groups=None, sample_weight=None
+    ) -> Iterator[tuple[FusionNet, FusionData]]:
+        """Fit as ``fit`` does, but leave the training of every net to the caller.
+
+        For who trains nets of several estimators at the same time. Parameters are not checked.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like} of shape (n_subjects, n_modalities or n_features)
+            Encodings table, numeric frame or numeric array.
+        y : array-like of shape (n_subjects,)
+            What is to be predicted.
+        groups : array-like of shape (n_subjects,), default=None
+            Rows of one group stay on one side of the inner splits. By default rows of the
+            same index label, and rows that hold the very same data, are one group.
+        sample_weight : array-like of shape (n_subjects,), default=None
+            Weights of the subjects; a subject of weight 0 is left out.
+
+        Yields
+        ------
+        net : skorch net
+            A net that is ready to be trained, torch being seeded for it. The estimator is fitted
+            when the last one has been trained and the iterator is at its end.
+        data : torch Dataset
+            What ``net.fit`` is to be called with.
+        """
+        try:
+            require_whole_heads(self.width, type(self).__name__)
+            data = self._training_set(X, y, groups, sample_weight)
+            subjects = read_training_table(data.frame)
+            fold_seed, split_seed, net_seed, forest_seed = draw_seeds(self.random_state, 4)
+            scores = self._fit_phase_one(data, subjects, fold_seed, forest_seed)
+            split = None
+            if self.max_epochs > 0:
+                folds, share = self._task().folds, self.validation_fraction
+                split = inner_split(data.targets, data.groups, split_seed, share, folds)
+            start = FitStart(data, subjects, scores, split)
+            yield from self._prepare_nets(start, net_seed)
+            self._learn_combination(start)
+        except BaseException:
+            # What was trained in part must not pass for a fitted estimator.
+            self.__dict__.pop("nets_", None)
+            raise
+
+    def _fit_phase_one(
+        self, data: TrainingSet, subjects: Subjects, fold_seed: int, forest_seed: int
+    ) -> Scores:
+        """Fit the heads and what reads later tables; return the scores by unseen heads."""
+        task, tables = self._task(), subjects.tables
+        starts = self._starts(list(tables))
+        folds = task.folds(data.targets, data.groups, fold_seed)
         self.phase_one_, scores = task.fit_phase_one(
-            tables, data.targets, data.weight, folds, self._grower(seeds[3])
+            tables, data.targets, data.weight, folds, self._grower(forest_seed)
         )
-        self._remember(tables, scores)
-        split = None
-        if self.max_epochs > 0:
-            split = inner_split(
-                data.targets, data.groups, seeds[1], self.validation_fraction, task.folds
-            )
-        yield from self._prepared_nets(names, data, tables, scores, split, seeds[2])
-        self._after_training(data, tables, scores, split)
-
-    def _remember(self, tables: Mapping[str, TokenTable], scores: Scores) -> None:
-        """Keep what reading later tables needs."""
         self.modalities_ = list(tables)
-        self._inputs = AnchorInputs(
-            phase_one=self.phase_one_,
-            likes={name: without_rows(table) for name, table in tables.items()},
-            scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
-            score_scale=score_scale(scores.values),
-            n_outputs=self._task().n_outputs,
-        )
+        self.inputs_ = NetInputs.learn(tables, self.phase_one_, scores, task.n_outputs, starts)
+        return scores
 
-    def _prepared_nets(self, names, data: TrainingSet, tables, scores, split, seed):
+    def _prepare_nets(self, start: FitStart, seed: int):
         """Yield every net in turn, each an outer task for scikit-learn's callbacks."""
         self.nets_, self.history_ = {}, []
-        self._names = names
-        frame, y = data.frame, self._task().labels(data.targets)
+        frame, y = start.data.frame, self._task().labels(start.data.targets)
         context = self._init_callback_context(max_subtasks=None)
         context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
-        cells, params = read_modalities(frame), self._net_params()
-        for name, inputs in self._data_by_net(cells, tables, scores, data.targets, data.weight):
+        settings = self._trainer_settings()
+        for name, inputs in self._read_by_net(start):
             bar = progress_bar(self.max_epochs, name, "epoch", self.verbose)
             hook = partial(self._after_epoch, name, bar, context, frame, y)
             with bar, seeded(seed, choose_device(self.device)):
                 module = self._module(name)
-                self.nets_[name], train = prepare_net(module, inputs, split, hook, params)
+                self.nets_[name], train = prepare_net(module, inputs, start.split, hook, settings)
                 if train is not None:
                     yield self.nets_[name], train
         self.__dict__.pop("net_", None)
-        if len(names) == 1:
-            self.net_ = self.nets_[names[0]]
+        if len(self.nets_) == 1:
+            [self.net_] = self.nets_.values()
         context.call_on_fit_task_end(estimator=self, X=frame, y=y)
 
-    def _data_by_net(self, cells, tables, scores, targets=None, weight=None):
-        """Yield every net's name and the subjects as it reads them; tokens are shared."""
-        shared = self._inputs.data(self._base(self._names[0], scores), tables, targets, weight)
-        for name in self._names:
-            yield name, shared.rebased(self._base(name, scores), self._anchor_batches(name, cells))
+    def _read_by_net(self, start: FitStart) -> Iterator[tuple[str, FusionData]]:
+        """Yield every net's name and the training subjects as it reads them."""
+        targets, weight = start.data.targets, start.data.weight
+        return self.inputs_.read_by_net(
+            start.subjects, start.scores, self.device, self.precision, targets, weight
+        )
 
-    def _base(self, name: str, scores: Scores):
-        """Return the phase-1 outputs from which a net starts."""
-        start, anchor = self._start_of(name)
-        return self._inputs.base(scores, start, anchor)
-
-    def _net_params(self) -> dict:
-        """Return what training must know."""
-        return self.get_params(deep=False) | {"losses": self._task().losses(self.phase_one_)}
+    def _trainer_settings(self) -> TrainerSettings:
+        """Return how nets are trained."""
+        return TrainerSettings(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            modality_dropout=self.modality_dropout,
+            device=self.device,
+            precision=self.precision,
+            losses=self._task().losses(self.phase_one_),
+        )
 
     def _after_epoch(self, name, bar, context, frame, y, epoch) -> bool:
         """Record an epoch, and offer it to scikit-learn's callbacks as a task."""
@@ -207,19 +250,16 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     def _fitted_attributes(self) -> dict:
         """Return what a copy needs to predict as if training had stopped now."""
         attributes = {name: value for name, value in vars(self).items() if name.endswith("_")}
-        trained = {"nets_": dict(self.nets_), "_names": list(self.nets_), "_inputs": self._inputs}
+        trained = {"nets_": dict(self.nets_), "inputs_": self.inputs_.keep_nets(self.nets_)}
         return attributes | trained
 
     def _outputs_by_net(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Return every net's outputs (n_subjects, n_nets, n_outputs), and who has what."""
         frame = check_fusion_table(self, X, reset=False)
-        cells = read_modalities(frame, known=self._inputs.likes)
-        likes = self._inputs.likes
-        tables = {name: stack_tokens(cells[name], name, like) for name, like in likes.items()}
-        require_a_modality(tables, frame.index)
-        scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
-        outputs = self._outputs_of(self._data_by_net(cells, tables, scores))
-        return outputs, presence(tables)
+        subjects = read_later_table(frame, self.inputs_.likes)
+        scores = self.phase_one_.scores(subjects.pool_tokens())
+        read = self.inputs_.read_by_net(subjects, scores, self.device, self.precision)
+        return self._outputs_of(read), subjects.present
 
     def _outputs_of(self, data_by_net) -> np.ndarray:
         """Return outputs (n_subjects, n_nets, n_outputs) of subjects as the nets read them."""
@@ -227,26 +267,18 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         return np.stack(outputs, axis=1).astype(np.float64)
 
     @abstractmethod
-    def _net_names(self, modalities: Sequence[str]) -> list[str]:
-        """Return the names of the nets."""
+    def _starts(self, modalities: Sequence[str]) -> dict[str, Start]:
+        """Return the names of the nets, and what each starts from."""
 
     @abstractmethod
     def _module(self, name: str) -> nn.Module:
         """Return a net's module with fresh weights."""
 
-    @abstractmethod
-    def _start_of(self, name: str) -> tuple[str, str | None]:
-        """Return how phase 1 combines for a net, and the modality whose head alone may count."""
-
     def _grower(self, seed: int) -> Grower | None:
         """Return how phase 1 grows its forest, None where it has none."""
         return None
 
-    def _anchor_batches(self, name: str, cells) -> AnchorBatches | None:
-        """Return what a net's foundation model reads, None where it reads tokens."""
-        return None
-
-    def _after_training(self, data: TrainingSet, tables, scores, split) -> None:
+    def _learn_combination(self, start: FitStart) -> None:
         """Learn what is learned from trained nets; most fusions learn nothing."""
 
     @abstractmethod
@@ -283,7 +315,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "nets_")
-        return self._combined(*self._outputs_by_net(X))
+        return self._combine(*self._outputs_by_net(X))
 
     def predict(self, X):
         """Return the most probable class of every subject.
@@ -301,7 +333,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @abstractmethod
-    def _combined(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
+    def _combine(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return probabilities (n_subjects, n_classes) from the nets' outputs."""
 
     def _training_set(self, X, y, groups, sample_weight):
@@ -316,6 +348,10 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return Grower(self.n_trees, seed) if grows else None
 
 
-def presence(tables: Mapping[str, TokenTable]) -> np.ndarray:
-    """Return which modalities every subject has, (n_subjects, n_modalities)."""
-    return np.stack([table.present for table in tables.values()], axis=1)
+def require_whole_heads(width: int, estimator: str) -> None:
+    """Refuse a width that does not split into heads."""
+    if width % HEAD_WIDTH:
+        raise InputError(
+            f"The 'width' parameter of {estimator} must be a multiple of {HEAD_WIDTH}",
+            got=str(width),
+        )

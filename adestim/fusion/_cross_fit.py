@@ -26,7 +26,7 @@ from adestim._support.groups import group_own_rows
 from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
-from adestim.encoding.tables import modality_columns, patterns_of
+from adestim.encoding.presence import find_present, modality_columns
 from adestim.exceptions import InputError, LeakageError
 from adestim.training.phase_one.logistic import inner_folds
 
@@ -108,9 +108,9 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         self.classes_, targets = np.unique(rows.labels, return_inverse=True)
         require_classes(self.classes_, type(self).__name__)
         [seed] = draw_seeds(self.random_state, 1)
-        folds = folds_of(self.cv, rows, targets, seed)
-        probabilities = out_of_fold(self.estimator, rows, folds, self.classes_, self.n_jobs)
-        self._columns = modality_columns(pd.DataFrame(rows.table))
+        folds = draw_folds(self.cv, rows, targets, seed)
+        probabilities = predict_out_of_fold(self.estimator, rows, folds, self.classes_, self.n_jobs)
+        self._columns = modality_columns(rows.table)
         found = Unseen(probabilities, targets, rows.weight, self._present(rows.table))
         tested = ~np.isnan(probabilities).any(axis=1)
         self._learn(Unseen(*(each[tested] for each in found)))
@@ -133,7 +133,7 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         -------
         ndarray of shape (n_subjects, n_classes)
         """
-        return self._judged(X)[0]
+        return self._judge(X)[0]
 
     def predict(self, X):
         """Return the most probable class of every subject.
@@ -150,7 +150,7 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         check_is_fitted(self, "estimator_")
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _judged(self, X) -> tuple[np.ndarray, np.ndarray]:
+    def _judge(self, X) -> tuple[np.ndarray, np.ndarray]:
         """Return the classifier's probabilities, and who has which modality."""
         check_is_fitted(self, "estimator_")
         table = self._table(X, reset=False)
@@ -158,7 +158,7 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
 
     def _present(self, table) -> np.ndarray:
         """Return which modalities every subject has, (n_subjects, n_modalities)."""
-        return patterns_of(pd.DataFrame(table), self._columns).to_numpy()
+        return find_present(table, self._columns).to_numpy()
 
     def _table(self, X, reset: bool):
         """Return a table of which rows can be taken, its columns checked."""
@@ -169,14 +169,14 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
     def _training_rows(self, X, y, groups, sample_weight) -> Rows:
         """Return the checked training set."""
         table = self._table(X, reset=True)
-        y, weight, given = checked_labels(self, table, y, groups, sample_weight)
+        y, weight, given = check_labels(type(self).__name__, table, y, groups, sample_weight)
         kept = weight > 0
         return Rows(
             take_rows(table, kept),
             y[kept],
             weight[kept],
             given.get("groups"),
-            given_folds(self.cv, table, y, groups, kept),
+            read_folds(self.cv, table, y, groups, kept),
             route_to_fit(self.estimator, **given),
         )
 
@@ -188,13 +188,12 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         return tags
 
 
-def checked_labels(
-    wrapper: Any, table: Any, y: Any, groups: Any, sample_weight: Any
+def check_labels(
+    wrapper: str, table: Any, y: Any, groups: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return labels and weights, and what the user gave beside of subjects of a weight above 0."""
     if y is None:
-        name = type(wrapper).__name__
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        raise ValueError(f"{wrapper} requires y to be passed, but the target y is None.")
     y = column_or_1d(y, warn=True)
     check_consistent_length(table, y, groups)
     check_classification_targets(y)
@@ -216,7 +215,7 @@ def require_classes(classes: np.ndarray, name: str) -> None:
         )
 
 
-def given_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray) -> Folds | None:
+def read_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray) -> Folds | None:
     """Return the user's own folds, by place among the rows that are kept; None for our own."""
     if cv is None or isinstance(cv, Integral):
         return None
@@ -228,7 +227,7 @@ def given_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarra
     return [(train, test) for train, test in folds if len(train) and len(test)]
 
 
-def folds_of(cv: Any, rows: Rows, targets: np.ndarray, seed: int) -> Folds:
+def draw_folds(cv: Any, rows: Rows, targets: np.ndarray, seed: int) -> Folds:
     """Return folds that keep groups whole and every class in every training part."""
     folds = rows.folds
     if folds is None:
@@ -257,14 +256,14 @@ def require_whole_groups(folds: Folds, groups: np.ndarray) -> None:
             )
 
 
-def out_of_fold(
+def predict_out_of_fold(
     estimator: Any, rows: Rows, folds: Folds, classes: np.ndarray, n_jobs: int | None
 ) -> np.ndarray:
     """Return probabilities (n_subjects, n_classes) by copies that were fitted without a subject.
 
     Averaged where it is tested more than once, NaN where it never is.
     """
-    jobs = (delayed(held_out)(clone(estimator), rows, *fold, classes) for fold in folds)
+    jobs = (delayed(predict_held_out)(clone(estimator), rows, *fold, classes) for fold in folds)
     total, times = np.zeros((len(rows.labels), len(classes))), np.zeros((len(rows.labels), 1))
     for (_, test), found in zip(folds, Parallel(n_jobs=n_jobs)(jobs), strict=True):
         total[test] += found
@@ -272,7 +271,7 @@ def out_of_fold(
     return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
 
 
-def held_out(estimator: Any, rows: Rows, train, test, classes: np.ndarray) -> np.ndarray:
+def predict_held_out(estimator: Any, rows: Rows, train, test, classes: np.ndarray) -> np.ndarray:
     """Fit on a training part; return probabilities of the test part, 0 for classes not seen."""
     params = {name: values[train] for name, values in rows.params.items()}
     estimator.fit(take_rows(rows.table, train), rows.labels[train], **params)

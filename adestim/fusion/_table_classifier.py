@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from adestim.encoding.tables import check_fusion_table, read_modalities, training_tables
-from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens, without_rows
+from adestim.encoding.tables import (
+    Subjects,
+    check_fusion_table,
+    read_later_table,
+    read_training_table,
+)
 
 
 class TableClassifier(ClassifierMixin, BaseEstimator):
@@ -36,20 +39,15 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _training_tables(self, frame: pd.DataFrame) -> dict[str, TokenTable]:
-        """Return the training subjects' tokens, and remember their shapes."""
-        tables = training_tables(frame)
-        self.modalities_ = list(tables)
-        self._likes = {name: without_rows(table) for name, table in tables.items()}
-        return tables
+    def _read_training_table(self, frame: pd.DataFrame) -> Subjects:
+        """Return the training subjects, and remember the shapes of their tokens."""
+        subjects = read_training_table(frame)
+        self.modalities_, self._likes = list(subjects.tables), subjects.likes()
+        return subjects
 
-    def _tables(self, X) -> tuple[pd.DataFrame, Mapping[str, TokenTable]]:
-        """Return a later table and its tokens; every subject has something."""
-        frame = check_fusion_table(self, X, reset=False)
-        cells = read_modalities(frame, known=self._likes)
-        tables = {name: stack_tokens(cells[name], name, like) for name, like in self._likes.items()}
-        require_a_modality(tables, frame.index)
-        return frame, tables
+    def _read_table(self, X) -> Subjects:
+        """Return later subjects, each of whom has a modality."""
+        return read_later_table(check_fusion_table(self, X, reset=False), self._likes)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -53,7 +53,7 @@ def check_classes(
         frame=frame[kept],
         targets=encoder.transform(y[kept]),
         weight=weight[kept] * compute_sample_weight(class_weight, y[kept]),
-        groups=checked_groups(groups, frame, kept),
+        groups=check_groups(groups, frame, kept),
     )
     return data, encoder.classes_
 
@@ -75,7 +75,7 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
         raise InputError(
             f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
         )
-    return TrainingSet(frame[kept], y[kept], weight[kept], checked_groups(groups, frame, kept))
+    return TrainingSet(frame[kept], y[kept], weight[kept], check_groups(groups, frame, kept))
 
 
 def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
@@ -91,7 +91,7 @@ def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
     return check_array(y, ensure_2d=False, input_name="y")
 
 
-def checked_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
+def check_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
     """Return the groups of the kept rows as integers, the table's own where none are given."""
     if groups is None:
         return group_own_rows(frame[kept])

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import partial
 from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import clone
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import OF_THE_QUESTION, Choice
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
-from adestim.fusion._aggregation import ByConfidence, Mean, cross_fitted, judged_by_log_loss
-from adestim.fusion._anchored_mixin import (
+from adestim.exceptions import DataWarning
+from adestim.fusion._anchored import (
     ANCHORED_CONSTRAINTS,
     ANCHORED_NOT_SEARCHED,
     ANCHORED_SPACE,
-    AnchoredMixin,
+    AnchoredBase,
 )
-from adestim.fusion._base import FusionClassifier, presence
-from adestim.fusion._scaling import fit_temperature, tempered
+from adestim.fusion._base import FusionClassifier
+from adestim.training.aggregation import ByConfidence, Mean, stack_on_folds, weigh_by_log_loss
+from adestim.training.scaling import apply_temperature, fit_temperature
 
 
 @fill_docs
-class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
+class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     """Classify from several modalities by modality-anchored fusion.
 
     Phase 1 fits a linear head on every modality alone and on all jointly. Phase 2 takes a modality
@@ -201,40 +204,81 @@ class AnchoredFusionClassifier(AnchoredMixin, FusionClassifier):
         -------
         dict of str to ndarray of shape (n_subjects, n_classes)
         """
-        check_is_fitted(self, "nets_")
-        outputs, _ = self._outputs_by_net(X)
-        by_anchor = softmax(outputs, axis=2)
-        return {anchor: by_anchor[:, place] for place, anchor in enumerate(self.anchors_)}
+        outputs = self._outputs_by_anchor(X)
+        return {anchor: softmax(each, axis=1) for anchor, each in outputs.items()}
 
-    def _combined(self, outputs, present):
+    def _combine(self, outputs, present):
         probabilities = softmax(outputs, axis=2)
         combined = self.aggregation_.combine(probabilities, self._of_anchors(present))
-        return tempered(combined, self.temperature_)
+        return apply_temperature(combined, self.temperature_)
 
-    def _remember(self, tables, scores):
-        super()._remember(tables, scores)
+    def _fit_phase_one(self, *args):
         self.temperature_ = 1.0
+        return super()._fit_phase_one(*args)
 
-    def _after_training(self, data, tables, scores, split):
+    def _learn_combination(self, start):
         asked = self.aggregate == "validation" or self.calibrate is not None
-        unseen = self._validated(data, tables, scores, split) if asked else None
-        self.aggregation_ = self._learned_aggregation(data, tables, unseen)
+        unseen = self._judge_validation(start) if asked else None
+        self.aggregation_ = self._learn_aggregation(start, unseen)
         if self.calibrate is not None and unseen is not None:
             probabilities = softmax(unseen.outputs, axis=2)
             combined = self.aggregation_.combine(probabilities, unseen.present)
             self.temperature_ = fit_temperature(combined, unseen.targets, unseen.weight)
 
-    def _learned_aggregation(self, data, tables, unseen):
+    def _learn_aggregation(self, start, unseen):
         """Return the rule that combines the anchors' probabilities."""
+        data = start.data
         if self.aggregate == "confidence":
             return ByConfidence()
         if self.aggregate == "validation" and unseen is not None:
             frequencies = np.bincount(data.targets, data.weight) / data.weight.sum()
-            return judged_by_log_loss(unseen, frequencies)
+            return weigh_by_log_loss(unseen, frequencies)
         if self.aggregate == "stacked":
-            # The first four seeds are those of the fit itself.
-            fold_seed, seed = draw_seeds(self.random_state, 6)[4:]
-            folds = self._task().folds(data.targets, data.groups, fold_seed)
-            present = self._of_anchors(presence(tables))
-            return cross_fitted(self, data, present, folds, seed)
+            return self._learn_stacking(data, self._of_anchors(start.subjects.present))
         return Mean()
+
+    def _learn_stacking(self, data, present):
+        """Learn from copies of this classifier that are fitted without the fold they judge."""
+        # The first four seeds are those of the fit itself.
+        fold_seed, seed = draw_seeds(self.random_state, 6)[4:]
+        folds = self._task().folds(data.targets, data.groups, fold_seed)
+        if not folds:
+            warnings.warn(
+                "A class has a single group, so there are no inner folds for aggregate='stacked': "
+                "the anchors' probabilities are averaged.",
+                DataWarning,
+                stacklevel=7,
+            )
+            return Mean()
+        judge = partial(judge_held_out, self._plain_copy(seed), self.anchors_, self.classes_, data)
+        n_classes = len(self.classes_)
+        return stack_on_folds(judge, present, data.targets, data.weight, folds, n_classes)
+
+    def _plain_copy(self, seed):
+        """Return a copy, not fitted, that averages its anchors and calls nobody."""
+        # The weights of the subjects hold those of the classes already.
+        return (
+            clone(self)
+            .set_callbacks()
+            .set_params(
+                aggregate="mean", calibrate=None, class_weight=None, verbose=0, random_state=seed
+            )
+        )
+
+
+def judge_held_out(copy, anchors, classes, data, train, test, trained) -> np.ndarray:
+    """Fit a copy to some rows; return probabilities of others by the anchors at some places.
+
+    train (n_train,), test (n_test,) -> (n_test, n_trained, n_classes).
+    """
+    copy.set_params(anchor=[anchors[place] for place in trained])
+    with warnings.catch_warnings():
+        # What is wrong with the training subjects has been said of all of them.
+        warnings.simplefilter("ignore", DataWarning)
+        copy.fit(
+            data.frame.iloc[train],
+            classes[data.targets[train]],
+            groups=data.groups[train],
+            sample_weight=data.weight[train],
+        )
+    return np.stack(list(copy.predict_proba_by_anchor(data.frame.iloc[test]).values()), axis=1)

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions
-from adestim.fusion._aggregation import BySkill, Validated
-from adestim.fusion._anchored_mixin import (
+from adestim.fusion._anchored import (
     ANCHORED_CONSTRAINTS,
     ANCHORED_NOT_SEARCHED,
     ANCHORED_SPACE,
-    AnchoredMixin,
+    AnchoredBase,
 )
 from adestim.fusion._base import BaseFusion
 from adestim.fusion._targets import check_numbers
-from adestim.fusion._task import Regression
+from adestim.training.aggregation import weigh_by_error
+from adestim.training.task import Regression
 
 
 @fill_docs
-class AnchoredFusionRegressor(AnchoredMixin, RegressorMixin, BaseFusion):
+class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     """Predict a number from several modalities by modality-anchored fusion.
 
     The number may be an age, the score of a test as MMSE, the level of a biomarker. The method is
@@ -205,40 +203,27 @@ class AnchoredFusionRegressor(AnchoredMixin, RegressorMixin, BaseFusion):
         -------
         dict of str to ndarray of shape (n_subjects,)
         """
-        check_is_fitted(self, "nets_")
-        outputs, _ = self._outputs_by_net(X)
-        predicted = self._task().labels(outputs[:, :, 0])
-        return {anchor: predicted[:, place] for place, anchor in enumerate(self.anchors_)}
+        task, outputs = self._task(), self._outputs_by_anchor(X)
+        return {anchor: task.labels(each[:, 0]) for anchor, each in outputs.items()}
 
     def _training_set(self, X, y, groups, sample_weight):
         data = check_numbers(self, X, y, groups, sample_weight)
-        self.target_mean_, self.target_scale_ = moments(data.targets, data.weight)
+        self.target_mean_, self.target_scale_ = weighted_moments(data.targets, data.weight)
         return data._replace(targets=(data.targets - self.target_mean_) / self.target_scale_)
 
     def _task(self):
         return Regression(self.target_mean_, self.target_scale_, self.loss)
 
-    def _after_training(self, data, tables, scores, split):
+    def _learn_combination(self, start):
         if self.aggregate == "validation":
-            unseen = self._validated(data, tables, scores, split)
+            unseen = self._judge_validation(start)
             if unseen is not None:
                 losses = self._task().losses(self.phase_one_)
-                self.aggregation_ = judged_by_error(unseen, losses)
+                self.aggregation_ = weigh_by_error(unseen, losses)
 
 
-def moments(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+def weighted_moments(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return weighted mean and standard deviation, 1 where numbers do not vary."""
     mean = float(np.average(values, weights=weight))
     scale = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))
     return mean, scale if scale > 1e-9 * max(abs(mean), 1e-300) else 1.0
-
-
-def judged_by_error(unseen: Validated, losses: Callable) -> BySkill:
-    """Weigh anchors by their loss, beside that of the training mean, which is 0 here."""
-    targets = torch.from_numpy(unseen.targets)
-    by_anchor = [
-        losses(torch.from_numpy(outputs), targets).numpy()
-        for outputs in np.moveaxis(unseen.outputs, 1, 0)
-    ]
-    reference = losses(torch.zeros(len(targets), 1, dtype=targets.dtype), targets).numpy()
-    return BySkill.learn(np.stack(by_anchor, 1), reference, unseen.present, unseen.weight)

@@ -116,13 +116,13 @@ class BlockAverageClassifier(TableClassifier):
             Where the subjects who have a modality are of one class, and it is left out.
         """
         data, self.classes_ = check_classes(self, X, y, groups, None, None)
-        tables = self._training_tables(data.frame)
+        tables = self._read_training_table(data.frame).tables
         seed = draw_seeds(self.random_state, 1)[0]
         self.frequencies_ = np.bincount(data.targets) / len(data.targets)
         self.models_ = {}
         for name, table in tables.items():
             has, labels = table.present, self.classes_[data.targets]
-            if can_be_told(labels[has], name):
+            if has_two_classes(labels[has], name):
                 model = self._model(data.targets[has], data.groups[has], seed)
                 self.models_[name] = model.fit(table.pooled()[has], labels[has])
         return self
@@ -146,13 +146,14 @@ class BlockAverageClassifier(TableClassifier):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "models_")
-        frame, tables = self._tables(X)
-        total = np.zeros((len(frame), len(self.classes_)))
+        subjects = self._read_table(X)
+        total = np.zeros((len(subjects.index), len(self.classes_)))
         for name, model in self.models_.items():
-            has = tables[name].present
+            table = subjects.tables[name]
+            has = table.present
             if has.any():
                 places = np.searchsorted(self.classes_, model.classes_)
-                total[np.ix_(has, places)] += model.predict_proba(tables[name].pooled()[has])
+                total[np.ix_(has, places)] += model.predict_proba(table.pooled()[has])
         total[total.sum(axis=1) == 0] = self.frequencies_
         return total / total.sum(axis=1, keepdims=True)
 
@@ -199,7 +200,7 @@ def logistic(cv) -> LogisticRegression | LogisticRegressionCV:
     )
 
 
-def can_be_told(labels: np.ndarray, modality: str) -> bool:
+def has_two_classes(labels: np.ndarray, modality: str) -> bool:
     """Tell whether there is a class to tell apart, and warn where there is none."""
     if len(np.unique(labels)) > 1:
         return True

@@ -11,13 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
-from adestim.fusion._conformal import PatternThresholds, nonconformity
 from adestim.fusion._cross_fit import (
     CROSS_FIT_CONSTRAINTS,
     WRAPPER_NOT_SEARCHED,
     CrossFittedClassifier,
 )
-from adestim.fusion._scaling import PatternScaling
+from adestim.training.conformal import PatternThresholds, nonconformity
+from adestim.training.scaling import PatternScaling
 
 
 @fill_docs
@@ -132,7 +132,7 @@ class PatternCalibratedClassifier(CrossFittedClassifier):
         -------
         ndarray of shape (n_subjects, n_classes)
         """
-        probabilities, present = self._judged(X)
+        probabilities, present = self._judge(X)
         return self.scaling_.apply(probabilities, present)
 
     def _learn(self, unseen):
@@ -273,7 +273,7 @@ class PatternConformalClassifier(CrossFittedClassifier):
             True where a class, in the order of ``classes_``, is in the set.
         """
         check_is_fitted(self, "estimator_")
-        probabilities, present = self._judged(X)
+        probabilities, present = self._judge(X)
         scores = nonconformity(probabilities, self.conformity)
         return scores <= self.thresholds_.of(present)
 

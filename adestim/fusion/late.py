@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import LUCK, OF_THE_QUESTION, Choice
 from adestim._support.sklearn import StrOptions, draw_seeds, fit_context
-from adestim.encoding.tokens import feature_moments
-from adestim.fusion._aggregation import (
-    Aggregation,
-    Mean,
-    Validated,
-    judged_by_log_loss,
-    log_odds,
-)
-from adestim.fusion._base import presence
 from adestim.fusion._table_classifier import TableClassifier
 from adestim.fusion._targets import TrainingSet, check_classes
-from adestim.fusion._task import Classification
-from adestim.training.phase_one.logistic import LogisticProblem
-from adestim.training.phase_one.penalised import LinearHead, standardise
+from adestim.training.aggregation import (
+    Aggregation,
+    CentredStack,
+    Mean,
+    Validated,
+    add_class_zero,
+    to_probabilities,
+    weigh_by_log_loss,
+)
+from adestim.training.task import Classification
 
 
 @fill_docs
@@ -130,11 +126,13 @@ class LateFusionClassifier(TableClassifier):
             When y has a single class.
         """
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
-        tables = self._training_tables(data.frame)
-        present, task = presence(tables), Classification(self.classes_)
+        subjects = self._read_training_table(data.frame)
+        task = Classification(self.classes_)
         folds = task.folds(data.targets, data.groups, draw_seeds(self.random_state, 1)[0])
-        self.phase_one_, scores = task.fit_phase_one(tables, data.targets, data.weight, folds)
-        self._rule = self._learn_rule(scores.values[:, :, 0], present, data, folds)
+        self.phase_one_, scores = task.fit_phase_one(
+            subjects.tables, data.targets, data.weight, folds
+        )
+        self._rule = self._learn_rule(scores.values[:, :, 0], subjects.present, data, folds)
         if self.weighting == "weighted":
             self.skill_ = self._rule.skill
         return self
@@ -144,10 +142,12 @@ class LateFusionClassifier(TableClassifier):
         if self.weighting == "mean":
             return Mean()
         if self.weighting == "stacked":
-            return CentredStack.learn(probabilities(scores), present, data, folds)
-        unseen = Validated(with_class_zero(scores), present, data.targets, data.weight)
+            return CentredStack.learn(
+                to_probabilities(scores), present, data.targets, data.weight, folds
+            )
+        unseen = Validated(add_class_zero(scores), present, data.targets, data.weight)
         frequencies = np.bincount(data.targets, data.weight) / data.weight.sum()
-        return judged_by_log_loss(unseen, frequencies)
+        return weigh_by_log_loss(unseen, frequencies)
 
     def predict_proba(self, X):
         """Return class probabilities.
@@ -162,44 +162,6 @@ class LateFusionClassifier(TableClassifier):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "phase_one_")
-        _, tables = self._tables(X)
-        scores = self.phase_one_.scores([table.pooled() for table in tables.values()])
-        return self._rule.combine(probabilities(scores.values[:, :, 0]), presence(tables))
-
-
-@dataclass(frozen=True, eq=False)
-class CentredStack:
-    """Logistic regression on all modalities' log-odds, those of a missing one at their mean."""
-
-    head: LinearHead  # standardisation and weights of the log-odds, side by side
-    intercept: np.ndarray  # (n_classes - 1,)
-
-    @classmethod
-    def learn(cls, values: np.ndarray, present: np.ndarray, data: TrainingSet, folds):
-        """Fit to probabilities (n_subjects, n_modalities, n_classes) by unseen heads."""
-        features = side_by_side(log_odds(values), present)
-        mean, scale = feature_moments(features)
-        block = standardise(features, mean, scale)
-        problem = LogisticProblem([block], data.targets, data.weight, values.shape[2])
-        fit = problem.fit(folds, np.ones(len(features), dtype=bool))
-        return cls(LinearHead(mean, scale, fit.coefs[0]), fit.intercept)
-
-    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return probabilities (n_subjects, n_classes)."""
-        features = side_by_side(log_odds(values), present)
-        return probabilities(self.head.scores(features) + self.intercept)
-
-
-def side_by_side(odds: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Return all modalities' log-odds as columns, NaN where one is missing."""
-    return np.where(present[:, :, None], odds, np.nan).reshape(len(odds), -1)
-
-
-def with_class_zero(odds: np.ndarray) -> np.ndarray:
-    """Return log-odds against class 0 with that class's own zero before them."""
-    return np.pad(odds, ((0, 0),) * (odds.ndim - 1) + ((1, 0),))
-
-
-def probabilities(odds: np.ndarray) -> np.ndarray:
-    """Return the probabilities of all classes from log-odds against class 0."""
-    return softmax(with_class_zero(odds), axis=-1)
+        subjects = self._read_table(X)
+        scores = self.phase_one_.scores(subjects.pool_tokens())
+        return self._rule.combine(to_probabilities(scores.values[:, :, 0]), subjects.present)

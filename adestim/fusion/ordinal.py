@@ -20,7 +20,7 @@ from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, fit_context, take_rows
 from adestim.exceptions import InputError
 from adestim.fusion._cross_fit import (
-    checked_labels,
+    check_labels,
     require_classes,
 )
 
@@ -195,7 +195,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "estimators_")
         table = self._table(X, reset=False)
         answers = [estimator.predict_proba(table)[:, 1] for estimator in self.estimators_]
-        return closest_falling(np.stack(answers, axis=1))
+        return project_to_falling(np.stack(answers, axis=1))
 
     def _places(self) -> np.ndarray:
         """Return the level of every class, in the order of ``classes_``."""
@@ -212,7 +212,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     def _training_rows(self, X, y, groups, sample_weight):
         """Return table, labels and what the copies' ``fit`` is given beside, checked."""
         table = self._table(X, reset=True)
-        y, weight, given = checked_labels(self, table, y, groups, sample_weight)
+        y, weight, given = check_labels(type(self).__name__, table, y, groups, sample_weight)
         kept = weight > 0
         return take_rows(table, kept), y[kept], route_to_fit(self.estimator, **given)
 
@@ -242,7 +242,7 @@ def levels_of(order: Sequence[Any] | None, classes: np.ndarray) -> np.ndarray:
     return np.array([label for label in order if label in classes], dtype=classes.dtype)
 
 
-def closest_falling(values: np.ndarray) -> np.ndarray:
+def project_to_falling(values: np.ndarray) -> np.ndarray:
     """Return the closest rows, in squared distance, whose values do not rise.
 
     values (n_rows, n_steps) -> (n_rows, n_steps).

@@ -5,22 +5,27 @@ from __future__ import annotations
 from numbers import Integral
 from typing import Any, ClassVar
 
+import numpy as np
+import torch
 from scipy.special import softmax
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import OF_THE_QUESTION, Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
-from adestim.fusion._anchor_inputs import HEAD_WIDTH
 from adestim.fusion._base import (
     TRAINER_CONSTRAINTS,
     TRAINER_NOT_SEARCHED,
     TRAINER_SPACE,
     FusionClassifier,
 )
+from adestim.training.anchored_nets import HEAD_WIDTH
+from adestim.training.inputs import Start
 from adestim.training.nets.rivals import (
     ConcatFusion,
     CrossAttentionFusion,
     LinearFusion,
+    MixtureFusion,
+    RivalFusion,
     SelfAttentionFusion,
 )
 
@@ -30,7 +35,7 @@ NET = "fusion"
 class TokenFusionClassifier(FusionClassifier):
     """Base of the fusions that read all modalities alike: one net, no anchor."""
 
-    dropout: float
+    _net_class: ClassVar[type[RivalFusion]]
 
     _parameter_constraints: ClassVar[dict] = {
         "start": [StrOptions({"late", "average", "stacked"})],
@@ -49,28 +54,6 @@ class TokenFusionClassifier(FusionClassifier):
         **TRAINER_NOT_SEARCHED,
         "class_weight": OF_THE_QUESTION,
     }
-
-    def _net_names(self, modalities):
-        return [NET]
-
-    def _start_of(self, name):
-        return self.start, None
-
-    def _combined(self, outputs, present):
-        return softmax(outputs[:, 0], axis=1)
-
-    def _sizes(self) -> dict[str, Any]:
-        """Return what every fusion's module is built from."""
-        return {
-            "shapes": self._inputs.shapes(),
-            "width": self.width,
-            "n_outputs": self._inputs.n_outputs,
-            "dropout": self.dropout,
-        }
-
-
-class PooledFusionClassifier(TokenFusionClassifier):
-    """Base of the fusions of mean tokens."""
 
     def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
         self,
@@ -108,6 +91,24 @@ class PooledFusionClassifier(TokenFusionClassifier):
         self.precision = precision
         self.random_state = random_state
         self.verbose = verbose
+
+    def _starts(self, modalities):
+        return {NET: Start(self.start, None)}
+
+    def _module(self, name):
+        return self._net_class(**self._sizes())
+
+    def _sizes(self) -> dict[str, Any]:
+        """Return what the module is built from."""
+        return {
+            "shapes": self.inputs_.shapes(),
+            "width": self.width,
+            "n_outputs": self.inputs_.n_outputs,
+            "dropout": self.dropout,
+        }
+
+    def _combine(self, outputs, present):
+        return softmax(outputs[:, 0], axis=1)
 
 
 class AttentionFusionClassifier(TokenFusionClassifier):
@@ -166,37 +167,22 @@ class AttentionFusionClassifier(TokenFusionClassifier):
 
 
 @fill_docs
-class ConcatFusionClassifier(PooledFusionClassifier):
+class ConcatFusionClassifier(TokenFusionClassifier):
     """Classify from the modalities' mean tokens, side by side.
 
     A missing modality's part is zero. One hidden layer reads all parts.
 
     Parameters
     ----------
-    %(rival_start)s
-    %(n_trees)s
-    width : int, default=32
-        Width that all tokens are brought to; a multiple of 8.
-    %(trainer)s
-    %(class_weight)s
-    %(device)s
-    %(precision)s
-    %(random_state)s
-    %(verbose)s
+    %(rival_head)s
+    %(net_tail)s
 
     Attributes
     ----------
     %(classes_attributes)s
     %(rival_attributes)s
 
-    See Also
-    --------
-    adestim.AnchoredFusionClassifier : The method that this is a rival of.
-    adestim.evaluation.rivals : All rivals by name.
-
-    Notes
-    -----
-    %(rival_notes)s
+    %(rival_end)s
 
     Examples
     --------
@@ -212,12 +198,11 @@ class ConcatFusionClassifier(PooledFusionClassifier):
     (80, 2)
     """
 
-    def _module(self, name):
-        return ConcatFusion(**self._sizes())
+    _net_class = ConcatFusion
 
 
 @fill_docs
-class LinearFusionClassifier(PooledFusionClassifier):
+class LinearFusionClassifier(TokenFusionClassifier):
     """Classify from one linear map of every modality's mean token.
 
     What the maps give is averaged over the modalities that a subject has, so nothing joint can be
@@ -225,30 +210,15 @@ class LinearFusionClassifier(PooledFusionClassifier):
 
     Parameters
     ----------
-    %(rival_start)s
-    %(n_trees)s
-    width : int, default=32
-        Width that all tokens are brought to; a multiple of 8.
-    %(trainer)s
-    %(class_weight)s
-    %(device)s
-    %(precision)s
-    %(random_state)s
-    %(verbose)s
+    %(rival_head)s
+    %(net_tail)s
 
     Attributes
     ----------
     %(classes_attributes)s
     %(rival_attributes)s
 
-    See Also
-    --------
-    adestim.AnchoredFusionClassifier : The method that this is a rival of.
-    adestim.evaluation.rivals : All rivals by name.
-
-    Notes
-    -----
-    %(rival_notes)s
+    %(rival_end)s
 
     Examples
     --------
@@ -264,8 +234,7 @@ class LinearFusionClassifier(PooledFusionClassifier):
     (80, 2)
     """
 
-    def _module(self, name):
-        return LinearFusion(**self._sizes())
+    _net_class = LinearFusion
 
 
 @fill_docs
@@ -277,32 +246,17 @@ class SelfAttentionFusionClassifier(AttentionFusionClassifier):
 
     Parameters
     ----------
-    %(rival_start)s
-    %(n_trees)s
-    width : int, default=32
-        Width that all tokens are brought to; a multiple of 8.
+    %(rival_head)s
     depth : int, default=2
         Number of blocks.
-    %(trainer)s
-    %(class_weight)s
-    %(device)s
-    %(precision)s
-    %(random_state)s
-    %(verbose)s
+    %(net_tail)s
 
     Attributes
     ----------
     %(classes_attributes)s
     %(rival_attributes)s
 
-    See Also
-    --------
-    adestim.AnchoredFusionClassifier : The method that this is a rival of.
-    adestim.evaluation.rivals : All rivals by name.
-
-    Notes
-    -----
-    %(rival_notes)s
+    %(rival_end)s
 
     References
     ----------
@@ -323,8 +277,7 @@ class SelfAttentionFusionClassifier(AttentionFusionClassifier):
     (80, 2)
     """
 
-    def _module(self, name):
-        return SelfAttentionFusion(**self._sizes())
+    _net_class = SelfAttentionFusion
 
 
 @fill_docs
@@ -336,32 +289,17 @@ class CrossAttentionFusionClassifier(AttentionFusionClassifier):
 
     Parameters
     ----------
-    %(rival_start)s
-    %(n_trees)s
-    width : int, default=32
-        Width that all tokens are brought to; a multiple of 8.
+    %(rival_head)s
     depth : int, default=2
         Number of blocks.
-    %(trainer)s
-    %(class_weight)s
-    %(device)s
-    %(precision)s
-    %(random_state)s
-    %(verbose)s
+    %(net_tail)s
 
     Attributes
     ----------
     %(classes_attributes)s
     %(rival_attributes)s
 
-    See Also
-    --------
-    adestim.AnchoredFusionClassifier : The method that this is a rival of.
-    adestim.evaluation.rivals : All rivals by name.
-
-    Notes
-    -----
-    %(rival_notes)s
+    %(rival_end)s
 
     References
     ----------
@@ -382,5 +320,123 @@ class CrossAttentionFusionClassifier(AttentionFusionClassifier):
     (80, 2)
     """
 
-    def _module(self, name):
-        return CrossAttentionFusion(**self._sizes())
+    _net_class = CrossAttentionFusion
+
+
+@fill_docs
+class MixtureFusionClassifier(TokenFusionClassifier):
+    """Classify by a sparse mixture of experts that knows which modalities are missing.
+
+    In the manner of Flex-MoE: a missing modality is replaced by a learned vector, one for every
+    missing modality within each pattern of observed ones, and a router sends every subject to a few
+    experts, at first to that of its pattern. See
+    :class:`adestim.training.nets.MixtureFusion` for the differences.
+
+    Parameters
+    ----------
+    %(rival_head)s
+    n_experts : int, default=8
+        Number of experts. The most frequent patterns get one each; with more patterns than experts,
+        several start with the same.
+    top_k : int, default=2
+        Experts that judge a subject.
+    %(net_tail)s
+
+    Attributes
+    ----------
+    %(classes_attributes)s
+    patterns_ : ndarray of shape (n_patterns, n_modalities), dtype bool
+        Patterns of observed modalities among the training subjects, the most frequent first.
+    %(rival_attributes)s
+
+    %(rival_end)s
+
+    References
+    ----------
+    S. Yun et al., "Flex-MoE: Modeling Arbitrary Modality Combination via the Flexible
+    Mixture-of-Experts", NeurIPS 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from adestim import MixtureFusionClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(80, 3)), columns=["mri__a", "mri__b", "csf__tau"])
+    >>> y = np.where(X["mri__a"] + X["csf__tau"] > 0, "AD", "CN")
+    >>> X.loc[::5, "csf__tau"] = np.nan
+    >>> model = MixtureFusionClassifier(max_epochs=2, random_state=0).fit(X, y)
+    >>> model.patterns_.tolist()
+    [[True, True], [True, False]]
+    >>> model.predict_proba(X).shape
+    (80, 2)
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        **TokenFusionClassifier._parameter_constraints,
+        "n_experts": [Interval(Integral, 1, None, closed="left")],
+        "top_k": [Interval(Integral, 1, None, closed="left")],
+    }
+    _search_space: ClassVar[dict] = {
+        **TokenFusionClassifier._search_space,
+        "n_experts": Range(4, 16),
+        "top_k": Range(1, 4),
+    }
+
+    def __init__(  # noqa: PLR0913 - flat, so that searches and studies can name them
+        self,
+        *,
+        start="late",
+        n_trees=200,
+        width=32,
+        n_experts=8,
+        top_k=2,
+        dropout=0.1,
+        modality_dropout=0.1,
+        max_epochs=40,
+        batch_size=64,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        patience=15,
+        validation_fraction=0.2,
+        class_weight=None,
+        device="auto",
+        precision="float32",
+        random_state=None,
+        verbose=0,
+    ):
+        self.start = start
+        self.n_trees = n_trees
+        self.width = width
+        self.n_experts = n_experts
+        self.top_k = top_k
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.verbose = verbose
+
+    _net_class = MixtureFusion
+
+    def _fit_phase_one(self, data, subjects, *seeds):
+        self.patterns_ = rank_patterns(subjects.present)
+        return super()._fit_phase_one(data, subjects, *seeds)
+
+    def _sizes(self):
+        patterns = torch.from_numpy(self.patterns_)
+        own = {"patterns": patterns, "n_experts": self.n_experts, "top_k": self.top_k}
+        return super()._sizes() | own
+
+
+def rank_patterns(present: np.ndarray) -> np.ndarray:
+    """Return the distinct rows of a presence table, the most frequent first."""
+    patterns, counts = np.unique(present, axis=0, return_counts=True)
+    return patterns[np.argsort(-counts, kind="stable")]

@@ -12,15 +12,15 @@ from adestim._support.docs import fill_docs
 from adestim._support.ranges import OF_THE_QUESTION
 from adestim._support.sklearn import StrOptions, fit_context
 from adestim.encoding import encodings_frame
-from adestim.encoding.tables import read_modalities
+from adestim.encoding.tables import Subjects
 from adestim.exceptions import InputError
-from adestim.fusion._anchor_inputs import require_whole_heads
-from adestim.fusion._anchored_mixin import (
-    ANCHORED_CONSTRAINTS,
-    ANCHORED_NOT_SEARCHED,
-    ANCHORED_SPACE,
+from adestim.fusion._anchored import ANCHORED_CONSTRAINTS, ANCHORED_NOT_SEARCHED, ANCHORED_SPACE
+from adestim.fusion._base import (
+    TRAINER_CONSTRAINTS,
+    TRAINER_NOT_SEARCHED,
+    TRAINER_SPACE,
+    require_whole_heads,
 )
-from adestim.fusion._base import TRAINER_CONSTRAINTS, TRAINER_NOT_SEARCHED, TRAINER_SPACE
 from adestim.fusion._table_classifier import TableClassifier
 from adestim.fusion._targets import TrainingSet, check_classes
 from adestim.fusion.anchored_classifier import AnchoredFusionClassifier
@@ -50,12 +50,7 @@ class UnimodalClassifier(TableClassifier):
         Further options of the adapters, see :class:`adestim.AnchoredFusionClassifier`.
     gradient_checkpointing : bool, default=False
         Whether a foundation model's activations are made again in the backward pass.
-    %(trainer)s
-    %(class_weight)s
-    %(device)s
-    %(precision)s
-    %(random_state)s
-    %(verbose)s
+    %(net_tail)s
 
     Attributes
     ----------
@@ -184,14 +179,15 @@ class UnimodalClassifier(TableClassifier):
         """
         require_whole_heads(self.width, type(self).__name__)
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
-        tables = self._training_tables(data.frame)
+        subjects = self._read_training_table(data.frame)
         self.modality_ = choose_modality(self.modality, self.modalities_)
         self.frequencies_ = np.bincount(data.targets, data.weight) / data.weight.sum()
-        self._fit_model(data, tables[self.modality_].present)
+        self._fit_model(data, subjects)
         return self
 
-    def _fit_model(self, data: TrainingSet, has: np.ndarray) -> None:
+    def _fit_model(self, data: TrainingSet, subjects: Subjects) -> None:
         """Fit on the subjects who have the modality."""
+        has = subjects.tables[self.modality_].present
         labels = self.classes_[data.targets[has]]
         require_two_classes(labels, self.modality_)
         params = self.get_params(deep=False)
@@ -200,13 +196,12 @@ class UnimodalClassifier(TableClassifier):
         model = AnchoredFusionClassifier(
             anchor=self.modality_, n_queries=0, start="anchor", **params
         )
-        frame = self._own_table(data.frame)[has]
+        frame = self._own_table(subjects)[has]
         self.model_ = model.fit(frame, labels, data.groups[has], data.weight[has])
 
-    def _own_table(self, frame):
+    def _own_table(self, subjects: Subjects):
         """Return the modality as a table of one column of encodings."""
-        cells = read_modalities(frame, known=self._likes)[self.modality_]
-        return encodings_frame(cells, self.modality_, frame.index)
+        return encodings_frame(subjects.cells[self.modality_], self.modality_, subjects.index)
 
     def predict_proba(self, X):
         """Return class probabilities, the class frequencies for who lacks the modality.
@@ -221,13 +216,13 @@ class UnimodalClassifier(TableClassifier):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "model_")
-        frame, tables = self._tables(X)
-        has = tables[self.modality_].present
+        subjects = self._read_table(X)
+        has = subjects.tables[self.modality_].present
         probability = np.tile(self.frequencies_, (len(has), 1))
         if has.any():
             places = np.searchsorted(self.classes_, self.model_.classes_)
             probability[has] = 0.0
-            own = self._own_table(frame)[has]
+            own = self._own_table(subjects)[has]
             probability[np.ix_(has, places)] = self.model_.predict_proba(own)
         return probability
 

@@ -6,7 +6,7 @@ The trainer is that of phase 2: an anchor without auxiliaries.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings, lora_targets
 from adestim.encoding import BackboneSpec, read_array
 from adestim.training.batches import AnchorBatches, FusionData
-from adestim.training.fitting import inner_split, prepare_net
+from adestim.training.fitting import TrainerSettings, inner_split, prepare_net
 from adestim.training.net import FusionNet
 from adestim.training.nets import AnchoredFusion, ModalityShape
 
@@ -87,6 +87,19 @@ class AdaptationSettings:
     lora_targets: tuple[str, ...] | None = None
     gradient_checkpointing: bool = False
 
+    def trainer(self, kind: str, device: str, precision: str) -> TrainerSettings:
+        """Return how the net is trained."""
+        return TrainerSettings(
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            body_learning_rate=self.body_learning_rate or BODY_LEARNING_RATE[kind],
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            device=device,
+            precision=precision,
+        )
+
     def lora(self, kind: str) -> LoRASettings:
         """Return what is trained in the body."""
         return LoRASettings(
@@ -131,16 +144,15 @@ def adapt_backbone(
     Disease Diagnosis", ICLR 2026: phase 1, uni-modal adaptation.
     """
     settings = settings or AdaptationSettings()
-    params = asdict(settings) | {"device": device, "precision": precision, "modality_dropout": 0}
-    params["body_learning_rate"] = settings.body_learning_rate or BODY_LEARNING_RATE[kind]
+    trainer = settings.trainer(kind, device, precision)
     classes, codes = np.unique(y, return_inverse=True)
     split = inner_split(codes, groups, seed, settings.validation_fraction)
     with seeded(seed, choose_device(device)):
-        module = own_module(spec, len(classes), settings, kind, params)
+        module = own_module(spec, len(classes), settings, kind, trainer)
         if kind == "head":
-            inputs = pooled_inputs(spec, inputs, params)
+            inputs = pooled_inputs(spec, inputs, trainer)
         data = own_data(inputs, codes, module.backbone.collate)
-        net, train = prepare_net(module, data, split, None, params)
+        net, train = prepare_net(module, data, split, None, trainer)
         if train is not None:
             net.fit(train)
     # Where the start was the best, no weight has changed, and the model is the one it was.
@@ -177,26 +189,26 @@ class PooledVectors(Backbone):
         return tokens
 
 
-def frozen_model(spec: BackboneSpec, params: dict[str, Any]) -> Backbone:
+def frozen_model(spec: BackboneSpec, trainer: TrainerSettings) -> Backbone:
     """Return the shared frozen model."""
-    return load_backbone(spec, choose_device(params["device"]), PRECISIONS[params["precision"]])
+    return load_backbone(spec, choose_device(trainer.device), PRECISIONS[trainer.precision])
 
 
 def pooled_inputs(
-    spec: BackboneSpec, inputs: Sequence[np.ndarray], params: dict[str, Any]
+    spec: BackboneSpec, inputs: Sequence[np.ndarray], trainer: TrainerSettings
 ) -> list[np.ndarray]:
     """Return every subject's pooled vector."""
-    model, device = frozen_model(spec, params), choose_device(params["device"])
+    model, device = frozen_model(spec, trainer), choose_device(trainer.device)
     vectors: list[np.ndarray] = []
     room = memory_of(
         device,
         f"Running {spec.name!r} on the training subjects",
-        got=f"batch_size={params['batch_size']}, precision={params['precision']!r}",
+        got=f"batch_size={trainer.batch_size}, precision={trainer.precision!r}",
         remedy="Pass adapt_params={'batch_size': 1}, precision='bfloat16', or device='cpu'",
     )
-    with room, torch.inference_mode(), autocast(device, params["precision"]):
-        for start in range(0, len(inputs), params["batch_size"]):
-            shown = map(read_array, inputs[start : start + params["batch_size"]])
+    with room, torch.inference_mode(), autocast(device, trainer.precision):
+        for start in range(0, len(inputs), trainer.batch_size):
+            shown = map(read_array, inputs[start : start + trainer.batch_size])
             batch = model.collate(list(shown)).to(device)
             vectors.extend(pool_backbone(model, batch).float().cpu().numpy())
     return vectors
@@ -227,13 +239,13 @@ def own_module(
     n_classes: int,
     settings: AdaptationSettings,
     kind: str,
-    params: dict[str, Any],
+    trainer: TrainerSettings,
 ) -> AnchoredFusion:
     """Return an anchor without auxiliaries."""
     if kind == "head":
-        body = PooledVectors(frozen_model(spec, params).width_out)
+        body = PooledVectors(frozen_model(spec, trainer).width_out)
     else:
-        body = own_body(spec, settings, kind, params)
+        body = own_body(spec, settings, kind, trainer)
     return AnchoredFusion(
         MODALITY,
         body,
@@ -248,15 +260,15 @@ def own_module(
 
 
 def own_body(
-    spec: BackboneSpec, settings: AdaptationSettings, kind: str, params: dict[str, Any]
+    spec: BackboneSpec, settings: AdaptationSettings, kind: str, trainer: TrainerSettings
 ) -> AdaptedBackbone:
     """Return the body that is adapted."""
     return AdaptedBackbone(
         spec,
         settings.lora(kind),
-        choose_device(params["device"]),
+        choose_device(trainer.device),
         # Weights that are trained themselves lose small steps in half precision.
-        PRECISIONS["float32" if kind == "full" else params["precision"]],
+        PRECISIONS["float32" if kind == "full" else trainer.precision],
         settings.gradient_checkpointing,
     )
 

@@ -72,14 +72,6 @@ class FusionData(Dataset):
         other.rows = np.asarray(rows)
         return other
 
-    def rebased(self, base: Base, inputs: AnchorBatches | None = None) -> FusionData:
-        """Return the same subjects upon other phase-1 logits, with another anchor's inputs."""
-        other = copy.copy(self)
-        other.base = base
-        other.inputs = inputs
-        other.base_logits = torch.from_numpy(base(np.arange(len(self.y)), self.present.numpy()))
-        return other
-
     @property
     def in_files(self) -> bool:
         """Whether some of what batches need is read from files."""
@@ -119,7 +111,7 @@ class FusionData(Dataset):
             "weight": self.weight[index],
         }
         if self.inputs is not None:
-            batch["inputs"] = self.inputs.shown(rows, gathered.inputs, present.numpy())
+            batch["inputs"] = self.inputs.collate_shown(rows, gathered.inputs, present.numpy())
         return batch, self.y[index]
 
     def _shown(self, rows: np.ndarray, dropout: float) -> tuple[Tensor, Tensor]:
@@ -175,7 +167,7 @@ class AnchorBatches:
     # makes one tensor of the inputs of several subjects
     collate: Callable[[Sequence[np.ndarray]], Tensor]
 
-    def shown(
+    def collate_shown(
         self, rows: np.ndarray, arrays: Sequence[np.ndarray | None], present: np.ndarray
     ) -> ShownInputs:
         """Return the inputs of those of some rows whose anchor is shown.
@@ -251,14 +243,14 @@ class BatchIterator:
         gather = read_ahead if ahead else map
         for part, gathered in zip(parts, gather(self._gather, parts), strict=True):
             batch, y = self.dataset.batch(part, self.modality_dropout, gathered)
-            yield (pinned(batch), y.pin_memory()) if self.pin_memory else (batch, y)
+            yield (pin_batch(batch), y.pin_memory()) if self.pin_memory else (batch, y)
 
     def _gather(self, rows: np.ndarray) -> Gathered:
         """Read what a batch needs; tokens, which are the most of it, are pinned by the reader."""
         gathered = self.dataset.gather(rows)
         if not self.pin_memory:
             return gathered
-        return gathered._replace(tokens=pinned(gathered.tokens))
+        return gathered._replace(tokens=pin_batch(gathered.tokens))
 
 
 def read_ahead(read: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any]:
@@ -276,10 +268,10 @@ def read_ahead(read: Callable[[Any], Any], parts: Iterable[Any]) -> Iterator[Any
         thread.shutdown(cancel_futures=True)
 
 
-def pinned(value: Any) -> Any:
+def pin_batch(value: Any) -> Any:
     """Put a nested batch where a GPU can fetch it while it computes."""
     if isinstance(value, Mapping):
-        return {key: pinned(item) for key, item in value.items()}
+        return {key: pin_batch(item) for key, item in value.items()}
     return value.pin_memory()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from adestim.training.net import (
     EpochHook,
     FusionNet,
     GradientAudit,
+    Losses,
     class_losses,
     warmup_cosine,
 )
@@ -28,6 +29,27 @@ GATE_SPEED = 10
 # Pretrained weights are moved with more care than fresh ones.
 BODY_SPEED = 0.1
 N_CALIBRATION = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """How one net is trained; the names are those of the estimators' parameters."""
+
+    max_epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    patience: int
+    device: str
+    precision: str
+    modality_dropout: float = 0.0
+    body_learning_rate: float | None = None  # of pretrained weights and their adapters
+    losses: Losses = class_losses
+
+    @property
+    def learning_rate_of_body(self) -> float:
+        """Learning rate of the body, by default a share of that of fresh weights."""
+        return self.body_learning_rate or BODY_SPEED * self.learning_rate
 
 
 def inner_split(
@@ -58,32 +80,32 @@ def prepare_net(
     data: FusionData,
     split: tuple[np.ndarray, np.ndarray] | None,
     hook: Callable[[dict], bool] | None,
-    params: Mapping[str, Any],
+    settings: TrainerSettings,
 ) -> tuple[FusionNet, FusionData | None]:
     """Return one net, ready to be trained, and what to train it on."""
     if split is None:
-        return build_net(module, len(data), None, None, params).initialize(), None
+        return build_net(module, len(data), None, None, settings).initialize(), None
     train, validation = (data.view(rows) for rows in split)
-    calibrate(module, train, params)
-    return build_net(module, len(train), validation, hook, params), train
+    calibrate(module, train, settings)
+    return build_net(module, len(train), validation, hook, settings), train
 
 
-def calibrate(module: AnchoredFusion, data: FusionData, params: Mapping[str, Any]) -> None:
+def calibrate(module: AnchoredFusion, data: FusionData, settings: TrainerSettings) -> None:
     """Let a foundation model's fusion measure some training subjects who have the anchor."""
     if data.inputs is None:
         return
-    device = choose_device(params["device"])
+    device = choose_device(settings.device)
     having = data.present[data.rows, data.inputs.place].numpy()
     if not having.any():
         return
-    batches = BatchIterator(data.view(data.rows[having][:N_CALIBRATION]), params["batch_size"])
+    batches = BatchIterator(data.view(data.rows[having][:N_CALIBRATION]), settings.batch_size)
     room = memory_of(
         device,
         "Measuring the training subjects before training",
-        got=f"batch_size={params['batch_size']}, precision={params['precision']!r}",
+        got=f"batch_size={settings.batch_size}, precision={settings.precision!r}",
         remedy="Pass a smaller batch_size, precision='bfloat16', or device='cpu'",
     )
-    with room, autocast(device, params["precision"]):
+    with room, autocast(device, settings.precision):
         module.to(device).eval()
         module.calibrate(to_device(batch, device) for batch, _ in batches)
 
@@ -93,34 +115,34 @@ def build_net(
     n_train: int,
     validation: FusionData | None,
     hook: Callable[[dict], bool] | None,
-    params: Mapping[str, Any],
+    settings: TrainerSettings,
 ) -> FusionNet:
     """Wrap a module in a skorch net: AdamW, warm-up, cosine decay, early stop."""
-    n_steps = max(1, params["max_epochs"]) * -(-n_train // params["batch_size"])
+    n_steps = max(1, settings.max_epochs) * -(-n_train // settings.batch_size)
     return FusionNet(
         module,
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.AdamW,
-        optimizer__weight_decay=params["weight_decay"],
+        optimizer__weight_decay=settings.weight_decay,
         optimizer__param_groups=[
-            ("log_gate", {"lr": GATE_SPEED * params["learning_rate"]}),
-            ("backbone.body.*", {"lr": body_learning_rate(params)}),
+            ("log_gate", {"lr": GATE_SPEED * settings.learning_rate}),
+            ("backbone.body.*", {"lr": settings.learning_rate_of_body}),
         ],
-        lr=params["learning_rate"],
-        max_epochs=params["max_epochs"],
-        batch_size=params["batch_size"],
+        lr=settings.learning_rate,
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size,
         iterator_train=BatchIterator,
         iterator_train__shuffle=True,
-        iterator_train__modality_dropout=params["modality_dropout"],
-        iterator_train__pin_memory=choose_device(params["device"]).type == "cuda",
+        iterator_train__modality_dropout=settings.modality_dropout,
+        iterator_train__pin_memory=choose_device(settings.device).type == "cuda",
         iterator_valid=BatchIterator,
         train_split=None,
-        precision=params["precision"],
-        losses=params.get("losses", class_losses),
-        device=str(choose_device(params["device"])),
+        precision=settings.precision,
+        losses=settings.losses,
+        device=str(choose_device(settings.device)),
         callbacks=[
             ("schedule", warmup_cosine(n_steps)),
-            ("early_stop", EarlyStop(validation, params["patience"])),
+            ("early_stop", EarlyStop(validation, settings.patience)),
             ("epoch_hook", EpochHook(hook)),
             ("gradient_audit", GradientAudit()),
         ],
@@ -128,8 +150,3 @@ def build_net(
         callbacks__valid_loss=None,
         verbose=0,
     )
-
-
-def body_learning_rate(params: Mapping[str, Any]) -> float:
-    """Return the learning rate of pretrained weights and their adapters."""
-    return params.get("body_learning_rate") or BODY_SPEED * params["learning_rate"]

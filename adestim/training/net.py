@@ -19,6 +19,8 @@ from adestim._support.torch import autocast, memory_of
 from adestim.exceptions import InputError
 from adestim.training.batches import BatchIterator, FusionData, to_device
 
+Losses = Callable[[Tensor, Tensor], Tensor]
+
 HUBER_THRESHOLD = 1.345
 
 

@@ -5,32 +5,15 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 
-from adestim.encoding import BackboneSpec, Encoding
 from adestim.encoding.tables import (
     ANONYMOUS,
     check_fusion_table,
-    known_cells,
-    modality_columns,
     numeric_block,
     pack_features,
-    patterns_of,
     read_modalities,
-    training_tables,
+    read_training_table,
 )
 from adestim.exceptions import DataWarning, InputError, NoModalityError
-
-
-def encoding(value=1.0):
-    tokens = np.full((2, 3), value, dtype=np.float32)
-    return Encoding(tokens, tokens, None, BackboneSpec("toy"))
-
-
-@pytest.fixture
-def encodings():
-    return pd.DataFrame(
-        {"smri": [encoding(), None, encoding()], "fmri": [encoding(), encoding(), None]},
-        index=["s1", "s2", "s3"],
-    )
 
 
 def values(cells):
@@ -230,7 +213,7 @@ def test_other_columns_than_in_fit_are_refused(encodings):
 
 
 def test_training_tables_hold_every_modality(encodings):
-    tables = training_tables(encodings)
+    tables = read_training_table(encodings).tables
     assert {name: table.tokens.shape for name, table in tables.items()} == {
         "smri": (3, 2, 3), "fmri": (3, 2, 3),
     }  # fmt: skip
@@ -238,49 +221,16 @@ def test_training_tables_hold_every_modality(encodings):
 
 def test_modality_without_a_training_subject_is_left_out_with_a_word(encodings):
     with pytest.warns(DataWarning, match="No training subject has 'snp'; the fit does without"):
-        tables = training_tables(encodings.assign(snp=None))
+        tables = read_training_table(encodings.assign(snp=None)).tables
     assert list(tables) == ["smri", "fmri"]
 
 
 def test_training_subject_without_a_modality_is_refused_by_name(encodings):
     encodings.loc["s2", "fmri"] = None
     with pytest.raises(NoModalityError, match="the first 's2'"):
-        training_tables(encodings)
+        read_training_table(encodings)
 
 
 def test_table_without_any_modality_is_refused_without_a_warning(encodings):
     with pytest.raises(NoModalityError, match="3 subject"):
-        training_tables(encodings.assign(smri=None, fmri=None))
-
-
-# Who has what
-
-
-def test_columns_of_a_modality_are_found_in_every_kind_of_table(encodings):
-    assert modality_columns(encodings) == {"smri": [0], "fmri": [1]}
-    numbers = pd.DataFrame(columns=["mri__a", "csf__tau", "mri__b"], dtype=float)
-    assert modality_columns(numbers) == {"mri": [0, 2], "csf": [1]}
-    assert modality_columns(np.zeros((2, 3))) == {ANONYMOUS: [0, 1, 2]}
-
-
-def test_every_column_of_raw_cells_is_a_modality():
-    raw = pd.DataFrame({"t1w": ["a.nii", None], "age": [70.0, 71.0], "mmse": [29.0, None]})
-    assert modality_columns(raw) == {"t1w": [0], "age": [1], "mmse": [2]}
-
-
-def test_a_column_without_a_value_is_encodings_where_its_name_is_known(encodings):
-    table = encodings.assign(fmri=None)
-    assert modality_columns(table, known=["smri", "fmri"]) == {"smri": [0], "fmri": [1]}
-
-
-def test_who_has_one_value_has_the_modality(encodings):
-    present = patterns_of(encodings, modality_columns(encodings))
-    assert present.to_numpy().tolist() == [[True, True], [False, True], [True, False]]
-    assert present.index.tolist() == ["s1", "s2", "s3"]
-    numbers = pd.DataFrame({"mri__a": [1.0, np.nan], "mri__b": [np.nan, np.nan]})
-    assert patterns_of(numbers, {"mri": [0, 1]})["mri"].tolist() == [True, False]
-
-
-def test_nothing_of_any_kind_is_not_known():
-    cells = pd.DataFrame({"a": [None, "x"], "b": [np.nan, 1.0], "c": [pd.NA, pd.NaT]})
-    assert known_cells(cells).tolist() == [[False, False, False], [True, True, False]]
+        read_training_table(encodings.assign(smri=None, fmri=None))

@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import (
 
 from adestim import AnchoredFusionClassifier
 from adestim.exceptions import DataWarning, InputError, NoModalityError
-from adestim.fusion import _task
+from adestim.training import task as tasks
 from adestim.training.net import StopTraining
 from adestim.training.phase_one import logistic
 from tests.fusion_tables import (
@@ -391,12 +391,12 @@ def test_a_row_of_weight_zero_does_not_even_tie_others_into_a_group(incomplete):
 
 def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplete, monkeypatch):
     X, y = incomplete
-    phase_one = _task.fit_phase_one
+    phase_one = tasks.fit_phase_one
 
     def unweighted(tables, codes, weight, folds, *others):
         return phase_one(tables, codes, np.ones(len(codes)), folds, *others)
 
-    monkeypatch.setattr(_task, "fit_phase_one", unweighted)
+    monkeypatch.setattr(tasks, "fit_phase_one", unweighted)
     once = quick().fit(X, y, sample_weight=np.ones(60))
     twice = quick().fit(X, y, sample_weight=np.full(60, 2.0))
     for key in ("train_loss", "valid_loss"):
@@ -438,7 +438,7 @@ def captured_folds(monkeypatch):
         captured.extend(logistic.inner_folds(*args, **kwargs))
         return logistic.inner_folds(*args, **kwargs)
 
-    monkeypatch.setattr(_task.Classification, "folds", staticmethod(capture))
+    monkeypatch.setattr(tasks.Classification, "folds", staticmethod(capture))
     return captured
 
 

@@ -18,9 +18,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from adestim import AnchoredFusionRegressor, ModalityUnion
 from adestim.evaluation import cross_val_fit
 from adestim.exceptions import DataWarning, InputError, NoModalityError
-from adestim.fusion import _task
-from adestim.fusion._aggregation import Validated
-from adestim.fusion.anchored_regressor import judged_by_error, moments
+from adestim.fusion.anchored_regressor import weighted_moments
+from adestim.training import task as tasks
+from adestim.training.aggregation import Validated, weigh_by_error
 from adestim.training.net import NumberLoss
 from adestim.training.phase_one.ridge import number_folds
 from tests.fusion_tables import BLOCKS, encodings_table, free_tokens, numeric_table, with_missing
@@ -271,7 +271,7 @@ def test_the_skill_is_what_an_anchor_errs_less_than_the_mean():
     outputs = np.array([[[1.0], [0.0]], [[-1.0], [0.0]]])
     targets, weight = np.array([1.0, -1.0]), np.array([1.0, 3.0])
     unseen = Validated(outputs, np.ones((2, 2), dtype=bool), targets, weight)
-    np.testing.assert_allclose(judged_by_error(unseen, NumberLoss("squared", 1.0)).skill, [1, 0])
+    np.testing.assert_allclose(weigh_by_error(unseen, NumberLoss("squared", 1.0)).skill, [1, 0])
 
 
 def test_without_an_inner_split_anchors_count_alike(incomplete):
@@ -296,12 +296,12 @@ def test_rows_of_weight_zero_change_nothing_at_all(incomplete):
 
 def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplete, monkeypatch):
     X, y = incomplete
-    phase_one = _task.fit_ridge_phase_one
+    phase_one = tasks.fit_ridge_phase_one
 
     def unweighted(tables, targets, weight, folds):
         return phase_one(tables, targets, np.ones(len(targets)), folds)
 
-    monkeypatch.setattr(_task, "fit_ridge_phase_one", unweighted)
+    monkeypatch.setattr(tasks, "fit_ridge_phase_one", unweighted)
     once = quick().fit(X, y, sample_weight=np.ones(60))
     twice = quick().fit(X, y, sample_weight=np.full(60, 2.0))
     for key in ("train_loss", "valid_loss"):
@@ -328,7 +328,7 @@ def captured_folds(monkeypatch):
         captured.extend(number_folds(*args, **kwargs))
         return number_folds(*args, **kwargs)
 
-    monkeypatch.setattr(_task.Regression, "folds", staticmethod(capture))
+    monkeypatch.setattr(tasks.Regression, "folds", staticmethod(capture))
     return captured
 
 
@@ -424,9 +424,9 @@ def test_cross_val_fit_says_that_it_takes_the_classifier(incomplete):
 
 
 def test_moments_are_weighted():
-    mean, scale = moments(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
+    mean, scale = weighted_moments(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
     assert (mean, scale) == (2.5, pytest.approx(np.sqrt(0.75)))
 
 
 def test_numbers_that_do_not_vary_are_not_divided():
-    assert moments(np.full(3, 0.1), np.ones(3)) == (pytest.approx(0.1), 1.0)
+    assert weighted_moments(np.full(3, 0.1), np.ones(3)) == (pytest.approx(0.1), 1.0)

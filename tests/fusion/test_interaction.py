@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import (
 )
 
 from adestim import AnchoredFusionClassifier
+from adestim.encoding.tables import read_later_table
 from adestim.exceptions import InputError
 from tests.frozen_models import table_of
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
@@ -115,9 +116,9 @@ def test_training_learns_the_gate_at_every_depth(table):
     X, y = table
     for place, start in zip(PLACES, (-2.0, -2.0, 0.0), strict=True):
         model = on_toy(max_epochs=3, **place)
-        [(net, train)] = model._nets_to_train(X, y, None, None)
-        assert (net.module.log_gate == start).all()
-        net.fit(train)
+        for net, train in model.fit_nets(X, y):
+            assert (net.module.log_gate == start).all()
+            net.fit(train)
 
 
 def test_auxiliary_tokens_are_as_large_as_own_ones_at_their_block(table):
@@ -189,14 +190,9 @@ def test_a_closed_gate_alone_shuts_the_others_out(table, gate, place):
 
 def model_batch(model, X):
     """The subjects as the model's only net reads them."""
-    from adestim.encoding.tables import read_modalities
-    from adestim.encoding.tokens import stack_tokens
-
-    likes = model._inputs.likes
-    cells = read_modalities(X, known=likes)
-    tables = {name: stack_tokens(cells[name], name, like) for name, like in likes.items()}
-    scores = model.phase_one_.scores([each.pooled() for each in tables.values()])
-    [(_, data)] = model._data_by_net(cells, tables, scores)
+    subjects = read_later_table(X, model.inputs_.likes)
+    scores = model.phase_one_.scores(subjects.pool_tokens())
+    [(_, data)] = model.inputs_.read_by_net(subjects, scores, "cpu", "float32")
     return data.batch(np.arange(len(X)))[0]
 
 

@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import LateFusionClassifier
 from adestim.exceptions import InputError
-from adestim.fusion.late import side_by_side
+from adestim.training.aggregation import lay_side_by_side
 from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
@@ -92,7 +92,7 @@ def test_in_stacking_a_missing_modality_counts_as_an_average_one(incomplete):
     odds[:, 0] = head.mean[0]
     observed = np.ones((len(X), 3), dtype=bool)
     observed[:, 1] = X["csf__a"].notna()
-    score = head.scores(side_by_side(odds, observed)) + model._rule.intercept
+    score = head.scores(lay_side_by_side(odds, observed)) + model._rule.intercept
     expected = 1 / (1 + np.exp(-score[:, 0]))
     np.testing.assert_allclose(model.predict_proba(missing)[:, 1], expected, rtol=1e-5)
 

@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import OrdinalClassifier
 from adestim.exceptions import InputError
-from adestim.fusion.ordinal import closest_falling
+from adestim.fusion.ordinal import project_to_falling
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
 
 ORDER = ["CN", "MCI", "AD"]
@@ -74,7 +74,7 @@ def test_answers_that_contradict_each_other_give_no_negative_probability():
     model = ordinal(KNeighborsClassifier(3)).fit(X, y)
     raw = np.column_stack([each.predict_proba(X)[:, 1] for each in model.estimators_])
     raw[0] = 0.2, 0.8
-    assert closest_falling(raw)[0].tolist() == [0.5, 0.5]
+    assert project_to_falling(raw)[0].tolist() == [0.5, 0.5]
     probabilities = model.predict_proba(X)
     assert (probabilities >= 0).all()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
@@ -84,7 +84,7 @@ def test_answers_that_contradict_each_other_give_no_negative_probability():
 @given(arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 6)), elements=st.floats(0, 1)))
 def test_the_correction_is_isotonic_regression(values):
     expected = [isotonic_regression(row, increasing=False) for row in values]
-    np.testing.assert_allclose(closest_falling(values), expected, atol=1e-12)
+    np.testing.assert_allclose(project_to_falling(values), expected, atol=1e-12)
 
 
 def test_predict_takes_the_most_probable_class():

@@ -11,12 +11,12 @@ class FirstValue(TableClassifier):
     """Tells the class by the sign of the first modality's first value."""
 
     def fit(self, X, y):
-        self._training_tables(check_fusion_table(self, X, reset=True))
+        self._read_training_table(check_fusion_table(self, X, reset=True))
         self.classes_ = np.unique(y)
         return self
 
     def predict_proba(self, X):
-        _, tables = self._tables(X)
+        tables = self._read_table(X).tables
         positive = tables[self.modalities_[0]].pooled()[:, 0] > 0
         return np.stack([~positive, positive], axis=1).astype(float)
 

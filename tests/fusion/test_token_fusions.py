@@ -9,11 +9,13 @@ from adestim import (
     ConcatFusionClassifier,
     CrossAttentionFusionClassifier,
     LinearFusionClassifier,
+    MixtureFusionClassifier,
     SelfAttentionFusionClassifier,
 )
 from adestim.exceptions import InputError
+from adestim.fusion.token_fusions import rank_patterns
 from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS, NETS
-from tests.fusion_tables import numeric_table, with_missing
+from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 pytestmark = pytest.mark.usefixtures("few_penalties")
 
@@ -27,6 +29,7 @@ SMALLEST = {"width": 8, "max_epochs": 1}
         ConcatFusionClassifier(**SMALLEST),
         CrossAttentionFusionClassifier(depth=1, **SMALLEST),
         LinearFusionClassifier(**SMALLEST),
+        MixtureFusionClassifier(**SMALLEST),
         SelfAttentionFusionClassifier(depth=1, **SMALLEST),
     ],
     expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
@@ -93,3 +96,40 @@ def test_a_width_that_does_not_divide_into_heads_is_refused(incomplete):
 def test_a_start_from_an_anchor_is_refused(incomplete):
     with pytest.raises(ValueError, match="'start' parameter of ConcatFusionClassifier"):
         ConcatFusionClassifier(start="anchor").fit(*incomplete)
+
+
+# The mixture of experts
+
+
+@pytest.fixture(scope="module")
+def partly_missing():
+    X, y = numeric_table(60)
+    X.iloc[:10, X.columns.get_indexer(BLOCKS["csf"])] = np.nan
+    X.iloc[10:15, X.columns.get_indexer(BLOCKS["gene"])] = np.nan
+    return X, y
+
+
+def test_patterns_of_the_training_subjects_are_kept_by_frequency(partly_missing):
+    model = clone(NETS["mixture"]).fit(*partly_missing)
+    assert model.patterns_.tolist() == [
+        [True, True, True],
+        [True, False, True],
+        [True, True, False],
+    ]
+
+
+def test_a_pattern_not_seen_in_training_is_predicted(partly_missing):
+    model = clone(NETS["mixture"]).fit(*partly_missing)
+    X, _ = numeric_table(5)
+    X[BLOCKS["mri"] + BLOCKS["gene"]] = np.nan
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_there_may_be_fewer_experts_than_patterns(partly_missing):
+    model = clone(NETS["mixture"]).set_params(n_experts=1, top_k=3).fit(*partly_missing)
+    assert np.isfinite(model.predict_proba(partly_missing[0])).all()
+
+
+def test_patterns_come_by_frequency():
+    present = np.array([[True, False], [True, True], [True, True], [False, True]])
+    assert rank_patterns(present).tolist() == [[True, True], [False, True], [True, False]]

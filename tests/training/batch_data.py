@@ -13,7 +13,7 @@ def base_logits(rows, present):
     return np.stack([rows.astype(np.float32), present.sum(axis=1).astype(np.float32)], axis=1)
 
 
-def fusion_data(weight=None, seed=0):
+def fusion_data(weight=None, seed=0, inputs=None):
     generator = torch.Generator().manual_seed(seed)
     tokens = {name: torch.randn(N_SUBJECTS, 3, 2, generator=generator) for name in "ab"}
     masks = {name: torch.ones(N_SUBJECTS, 3, dtype=torch.bool) for name in "ab"}
@@ -25,4 +25,5 @@ def fusion_data(weight=None, seed=0):
         base=base_logits,
         y=(tokens["a"].mean(dim=(1, 2)) > 0).long(),
         weight=torch.ones(N_SUBJECTS) if weight is None else weight,
+        inputs=inputs,
     )

@@ -76,14 +76,6 @@ def test_modality_dropout_leaves_the_data_as_found():
     assert (data.base_logits[:, 1] == 2).all()
 
 
-def test_data_upon_another_base_share_their_tokens():
-    data = fusion_data()
-    other = data.rebased(lambda rows, present: np.ones((len(rows), 2), dtype=np.float32))
-    assert other.tokens is data.tokens
-    np.testing.assert_array_equal(other.base_logits, 1)
-    np.testing.assert_array_equal(other.batch(np.array([3]))[0]["base"], [[1.0, 1.0]])
-
-
 # What is gathered batch by batch
 
 
@@ -99,18 +91,17 @@ def test_inputs_are_those_of_the_subjects_whose_anchor_is_shown():
     inputs = [np.full(2, row, np.float32) if row % 2 else None for row in range(6)]
     anchor = AnchorBatches("a", 1, inputs, lambda shown: torch.from_numpy(np.stack(shown)))
     present = np.array([[True, True], [True, False], [False, True]])
-    shown = anchor.shown(np.array([3, 1, 5]), [inputs[row] for row in (3, 1, 5)], present)
+    shown = anchor.collate_shown(np.array([3, 1, 5]), [inputs[row] for row in (3, 1, 5)], present)
     assert len(shown) == 3
     assert shown.values.tolist() == [[3, 3], [5, 5]]
     assert shown.sources == (inputs[3], inputs[5])
-    nobody = anchor.shown(np.array([1]), [inputs[1]], np.array([[True, False]]))
+    nobody = anchor.collate_shown(np.array([1]), [inputs[1]], np.array([[True, False]]))
     assert nobody.values is None
 
 
 def test_the_anchors_own_tokens_are_left_out_where_its_inputs_are_read():
-    data = fusion_data().rebased(
-        base_logits, AnchorBatches("a", 0, [np.zeros(1)] * N_SUBJECTS, lambda shown: torch.ones(1))
-    )
+    own = AnchorBatches("a", 0, [np.zeros(1)] * N_SUBJECTS, lambda shown: torch.ones(1))
+    data = fusion_data(inputs=own)
     batch, _ = data.batch(np.array([0, 1]))
     assert set(batch["tokens"]) == set(batch["masks"]) == {"b"}
     assert len(to_device(batch, torch.device("cpu"))["inputs"]) == 2

@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from adestim.exceptions import DataWarning, DeviceMemoryError, InputError
-from adestim.training.fitting import build_net, calibrate, inner_split, prepare_net
+from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net
+from adestim.training.fitting import TrainerSettings, build_net, calibrate, inner_split, prepare_net
 from adestim.training.phase_one.ridge import number_folds
-from tests.fusion_tables import prepared_anchor_inputs, quick
+from tests.fusion_tables import prepared_inputs, quick, read_for, settings_of
 from tests.toy_backbone import ToyViT, toy_module_and_data, write_weights
 
 MODALITIES = ["mri", "csf", "gene"]
@@ -13,40 +16,46 @@ MODALITIES = ["mri", "csf", "gene"]
 
 @pytest.fixture(scope="module")
 def prepared():
-    """What reading tables needs, the tables, the unseen scores and the classes."""
-    return prepared_anchor_inputs()
+    """What reading tables into nets needs, subjects, their unseen scores and the classes."""
+    return prepared_inputs()
 
 
 @pytest.fixture
 def toy(tmp_path):
-    """A module with a toy model as anchor, its subjects, and the parameters of an estimator."""
+    """A module with a toy model as anchor, its subjects, and how it is trained."""
     return toy_module_and_data(write_weights(tmp_path / "toy.pt"))
+
+
+def reference_net(inputs, anchor="mri", **params):
+    """A net of an anchor with a reference backbone, as an estimator of some parameters has it."""
+    estimator = quick(**params)
+    module = build_anchored_net(anchor, inputs, settings_of(AnchoredSettings, estimator))
+    trainer = settings_of(TrainerSettings, estimator)
+    return build_net(module, 40, None, None, trainer).initialize()
 
 
 @pytest.mark.parametrize("anchor", MODALITIES)
 def test_a_fresh_module_gives_the_base_logits(prepared, anchor):
-    inputs, tables, scores, codes = prepared
-    module = inputs.module(anchor, quick().get_params())
-    data = inputs.data(inputs.base(scores, "stacked", anchor), tables, codes)
-    net = build_net(module, len(data), None, None, quick().get_params()).initialize()
+    inputs, subjects, scores, codes = prepared
+    data = read_for(anchor, inputs, subjects, scores, codes)
+    net = reference_net(inputs, anchor)
     np.testing.assert_array_equal(net.predict_logits(data), data.base_logits)
 
 
 def test_net_is_optimised_by_adamw_with_the_parameters_of_the_estimator(prepared):
-    inputs = prepared[0]
-    params = quick(learning_rate=0.03, weight_decay=0.2, batch_size=7, max_epochs=9).get_params()
-    net = build_net(inputs.module("mri", params), 40, None, None, params).initialize()
+    net = reference_net(
+        prepared[0], learning_rate=0.03, weight_decay=0.2, batch_size=7, max_epochs=9
+    )
     assert type(net.optimizer_) is torch.optim.AdamW
     assert all(group["weight_decay"] == 0.2 for group in net.optimizer_.param_groups)
     assert (net.lr, net.batch_size, net.max_epochs) == (0.03, 7, 9)
 
 
 def test_a_net_trains_on_the_data_it_is_given(prepared):
-    inputs, tables, scores, codes = prepared
-    params = quick(max_epochs=5, learning_rate=0.02).get_params()
+    inputs, subjects, scores, codes = prepared
     torch.manual_seed(0)
-    data = inputs.data(inputs.base(scores, "stacked", "mri"), tables, codes)
-    net = build_net(inputs.module("mri", params), len(data), None, None, params).initialize()
+    data = read_for("mri", inputs, subjects, scores, codes)
+    net = reference_net(inputs, max_epochs=5, learning_rate=0.02)
     before = net.mean_loss(data)
     net.partial_fit(data)
     assert net.mean_loss(data) < before
@@ -56,8 +65,8 @@ def test_a_net_trains_on_the_data_it_is_given(prepared):
 
 
 def test_calibration_measures_the_anchors_own_tokens_and_pooled_vectors(toy):
-    module, data, params = toy
-    calibrate(module, data, params)
+    module, data, settings = toy
+    calibrate(module, data, settings)
     assert module.own.rms.item() == pytest.approx(1.3, abs=0.4)
     with torch.no_grad():
         pooled = module.pooled(data.batch(np.flatnonzero(data.present[:, 0]))[0])
@@ -67,8 +76,8 @@ def test_calibration_measures_the_anchors_own_tokens_and_pooled_vectors(toy):
 
 
 def test_calibration_of_nobody_changes_nothing(toy):
-    module, data, params = toy
-    calibrate(module, data.view(np.flatnonzero(~data.present[:, 0])), params)
+    module, data, settings = toy
+    calibrate(module, data.view(np.flatnonzero(~data.present[:, 0])), settings)
     assert module.own.rms.item() == 1
     assert (module.pooled_scale == 1).all()
 
@@ -83,8 +92,8 @@ def test_memory_that_runs_out_in_calibration_is_said_with_the_remedy(toy, monkey
 
 
 def test_the_optimiser_holds_what_is_trained_and_pretrained_weights_move_slowly(toy):
-    module, data, params = toy
-    net = build_net(module, len(data), None, None, params).initialize()
+    module, data, settings = toy
+    net = build_net(module, len(data), None, None, settings).initialize()
     held = {id(value) for group in net.optimizer_.param_groups for value in group["params"]}
     assert held == {id(value) for value in module.parameters() if value.requires_grad}
     speeds = sorted(group["lr"] for group in net.optimizer_.param_groups)
@@ -92,12 +101,14 @@ def test_the_optimiser_holds_what_is_trained_and_pretrained_weights_move_slowly(
 
 
 def test_training_moves_the_adapters_and_no_frozen_weight(toy):
-    module, data, params = toy
+    module, data, settings = toy
     frozen = {
         name: value.clone() for name, value in module.named_parameters() if not value.requires_grad
     }
     rows = np.arange(len(data))
-    net, train = prepare_net(module, data, (rows, rows), None, params | {"learning_rate": 0.05})
+    net, train = prepare_net(
+        module, data, (rows, rows), None, replace(settings, learning_rate=0.05)
+    )
     net.fit(train)
     ups = [value for name, value in module.named_parameters() if "lora_B" in name]
     assert ups
@@ -107,10 +118,10 @@ def test_training_moves_the_adapters_and_no_frozen_weight(toy):
 
 
 def test_a_weight_that_gets_no_gradient_is_an_error(toy):
-    module, data, params = toy
+    module, data, settings = toy
     module.orphan = torch.nn.Parameter(torch.zeros(1))
     rows = np.arange(len(data))
-    net, train = prepare_net(module, data, (rows, rows), None, params)
+    net, train = prepare_net(module, data, (rows, rows), None, settings)
     with pytest.raises(InputError, match="none for 1, orphan first"):
         net.fit(train)
 

@@ -12,7 +12,12 @@ from sklearn.utils import Bunch
 
 from adestim._support.bids import DATASET_DESCRIPTION
 from adestim._support.diagnostic_columns import diagnostic_columns
-from adestim.datasets.cohort import PATH_COLUMNS, FlowTable, as_cohort, modality_columns
+from adestim.datasets.cohort import (
+    PATH_COLUMNS,
+    FlowTable,
+    as_cohort,
+    columns_by_reader,
+)
 from adestim.datasets.images.index import (
     best_images,
     existing_folder,
@@ -364,7 +369,7 @@ def bunch_of(
             source=source,
         ),
         name="BIDS",
-        columns=modality_columns(frame, clinical, diagnostic),
+        columns=columns_by_reader(frame, clinical, diagnostic),
         genotype_files=[str(prefix) for prefix in genotype_files],
     )
     times = rows[rows["repetition_time"].notna()].drop_duplicates("subject").set_index("subject")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
-from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
+from adestim.datasets.cohort import FlowTable, as_cohort, columns_by_reader
 from adestim.datasets.images.ida import read_ida_collection
 from adestim.datasets.images.index import index_images
 from adestim.datasets.loaders.adni_tables import apoe_genotypes
@@ -253,7 +253,7 @@ def as_bunch(
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
     described = DESCRIPTION.format(n=len(frame), counts=counts, genetic=genetic_pd)
     groups = pd.Series(frame.index, index=frame.index)
-    columns = modality_columns(frame, CLINICAL, DIAGNOSTIC)
+    columns = columns_by_reader(frame, CLINICAL, DIAGNOSTIC)
     return as_cohort(
         frame, target, groups, flow, people.loc[frame.index, "site"], described,
         name="PPMI", columns=columns, genotype_files=files,

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from adestim._support.words import first_names
-from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
+from adestim.datasets.cohort import FlowTable, as_cohort, columns_by_reader
 from adestim.datasets.labelling.labels import baseline_labels, progression_labels
 from adestim.datasets.loaders.attach import genotype_cells, image_cells
 from adestim.exceptions import InputError, TableError
@@ -190,7 +190,7 @@ def as_bunch(
     files: Sequence[str],
 ) -> Bunch:
     """Lay out what a loader returns."""
-    columns = modality_columns(frame, study.clinical, study.diagnostic)
+    columns = columns_by_reader(frame, study.clinical, study.diagnostic)
     columns["biomarkers"] = [name for name in study.biomarkers if name in frame]
     people = study.people.loc[frame.index]
     return as_cohort(

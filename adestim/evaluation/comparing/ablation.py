@@ -12,11 +12,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from adestim._support.routing import last_step
+from adestim.encoding.presence import modality_columns
 from adestim.evaluation.comparing.candidates import Candidate
 from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.flow import find_presence, find_union
-from adestim.evaluation.missing.patterns import modality_columns
 from adestim.exceptions import InputError
 
 AS_GIVEN = "as given"

@@ -20,7 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import Interval, fit_context
 from adestim.encoding import Encoding
-from adestim.encoding.tables import check_fusion_table, known_cells, modality_columns, patterns_of
+from adestim.encoding.presence import find_filled_cells, find_present, modality_columns
+from adestim.encoding.tables import check_fusion_table
 from adestim.evaluation.splitting.splits import name_first
 from adestim.exceptions import InputError
 
@@ -146,7 +147,7 @@ class MaskOnlyClassifier(ControlClassifier):
         if reset:
             self._columns = modality_columns(frame)
             self.modalities_ = list(self._columns)
-        return patterns_of(frame, self._columns).astype(float)
+        return find_present(frame, self._columns).astype(float)
 
     def _model(self):
         """Return the model that is not fitted yet."""
@@ -281,7 +282,9 @@ def tidy_covariates(frame: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             columns[f"c{place}"] = column.astype(float)
         else:
-            columns[f"c{place}"] = spell_cells(column, known_cells(frame.iloc[:, [place]])[:, 0])
+            columns[f"c{place}"] = spell_cells(
+                column, find_filled_cells(frame.iloc[:, [place]])[:, 0]
+            )
     return pd.DataFrame(columns, index=frame.index)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from adestim._support.axes import axes_or_new
-from adestim.encoding import is_missing
+from adestim.encoding.presence import find_filled_cells
 from adestim.evaluation._tables import frame_to_markdown
 from adestim.evaluation.missing.patterns import missing_patterns, pattern_labels
 from adestim.extraction.union import ModalityUnion, select_columns
@@ -212,7 +212,9 @@ def find_presence(X: pd.DataFrame, estimators: Iterable[Any] = ()) -> pd.DataFra
             for name, transformer, columns in union.transformers
             if transformer != "drop"
         }
-        return pd.DataFrame({name: has_any(block) for name, block in blocks.items()}, index=X.index)
+        filled = {name: find_filled_cells(pd.DataFrame(block)) for name, block in blocks.items()}
+        present = {name: cells.any(axis=1) for name, cells in filled.items()}
+        return pd.DataFrame(present, index=X.index)
     return missing_patterns(X)
 
 
@@ -221,11 +223,6 @@ def find_union(estimator: Any) -> ModalityUnion | None:
     if not isinstance(estimator, Pipeline):
         return None
     return next((step for _, step in estimator.steps if isinstance(step, ModalityUnion)), None)
-
-
-def has_any(block: pd.DataFrame | pd.Series) -> np.ndarray:
-    """Tell which rows have at least one cell."""
-    return ~pd.DataFrame(block).map(is_missing).to_numpy().all(axis=1)
 
 
 def draw_box(ax: Any, centre: tuple[float, float], text: str, **alignment: Any) -> None:

@@ -13,9 +13,9 @@ from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 
 from adestim._support.sklearn import draw_seeds
+from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.leakage.permutation import PermutationTest, permutation_test, score_labels
 from adestim.evaluation.missing.dropout import hide_modalities
-from adestim.evaluation.missing.patterns import modality_columns, patterns_of
 from adestim.evaluation.scores.metrics import score_probabilities
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
@@ -180,7 +180,7 @@ def shuffled_mask_check(
     """
     y, groups = np.asarray(y), require_groups(X, groups)
     columns = modality_columns(X)
-    present = patterns_of(pd.DataFrame(X), columns)
+    present = find_present(X, columns)
     require_patterns(present)
     mask_seed, own_seed, *seeds = draw_seeds(random_state, 2 + n_permutations + N_WITHIN)
     score = cross_validate_auc(estimator, X, y, groups, cv, own_seed)

@@ -12,8 +12,8 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import Interval, draw_seeds, fit_context
+from adestim.encoding.presence import find_present, modality_columns
 from adestim.encoding.tables import check_fusion_table
-from adestim.evaluation.missing.patterns import modality_columns, patterns_of
 from adestim.exceptions import InputError
 
 
@@ -215,7 +215,7 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             A copy, with more missing.
         """
         frame = self._learn(X)
-        present = patterns_of(frame, self._columns).to_numpy()
+        present = find_present(frame, self._columns).to_numpy()
         generator = np.random.default_rng(draw_seeds(self.random_state, 1)[0])
         may_hide = find_hideable(self.modalities, self.modalities_)
         hidden = draw_hidden(present, self.p, generator.random(present.shape), may_hide)

@@ -15,7 +15,7 @@ from adestim._support.scores import (
     REGRESSION_SCORES,
     require_scores,
 )
-from adestim.encoding.tables import modality_columns, patterns_of
+from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.scores.out_of_fold import Pool, Repeat
 from adestim.exceptions import InputError
 
@@ -58,7 +58,7 @@ def missing_patterns(X: Any, modalities: Mapping[str, Sequence[str]] | None = No
     columns = (
         modality_columns(frame) if modalities is None else find_named_columns(frame, modalities)
     )
-    return patterns_of(frame, columns)
+    return find_present(frame, columns)
 
 
 def find_named_columns(frame: pd.DataFrame, modalities: Mapping[str, Any]) -> dict[str, list[int]]:

@@ -12,8 +12,12 @@ from sklearn.base import is_classifier
 from adestim._support.axes import axes_or_new
 from adestim._support.predictions import align_probabilities
 from adestim._support.sklearn import draw_seeds, take_rows
-from adestim.evaluation.missing.dropout import draw_hidden, find_hideable, hide_modalities
-from adestim.evaluation.missing.patterns import modality_columns, patterns_of
+from adestim.encoding.presence import find_present, modality_columns
+from adestim.evaluation.missing.dropout import (
+    draw_hidden,
+    find_hideable,
+    hide_modalities,
+)
 from adestim.evaluation.scores.metrics import score_probabilities
 from adestim.evaluation.splitting.folds import fit_fold, list_splits
 from adestim.evaluation.splitting.splits import require_groups
@@ -91,7 +95,7 @@ def robustness_curve(
     require_rates(rates, n_draws)
     y = np.asarray(y)
     columns = modality_columns(X)
-    present = patterns_of(pd.DataFrame(X), columns).to_numpy()
+    present = find_present(X, columns).to_numpy()
     may_hide = find_hideable(modalities, list(columns))
     require_two_modalities(columns)
     fold_seed, *seeds = draw_seeds(random_state, 1 + n_draws)

@@ -11,18 +11,19 @@ import pandas as pd
 from scipy.special import xlogy
 from sklearn.base import is_classifier
 
-from adestim.encoding.tables import check_fusion_table, modality_columns, patterns_of
+from adestim.encoding.presence import find_present
+from adestim.encoding.tables import check_fusion_table
 from adestim.exceptions import InputError
-from adestim.fusion._aggregation import (
+from adestim.inspection.contribution.hiding import split_estimator
+from adestim.training.aggregation import (
     Aggregation,
     ByConfidence,
     BySkill,
     Mean,
     Stacked,
-    counting,
+    count_anchors,
     stacking_features,
 )
-from adestim.inspection.contribution.hiding import split_estimator
 
 FEWEST_FOR_CORRELATION = 3
 
@@ -197,8 +198,8 @@ def ask_anchors(model: Any, table: Any) -> np.ndarray:
 def find_judges(model: Any, table: Any) -> np.ndarray:
     """Return which anchors judge whom, (n_subjects, n_anchors)."""
     frame = check_fusion_table(model, table, reset=False)
-    present = patterns_of(frame, modality_columns(frame, model.modalities_))
-    return counting(present[model.anchors_].to_numpy()).astype(bool)
+    present = find_present(frame, known=model.modalities_)
+    return count_anchors(present[model.anchors_].to_numpy()).astype(bool)
 
 
 def weigh_anchors(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:

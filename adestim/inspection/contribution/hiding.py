@@ -17,7 +17,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.positive_class import choose_positive
-from adestim.encoding.tables import check_fusion_table, modality_columns, patterns_of
+from adestim.encoding.presence import find_present, modality_columns
+from adestim.encoding.tables import check_fusion_table
 from adestim.exceptions import InputError
 
 
@@ -58,7 +59,9 @@ class HidingReader:
         frame = check_fusion_table(model, table, reset=False)
         columns = locate_columns(model, frame)
         start = training_baseline(model) if baseline is None else baseline
-        return cls(model, frame, columns, patterns_of(frame, columns), check_baseline(start, model))
+        return cls(
+            model, frame, columns, find_present(frame, columns), check_baseline(start, model)
+        )
 
     @property
     def classes(self) -> np.ndarray | None:

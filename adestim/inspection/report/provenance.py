@@ -23,7 +23,7 @@ NOBODY = "nobody"
 
 def describe_backbones(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
     """Return what is known of the backbones that a fitted fusion reads."""
-    likes = fusion_of(estimator)._inputs.likes
+    likes = fusion_of(estimator).inputs_.likes
     rows = {name: describe_backbone(like.backbone, cohort) for name, like in likes.items()}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
 

@@ -14,10 +14,10 @@ from torch import Tensor
 from adestim._support.positive_class import choose_positive
 from adestim._support.torch import autocast
 from adestim.exceptions import InputError, MissingDependencyError
-from adestim.fusion._anchor_inputs import LARGEST_SCORE
 from adestim.inspection.tokens.forest_path import ForestSteps, follow_lines
 from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.batches import ShownInputs
+from adestim.training.inputs import LARGEST_SCORE
 from adestim.training.phase_one.penalised import Heads, standardise
 
 STEP = 1e-2
@@ -50,17 +50,17 @@ class ExplainedOutput:
     @classmethod
     def of(cls, view: SubjectsView, target: int) -> ExplainedOutput:
         """Return the output of a view's anchor."""
-        task = view.fusion._task()
-        inputs = view.fusion._inputs
+        fusion = view.fusion
+        numbers = is_regressor(fusion)
         return cls(
             module=view.net.module_.eval(),
-            heads=view.fusion.phase_one_,
+            heads=fusion.phase_one_,
             base=PhaseOneOutputs.of(view),
             forest=follow_forest(view),
-            score_scale=inputs.score_scale,
+            score_scale=fusion.inputs_.score_scale,
             read=tuple(view.data.gather(np.arange(1)).tokens),
             target=target,
-            unit=(task.mean, task.scale) if is_regressor(view.fusion) else None,
+            unit=(fusion.target_mean_, fusion.target_scale_) if numbers else None,
             device=view.net.device,
             precision=view.net.precision,
         )

@@ -63,7 +63,7 @@ def token_places(
     >>> token_places(fusion.fit(X, X["csf__tau"] > 0), "csf").names
     ('abeta', 'tau')
     """
-    likes = fusion_of(estimator)._inputs.likes
+    likes = fusion_of(estimator).inputs_.likes
     if modality not in likes:
         raise InputError(
             "'modality' must be one of the fusion's",

@@ -12,9 +12,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.routing import last_step
-from adestim.encoding.tables import check_fusion_table, read_modalities
+from adestim.encoding.tables import check_fusion_table, read_later_table
 from adestim.encoding.texts import FreeText
-from adestim.encoding.tokens import TokenTable, require_a_modality, stack_tokens
+from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.inspection.tokens.free_text import read_free_texts
@@ -64,15 +64,12 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     notes = read_free_texts(estimator, X)
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
-    inputs = fusion._inputs
-    frame = check_fusion_table(fusion, X, reset=False)
-    cells = read_modalities(frame, known=inputs.likes)
-    tables = {name: stack_tokens(cells[name], name, like) for name, like in inputs.likes.items()}
-    require_a_modality(tables, frame.index)
-    scores = fusion.phase_one_.scores([table.pooled() for table in tables.values()])
-    data = dict(fusion._data_by_net(cells, tables, scores))[anchor]
-    texts = collect_texts(cells, inputs.likes)
-    return SubjectsView(fusion, anchor, frame.index, tables, data, texts, notes)
+    inputs = fusion.inputs_.keep_nets([anchor])
+    subjects = read_later_table(check_fusion_table(fusion, X, reset=False), inputs.likes)
+    scores = fusion.phase_one_.scores(subjects.pool_tokens())
+    [(_, data)] = inputs.read_by_net(subjects, scores, fusion.device, fusion.precision)
+    texts = collect_texts(subjects.cells, inputs.likes)
+    return SubjectsView(fusion, anchor, subjects.index, subjects.tables, data, texts, notes)
 
 
 def fusion_of(estimator: Any) -> Any:

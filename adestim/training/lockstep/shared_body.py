@@ -40,7 +40,7 @@ class Shares:
             raise not_by_subject(f"{n_rows} rows in a layer for {sum(self.sizes)} subjects")
         return [each * size for size in self.sizes]
 
-    def dropped(self, x: Tensor, dropouts: Sequence[nn.Module]) -> Tensor:
+    def apply_dropouts(self, x: Tensor, dropouts: Sequence[nn.Module]) -> Tensor:
         """Return a layer's input after every member's dropout, drawn from its own stream."""
         if not any(layer.training and getattr(layer, "p", 0) > 0 for layer in dropouts):
             return x
@@ -85,7 +85,7 @@ class JointLinear(nn.Module):
         layers = [self.layers[member] for member in self.shares.members]
         downs = [layer.lora_A[ADAPTER].weight for layer in layers]
         ups = [layer.lora_B[ADAPTER].weight for layer in layers]
-        x = self.shares.dropped(
+        x = self.shares.apply_dropouts(
             x.to(downs[0].dtype), [layer.lora_dropout[ADAPTER] for layer in layers]
         )
         update = low_rank(x, self.shares.rows(len(x)), downs, ups)
@@ -131,11 +131,11 @@ class SharedBody:
         sizes = [len(tokens) for tokens, _, _ in joined]
         self.shares.hand_out(members, sizes)
         encoded = self.body.encode(
-            torch.cat([widened(tokens, own.shape[1], n_own, 0.0) for tokens, _, own in joined]),
-            torch.cat([widened(gate, own.shape[1], n_own, CLOSED) for _, gate, own in joined]),
+            torch.cat([widen(tokens, own.shape[1], n_own, 0.0) for tokens, _, own in joined]),
+            torch.cat([widen(gate, own.shape[1], n_own, CLOSED) for _, gate, own in joined]),
             n_own,
         )
-        own = torch.cat([widened(own, own.shape[1], n_own, False) for _, _, own in joined])
+        own = torch.cat([widen(own, own.shape[1], n_own, False) for _, _, own in joined])
         vectors = self.body.pool(encoded, own).split(sizes)
         return [
             vector.to(self.modules[member].pooled_mean.dtype)
@@ -214,7 +214,7 @@ def exchange(body: nn.Module, name: str, layer: nn.Module) -> None:
     setattr(body.get_submodule(parent), own, layer)
 
 
-def widened(x: Tensor, n_own: int, n_wanted: int, value: float) -> Tensor:
+def widen(x: Tensor, n_own: int, n_wanted: int, value: float) -> Tensor:
     """Insert places behind the own ones of (B, T, ...), as padding does."""
     if n_own == n_wanted:
         return x

@@ -1,12 +1,12 @@
 """The fusion as torch modules; it knows names and widths of modalities, not their meaning."""
 
 from adestim.training.nets.anchored import AnchoredFusion, ModalityShape
-from adestim.training.nets.mixture import MixtureFusion
 from adestim.training.nets.qformer import ModalityAwareQFormer
 from adestim.training.nets.rivals import (
     ConcatFusion,
     CrossAttentionFusion,
     LinearFusion,
+    MixtureFusion,
     SelfAttentionFusion,
 )
 

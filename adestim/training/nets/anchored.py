@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from adestim.backbone.attention import CLOSED, log_mask_of
 from adestim.backbone.contract import Backbone
-from adestim.training.nets.output_reader import OutputReader, resized
+from adestim.training.nets.output_reader import OutputReader, resize_tokens
 from adestim.training.nets.own_tokens import InputReader, SummaryReader, score_log_mask
 from adestim.training.nets.qformer import ModalityAwareQFormer
 
@@ -98,7 +98,7 @@ class AnchoredFusion(nn.Module):
             self.auxiliaries, shapes, qformer_width, n_queries, n_heads, cross_modal
         )
         joins = self.qformer is not None and not at_output
-        self.widen = resized(qformer_width, backbone.width) if joins else nn.Identity()
+        self.widen = resize_tokens(qformer_width, backbone.width) if joins else nn.Identity()
         self.output_reader = None
         if self.qformer is not None and at_output:
             self.output_reader = OutputReader(backbone.width_out, qformer_width, n_heads)

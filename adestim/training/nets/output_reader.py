@@ -18,11 +18,11 @@ class OutputReader(nn.Module):
 
     def __init__(self, width: int, reader_width: int, n_heads: int):
         super().__init__()
-        self.narrow = resized(width, reader_width)
+        self.narrow = resize_tokens(width, reader_width)
         self.norm_pooled = nn.LayerNorm(reader_width)
         self.norm_tokens = nn.LayerNorm(reader_width)
         self.attention = Attention(reader_width, n_heads)
-        self.widen = resized(reader_width, width)
+        self.widen = resize_tokens(reader_width, width)
 
     def forward(self, pooled: Tensor, tokens: Tensor, log_mask: Tensor) -> Tensor:
         """Return the vectors (B, width), what they have read added.
@@ -35,6 +35,6 @@ class OutputReader(nn.Module):
         return pooled + self.widen(read[:, 0])
 
 
-def resized(width: int, wanted: int) -> nn.Module:
+def resize_tokens(width: int, wanted: int) -> nn.Module:
     """Return a linear map from one width to another, or nothing to do where they are equal."""
     return nn.Identity() if width == wanted else nn.Linear(width, wanted)

@@ -45,7 +45,7 @@ def pairwise_covariance(
     return products / np.maximum(pairs, 1e-12)
 
 
-def shrunk(covariance: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
+def shrink_covariance(covariance: np.ndarray, shrinkage: float = SHRINKAGE) -> np.ndarray:
     """Shrink correlations towards zero, so that pairwise estimates stay positive definite.
 
     covariance (n_scores, n_scores) -> (n_scores, n_scores).

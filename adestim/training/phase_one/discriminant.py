@@ -18,7 +18,7 @@ from adestim.training.phase_one.covariance import (
     known_means,
     pairwise_covariance,
     positive_definite,
-    shrunk,
+    shrink_covariance,
 )
 
 # Shares of the classes' own covariances that are tried; 0 is the linear discriminant.
@@ -58,10 +58,13 @@ class PatternDiscriminant:
         by_class = [weight * (y == label) for label in range(n_classes)]
         means = np.array([known_means(flat, known, share) for share in by_class])
         residual = np.where(known, flat - means[y], 0)
-        pooled = shrunk(pairwise_covariance(residual, known, weight))
+        pooled = shrink_covariance(pairwise_covariance(residual, known, weight))
         own = [pairwise_covariance(residual, known, share, pooled) for share in by_class]
         covariances = np.array(
-            [positive_definite((1 - own_share) * pooled + own_share * shrunk(c)) for c in own]
+            [
+                positive_definite((1 - own_share) * pooled + own_share * shrink_covariance(c))
+                for c in own
+            ]
         )
         frequency = np.array([share.sum() for share in by_class])
         log_prior = np.log(np.maximum(frequency / frequency.sum(), 1e-12))

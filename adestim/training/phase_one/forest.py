@@ -84,7 +84,7 @@ def fit_forest(
     """
     columns = strongest_columns(features, y, weight)
     shown = [block[:, own] for block, own in zip(features, columns, strict=True)]
-    seen = [shown, partly_hidden(shown, grower.seed)] if len(shown) > 1 else [shown]
+    seen = [shown, hide_parts(shown, grower.seed)] if len(shown) > 1 else [shown]
     model = RandomForestClassifier(
         grower.n_trees,
         min_samples_leaf=SMALLEST_LEAF * len(seen),
@@ -96,7 +96,7 @@ def fit_forest(
     return ForestHead(columns, model, n_classes)
 
 
-def partly_hidden(blocks: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+def hide_parts(blocks: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
     """Return blocks of columns of which every subject lacks some at random."""
     hidden = np.random.default_rng(seed).random((len(blocks), len(blocks[0]), 1)) < HIDDEN_SHARE
     return [

@@ -13,7 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adestim.training.phase_one.covariance import flatten, known_means, pairwise_covariance, shrunk
+from adestim.training.phase_one.covariance import (
+    flatten,
+    known_means,
+    pairwise_covariance,
+    shrink_covariance,
+)
 
 # Shares of the correlations that are taken away; the one that serves held-out subjects best.
 SHRINKAGES = (0.02, 0.05, 0.1, 0.2, 0.4)
@@ -54,7 +59,7 @@ class ConditionalGaussian:
         known = np.column_stack([np.ones(len(targets), dtype=bool), known])
         mean = known_means(flat, known, weight)
         residual = np.where(known, flat - mean, 0)
-        return cls(mean, shrunk(pairwise_covariance(residual, known, weight), shrinkage))
+        return cls(mean, shrink_covariance(pairwise_covariance(residual, known, weight), shrinkage))
 
     def expectation(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return the target's expectation given what is known of a subject.

@@ -11,9 +11,13 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier
 from adestim.exceptions import InputError
-from adestim.fusion._aggregation import ByConfidence, BySkill, Mean, Stacked
 from adestim.inspection import deciding_anchor
-from adestim.inspection.contribution.deciding import measure_agreement, measure_say, weigh_anchors
+from adestim.inspection.contribution.deciding import (
+    measure_agreement,
+    measure_say,
+    weigh_anchors,
+)
+from adestim.training.aggregation import ByConfidence, BySkill, Mean, Stacked
 from tests.fusion_tables import encodings_table, numeric_table, with_missing
 from tests.inspection.rules import SMALL, classes_of, fitted_classifier, fitted_regressor, signs
 

@@ -1,27 +1,29 @@
 """Nets trained in step are what each would be if trained alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from adestim.exceptions import DeviceMemoryError, InputError
-from adestim.training.fitting import prepare_net
+from adestim.training.fitting import TrainerSettings, prepare_net
 from adestim.training.lockstep import lockstep
 from adestim.training.lockstep.lockstep import Lane, kinship, train_lanes, train_together
 from adestim.training.lockstep.random_streams import RandomStream
 from tests.toy_backbone import ToyViT, toy_data, toy_module
 
 CPU = torch.device("cpu")
-PARAMS = {
-    "max_epochs": 3,
-    "batch_size": 6,
-    "learning_rate": 0.01,
-    "weight_decay": 0.01,
-    "modality_dropout": 0.2,
-    "patience": 5,
-    "precision": "float32",
-    "device": "cpu",
-}
+SETTINGS = TrainerSettings(
+    max_epochs=3,
+    batch_size=6,
+    learning_rate=0.01,
+    weight_decay=0.01,
+    modality_dropout=0.2,
+    patience=5,
+    precision="float32",
+    device="cpu",
+)
 
 
 def lane(weights, seed, n=24, hook=None, **changes):
@@ -30,7 +32,8 @@ def lane(weights, seed, n=24, hook=None, **changes):
         torch.manual_seed(seed)
         data = toy_data(n, seed)
         split = np.arange(n - 8), np.arange(n - 8, n)
-        net, train = prepare_net(toy_module(weights, seed), data, split, hook, PARAMS | changes)
+        settings = replace(SETTINGS, **changes)
+        net, train = prepare_net(toy_module(weights, seed), data, split, hook, settings)
         return Lane(net, train, RandomStream(CPU))
 
 

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from adestim.backbone import CLOSED
-from adestim.training.nets.output_reader import OutputReader, resized
+from adestim.training.nets.output_reader import OutputReader, resize_tokens
 
 
 def reader(width=6, reader_width=8):
@@ -57,5 +57,5 @@ def test_subjects_do_not_touch_each_other():
 
 
 def test_equal_widths_need_no_map():
-    assert isinstance(resized(4, 4), nn.Identity)
-    assert resized(4, 6).weight.shape == (6, 4)
+    assert isinstance(resize_tokens(4, 4), nn.Identity)
+    assert resize_tokens(4, 6).weight.shape == (6, 4)

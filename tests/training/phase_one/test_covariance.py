@@ -7,7 +7,7 @@ from adestim.training.phase_one.covariance import (
     known_means,
     pairwise_covariance,
     positive_definite,
-    shrunk,
+    shrink_covariance,
 )
 
 
@@ -59,7 +59,7 @@ def test_a_prior_counts_as_one_subject_a_score():
 def test_shrinking_keeps_variances_and_takes_a_share_of_correlations():
     flat, _ = drawn()
     covariance = np.cov(flat.T)
-    found = shrunk(covariance, 0.2)
+    found = shrink_covariance(covariance, 0.2)
     np.testing.assert_allclose(np.diag(found), np.diag(covariance), rtol=1e-6)
     np.testing.assert_allclose(found[0, 1], 0.8 * covariance[0, 1], rtol=1e-6)
 
@@ -68,7 +68,9 @@ def test_shrinking_keeps_variances_and_takes_a_share_of_correlations():
 @given(st.integers(0, 10_000), st.sampled_from([0.02, 0.1, 0.4]))
 def test_pairwise_estimates_become_positive_definite(seed, shrinkage):
     flat, known = drawn(n_subjects=8, seed=seed)
-    found = shrunk(pairwise_covariance(np.where(known, flat, 0), known, np.ones(8)), shrinkage)
+    found = shrink_covariance(
+        pairwise_covariance(np.where(known, flat, 0), known, np.ones(8)), shrinkage
+    )
     assert np.linalg.eigvalsh(found).min() > 0
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from adestim.encoding.tables import training_tables
+from adestim.encoding.tables import read_training_table
 from adestim.training.phase_one.logistic import LogisticProblem, fit_logistic
 from adestim.training.phase_one.penalised import (
     LinearHead,
@@ -44,7 +44,7 @@ def test_standard_scores_of_what_is_unknown_are_zero():
 def test_the_joint_score_is_a_sum_over_what_is_there(problem):
     X, y = numeric_table(60)
     X, targets = with_missing(X), (y == "AD").astype(int)
-    tables, folds = training_tables(X), number_folds(targets, np.arange(60), 0, 3)
+    tables, folds = read_training_table(X).tables, number_folds(targets, np.arange(60), 0, 3)
     fits = fit_all(tables, problem([], targets, np.ones(60)), folds)
     heads, features = fits.heads, [table.pooled() for table in tables.values()]
     scores = heads.scores(features)
@@ -59,7 +59,9 @@ def test_the_joint_score_is_a_sum_over_what_is_there(problem):
 def test_only_one_modality_may_be_shown():
     X, y = numeric_table(20)
     targets = (y == "AD").astype(int)
-    fits = fit_all(training_tables(with_missing(X)), RidgeProblem([], targets, np.ones(20)), [])
+    fits = fit_all(
+        read_training_table(with_missing(X)).tables, RidgeProblem([], targets, np.ones(20)), []
+    )
     shown = fits.heads.only("csf", fits.present)
     np.testing.assert_array_equal(shown[:, 1], fits.present[:, 1])
     assert not shown[:, [0, 2]].any()
@@ -68,7 +70,9 @@ def test_only_one_modality_may_be_shown():
 def test_a_single_modality_has_one_head_for_both_fits():
     X, y = numeric_table(40)
     targets = (y == "AD").astype(int)
-    fits = fit_all(training_tables(X[BLOCKS["mri"]]), RidgeProblem([], targets, np.ones(40)), [])
+    fits = fit_all(
+        read_training_table(X[BLOCKS["mri"]]).tables, RidgeProblem([], targets, np.ones(40)), []
+    )
     np.testing.assert_array_equal(fits.heads.separate[0].coef, fits.heads.joint[0].coef)
 
 

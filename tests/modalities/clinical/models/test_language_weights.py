@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -177,16 +177,12 @@ def quantized_spec(folder, bits):
 def trained_net(spec, device):
     """Adapters beside a model, trained with a head on it."""
     settings = AdaptationSettings(max_epochs=2, lora_rank=2)
-    params = asdict(settings) | {
-        "device": device,
-        "precision": "bfloat16",
-        "modality_dropout": 0,
-    }
-    module = own_module(spec, 2, settings, "lora", params)
+    trainer = settings.trainer("lora", device, "bfloat16")
+    module = own_module(spec, 2, settings, "lora", trainer)
     inputs = [np.arange(1, 8 + row % 3, dtype=np.int32) for row in range(8)]
     data = own_data(inputs, np.arange(8) % 2, module.backbone.collate)
     rows = np.arange(8)
-    net, train = prepare_net(module, data, (rows, rows), None, params)
+    net, train = prepare_net(module, data, (rows, rows), None, trainer)
     return net.fit(train)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from adestim.fusion._conformal import PatternThresholds, conformal_quantile, nonconformity
+from adestim.training.conformal import PatternThresholds, conformal_quantile, nonconformity
 
 
 @given(n=st.integers(1, 60), alpha=st.floats(0.01, 0.99), seed=st.integers(0, 1000))

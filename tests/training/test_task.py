@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 import torch
 
-from adestim.encoding.tables import training_tables
-from adestim.fusion import _task
-from adestim.fusion._task import Classification, Regression
+from adestim.encoding.tables import read_training_table
+from adestim.training import task as tasks
 from adestim.training.net import NumberLoss, class_losses
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import PhaseOne, inner_folds
 from adestim.training.phase_one.ridge import RidgePhaseOne, number_folds
+from adestim.training.task import Classification, Regression
 from tests.fusion_tables import numeric_table
 
 
 @pytest.fixture(scope="module")
 def tables():
-    return training_tables(numeric_table(30)[0])
+    return read_training_table(numeric_table(30)[0]).tables
 
 
 def test_classes_are_predicted_by_one_output_each(tables):
@@ -46,7 +46,7 @@ def test_classes_may_have_a_forest_and_numbers_have_none(tables):
     folds = task.folds(targets, np.arange(30), 0)
     asked = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_task, "fit_phase_one", lambda *args: asked.append(args[-1]))
+        patch.setattr(tasks, "fit_phase_one", lambda *args: asked.append(args[-1]))
         task.fit_phase_one(tables, targets, np.ones(30), folds, grower)
     assert asked == [grower]
     _, scores = Regression(0.0, 1.0, "huber").fit_phase_one(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adestim.fusion._scaling import Pattern, pattern_keys, shrinkage_share
+from adestim.training.scaling import Pattern, pattern_keys, shrinkage_share
 
 # No score is larger: at this threshold every class is in every set.
 LARGEST_SCORE = 1.0

@@ -53,7 +53,7 @@ class Scaling:
         sharpness = np.exp(-self.log_temperature)
         return softmax(sharpness * logits_of(probabilities) + self.bias, axis=1)
 
-    def shrunk(self, common: Scaling, share: float) -> Scaling:
+    def shrink_to(self, common: Scaling, share: float) -> Scaling:
         """Return a mixture of this scaling and a common one, ``share`` being this one's."""
         return Scaling(
             share * self.log_temperature + (1 - share) * common.log_temperature,
@@ -79,7 +79,7 @@ class PatternScaling:
         by_pattern = {}
         for pattern, rows in pattern_keys(present).items():
             own = Scaling.fit(probabilities[rows], targets[rows], weight[rows], with_bias)
-            by_pattern[pattern] = own.shrunk(common, shrinkage_share(weight[rows], shrinkage))
+            by_pattern[pattern] = own.shrink_to(common, shrinkage_share(weight[rows], shrinkage))
         return cls(common, by_pattern)
 
     def apply(self, probabilities: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ def fit_temperature(probabilities: np.ndarray, targets: np.ndarray, weight: np.n
     return float(np.exp(Scaling.fit(probabilities, targets, weight, False).log_temperature))
 
 
-def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return probabilities at a temperature, unchanged at 1."""
     if temperature == 1:
         return probabilities

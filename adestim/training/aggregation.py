@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import torch
 from scipy.special import log_softmax, softmax, xlogy
-from sklearn.base import clone
 
-from adestim.exceptions import DataWarning
-from adestim.fusion._targets import TrainingSet
-from adestim.training.phase_one.logistic import fit_logistic
+from adestim.encoding.tokens import feature_moments
+from adestim.training.net import Losses
+from adestim.training.phase_one.logistic import LogisticProblem, fit_logistic
+from adestim.training.phase_one.penalised import LinearHead, standardise
+from adestim.training.task import Folds
 
 SMALLEST_PROBABILITY = 1e-12
 # Log-odds have a scale of their own, so scikit-learn's default penalty suits any number of rows.
@@ -120,7 +121,34 @@ class Stacked:
         return softmax(np.pad(odds, ((0, 0), (1, 0))), axis=1)
 
 
-def judged_by_log_loss(unseen: Validated, frequencies: np.ndarray) -> BySkill:
+@dataclass(frozen=True, eq=False)
+class CentredStack:
+    """Logistic regression on all modalities' log-odds, those of a missing one at their mean."""
+
+    head: LinearHead  # standardisation and weights of the log-odds, side by side
+    intercept: np.ndarray  # (n_classes - 1,)
+
+    @classmethod
+    def learn(cls, values, present, targets, weight, folds) -> CentredStack:
+        """Fit to probabilities by unseen heads.
+
+        values (n_subjects, n_modalities, n_classes), present (n_subjects, n_modalities), targets
+        (n_subjects,), weight (n_subjects,).
+        """
+        features = lay_side_by_side(log_odds(values), present)
+        mean, scale = feature_moments(features)
+        block = standardise(features, mean, scale)
+        problem = LogisticProblem([block], targets, weight, values.shape[2])
+        fit = problem.fit(folds, np.ones(len(features), dtype=bool))
+        return cls(LinearHead(mean, scale, fit.coefs[0]), fit.intercept)
+
+    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return probabilities (n_subjects, n_classes)."""
+        features = lay_side_by_side(log_odds(values), present)
+        return to_probabilities(self.head.scores(features) + self.intercept)
+
+
+def weigh_by_log_loss(unseen: Validated, frequencies: np.ndarray) -> BySkill:
     """Weigh anchors by their log-loss, beside that of the class frequencies.
 
     frequencies (n_classes,).
@@ -131,75 +159,62 @@ def judged_by_log_loss(unseen: Validated, frequencies: np.ndarray) -> BySkill:
     return BySkill.learn(losses, reference, unseen.present, unseen.weight)
 
 
-def cross_fitted(
-    estimator: Any,
-    data: TrainingSet,
+def weigh_by_error(unseen: Validated, losses: Losses) -> BySkill:
+    """Weigh anchors by their loss, beside that of the training mean, which is 0 here."""
+    targets = torch.from_numpy(unseen.targets)
+    by_anchor = [
+        losses(torch.from_numpy(outputs), targets).numpy()
+        for outputs in np.moveaxis(unseen.outputs, 1, 0)
+    ]
+    reference = losses(torch.zeros(len(targets), 1, dtype=targets.dtype), targets).numpy()
+    return BySkill.learn(np.stack(by_anchor, 1), reference, unseen.present, unseen.weight)
+
+
+def stack_on_folds(
+    judge: Callable[[np.ndarray, np.ndarray, list[int]], np.ndarray],
     present: np.ndarray,
-    folds: Sequence[tuple[np.ndarray, np.ndarray]],
-    seed: int,
-) -> Aggregation:
-    """Learn stacking from copies of an estimator that are fitted without the fold they judge.
+    targets: np.ndarray,
+    weight: np.ndarray,
+    folds: Folds,
+    n_classes: int,
+) -> Stacked:
+    """Learn stacking from what anchors say that were trained without the fold they judge.
 
-    present (n_subjects, n_anchors).
+    ``judge`` takes training rows, rows to judge, and the anchors that somebody of the former has.
+
+    present (n_subjects, n_anchors), targets (n_subjects,), weight (n_subjects,).
     """
-    if not folds:
-        warnings.warn(
-            "A class has a single group, so there are no inner folds for aggregate='stacked': "
-            "the anchors' probabilities are averaged.",
-            DataWarning,
-            stacklevel=7,
-        )
-        return Mean()
-    copy = clone(estimator).set_callbacks()
-    # The weights of the subjects hold those of the classes already.
-    copy.set_params(
-        aggregate="mean", calibrate=None, class_weight=None, verbose=0, random_state=seed
-    )
-    probabilities = np.concatenate(
-        [held_out(copy, estimator, data, present, train, test) for train, test in folds]
-    )
+    probabilities = [judge_fold(judge, present, *fold, n_classes) for fold in folds]
     rows = np.concatenate([test for _, test in folds])
-    return Stacked.learn(probabilities, present[rows], data.targets[rows], data.weight[rows])
+    return Stacked.learn(np.concatenate(probabilities), present[rows], targets[rows], weight[rows])
 
 
-def held_out(copy, estimator, data, present, train, test) -> np.ndarray:
+def judge_fold(judge, present, train, test, n_classes: int) -> np.ndarray:
     """Return probabilities (n_test, n_anchors, n_classes), even ones by anchors not trained."""
-    anchors, classes = estimator.anchors_, estimator.classes_
-    probabilities = np.full((len(test), len(anchors), len(classes)), 1 / len(classes))
-    trained = [name for place, name in enumerate(anchors) if present[train, place].any()]
+    probabilities = np.full((len(test), present.shape[1], n_classes), 1 / n_classes)
+    trained = np.flatnonzero(present[train].any(axis=0)).tolist()
     if trained:
-        copy.set_params(anchor=trained)
-        with warnings.catch_warnings():
-            # What is wrong with the training subjects has been said of all of them.
-            warnings.simplefilter("ignore", DataWarning)
-            copy.fit(
-                data.frame.iloc[train],
-                classes[data.targets[train]],
-                groups=data.groups[train],
-                sample_weight=data.weight[train],
-            )
-        for name, found in copy.predict_proba_by_anchor(data.frame.iloc[test]).items():
-            probabilities[:, anchors.index(name)] = found
+        probabilities[:, trained] = judge(train, test, trained)
     return probabilities
 
 
 def weighted_mean(values: np.ndarray, weight: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Return means over the anchors that count, equal ones where all weights are 0."""
-    counted = counting(present)
+    counted = count_anchors(present)
     shares = weight * counted
     shares = np.where(shares.sum(axis=1, keepdims=True) > 0, shares, counted)
     shares = shares / shares.sum(axis=1, keepdims=True)
     return np.einsum("nak,na->nk", values, shares)
 
 
-def counting(present: np.ndarray) -> np.ndarray:
+def count_anchors(present: np.ndarray) -> np.ndarray:
     """Return 1.0 for anchors that judge a subject: those it has, or all where it has none."""
     return np.where(present.any(axis=1, keepdims=True), present, True).astype(float)
 
 
 def stacking_features(probabilities: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Return the anchors' log-odds side by side, 0 where an anchor does not judge."""
-    odds = log_odds(probabilities) * counting(present)[:, :, None]
+    odds = log_odds(probabilities) * count_anchors(present)[:, :, None]
     return odds.reshape(len(odds), -1)
 
 
@@ -207,3 +222,18 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return log-odds against class 0; the last axis is shorter by one."""
     logs = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
     return logs[..., 1:] - logs[..., :1]
+
+
+def lay_side_by_side(odds: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Return all modalities' log-odds as columns, NaN where one is missing."""
+    return np.where(present[:, :, None], odds, np.nan).reshape(len(odds), -1)
+
+
+def add_class_zero(odds: np.ndarray) -> np.ndarray:
+    """Return log-odds against class 0 with that class's own zero before them."""
+    return np.pad(odds, ((0, 0),) * (odds.ndim - 1) + ((1, 0),))
+
+
+def to_probabilities(odds: np.ndarray) -> np.ndarray:
+    """Return the probabilities of all classes from log-odds against class 0."""
+    return softmax(add_class_zero(odds), axis=-1)

@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from scipy.optimize import check_grad
 from scipy.special import softmax
 
-from adestim.fusion._scaling import (
+from adestim.training.scaling import (
     PatternScaling,
     Scaling,
+    apply_temperature,
     fit_temperature,
     pattern_keys,
     penalised_loss,
     shrinkage_share,
-    tempered,
 )
 
 
@@ -95,12 +95,14 @@ def test_certain_probabilities_stay_finite():
 
 def test_a_temperature_of_one_changes_no_digit():
     probabilities, _ = drawn(20)
-    assert tempered(probabilities, 1.0) is probabilities
+    assert apply_temperature(probabilities, 1.0) is probabilities
     np.testing.assert_allclose(Scaling(0.0, np.zeros(3)).apply(probabilities), probabilities)
 
 
 def test_a_high_temperature_makes_probabilities_even():
-    np.testing.assert_allclose(tempered(np.array([[0.9, 0.1]]), 1e6), [[0.5, 0.5]], atol=1e-5)
+    np.testing.assert_allclose(
+        apply_temperature(np.array([[0.9, 0.1]]), 1e6), [[0.5, 0.5]], atol=1e-5
+    )
 
 
 # Patterns

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from adestim.encoding.tokens import TokenTable
-from adestim.training.net import NumberLoss, class_losses
+from adestim.training.net import Losses, NumberLoss, class_losses
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import PhaseOne, fit_phase_one, inner_folds
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.phase_one.ridge import RidgePhaseOne, fit_ridge_phase_one, number_folds
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
-Losses = Callable[[Tensor, Tensor], Tensor]
 
 
 class Task(Protocol):

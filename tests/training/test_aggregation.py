@@ -10,13 +10,13 @@ from sklearn.metrics import log_loss
 
 from adestim.evaluation import cross_val_fit
 from adestim.exceptions import DataWarning
-from adestim.fusion._aggregation import (
+from adestim.training.aggregation import (
     ByConfidence,
     BySkill,
     Mean,
     Stacked,
     Validated,
-    judged_by_log_loss,
+    weigh_by_log_loss,
 )
 from tests.fusion_tables import BLOCKS, encodings_table, numeric_table, quick, with_missing
 
@@ -150,7 +150,7 @@ def test_log_loss_beside_that_of_the_class_frequencies():
     unseen = Validated(
         np.log(probabilities), np.ones((1, 2), dtype=bool), np.array([0]), np.ones(1)
     )
-    rule = judged_by_log_loss(unseen, np.array([0.5, 0.5]))
+    rule = weigh_by_log_loss(unseen, np.array([0.5, 0.5]))
     np.testing.assert_allclose(rule.skill, [np.log(0.9 / 0.5), 0])
 
 
