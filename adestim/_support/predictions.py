@@ -97,7 +97,8 @@ def align_probabilities(
     probabilities (n_rows, n_known) -> (n_rows, n_classes).
     """
     wide = np.zeros((len(probabilities), len(classes)))
-    places = [list(classes).index(label) for label in np.asarray(known).tolist()]
+    order = np.asarray(classes).tolist()
+    places = [order.index(label) for label in np.asarray(known).tolist()]
     wide[:, places] = probabilities
     return wide
 

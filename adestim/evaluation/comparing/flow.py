@@ -52,7 +52,7 @@ class CohortFlow:
     Examples
     --------
     >>> import pandas as pd
-    >>> from adestim.evaluation.comparing.flow import cohort_flow
+    >>> from adestim.evaluation import cohort_flow
     >>> present = pd.DataFrame({"mri": [True, True, True], "csf": [True, False, True]})
     >>> print(cohort_flow(present, ["AD", "CN", "CN"], left_out=[("no label", 1)]))
     4 rows in the table

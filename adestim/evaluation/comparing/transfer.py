@@ -201,7 +201,7 @@ def transfer(
     >>> bool(result.scores["roc_auc", "low"].item() > 0.5)
     True
     """
-    models = require_fitted(fitted)
+    models = read_fitted(fitted)
     require_frame(X_external)
     groups = require_groups(X_external, groups)
     y, classes = np.asarray(y_external), find_shared_classes(models, positive)
@@ -234,7 +234,7 @@ def transfer(
     )
 
 
-def require_fitted(fitted: Any) -> dict[str, Any]:
+def read_fitted(fitted: Any) -> dict[str, Any]:
     """Return the estimators by name, all of them fitted and of one kind."""
     models = dict(fitted) if isinstance(fitted, Mapping) else {ONE: fitted}
     if not models:
