@@ -89,9 +89,7 @@ def tabulate_predictions(
     return frame.assign(threshold=thresholds, **dict(columns))
 
 
-def align_probabilities(
-    probabilities: np.ndarray, known: Sequence[Any], classes: Sequence[Any]
-) -> np.ndarray:
+def align_probabilities(probabilities: np.ndarray, known: Any, classes: Any) -> np.ndarray:
     """Return probabilities of the classes that a model knows as those of all: 0 for the others.
 
     probabilities (n_rows, n_known) -> (n_rows, n_classes).
