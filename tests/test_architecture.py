@@ -33,6 +33,26 @@ WITHOUT_MIRROR = {
     "_support/docs.py": "a decorator; the docstrings it fills are checked against signatures here",
 }
 
+# Functions that Python itself calls, or that are overloads of one single-dispatch function.
+HOOKS = {"_", "__getattr__"}
+# Names that still mean different things in different modules: a list that may only become shorter.
+SEVERAL_MEANINGS = {
+    "ages", "as_bunch", "as_numbers", "as_study", "beside", "by_column", "check_choices",
+    "check_parameters", "checked", "checked_groups", "chosen_parcellation", "compared",
+    "described", "diagnostic_columns", "draw_bars", "drawn", "encoded", "exchange", "features_of",
+    "first_of", "fold_loss", "folds_of", "genotype_cells", "held_out", "home_of", "image_cells",
+    "in_order", "is_number", "is_path", "is_plain", "joined", "keys_of", "known_cells",
+    "label_parcellation", "lay_out", "listed", "load_template", "modality_columns", "name_of",
+    "named", "names_of", "normalised", "on_grid", "once", "opened", "parted", "people_of",
+    "place_of", "plain", "plain_code", "plain_name", "presence", "read_cells", "read_columns",
+    "read_form", "read_people", "read_state", "read_study", "read_table", "read_tables",
+    "renamed", "require_columns", "require_count", "require_known", "require_number",
+    "require_overlap", "require_rows", "require_unique", "require_usable", "require_words",
+    "row_of", "rows_of", "separator_of", "sexes", "shortened", "side_by_side", "standardise",
+    "standardised", "state_of", "text_of", "thinned", "translated", "walk", "warn_of_absent",
+    "with_apoe", "write_record",
+}  # fmt: skip
+
 # numpydoc: no docstring; parameters missing, unknown, in another order, without a type.
 DOCSTRING_RULES = {"GL08", "PR01", "PR02", "PR03", "PR04"}
 
@@ -138,6 +158,33 @@ def docstrings_below(node, prefix=""):
         if is_scope and ast.get_docstring(child):
             yield name, ast.get_docstring(child)
         yield from docstrings_below(child, f"{name}." if name else "")
+
+
+def parameters_by_name():
+    """Parameters of every function of a module, as a set by name: one where it has one meaning."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, FUNCTIONS) and node.name not in HOOKS:
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                parameters = tuple(argument.arg for argument in given)
+                found.setdefault(node.name, set()).add(parameters)
+    return found
+
+
+def names_of_several_meanings():
+    """Names of functions that are defined in several modules with different parameters."""
+    return {name for name, kinds in parameters_by_name().items() if len(kinds) > 1}
+
+
+def test_a_name_has_one_meaning():
+    unclear = names_of_several_meanings() - SEVERAL_MEANINGS
+    assert not unclear, f"other functions of the package have these names: {sorted(unclear)}"
+
+
+def test_names_of_several_meanings_are_still_needed():
+    stale = SEVERAL_MEANINGS - names_of_several_meanings()
+    assert not stale, f"one meaning is left; remove from SEVERAL_MEANINGS: {sorted(stale)}"
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -89,15 +89,14 @@ def tabulate_predictions(
     return frame.assign(threshold=thresholds, **dict(columns))
 
 
-def align_probabilities(
-    probabilities: np.ndarray, known: Sequence[Any], classes: Sequence[Any]
-) -> np.ndarray:
+def align_probabilities(probabilities: np.ndarray, known: Any, classes: Any) -> np.ndarray:
     """Return probabilities of the classes that a model knows as those of all: 0 for the others.
 
     probabilities (n_rows, n_known) -> (n_rows, n_classes).
     """
     wide = np.zeros((len(probabilities), len(classes)))
-    places = [list(classes).index(label) for label in np.asarray(known).tolist()]
+    order = np.asarray(classes).tolist()
+    places = [order.index(label) for label in np.asarray(known).tolist()]
     wide[:, places] = probabilities
     return wide
 

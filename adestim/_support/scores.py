@@ -189,7 +189,7 @@ def calibration_slope(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -
     scale = log_odds.std()
     design = np.stack([np.ones(len(y)), (log_odds - log_odds.mean()) / scale])
     start = np.array([logit(weight @ y / weight.sum()), 0.0])
-    return float(fit_logistic(design, y, weight, start)[1] / scale)
+    return float(maximise_likelihood(design, y, weight, start)[1] / scale)
 
 
 def calibration_intercept(y: np.ndarray, log_odds: np.ndarray, weight: np.ndarray) -> float:
@@ -216,7 +216,7 @@ def have_overlap(first: np.ndarray, second: np.ndarray) -> bool:
     return bool(first.min() < second.max() and second.min() < first.max())
 
 
-def fit_logistic(
+def maximise_likelihood(
     design: np.ndarray, y: np.ndarray, weight: np.ndarray, start: np.ndarray
 ) -> np.ndarray:
     """Return the coefficients of greatest likelihood by Newton's method, NaN where it fails."""

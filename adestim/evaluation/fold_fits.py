@@ -23,6 +23,8 @@ from adestim._support.sklearn import (
     list_callbacks,
     take_rows,
 )
+from adestim._support.predictions import align_probabilities
+from adestim._support.sklearn import callback_management_context, list_callbacks, take_rows
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
@@ -117,8 +119,8 @@ class FoldFits:
         classes = self.classes
         total, times = np.zeros((len(X), len(classes))), np.zeros((len(X), 1))
         for estimator, (_, test) in zip(self.estimators, self.splits, strict=True):
-            columns = np.searchsorted(classes, estimator.classes_)
-            total[np.ix_(test, columns)] += estimator.predict_proba(take_rows(X, test))
+            probabilities = estimator.predict_proba(take_rows(X, test))
+            total[test] += align_probabilities(probabilities, estimator.classes_, classes)
             times[test] += 1
         return np.divide(total, times, out=np.full_like(total, np.nan), where=times > 0)
 

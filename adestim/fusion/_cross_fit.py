@@ -24,6 +24,7 @@ from sklearn.utils.validation import (
 
 from adestim._support.groups import group_own_rows
 from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
+from adestim._support.predictions import align_probabilities
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.presence import find_present, modality_columns
@@ -275,10 +276,8 @@ def predict_held_out(estimator: Any, rows: Rows, train, test, classes: np.ndarra
     """Fit on a training part; return probabilities of the test part, 0 for classes not seen."""
     params = {name: values[train] for name, values in rows.params.items()}
     estimator.fit(take_rows(rows.table, train), rows.labels[train], **params)
-    probabilities = np.zeros((len(test), len(classes)))
-    columns = np.searchsorted(classes, estimator.classes_)
-    probabilities[:, columns] = estimator.predict_proba(take_rows(rows.table, test))
-    return probabilities
+    probabilities = estimator.predict_proba(take_rows(rows.table, test))
+    return align_probabilities(probabilities, estimator.classes_, classes)
 
 
 def as_array(X: Any) -> np.ndarray:

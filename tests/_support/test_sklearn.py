@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.callback import ProgressBar
 
-from adestim import UnimodalClassifier
+from adestim import AnchoredFusionClassifier
 from adestim._support import sklearn
 from adestim._support.sklearn import draw_seeds, list_callbacks, take_rows
 
@@ -69,6 +69,6 @@ def test_rows_are_taken_from_whatever_holds_a_table(rows):
 
 
 def test_callbacks_are_listed_and_none_where_none_were_set():
-    given = UnimodalClassifier().set_callbacks(ProgressBar())
+    given = AnchoredFusionClassifier().set_callbacks(ProgressBar())
     assert len(list_callbacks(given)) == 1
-    assert list_callbacks(UnimodalClassifier()) == list_callbacks(object()) == []
+    assert list_callbacks(AnchoredFusionClassifier()) == list_callbacks(object()) == []

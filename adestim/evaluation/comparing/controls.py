@@ -47,7 +47,7 @@ class ControlClassifier(ClassifierMixin, BaseEstimator):
         self : object
         """
         frame = check_fusion_table(self, X, reset=True)
-        y = check_labels(self, frame, y)
+        y = require_class_labels(y, frame, type(self).__name__)
         features = self._read(frame, X, reset=True)
         can_tell = features.nunique(dropna=False).max() > 1 and len(np.unique(y)) > 1
         model = self._model() if can_tell else DummyClassifier(strategy="prior")
@@ -238,10 +238,9 @@ class CovariateClassifier(ControlClassifier):
         return tags
 
 
-def check_labels(estimator: Any, frame: pd.DataFrame, y: Any) -> np.ndarray:
+def require_class_labels(y: Any, frame: pd.DataFrame, name: str) -> np.ndarray:
     """Return class labels, one a subject."""
     if y is None:
-        name = type(estimator).__name__
         raise ValueError(f"{name} requires y to be passed, but the target y is None.")
     y = column_or_1d(y, warn=True)
     check_consistent_length(frame, y)

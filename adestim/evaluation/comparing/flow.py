@@ -52,7 +52,7 @@ class CohortFlow:
     Examples
     --------
     >>> import pandas as pd
-    >>> from adestim.evaluation.comparing.flow import cohort_flow
+    >>> from adestim.evaluation import cohort_flow
     >>> present = pd.DataFrame({"mri": [True, True, True], "csf": [True, False, True]})
     >>> print(cohort_flow(present, ["AD", "CN", "CN"], left_out=[("no label", 1)]))
     4 rows in the table
@@ -175,29 +175,29 @@ def cohort_flow(
     -------
     CohortFlow
     """
-    labels = pd.Series(ALL if y is None else np.asarray(y), index=range(len(present)))
-    present = present.set_axis(labels.index)
+    labels = None if y is None else np.asarray(y)
+    by_class = pd.Series(dtype=int) if y is None else pd.Series(labels).value_counts().sort_index()
+    present = present.reset_index(drop=True)
     reasons = tuple((reason, int(n)) for reason, n in left_out if n)
     patterns = pd.get_dummies(pd.Series(np.asarray(pattern_labels(present))))
-    by_pattern = count_by_class(patterns, labels, y is not None)
+    by_pattern = count_by_class(patterns, labels)
     return CohortFlow(
         n_rows=len(present) + sum(n for _, n in reasons),
         left_out=reasons,
-        by_class=pd.Series(dtype=int) if y is None else labels.value_counts().sort_index(),
-        by_modality=count_by_class(present, labels, y is not None),
+        by_class=by_class,
+        by_modality=count_by_class(present, labels),
         by_pattern=by_pattern.sort_values(ALL, ascending=False, kind="stable"),
         n_groups=None if groups is None else len(pd.unique(np.asarray(groups))),
         left_out_by_estimator=dict(left_out_by_estimator or {}),
     )
 
 
-def count_by_class(flags: pd.DataFrame, labels: pd.Series, classes: bool) -> pd.DataFrame:
-    """Count rows by column, in every class and in all."""
-    counts = pd.DataFrame({ALL: flags.sum()})
-    if classes:
-        by_class = flags.groupby(labels.to_numpy()).sum().T
-        counts = pd.concat([by_class, counts], axis=1)
-    return counts.astype(int)
+def count_by_class(flags: pd.DataFrame, labels: np.ndarray | None) -> pd.DataFrame:
+    """Return how many have what, of every class and of all."""
+    total = pd.DataFrame({ALL: flags.sum()})
+    if labels is not None:
+        total = pd.concat([flags.groupby(labels).sum().T, total], axis=1)
+    return total.astype(int)
 
 
 def find_presence(X: pd.DataFrame, estimators: Iterable[Any] = ()) -> pd.DataFrame:

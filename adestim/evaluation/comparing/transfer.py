@@ -201,7 +201,7 @@ def transfer(
     >>> bool(result.scores["roc_auc", "low"].item() > 0.5)
     True
     """
-    models = require_fitted(fitted)
+    models = read_fitted(fitted)
     require_frame(X_external)
     groups = require_groups(X_external, groups)
     y, classes = np.asarray(y_external), find_shared_classes(models, positive)
@@ -224,7 +224,7 @@ def transfer(
         tables.append(tabulate_predictions(found, subjects, estimator=name, groups=groups))
     predictions = pd.concat(tables, ignore_index=True)
     return Transfer(
-        scores=tabulate_scores(predictions, classes, n_resamples, level, random_state),
+        scores=tabulate_model_scores(predictions, classes, n_resamples, level, random_state),
         predictions=predictions,
         differences=tabulate_differences(predictions, list(models), classes, level),
         absent=absent,
@@ -234,7 +234,7 @@ def transfer(
     )
 
 
-def require_fitted(fitted: Any) -> dict[str, Any]:
+def read_fitted(fitted: Any) -> dict[str, Any]:
     """Return the estimators by name, all of them fitted and of one kind."""
     models = dict(fitted) if isinstance(fitted, Mapping) else {ONE: fitted}
     if not models:
@@ -304,7 +304,7 @@ def read_thresholds(threshold: Any, models: Mapping[str, Any], classes: tuple) -
     return {name: float(cuts[name]) for name in models}
 
 
-def tabulate_scores(
+def tabulate_model_scores(
     predictions: pd.DataFrame, classes: tuple, n_resamples: int, level: float, random_state: Any
 ) -> pd.DataFrame:
     """Return every estimator's scores with their intervals."""

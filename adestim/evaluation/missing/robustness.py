@@ -161,7 +161,7 @@ def predict_folds(
     total, times = np.zeros((len(table), len(classes))), np.zeros((len(table), 1))
     for fitted, test in fits:
         probabilities = fitted.predict_proba(take_rows(table, test))
-        total[test] += align_probabilities(probabilities, fitted.classes_, classes.tolist())
+        total[test] += align_probabilities(probabilities, fitted.classes_, classes)
         times[test] += 1
     return total / np.maximum(times, 1)
 

@@ -39,7 +39,7 @@ def read_values(values: Any, n_subjects: int) -> np.ndarray:
     return values
 
 
-def require_level(level: Any, name: str = "level") -> None:
+def require_share(level: Any, name: str = "level") -> None:
     """Refuse what is no share between 0 and 1."""
     if not isinstance(level, (int, float, np.floating)) or not 0 < level < 1:
         raise InputError(f"'{name}' is a number between 0 and 1, exclusively", got=repr(level))

@@ -11,7 +11,7 @@ from scipy import stats
 
 from adestim._support.checks import require_count
 from adestim._support.sklearn import draw_seeds
-from adestim.evaluation.scores.checks import require_level
+from adestim.evaluation.scores.checks import require_share
 from adestim.exceptions import InputError
 
 
@@ -137,7 +137,7 @@ def bootstrap_interval(
     >>> tuple(round(float(end), 2) for end in interval)
     (0.18, 0.42)
     """
-    require_level(level)
+    require_share(level)
     require_count(n_resamples, "'n_resamples' is a whole number from 1")
     draw = make_resampler(n_or_groups, strata)
     rng = np.random.default_rng(draw_seeds(random_state, 1)[0])
@@ -251,8 +251,8 @@ def corrected_t_test(differences: Any, test_share: float, level: float = 0.95) -
     >>> round(test.mean, 3), round(test.p, 3)
     (0.03, 0.047)
     """
-    require_level(level)
-    require_level(test_share, "test_share")
+    require_share(level)
+    require_share(test_share, "test_share")
     defined = read_differences(differences)
     mean = float(defined.mean()) if len(defined) else np.nan
     if len(defined) < 2:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from adestim.evaluation.scores.checks import read_membership, read_values, require_level
+from adestim.evaluation.scores.checks import read_membership, read_values, require_share
 from adestim.exceptions import InputError
 
 
@@ -105,7 +105,7 @@ def delong(
     >>> bool(result.low < result.difference < result.high)
     True
     """
-    require_level(level)
+    require_share(level)
     is_positive = read_membership(y, positive, least=2)
     first, second = (read_values(scores, len(is_positive)) for scores in (first, second))
     auc_first, below_first, above_first = place_scores(first, is_positive)

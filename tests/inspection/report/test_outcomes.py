@@ -46,6 +46,11 @@ def test_scores_of_numbers():
     assert apparent_scores(found).round(3).tolist() == [0.5, 0.707, 0.5]
 
 
+def test_of_a_constant_truth_no_share_is_explained():
+    found = Predictions(np.ones(3), np.array([1.0, 2.0, 0.0]), ())
+    assert apparent_scores(found).isna().tolist() == [False, False, True]
+
+
 def test_of_several_classes_scores_are_against_the_rest():
     fusion, X, y = reported(3)
     found = predict_outcomes(fusion, X, y, "AD")
