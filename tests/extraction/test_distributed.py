@@ -193,7 +193,7 @@ def test_a_cross_validation_runs_on_the_cluster(extractor, preparation, store, o
 
 @pytest.mark.slow
 def test_program_of_the_page_on_scale_runs_on_fewer_subjects(tmp_path, monkeypatch, capsys):
-    page = Path(__file__).parents[1] / "docs" / "scale.md"
+    page = Path(__file__).parents[2] / "docs" / "scale.md"
     programs = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     [program] = [program for program in programs if "LocalCluster" in program]
     smaller = program.replace("make_cohort(40", "make_cohort(6")
