@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import math
-import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ class ModelRequest:
     owner: str  # name of the extractor's class, for messages
     modality: str
     backbone: str  # name of a card
-    weights: str | os.PathLike | None = None  # None: those that the card names
+    weights: Any = None  # path of a file or folder; None: those that the card names
     params: Mapping[str, Any] | None = None  # the ``backbone_params``
     trust: bool = False  # whether a weights file may hold other objects than tensors
 

@@ -113,8 +113,8 @@ def spec_like(folder, cls):
     """Write the weights of a model, and return its name tag."""
     torch.save(cls(WIDTH).state_dict(), folder / "model.pt")
     spec = toy_spec(folder / "model.pt")
-    options = dict(spec.options) | {"home": f"{__name__}:{cls.__name__}"}
-    return replace(spec, options=tuple(options.items()))
+    sources = dict(spec.sources) | {"home": f"{__name__}:{cls.__name__}"}
+    return replace(spec, sources=tuple(sources.items()))
 
 
 def test_all_weights_are_trained_and_audited(tmp_path):

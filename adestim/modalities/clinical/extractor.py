@@ -263,7 +263,7 @@ class ClinicalExtractor(FoundationExtractor):
         """Return the rows of the table as records."""
         return readable_raws(frame, partial(record_of, columns=self.columns_))
 
-    def _preparation(self) -> RecordPreparation:
+    def _preparation(self):
         """Return what writes one row and turns it into a model's input."""
         return RecordPreparation(self.columns_, self._model.prepare)
 

@@ -286,7 +286,7 @@ class GeneticsExtractor(FoundationExtractor):
         """Return what takes dosages for tokens."""
         return OpenedModel(prepared_dosages, dosage_spec(*self._token_names()))
 
-    def _open_model(self, frame) -> OpenedModel:
+    def _open_model(self, frame):
         """Open the model that is named; SNPs without DNA are left out where allowed."""
         if reads_dna(self.backbone):
             require_places(self.columns_, self.backbone)

@@ -201,8 +201,7 @@ class SMRIExtractor(FoundationExtractor):
     def _learn_rows(self, frame: pd.DataFrame) -> None:
         """Check the table, and settle how volumes are read; nothing is learned from them."""
         require_one_column(frame)
-        affine = hashable_affine(self.affine)
-        self._read = OnlyCell() if self._is_built_in() else VolumeReader(self.registration, affine)
+        self._read = OnlyCell() if self._is_built_in() else self._volume_reader()
 
     def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
         """Return morphometry, which reads volumes by itself, onto its own grid."""
@@ -217,13 +216,18 @@ class SMRIExtractor(FoundationExtractor):
     def _open_model(self, frame: pd.DataFrame) -> OpenedModel:
         """Return the model that is named; its name tag says how volumes are read for it."""
         model = super()._open_model(frame)
-        reading = (("registration", self._read.registration), ("affine", self._read.affine))
+        reader = self._volume_reader()
+        reading = (("registration", reader.registration), ("affine", reader.affine))
         spec = replace(model.spec, options=(*model.spec.options, *reading))
         return replace(model, spec=spec)
 
     def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
         """Return the volumes of the training rows."""
         return readable_raws(frame, self._read)
+
+    def _volume_reader(self) -> VolumeReader:
+        """Return how volumes are read for a foundation model."""
+        return VolumeReader(self.registration, hashable_affine(self.affine))
 
     def _preparation(self) -> Preparation:
         """Return reading and the model's preparation as one picklable callable."""

@@ -36,12 +36,11 @@ def opened(tmp_path, cls=NucleotideTransformer, **params):
         "tiny",
         digest=cls.digest(weights),
         options=(
-            ("home", f"{cls.__module__}:{cls.__name__}"),
             ("architecture", canonical(architecture)),
             ("preparation", canonical(options)),
             ("folder", str(tmp_path)),
         ),
-        sources=(("weights", str(weights)),),
+        sources=(("weights", str(weights)), ("home", f"{cls.__module__}:{cls.__name__}")),
     )
     return spec, options
 
