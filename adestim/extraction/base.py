@@ -69,26 +69,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         self : object
             Fitted extractor.
         """
-        self._learned(X)
+        self._start_fit(X)
         return self
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
-        """Learn from the training rows and encode them.
-
-        Parameters
-        ----------
-        X : {DataFrame, Series, array-like} of shape (n_subjects, n_columns)
-            Raw cells.
-        y : Ignored
-            Not used, present for API consistency.
-
-        Returns
-        -------
-        DataFrame of shape (n_subjects, 1)
-            As from ``fit`` and ``transform``.
-        """
-        return self.fit(X, y).transform(X)
 
     def transform(self, X):
         """Encode every subject.
@@ -129,7 +111,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         check_feature_names_in(self, input_features, generate_names=False)
         return np.array([self._modality], dtype=object)
 
-    def _learned(self, X) -> pd.DataFrame:
+    def _start_fit(self, X) -> pd.DataFrame:
         """Learn from the training rows, and return them."""
         frame = check_cells(self, X, reset=True)
         self._learn(frame)

@@ -36,8 +36,14 @@ OF_FOUNDATION_MODELS = {"weights": None, "backbone_params": None}
 class FoundationExtractor(BaseExtractor):
     """Base of the extractors that a built-in backbone or a foundation model serves.
 
-    Subclasses name the built-in backbone in ``_built_in``, and in ``_of_built_in`` the parameters,
-    with their defaults, that foundation models must not be given.
+    Subclasses name their modality in ``_modality``, the built-in backbone in ``_built_in``, and in
+    ``_of_built_in`` the parameters, with their defaults, that foundation models must not be given.
+    They have every parameter that is declared here, and implement ``_learn_rows``,
+    ``_built_in_model``, ``_training_raws`` and ``_preparation``.
+
+    See Also
+    --------
+    BaseExtractor : For a modality that no foundation model reads.
     """
 
     _built_in: ClassVar[str]
@@ -88,7 +94,7 @@ class FoundationExtractor(BaseExtractor):
         self : object
             Fitted extractor.
         """
-        frame = self._learned(X)
+        frame = self._start_fit(X)
         if self.adapt is not None:
             self._require_adaptable()
             self._adapt(self._prepared(frame), y, own_groups(frame))
@@ -113,7 +119,7 @@ class FoundationExtractor(BaseExtractor):
         """
         if self.adapt is None:
             return self.fit(X, y).transform(X)
-        frame = self._learned(X)
+        frame = self._start_fit(X)
         self._require_adaptable()
         prepared, groups = self._prepared(frame), own_groups(frame)
         unseen = self._cross_fitted(prepared, y, groups) if self.cross_fit else None

@@ -17,6 +17,22 @@ EXTRACTORS = {
 }
 
 
+HOOKS = (
+    "_learn_rows", "_built_in_model", "_open_model", "_request", "_training_raws", "_preparation",
+    "_prepare_all", "_encode",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("extractor", EXTRACTORS)
+def test_every_extractor_says_the_same_things_in_the_same_order(extractor):
+    own = [name for name in vars(extractor) if name in HOOKS]
+    assert own == sorted(own, key=HOOKS.index)
+    assert {"_learn_rows", "_built_in_model", "_training_raws"} <= set(own)
+    assert {"_preparation", "_prepare_all"} & set(own)
+    shared = {"fit", "fit_transform", "transform", "_learn", "_spec", "_is_built_in"}
+    assert not shared & set(vars(extractor))
+
+
 @pytest.mark.parametrize("extractor", EXTRACTORS)
 def test_every_parameter_that_the_base_declares_is_one_of_the_extractor(extractor):
     declared = set(FoundationExtractor._parameter_constraints)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 
 from adestim.extraction.prepared import Prepared, SubjectPreparation, TokenPreparation
@@ -43,3 +46,8 @@ def test_files_beside_the_cells_are_those_of_the_reader():
 def test_tokens_of_a_built_in_model_are_its_inputs():
     prepared = TokenPreparation(lambda raw: (raw, [True]))("tokens")
     assert (prepared.inputs, prepared.mask) == ("tokens", [True])
+
+
+def test_workers_who_prepare_subjects_bring_no_torch():
+    code = "import adestim.extraction.prepared, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -225,13 +225,13 @@ class SMRIExtractor(FoundationExtractor):
         """Return the volumes of the training rows."""
         return readable_raws(frame, self._read)
 
-    def _volume_reader(self) -> VolumeReader:
-        """Return how volumes are read for a foundation model."""
-        return VolumeReader(self.registration, hashable_affine(self.affine))
-
     def _preparation(self) -> Preparation:
         """Return reading and the model's preparation as one picklable callable."""
         return SubjectPreparation(self._read, self._model.prepare)
+
+    def _volume_reader(self) -> VolumeReader:
+        """Return how volumes are read for a foundation model."""
+        return VolumeReader(self.registration, hashable_affine(self.affine))
 
 
 @dataclass(frozen=True)
