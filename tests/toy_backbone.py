@@ -11,7 +11,7 @@ from adestim.backbone import Backbone, CheckpointLayout, masked_attention
 from adestim.backbone.forward import encode_frozen
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
 from adestim.encoding import BackboneSpec
-from adestim.extraction import BaseExtractor
+from adestim.extraction import FoundationExtractor
 from adestim.extraction.prepared import Prepared
 from adestim.training.batches import AnchorBatches, FusionData
 from adestim.training.fitting import TrainerSettings
@@ -170,7 +170,7 @@ def toy_module_and_data(weights):
     return toy_module(weights), toy_data(), settings
 
 
-class ToyExtractor(BaseExtractor):
+class ToyExtractor(FoundationExtractor):
     """An extractor of arrays for the toy model; weights are never a parameter of an estimator."""
 
     _modality = "img"
@@ -205,6 +205,9 @@ class ToyExtractor(BaseExtractor):
         self.errors = errors
         self.n_jobs = n_jobs
         self.verbose = verbose
+
+    def _learn(self, frame):
+        """Learn nothing."""
 
     def _preparation(self):
         return prepare_toy

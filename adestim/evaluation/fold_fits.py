@@ -17,14 +17,13 @@ from sklearn.base import clone
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
 
+from adestim._support.predictions import align_probabilities
 from adestim._support.sklearn import (
     callback_management_context,
     check_params,
     list_callbacks,
     take_rows,
 )
-from adestim._support.predictions import align_probabilities
-from adestim._support.sklearn import callback_management_context, list_callbacks, take_rows
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier

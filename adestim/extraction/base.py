@@ -1,6 +1,6 @@
 """The scikit-learn side of a frozen model: cells in, encodings out.
 
-A modality's extractor says three things: what it learns from the training rows
+An extractor says three things: what it learns from the training rows
 (:meth:`BaseExtractor._learn`), how one subject's cells become a token table
 (:meth:`BaseExtractor._preparation`) and which backbone that is (:meth:`BaseExtractor._spec`).
 Reading, running in parallel, reporting and packing are the same for all, and live here.
@@ -9,8 +9,7 @@ Reading, running in parallel, reporting and packing are the same for all, and li
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import ClassVar
 
@@ -21,7 +20,6 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adestim._support.groups import group_own_rows
 from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.backbone.registry import find_class
@@ -30,7 +28,7 @@ from adestim.encoding.places import TokenPlaces, name_tokens
 from adestim.exceptions import AdestimError, InputError, TableError
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
-from adestim.extraction.stored import RecalledPreparation, TokenShelf, recalled
+from adestim.extraction.stored import RecalledPreparation
 from adestim.extraction.subjects import (
     Preparation,
     for_each_subject,
@@ -39,7 +37,6 @@ from adestim.extraction.subjects import (
 )
 from adestim.store.feature_store import FeatureStore, as_store
 
-N_BATCHES_AT_A_TIME = 8
 # At the end of a portion workers wait for the slowest; with more turns they do so less often.
 N_TURNS_OF_WORKERS = 8
 
@@ -82,42 +79,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         self : object
             Fitted extractor.
         """
-        frame = check_cells(self, X, reset=True)
-        self._learn(frame)
-        self.backbone_ = self._spec()
-        if self._adapts():
-            self._adapt(self._prepared(frame), y, group_own_rows(frame))
+        self._start_fit(X)
         return self
-
-    @fit_context(prefer_skip_nested_validation=True)
-    def fit_transform(self, X, y=None):
-        """Learn from the training rows and encode them.
-
-        Parameters
-        ----------
-        X : {DataFrame, Series, array-like} of shape (n_subjects, n_columns)
-            Raw cells.
-        y : array-like of shape (n_subjects,), default=None
-            Class labels, which phase 1 needs where ``adapt=`` asks for it.
-
-        Returns
-        -------
-        DataFrame of shape (n_subjects, 1)
-            As from ``fit`` and ``transform``, though each subject is read only once; with
-            ``cross_fit=True``, encoded by a model that was adapted without the subject.
-        """
-        if not getattr(self, "adapt", None):
-            return self.fit(X, y).transform(X)
-        frame = check_cells(self, X, reset=True)
-        self._learn(frame)
-        self.backbone_ = self._spec()
-        if not self._adapts():
-            return self.transform(X)
-        prepared, groups = self._prepared(frame), group_own_rows(frame)
-        unseen = self._cross_fitted(prepared, y, groups) if self.cross_fit else None
-        self._adapt(prepared, y, groups)
-        encodings = self._encode(prepared) if unseen is None else self._named(unseen)
-        return encodings_frame(encodings, self._modality, frame.index)
 
     def transform(self, X):
         """Encode every subject.
@@ -158,52 +121,15 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         check_feature_names_in(self, input_features, generate_names=False)
         return np.array([self._modality], dtype=object)
 
+    def _start_fit(self, X) -> pd.DataFrame:
+        """Learn from the training rows, and return them."""
+        frame = check_cells(self, X, reset=True)
+        self._learn(frame)
+        self.backbone_ = self._spec()
+        return frame
+
     def _learn(self, frame: pd.DataFrame) -> None:
         """Set fitted attributes from the training rows; frozen extractors have none."""
-
-    def _adapts(self) -> bool:
-        """Tell whether phase 1 is asked for; refuse it for a backbone without weights."""
-        if getattr(self, "adapt", None) is None:
-            return False
-        if not self.backbone_.is_foundation:
-            raise InputError(
-                f"The 'adapt' parameter of {type(self).__name__} adapts foundation models",
-                got=f"adapt={self.adapt!r} with the built-in backbone {self.backbone!r}",
-                remedy="Pass adapt=None; the fusion trains built-in backbones itself",
-            )
-        return True
-
-    def _adapt(self, prepared: Sequence[Prepared | None], y, groups: np.ndarray) -> None:
-        """Phase 1: fit the model, or its head, to the rows that have the modality."""
-        from adestim.training.adaptation_rows import adapt_to_rows
-
-        inputs = [None if item is None else item.inputs for item in prepared]
-        self.adaptation_ = adapt_to_rows(self, self.backbone_, inputs, y, groups)
-        self.backbone_ = self.adaptation_.spec
-
-    def _cross_fitted(
-        self, prepared: Sequence[Prepared | None], y, groups: np.ndarray
-    ) -> list[Encoding | None]:
-        """Encode every row by a model that was adapted without it and its group."""
-        from adestim.training.adaptation_rows import adapt_to_rows, adaptation_folds
-
-        frozen = self.backbone_
-        encodings: list[Encoding | None] = [None] * len(prepared)
-        inputs = [None if item is None else item.inputs for item in prepared]
-        for train, test in adaptation_folds(self, inputs, y, groups):
-            shown = [inputs[row] for row in train]
-            fold = adapt_to_rows(self, frozen, shown, np.asarray(y)[train], groups[train])
-            self.backbone_ = fold.spec
-            for row, encoding in zip(test, self._encode([prepared[r] for r in test]), strict=True):
-                encodings[row] = encoding
-        self.backbone_ = frozen
-        return encodings
-
-    def _named(self, encodings: Sequence[Encoding | None]) -> list[Encoding | None]:
-        """Put the name tag of the model fitted on all rows on the encodings of its folds."""
-        return [
-            None if item is None else replace(item, backbone=self.backbone_) for item in encodings
-        ]
 
     def _encoded(self, frame: pd.DataFrame) -> list[Encoding | None]:
         """Prepare and encode, the next subjects being prepared while some are encoded."""
@@ -212,22 +138,17 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         for window in windows(self._prepare_all(frame), self._window()):
             failures += [item for item in window if isinstance(item, AdestimError)]
             if not failures or self.errors == "missing":
-                encodings += self._encode(without_failures(window))
+                encodings += self._encode(without_failures(window), self.backbone_)
         settle_failures(failures, self.errors)
         return encodings
 
     def _window(self) -> int:
         """Return how many subjects are encoded at a time, while as many are prepared."""
-        by_workers = N_TURNS_OF_WORKERS * effective_n_jobs(self.n_jobs)
-        return max(N_BATCHES_AT_A_TIME * getattr(self, "batch_size", 1), by_workers)
-
-    def _prepared(self, frame: pd.DataFrame) -> list[Prepared | None]:
-        """Prepare every subject; raise, or warn of, those that fail."""
-        return settle_failures(list(self._prepare_all(frame)), self.errors)
+        return N_TURNS_OF_WORKERS * effective_n_jobs(self.n_jobs)
 
     def _prepare_all(self, frame: pd.DataFrame) -> Iterable[Prepared | AdestimError | None]:
         """Prepare every subject, in parallel unless a subclass codes whole columns at once."""
-        preparation, store = self._preparation(), as_store(getattr(self, "memory", None))
+        preparation, store = self._preparation(), as_store(self.memory)
         if store is not None:
             backbone = self.backbone_.name
             preparation = RecalledPreparation.of(preparation, store, self._modality, backbone)
@@ -245,34 +166,14 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         """Return the name tag of the backbone."""
         raise NotImplementedError
 
-    def _encode(self, prepared: Sequence[Prepared | None]) -> list[Encoding | None]:
-        """Run the frozen model. A reference backbone's tokens are its inputs."""
-        if self.backbone_.is_foundation:
-            return recalled(self._shelf(), list(prepared), self._encode_frozen)
+    def _encode(
+        self, prepared: Sequence[Prepared | None], spec: BackboneSpec
+    ) -> list[Encoding | None]:
+        """Return encodings by a model; a built-in backbone's tokens are its inputs."""
         return [
-            None if item is None else Encoding(item.inputs, item.inputs, item.mask, self.backbone_)
+            None if item is None else Encoding(item.inputs, item.inputs, item.mask, spec)
             for item in prepared
         ]
-
-    def _shelf(self) -> TokenShelf | None:
-        """Return where this model's tokens are kept, None for nowhere."""
-        store = as_store(getattr(self, "memory", None))
-        if store is None:
-            return None
-        return TokenShelf(store, self.backbone_, self._modality, self.precision)
-
-    def _encode_frozen(self, inputs: Sequence, keep: Callable) -> list[Encoding | None]:
-        """Run a foundation model; torch is imported by who needs it."""
-        from adestim.backbone.forward import encode_frozen
-
-        return encode_frozen(
-            inputs,
-            self.backbone_,
-            device=self.device,
-            precision=self.precision,
-            batch_size=self.batch_size,
-            keep=keep,
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -375,45 +276,44 @@ def check_cells(estimator, X, *, reset: bool) -> pd.DataFrame:
     """
     if isinstance(X, pd.Series):
         X = X.to_frame()
-    refuse_sparse_or_complex(estimator, X)
+    owner = type(estimator).__name__
+    refuse_sparse_or_complex(X, owner)
     if not isinstance(X, pd.DataFrame):
         X = np.asarray(X) if hasattr(X, "__array__") else object_array(X)
-    require_one_row_a_subject(estimator, X)
+    require_one_row_a_subject(X, owner)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
 
 
-def refuse_sparse_or_complex(estimator, X) -> None:
+def refuse_sparse_or_complex(X, owner: str) -> None:
     """Refuse containers that no extractor reads, in scikit-learn's words."""
-    name = type(estimator).__name__
     if issparse(X):
-        raise InputError(f"Sparse input is not supported by {name}", remedy="Pass a dense table")
+        raise InputError(f"Sparse input is not supported by {owner}", remedy="Pass a dense table")
     kinds = X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
     if any(getattr(kind, "kind", None) == "c" for kind in kinds):
         raise InputError(
-            f"Complex data not supported by {name}", remedy="Pass real numbers, text or paths"
+            f"Complex data not supported by {owner}", remedy="Pass real numbers, text or paths"
         )
 
 
-def require_one_row_a_subject(estimator, X) -> None:
+def require_one_row_a_subject(X, owner: str) -> None:
     """Refuse anything but a table with subjects, columns and unambiguous names."""
-    name = type(estimator).__name__
     if X.ndim != 2:
         raise InputError(
-            f"{name} expects 2D input: one row a subject. Reshape your data",
+            f"{owner} expects 2D input: one row a subject. Reshape your data",
             got=f"{X.ndim}D array",
             remedy="Pass a DataFrame, a Series, or a list of one-cell rows",
         )
     for size, counted in zip(X.shape, ("sample", "feature"), strict=True):
         if size == 0:
             raise InputError(
-                f"0 {counted}(s) (shape={X.shape}) while a minimum of 1 is required by {name}",
+                f"0 {counted}(s) (shape={X.shape}) while a minimum of 1 is required by {owner}",
                 remedy="Pass at least one subject and one column",
             )
     columns = getattr(X, "columns", pd.RangeIndex(X.shape[1]))
     if columns.has_duplicates:
         raise TableError(
-            f"{name} needs columns that bear a name of their own each",
+            f"{owner} needs columns that bear a name of their own each",
             got=f"{', '.join(map(repr, columns[columns.duplicated()].unique()))} more than once",
             remedy="Rename or drop columns",
         )

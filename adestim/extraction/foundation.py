@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 import inspect
-import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from adestim._support.keys import freeze_value
-from adestim._support.ranges import HOW_IT_RUNS, LUCK
-from adestim._support.sklearn import Interval, StrOptions
 from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction.prepared import Prepared
 
-FOUNDATION_CONSTRAINTS: dict[str, list] = {
-    "backbone": [str],
-    "weights": [None, str, os.PathLike],
-    "backbone_params": [None, dict],
-    "trust_checkpoint": ["boolean"],
-    "device": [str],
-    "precision": [StrOptions({"float32", "bfloat16"})],
-    "adapt": [None, StrOptions({"head", "lora", "full"})],
-    "adapt_params": [None, dict],
-    "cross_fit": ["boolean"],
-    "random_state": ["random_state"],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-}
-FOUNDATION_NOT_SEARCHED: dict[str, str] = {
-    "backbone": "another model, whose options differ: a question of its own",
-    "weights": "files",
-    "backbone_params": "a dict, of other keys for every model",
-    "trust_checkpoint": "a matter of trust",
-    "device": "where it runs",
-    "precision": HOW_IT_RUNS,
-    "batch_size": HOW_IT_RUNS,
-    "random_state": LUCK,
-    "adapt": "trains a foundation model in every fold of every trial: a question of its own",
-    "adapt_params": "as adapt",
-    "cross_fit": "as adapt",
-}
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """What opens a foundation model, as the parameters of an extractor say it."""
+
+    owner: str  # name of the extractor's class, for messages
+    modality: str
+    backbone: str  # name of a card
+    weights: Any = None  # path of a file or folder; None: those that the card names
+    params: Mapping[str, Any] | None = None  # the ``backbone_params``
+    trust: bool = False  # whether a weights file may hold other objects than tensors
 
 
 @dataclass(frozen=True)
@@ -67,26 +49,33 @@ class ModelPreparation:
 
 
 @dataclass(frozen=True)
-class FoundationModel:
-    """A foundation model as an extractor uses it."""
+class OpenedModel:
+    """A model as an extractor uses it, built in or not."""
 
-    prepare: ModelPreparation  # one subject's data in, the model's input out
-    spec: BackboneSpec  # name tag, from which the model is loaded
+    prepare: Callable[..., Any]  # raw data in, the model's input out
+    spec: BackboneSpec  # name tag
 
 
-def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> FoundationModel:
-    """Return the foundation model that an extractor's parameters name."""
-    card = require_card(extractor, modality)
+@dataclass(frozen=True)
+class FoundationModel(OpenedModel):
+    """A foundation model as an extractor uses it; it is loaded from its name tag."""
+
+    prepare: ModelPreparation
+
+
+def open_foundation(request: ModelRequest, raws: Iterable[Any]) -> FoundationModel:
+    """Return the foundation model that is asked for, its preparation settled on training data."""
+    card = require_card(request)
     model = card.backbone_class()
-    params, given = split_params(extractor.backbone_params)
+    params, given = split_params(request.params)
     architecture = {**card.architecture, **given}
     require_known_options(card.name, model, params, architecture)
-    weights = resolve_weights(card, extractor.weights)
+    weights = resolve_weights(card, request.weights)
     files = {name: str(path) for name, path in model.files(**params).items()}
     digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
     options = model.learn(raws, **model.input_size(**architecture), **params)
     sources = {"weights": str(weights), **files, "home": card.home}
-    if extractor.trust_checkpoint:
+    if request.trust:
         sources["trust"] = "pickle"
     spec = BackboneSpec(
         card.name,
@@ -101,15 +90,14 @@ def open_foundation(extractor: Any, modality: str, raws: Iterable[Any]) -> Found
     return FoundationModel(ModelPreparation(card.name, options, card.home), spec)
 
 
-def require_card(extractor: Any, modality: str) -> BackboneCard:
+def require_card(request: ModelRequest) -> BackboneCard:
     """Return the card of the named backbone, or say which there are."""
-    card = find_card(extractor.backbone, modality)
+    card = find_card(request.backbone, request.modality)
     if card is None or not card.is_foundation:
         raise InputError(
-            f"The 'backbone' parameter of {type(extractor).__name__} must name a backbone of its "
-            "modality",
-            got=repr(extractor.backbone),
-            remedy=choices(extractor.backbone, modality),
+            f"The 'backbone' parameter of {request.owner} must name a backbone of its modality",
+            got=repr(request.backbone),
+            remedy=choices(request.backbone, request.modality),
         )
     return card
 
@@ -239,18 +227,4 @@ def require_among(name: str, given: Any, known: set[str] | None, where: str) -> 
             f"{where}'backbone_params' of backbone {name!r} must name options that it has".strip(),
             got=", ".join(map(repr, unknown)),
             remedy=f"Choose from {sorted(known)}",
-        )
-
-
-def refuse_model_options(extractor: Any, built_in: str) -> None:
-    """Refuse weights and options where the built-in backbone is chosen, which has none."""
-    given = [
-        name for name in ("weights", "backbone_params") if getattr(extractor, name) is not None
-    ]
-    if extractor.backbone == built_in and given:
-        raise InputError(
-            f"{' and '.join(given)} of {type(extractor).__name__} must be left out: the built-in "
-            f"backbone {built_in!r} has no such thing",
-            got=", ".join(f"{name}={getattr(extractor, name)!r}" for name in given),
-            remedy="Name a foundation model with backbone=",
         )

@@ -7,16 +7,16 @@ are prepared, its tokens by the content of that input and by the model.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from adestim._support.keys import content_key
 from adestim.encoding import BackboneSpec, Encoding, is_missing
-from adestim.extraction.prepared import Prepared
+from adestim.extraction.prepared import Prepared, files_beside
 from adestim.store import FeatureStore
 from adestim.store.record import FORMAT, Record
 
@@ -47,8 +47,7 @@ class RecalledPreparation:
 
     def __call__(self, cells: tuple) -> Prepared | None:
         """Return what was prepared before; prepare and keep what was not."""
-        further = getattr(self.preparation, "also_reads", None)
-        key = key_of_cells(self.key, cells, [] if further is None else further(cells), self.store)
+        key = key_of_cells(self.key, cells, files_beside(self.preparation, cells), self.store)
         record = self.store.get("inputs", key) if key else None
         if record is not None:
             return as_prepared(record)
@@ -66,6 +65,60 @@ class RecalledPreparation:
             backbone=self.backbone,
         )
         return prepared if record is None else as_prepared(record)
+
+
+class KeptReading(Protocol):
+    """Reading whose results can be kept."""
+
+    def __call__(self, cells: tuple) -> Any:
+        """Return a subject's raw data, None where missing."""
+
+    def pack(self, raw: Any) -> dict[str, np.ndarray]:
+        """Return raw data as what a record holds."""
+
+    def unpack(self, arrays: Mapping[str, np.ndarray]) -> Any:
+        """Return what a record holds as raw data."""
+
+
+@dataclass(frozen=True)
+class RecalledReading:
+    """Reading whose results are kept, before a model has seen them; runs in worker processes.
+
+    What a model fits to the training rows changes its inputs in every fold. What is read does not
+    change: whoever finds it in the store opens no file again.
+    """
+
+    read: KeptReading
+    # where results are kept. Of two that differ in it alone, the results are equal
+    store: FeatureStore = field(compare=False)
+    stage: str = field(compare=False)  # the store's name for such results
+    modality: str = field(compare=False)
+    backbone: str = field(compare=False)
+    key: str = field(compare=False)  # key of ``read`` and its options
+
+    @classmethod
+    def of(
+        cls, read: KeptReading, store: FeatureStore, stage: str, modality: str, backbone: str
+    ) -> RecalledReading:
+        """Return reading whose results are kept."""
+        return cls(read, store, stage, modality, backbone, key_of_preparation(stage, read))
+
+    def __call__(self, cells: tuple) -> Any:
+        """Return what was read before; read and keep what was not."""
+        key = key_of_cells(self.key, cells, files_beside(self.read, cells), self.store)
+        record = self.store.get(self.stage, key) if key else None
+        if record is not None:
+            return self.read.unpack({name: one.read() for name, one in record.arrays.items()})
+        raw = self.read(cells)
+        if raw is not None and key:
+            arrays = self.read.pack(raw)
+            names = {"modality": self.modality, "backbone": self.backbone}
+            self.store.put(self.stage, key, arrays, **names)
+        return raw
+
+    def also_reads(self, cells: tuple) -> list[Path]:
+        """Return the files beside a subject's cells that reading depends on."""
+        return files_beside(self.read, cells)
 
 
 def key_of_preparation(modality: str, preparation: Callable) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 from joblib import delayed
@@ -51,6 +52,17 @@ def prepare_subject(
         return preparation(cells)
     except AdestimError as error:
         return error.about(subject)
+
+
+def readable_raws(frame: pd.DataFrame, read: Callable[[tuple], Any]) -> Iterator[Any]:
+    """Yield what is read of the rows that have something; failing ones are told of later."""
+    for cells in frame.itertuples(index=False, name=None):
+        try:
+            raw = read(cells)
+        except AdestimError:
+            continue
+        if raw is not None:
+            yield raw
 
 
 def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:

@@ -23,8 +23,8 @@ from sklearn.utils.validation import (
 )
 
 from adestim._support.groups import group_own_rows
-from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
 from adestim._support.predictions import align_probabilities
+from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.presence import find_present, modality_columns

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
 
@@ -34,23 +34,55 @@ RULES: dict[str, tuple[type, float, float, str]] = {
 }
 
 
+@dataclass(frozen=True)
+class AdaptationRequest:
+    """What phase 1 is asked to do, as the parameters of an extractor say it."""
+
+    owner: str  # name of the extractor's class, for messages
+    kind: str  # "head", "lora" or "full"
+    params: Mapping[str, Any] | None = None  # the ``adapt_params``
+    device: str = "auto"
+    precision: str = "float32"
+    random_state: Any = None
+
+    def settings(self) -> AdaptationSettings:
+        """Return how phase 1 is trained, or say which options there are."""
+        given = dict(self.params or {})
+        known = [field.name for field in fields(AdaptationSettings)]
+        unknown = sorted(given.keys() - set(known))
+        if unknown:
+            raise InputError(
+                f"The 'adapt_params' parameter of {self.owner} must name options of phase 1",
+                got=", ".join(map(repr, unknown)),
+                remedy=f"Choose from {known}",
+            )
+        settings = AdaptationSettings(**given)
+        require_sizes(settings, self.owner)
+        settings.lora(self.kind)
+        return settings
+
+    def seed(self) -> int:
+        """Draw a seed."""
+        return draw_seeds(self.random_state, 1)[0]
+
+
 def adapt_to_rows(
-    extractor: Any,
+    request: AdaptationRequest,
     spec: BackboneSpec,
     inputs: Sequence[np.ndarray | None],
     y: Any,
     groups: np.ndarray,
 ) -> Adaptation:
-    """Fit the model of an extractor to the training rows that have its modality.
+    """Fit a model to the training rows that have its modality.
 
     y (n_subjects,), groups (n_subjects,).
     """
     having = rows_having(inputs)
-    labels = require_labels(extractor, y, len(inputs))[having]
+    labels = require_labels(request, y, len(inputs))[having]
     if len(np.unique(labels)) < 2:
         raise InputError(
-            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs subjects of at least "
-            "2 classes who have the modality",
+            f"adapt={request.kind!r} of {request.owner} needs subjects of at least 2 classes who "
+            "have the modality",
             got=f"{len(np.unique(labels))} among {len(labels)} subjects",
             remedy="Pass adapt=None, or train on a fold in which more of them have it",
         )
@@ -59,29 +91,28 @@ def adapt_to_rows(
         [inputs[row] for row in having],
         labels,
         groups[having],
-        kind=extractor.adapt,
-        settings=settings_of(extractor),
-        device=extractor.device,
-        precision=extractor.precision,
-        seed=draw_seeds(extractor.random_state, 1)[0],
+        kind=request.kind,
+        settings=request.settings(),
+        device=request.device,
+        precision=request.precision,
+        seed=request.seed(),
     )
 
 
 def adaptation_folds(
-    extractor: Any, inputs: Sequence[np.ndarray | None], y: Any, groups: np.ndarray
+    request: AdaptationRequest, inputs: Sequence[np.ndarray | None], y: Any, groups: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return folds of the training rows that have the modality, groups kept whole.
 
     y (n_subjects,), groups (n_subjects,).
     """
     having = rows_having(inputs)
-    codes = np.unique(require_labels(extractor, y, len(inputs))[having], return_inverse=True)[1]
-    seed = draw_seeds(extractor.random_state, 1)[0]
-    folds = inner_folds(codes, groups[having], seed, settings_of(extractor).n_folds)
+    codes = np.unique(require_labels(request, y, len(inputs))[having], return_inverse=True)[1]
+    seed = request.seed()
+    folds = inner_folds(codes, groups[having], seed, request.settings().n_folds)
     if sum(len(test) for _, test in folds) < len(having):
         raise InputError(
-            f"cross_fit=True of {type(extractor).__name__} needs folds with every class in each "
-            "training part",
+            f"cross_fit=True of {request.owner} needs folds with every class in each training part",
             got="a class of too few groups",
             remedy="Pass cross_fit=False",
         )
@@ -93,11 +124,11 @@ def rows_having(inputs: Sequence[np.ndarray | None]) -> np.ndarray:
     return np.flatnonzero([item is not None for item in inputs])
 
 
-def require_labels(extractor: Any, y: Any, n_subjects: int) -> np.ndarray:
+def require_labels(request: AdaptationRequest, y: Any, n_subjects: int) -> np.ndarray:
     """Return the class labels, or say what is wrong with them."""
     if y is None:
         raise InputError(
-            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs the class labels",
+            f"adapt={request.kind!r} of {request.owner} needs the class labels",
             got="y=None",
             remedy="Pass y to fit, as a pipeline does, or adapt=None",
         )
@@ -105,8 +136,7 @@ def require_labels(extractor: Any, y: Any, n_subjects: int) -> np.ndarray:
     n_unknown = int(pd.isna(labels).sum())
     if n_unknown:
         raise InputError(
-            f"adapt={extractor.adapt!r} of {type(extractor).__name__} needs a label of every "
-            "subject",
+            f"adapt={request.kind!r} of {request.owner} needs a label of every subject",
             got=f"{n_unknown} missing",
             remedy="Drop the rows without a label, or pass adapt=None",
         )
@@ -120,24 +150,7 @@ def require_labels(extractor: Any, y: Any, n_subjects: int) -> np.ndarray:
     return labels
 
 
-def settings_of(extractor: Any) -> AdaptationSettings:
-    """Return the options of phase 1, or say which there are."""
-    given = dict(extractor.adapt_params or {})
-    known = [field.name for field in fields(AdaptationSettings)]
-    unknown = sorted(given.keys() - set(known))
-    if unknown:
-        raise InputError(
-            f"The 'adapt_params' parameter of {type(extractor).__name__} must name options of "
-            "phase 1",
-            got=", ".join(map(repr, unknown)),
-            remedy=f"Choose from {known}",
-        )
-    settings = AdaptationSettings(**given)
-    require_sizes(extractor, settings)
-    return settings
-
-
-def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
+def require_sizes(settings: AdaptationSettings, owner: str) -> None:
     """Refuse options of phase 1 that no training can have."""
     for name, (kind, low, high, rule) in RULES.items():
         value: Any = getattr(settings, name)
@@ -146,9 +159,7 @@ def require_sizes(extractor: Any, settings: AdaptationSettings) -> None:
         is_number = isinstance(value, kind) and not isinstance(value, bool)
         if not is_number or not low <= value <= high:
             raise InputError(
-                f"{name!r} in the 'adapt_params' parameter of {type(extractor).__name__} must be "
-                f"{rule}",
+                f"{name!r} in the 'adapt_params' parameter of {owner} must be {rule}",
                 got=repr(value),
                 remedy=f"Leave it out for {getattr(AdaptationSettings, name)!r}",
             )
-    settings.lora(extractor.adapt)

@@ -239,6 +239,11 @@ def test_the_table_of_a_modality_imports_its_models_alone():
     assert not any(name.startswith(("adestim.extraction", "adestim.fusion")) for name in found)
 
 
+def test_the_whole_table_imports_no_extractor():
+    found = modules_after("from adestim import list_backbones; list_backbones()")
+    assert not any(name.endswith(("extractor", "extraction.base")) for name in found)
+
+
 def test_a_built_in_backbone_is_known_before_any_model_is_imported():
     found = modules_after(
         "from adestim.backbone.registry import known_card; assert known_card('tabular')"

@@ -1,15 +1,17 @@
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor
 from adestim.backbone import BackboneCard, load_backbone, register_backbone, registry
 from adestim.exceptions import CheckpointError, InputError
-from adestim.extraction.foundation import ModelPreparation, open_foundation, refuse_model_options
+from adestim.extraction.foundation import (
+    ModelPreparation,
+    ModelRequest,
+    open_foundation,
+)
 from tests.backbone.toys import ToyBackbone, toy
 
 
@@ -50,17 +52,15 @@ def weights(tmp_path):
     return tmp_path / "model.pt"
 
 
-def parameters(weights, backbone="toy", **others):
-    """Stand in for an extractor."""
-    defaults = {"backbone_params": None, "trust_checkpoint": False}
-    return SimpleNamespace(backbone=backbone, weights=weights, **(defaults | others))
+def asked(weights, backbone="toy", modality="smri", **others):
+    return ModelRequest("SMRIExtractor", modality, backbone, weights, **others)
 
 
 RAWS = [np.ones((4, 3)), 3 * np.ones((2, 3))]
 
 
-def opened(weights, raws=RAWS, **params):
-    return open_foundation(parameters(weights, **params), "smri", iter(raws))
+def opened(weights, raws=RAWS, **others):
+    return open_foundation(asked(weights, **others), iter(raws))
 
 
 def test_a_model_is_opened_by_its_name(weights):
@@ -72,7 +72,7 @@ def test_a_model_is_opened_by_its_name(weights):
 
 
 def test_the_preparation_is_that_of_the_model(weights):
-    prepared = opened(weights, backbone_params={"scale": 2}).prepare(np.ones((2, 3)))
+    prepared = opened(weights, params={"scale": 2}).prepare(np.ones((2, 3)))
     assert prepared.mask is None
     np.testing.assert_array_equal(prepared.inputs, 2 * np.ones((2, 3)))
 
@@ -87,7 +87,7 @@ def test_nobody_is_read_where_nothing_is_learned(weights):
         raise AssertionError("a subject was read")
         yield
 
-    assert open_foundation(parameters(weights), "smri", nobody()).spec.name == "toy"
+    assert open_foundation(asked(weights), nobody()).spec.name == "toy"
 
 
 def test_a_model_can_be_sent_to_workers(weights):
@@ -99,7 +99,7 @@ def test_a_model_can_be_sent_to_workers(weights):
 
 def test_the_architecture_can_be_changed_in_part(tmp_path):
     torch.save(toy(depth=1, width=12).state_dict(), tmp_path / "model.pt")
-    model = opened(tmp_path / "model.pt", backbone_params={"architecture": {"width": 12}})
+    model = opened(tmp_path / "model.pt", params={"architecture": {"width": 12}})
     assert dict(model.spec.option("architecture")) == {"depth": 1, "width": 12}
     assert load_backbone(model.spec).width == 12
 
@@ -110,7 +110,7 @@ def test_further_files_are_sources_and_their_content_counts(weights, tmp_path):
         (tmp_path / folder).mkdir()
         table = tmp_path / folder / "table.csv"
         table.write_text(content)
-        specs.append(opened(weights, backbone="learner", backbone_params={"table": table}).spec)
+        specs.append(opened(weights, backbone="learner", params={"table": table}).spec)
     assert specs[0].source("table") == str(tmp_path / "a" / "table.csv")
     assert specs[0] == specs[1] != specs[2]
 
@@ -123,9 +123,9 @@ def test_where_the_weights_are_does_not_count(weights, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"backbone_params": {"scale": 2.0}},
+        {"params": {"scale": 2.0}},
         {"raws": [np.zeros((2, 3))]},
-        {"backbone_params": {"architecture": {"depth": 2}}},
+        {"params": {"architecture": {"depth": 2}}},
     ],
 )
 def test_what_changes_the_tokens_changes_the_name_tag(weights, change):
@@ -134,14 +134,14 @@ def test_what_changes_the_tokens_changes_the_name_tag(weights, change):
 
 
 def test_trust_travels_with_the_name_tag_and_does_not_count(weights):
-    trusted = opened(weights, trust_checkpoint=True).spec
+    trusted = opened(weights, trust=True).spec
     assert trusted.source("trust") == "pickle"
     assert trusted == opened(weights).spec
 
 
 def test_parameters_are_left_as_they_are(weights):
     params = {"architecture": {"depth": 1}, "scale": 2}
-    opened(weights, backbone_params=params)
+    opened(weights, params=params)
     assert params == {"architecture": {"depth": 1}, "scale": 2}
 
 
@@ -161,7 +161,7 @@ def test_a_near_name_is_suggested(weights, name, near):
 
 def test_a_name_of_another_modality_is_refused(weights):
     with pytest.raises(InputError, match=r"must name a backbone of its modality\. Got 'toy'"):
-        open_foundation(parameters(weights), "fmri", iter(()))
+        open_foundation(asked(weights, modality="fmri"), iter(()))
 
 
 def test_missing_weights_are_said():
@@ -181,7 +181,7 @@ def test_a_preparation_is_small_and_finds_its_class():
 )
 def test_options_must_be_named(weights, given):
     with pytest.raises(InputError, match="must map names of options to values"):
-        opened(weights, backbone_params=given)
+        opened(weights, params=given)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_options_must_be_named(weights, given):
 )
 def test_sizes_of_which_no_model_can_be_made_are_refused_before_anything_is_read(sizes, words):
     with pytest.raises(InputError, match=words):
-        opened("nowhere.pt", backbone_params={"architecture": sizes})
+        opened("nowhere.pt", params={"architecture": sizes})
 
 
 def test_what_load_hands_to_the_constructor_is_not_asked_for(weights, monkeypatch):
@@ -205,14 +205,3 @@ def test_what_load_hands_to_the_constructor_is_not_asked_for(weights, monkeypatc
 
     monkeypatch.setattr(ToyBackbone, "__init__", demanding)
     assert opened(weights).spec.name == "toy"
-
-
-@pytest.mark.parametrize("given", [{"weights": "a.bin"}, {"backbone_params": {}}])
-@pytest.mark.parametrize(
-    ("extractor", "built_in"),
-    [(GeneticsExtractor, "dosage"), (FMRIExtractor, "connectome"), (ClinicalExtractor, "tabular")],
-)
-def test_options_of_foundation_models_are_refused_for_built_in_ones(extractor, built_in, given):
-    with pytest.raises(InputError, match=f"{next(iter(given))} of {extractor.__name__}"):
-        extractor(**given).fit([["x"], ["y"]])
-    assert refuse_model_options(extractor(backbone="toy", **given), built_in) is None

@@ -8,11 +8,18 @@ import nibabel
 import numpy as np
 import pytest
 
+from adestim._support.keys import content_key
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import DataWarning, VolumeError
 from adestim.extraction import stored
 from adestim.extraction.prepared import Prepared
-from adestim.extraction.stored import RecalledPreparation, TokenShelf, cell_content, recalled
+from adestim.extraction.stored import (
+    RecalledPreparation,
+    RecalledReading,
+    TokenShelf,
+    cell_content,
+    recalled,
+)
 from adestim.store import FeatureStore
 
 
@@ -245,3 +252,53 @@ def test_without_a_store_everything_is_made(store):
     made = recalled(None, inputs_of(1, None), encode_all(calls))
     assert calls == [[0]]
     assert made[0].tokens.dtype == np.float32
+
+
+# What is read, before a model has seen it
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Reading of arrays by an option, whose results are kept as they are."""
+
+    factor: float = 1.0
+
+    def __call__(self, cells):
+        return None if cells[0] is None else self.factor * cells[0]
+
+    def pack(self, raw):
+        return {"values": raw}
+
+    def unpack(self, arrays):
+        return arrays["values"]
+
+
+def recalling_reading(store, **options):
+    return RecalledReading.of(Scaling(**options), store, "series", "fmri", "toy")
+
+
+def test_another_cell_or_another_option_is_read(store):
+    for factor, cell in ((1.0, np.ones((3, 2))), (2.0, np.ones((3, 2))), (1.0, np.zeros((3, 2)))):
+        recalling_reading(store, factor=factor)((cell,))
+    assert store.info()["records"].sum() == 3
+
+
+def test_what_was_read_is_not_read_again(store):
+    first = recalling_reading(store)((np.ones((3, 2)),))
+    np.testing.assert_array_equal(recalling_reading(store)((np.ones((3, 2)),)), first)
+    assert store.info()["records"].tolist() == [1]
+
+
+def test_what_is_missing_is_no_record(store):
+    assert recalling_reading(store)((None,)) is None
+    assert store.info().empty
+
+
+def test_where_results_are_kept_is_no_part_of_what_they_are(store, tmp_path):
+    other = FeatureStore(tmp_path / "moved")
+    assert content_key(recalling_reading(store)) == content_key(recalling_reading(other))
+    assert content_key(recalling_reading(store)) != content_key(
+        recalling_reading(store, factor=3.0)
+    )
+    read = recalling_reading(store)
+    assert pickle.loads(pickle.dumps(read)) == read

@@ -6,7 +6,12 @@ import pytest
 from adestim.exceptions import DataWarning, InputError, SubjectsError
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
-from adestim.extraction.subjects import for_each_subject, settle_failures, without_failures
+from adestim.extraction.subjects import (
+    for_each_subject,
+    readable_raws,
+    settle_failures,
+    without_failures,
+)
 
 
 def test_one_failure_is_raised_as_it_is_and_several_together():
@@ -21,6 +26,16 @@ def test_failures_are_missing_where_asked_for():
     with pytest.warns(DataWarning, match="treated as missing"):
         assert settle_failures([1, InputError("rule")], "missing") == [1, None]
     assert without_failures([InputError("rule"), 2]) == [None, 2]
+
+
+def test_rows_that_can_be_read_are_yielded():
+    def read(cells):
+        if cells[0] == "bad":
+            raise InputError("A cell must be good")
+        return cells[0]
+
+    frame = pd.DataFrame({"cell": ["a", None, "bad", "b"]}, dtype=object)
+    assert list(readable_raws(frame, read)) == ["a", "b"]
 
 
 # Preparation while a model runs

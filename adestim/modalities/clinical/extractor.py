@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from numbers import Integral
 from typing import ClassVar
 
@@ -13,23 +14,21 @@ from sklearn.utils.validation import check_is_fitted
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions, draw_seeds
-from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, DataWarning
-from adestim.extraction import BaseExtractor, check_cells
+from adestim.extraction import check_cells
 from adestim.extraction.foundation import (
-    FOUNDATION_CONSTRAINTS,
-    FOUNDATION_NOT_SEARCHED,
-    open_foundation,
-    refuse_model_options,
+    ModelRequest,
+    OpenedModel,
 )
+from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.prepared import Prepared
-from adestim.extraction.subjects import settle_failures
+from adestim.extraction.subjects import readable_raws, settle_failures
 from adestim.modalities.clinical.free_text import read_free_text
 from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
 from adestim.modalities.clinical.leakage import guard_columns
 from adestim.modalities.clinical.record_rows import (
     RecordPreparation,
-    records,
+    record_of,
     with_word_of_cuts,
     written_columns,
 )
@@ -41,11 +40,9 @@ from adestim.modalities.clinical.table import (
 )
 from adestim.modalities.clinical.tabular import CodedTable, TabularBackbone
 
-BUILT_IN = "tabular"
-
 
 @fill_docs
-class ClinicalExtractor(BaseExtractor):
+class ClinicalExtractor(FoundationExtractor):
     """Encode a clinical table, as numbers or as sentences read by a language model.
 
     By default every column becomes a token, and missing values stay missing. With a language
@@ -181,9 +178,9 @@ class ClinicalExtractor(BaseExtractor):
     """
 
     _modality: ClassVar[str] = "clinical"
+    _built_in: ClassVar[str] = "tabular"
     _parameter_constraints: ClassVar[dict] = {
-        **BaseExtractor._parameter_constraints,
-        **FOUNDATION_CONSTRAINTS,
+        **FoundationExtractor._parameter_constraints,
         "numeric": [list, tuple, None],
         "categorical": [list, tuple, None],
         "ordinal": [dict, None],
@@ -198,8 +195,7 @@ class ClinicalExtractor(BaseExtractor):
         "text_width": Range(8, 64, log=True, on_request=True),
     }
     _not_searched: ClassVar[dict] = {
-        **BaseExtractor._not_searched,
-        **FOUNDATION_NOT_SEARCHED,
+        **FoundationExtractor._not_searched,
         **dict.fromkeys(("numeric", "categorical", "ordinal", "text"), "what the columns are"),
         "diagnostic": "a matter of leakage, which a score would welcome",
     }
@@ -253,36 +249,48 @@ class ClinicalExtractor(BaseExtractor):
         self.cross_fit = cross_fit
         self.random_state = random_state
 
-    def _learn(self, frame):
+    def _learn_rows(self, frame):
         """Learn what the columns hold; refuse cells that cannot be used."""
-        refuse_model_options(self, BUILT_IN)
         names = column_names(frame.columns)
         self.diagnostic_columns_ = guard_columns(names, self.diagnostic, type(self).__name__)
         self.columns_ = tuple(self._learned_columns(frame, names))
-        if self._is_built_in():
-            self._learn_coding(frame)
-        else:
-            self._open_model(frame)
 
-    def _learn_coding(self, frame):
+    def _built_in_model(self, frame) -> OpenedModel:
         """Learn how every column is coded, and try it on the training rows."""
         warn_of(odd_columns(frame, self.columns_))
         self.tabular_ = TabularBackbone(self.columns_, self._learned_semantics(frame))
         if self.errors == "raise":
             settle_failures(rows_of(self.tabular_.code(frame), frame.index), self.errors)
+        return OpenedModel(self.tabular_.code, self.tabular_.spec())
 
-    def _open_model(self, frame):
+    def _open_model(self, frame) -> OpenedModel:
         """Find the model, and settle how it reads records; free text is left out."""
-        from adestim.modalities.clinical.models.language_request import language_request
-
         self.columns_, remarks = written_columns(self.columns_, self.text or ())
         warn_of([*remarks, *odd_columns(frame, [c for c in self.columns_ if c.kind != "empty"])])
-        request = language_request(self, [column.name for column in self.columns_])
-        self._model = open_foundation(request, self._modality, records(frame, self.columns_))
+        return super()._open_model(frame)
 
-    def _is_built_in(self) -> bool:
-        """Tell the tabular backbone from models."""
-        return self.backbone == BUILT_IN
+    def _request(self) -> ModelRequest:
+        """Return what is asked for, a language model's folder found or fetched."""
+        from adestim.modalities.clinical.models.language_request import language_request
+
+        names = [column.name for column in self.columns_]
+        return language_request(super()._request(), names, self.adapt)
+
+    def _training_raws(self, frame):
+        """Return the rows of the table as records."""
+        return readable_raws(frame, partial(record_of, columns=self.columns_))
+
+    def _preparation(self):
+        """Return what writes one row and turns it into a model's input."""
+        return RecordPreparation(self.columns_, self._model.prepare)
+
+    def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
+        """Code the table column by column, or write every row for itself."""
+        if self.backbone_.is_foundation:
+            return with_word_of_cuts(super()._prepare_all(frame), frame, self._preparation())
+        coded = self._model.prepare(frame)
+        warn_of(coded.remarks)
+        return rows_of(coded, frame.index)
 
     def _learned_columns(self, frame, names):
         """Yield what each column that is kept holds."""
@@ -310,22 +318,6 @@ class ClinicalExtractor(BaseExtractor):
                 columns, draw_seeds(self.random_state, len(columns)), strict=True
             )
         }
-
-    def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
-        """Code the table column by column, or write every row for itself."""
-        if not self._is_built_in():
-            return with_word_of_cuts(super()._prepare_all(frame), frame, self._preparation())
-        coded = self.tabular_.code(frame)
-        warn_of(coded.remarks)
-        return rows_of(coded, frame.index)
-
-    def _spec(self) -> BackboneSpec:
-        """Return the name tag of the fitted coding, or of the model."""
-        return self.tabular_.spec() if self._is_built_in() else self._model.spec
-
-    def _preparation(self) -> RecordPreparation:
-        """Return what writes one row and turns it into a model's input."""
-        return RecordPreparation(self.columns_, self._model.prepare)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

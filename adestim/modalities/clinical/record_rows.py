@@ -67,12 +67,6 @@ def record_of(cells: tuple, columns: Iterable[Column]) -> dict[str, Any]:
     return {column.name: cells[column.position] for column in columns}
 
 
-def records(frame: pd.DataFrame, columns: tuple[Column, ...]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table as records, one when it is asked for."""
-    for cells in frame.itertuples(index=False, name=None):
-        yield record_of(cells, columns)
-
-
 def written_columns(
     columns: tuple[Column, ...], asked_for: Iterable
 ) -> tuple[tuple[Column, ...], list[str]]:

@@ -50,7 +50,7 @@ class Connectome:
             ),
         )
 
-    def tokens(self, series: RoiSeries) -> tuple[np.ndarray, np.ndarray | None]:
+    def __call__(self, series: RoiSeries) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the token table of one subject.
 
         -> tokens (n_rois, width), mask (n_rois,).

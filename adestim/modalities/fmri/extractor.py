@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from numbers import Real
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -13,18 +12,13 @@ import pandas as pd
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
-from adestim.encoding import BackboneSpec, is_missing
+from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, InputError
-from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import (
-    FOUNDATION_CONSTRAINTS,
-    FOUNDATION_NOT_SEARCHED,
-    FoundationModel,
-    ModelPreparation,
-    open_foundation,
-    refuse_model_options,
+    OpenedModel,
 )
-from adestim.extraction.prepared import Prepared
+from adestim.extraction.foundation_extractor import FoundationExtractor
+from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
 from adestim.extraction.subjects import Preparation
 from adestim.modalities.fmri.cleaning import Cleaning
 from adestim.modalities.fmri.connectome import Connectome
@@ -35,17 +29,15 @@ from adestim.modalities.fmri.parcellation import (
     seitzman_parcellation,
 )
 from adestim.modalities.fmri.places import place_at_parcels
-from adestim.modalities.fmri.series_stage import RecalledSeries, files_beside
+from adestim.modalities.fmri.series_stage import CleanSeries
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
-from adestim.store.feature_store import as_store
 
-BUILT_IN = "connectome"
 # In Hz.
 CONNECTOME_BAND = (0.01, 0.1)
 
 
 @fill_docs
-class FMRIExtractor(BaseExtractor):
+class FMRIExtractor(FoundationExtractor):
     """Encode resting-state fMRI: one token a region of interest (ROI).
 
     A cell is a 4-D run (path of a NIfTI file, or a nibabel image), or ready ROI series of
@@ -165,9 +157,9 @@ class FMRIExtractor(BaseExtractor):
     """
 
     _modality: ClassVar[str] = "fmri"
+    _built_in: ClassVar[str] = "connectome"
     _parameter_constraints: ClassVar[dict] = {
-        **BaseExtractor._parameter_constraints,
-        **FOUNDATION_CONSTRAINTS,
+        **FoundationExtractor._parameter_constraints,
         "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
         "labels": [None, "array-like"],
         "t_r": [None, Interval(Real, 0, None, closed="neither")],
@@ -187,8 +179,7 @@ class FMRIExtractor(BaseExtractor):
         "profile": Choice(("auto", "networks", "regions"), on_request=True),
     }
     _not_searched: ClassVar[dict] = {
-        **BaseExtractor._not_searched,
-        **FOUNDATION_NOT_SEARCHED,
+        **FoundationExtractor._not_searched,
         **dict.fromkeys(("parcellation", "labels", "t_r", "confounds"), "what the files are"),
         "min_duration": "who takes part",
         "skip": "what the scanner needs to settle",
@@ -249,21 +240,21 @@ class FMRIExtractor(BaseExtractor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _learn(self, frame: pd.DataFrame) -> None:
-        """Learn the regions from the training rows, and what a foundation model fits to them."""
+    def _learn_rows(self, frame: pd.DataFrame) -> None:
+        """Learn the regions from the training rows, and settle how runs are read and cleaned."""
         require_columns(frame)
-        refuse_model_options(self, BUILT_IN)
-        require_band(*self._band())
-        self._reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
-        self.layout_ = learned_layout(self._reader, frame, self.errors)
-        if self._is_built_in():
-            described = renamed(self.layout_, self.labels)
-            profile = settled_profile(self.profile, described)
-            self._model: Connectome | FoundationModel = Connectome(described, profile)
-        else:
-            self._model = open_foundation(self, "fmri", self._training_series(frame))
+        cleaning = self._cleaning()
+        reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
+        self.layout_ = learned_layout(reader, frame, self.errors)
+        self._read = CleanSeries(reader, self.layout_, cleaning)
 
-    def _training_series(self, frame: pd.DataFrame) -> TrainingSeries:
+    def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
+        """Return the connectome of the regions."""
+        layout = renamed(self.layout_, self.labels)
+        connectome = Connectome(layout, settled_profile(self.profile, layout))
+        return OpenedModel(TokenPreparation(connectome), connectome.spec())
+
+    def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
         """Return the training rows' series; of regions that nobody stated nothing is said."""
         stated = self.parcellation is not None or not all(map(is_missing, frame.iloc[:, 0]))
         layout = renamed(self.layout_, self.labels) if stated else None
@@ -271,18 +262,25 @@ class FMRIExtractor(BaseExtractor):
 
     def _preparation(self) -> Preparation:
         """Return reading, cleaning and the model's preparation as one picklable callable."""
-        model = self._model
-        prepare = model.prepare if isinstance(model, FoundationModel) else model
-        return SubjectPreparation(self._reading(), prepare)
+        return SubjectPreparation(self._reading(), self._model.prepare)
 
-    def _spec(self) -> BackboneSpec:
-        """Return the name tag of the model."""
-        model = self._model
-        return model.spec if isinstance(model, FoundationModel) else model.spec()
+    def _reading(self) -> Callable[[tuple], RoiSeries | None]:
+        """Return reading and cleaning; for a model series are kept."""
+        return self._read if self._is_built_in() else self._kept(self._read, "series")
 
-    def _is_built_in(self) -> bool:
-        """Tell the connectome from foundation models."""
-        return self.backbone == BUILT_IN
+    def _cleaning(self) -> Cleaning:
+        """Return how series are cleaned."""
+        high_pass, low_pass = self._band()
+        require_band(high_pass, low_pass)
+        return Cleaning(
+            high_pass=high_pass,
+            low_pass=low_pass,
+            confounds=None if self.confounds is None else tuple(self.confounds),
+            skip=self.skip,
+            window=self.window,
+            min_duration=self.min_duration,
+            raw=not self._is_built_in(),
+        )
 
     def _band(self) -> tuple[float | None, float | None]:
         """Return the band that is kept, in Hz."""
@@ -293,73 +291,19 @@ class FMRIExtractor(BaseExtractor):
         )
         return high_pass, low_pass
 
-    def _reading(self) -> CleanSeries | RecalledSeries:
-        """Return reading and cleaning as one picklable callable; for a model series are kept."""
-        high_pass, low_pass = self._band()
-        cleaning = Cleaning(
-            high_pass=high_pass,
-            low_pass=low_pass,
-            confounds=None if self.confounds is None else tuple(self.confounds),
-            skip=self.skip,
-            window=self.window,
-            min_duration=self.min_duration,
-            raw=not self._is_built_in(),
-        )
-        read, store = CleanSeries(self._reader, self.layout_, cleaning), as_store(self.memory)
-        if store is None or self._is_built_in():
-            return read
-        return RecalledSeries.of(read, store, self.backbone)
-
     @classmethod
     def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
         """Return the parcels of the built-in model, or of a model whose order is known."""
         places = super().place_tokens(tokens, spec)
-        if spec.name != BUILT_IN and places.kind != "parcels":
+        if spec.name != cls._built_in and places.kind != "parcels":
             return places
         return place_at_parcels(
             places,
             layout=None if fitted is None else fitted.layout_,
-            averaged_over=None if fitted is None else fitted._reader.parcellation,
+            averaged_over=None if fitted is None else fitted._read.reader.parcellation,
             parcellation=parcellation,
             coordinates=coordinates,
         )
-
-
-@dataclass(frozen=True)
-class CleanSeries:
-    """One subject's cells in, cleaned series out."""
-
-    reader: SeriesReader
-    layout: RoiLayout
-    cleaning: Cleaning
-
-    def __call__(self, cells: tuple) -> RoiSeries | None:
-        """Read and clean; a subject with confounds but no run is missing."""
-        run, *confounds = cells
-        if is_missing(run):
-            return None
-        return self.cleaning(self.reader.read(run, self.layout), *confounds)
-
-
-@dataclass(frozen=True)
-class SubjectPreparation:
-    """One subject's cells in, the model's input out."""
-
-    read: CleanSeries | RecalledSeries
-    model: Connectome | ModelPreparation
-
-    def __call__(self, cells: tuple) -> Prepared | None:
-        """Read, clean and encode."""
-        series = self.read(cells)
-        if series is None:
-            return None
-        if isinstance(self.model, Connectome):
-            return Prepared(*self.model.tokens(series))
-        return self.model(series)
-
-    def also_reads(self, cells: tuple) -> list[Path]:
-        """Return the sidecars that may state the run's repetition time."""
-        return files_beside(cells)
 
 
 def require_columns(frame: pd.DataFrame) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import ClassVar
 
@@ -12,14 +13,10 @@ import pandas as pd
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Range
 from adestim._support.sklearn import Interval, StrOptions
-from adestim.encoding import BackboneSpec
-from adestim.extraction import BaseExtractor
 from adestim.extraction.foundation import (
-    FOUNDATION_CONSTRAINTS,
-    FOUNDATION_NOT_SEARCHED,
-    open_foundation,
-    refuse_model_options,
+    OpenedModel,
 )
+from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.subjects import settle_failures
 from adestim.modalities.genetics.apoe import (
     APOE_SNPS,
@@ -66,11 +63,9 @@ from adestim.modalities.genetics.selection import (
     with_requested,
 )
 
-BUILT_IN = "dosage"
-
 
 @fill_docs
-class GeneticsExtractor(BaseExtractor):
+class GeneticsExtractor(FoundationExtractor):
     """Encode genotypes: one token a SNP, and two for APOE; by dosage, or by a model of DNA.
 
     Genotypes come from files (``genotypes="cohort.bed"``; the cell is then the sample id) or
@@ -212,9 +207,9 @@ class GeneticsExtractor(BaseExtractor):
     """
 
     _modality: ClassVar[str] = "genetics"
+    _built_in: ClassVar[str] = "dosage"
     _parameter_constraints: ClassVar[dict] = {
-        **BaseExtractor._parameter_constraints,
-        **FOUNDATION_CONSTRAINTS,
+        **FoundationExtractor._parameter_constraints,
         "genotypes": [str, os.PathLike, list, tuple, None],
         "snps": [list, tuple, np.ndarray, pd.Index, pd.Series, None],
         "min_maf": [Interval(Real, 0, 0.5, closed="both")],
@@ -230,8 +225,7 @@ class GeneticsExtractor(BaseExtractor):
         "min_maf": Range(0.001, 0.05, log=True, on_request=True),
     }
     _not_searched: ClassVar[dict] = {
-        **BaseExtractor._not_searched,
-        **FOUNDATION_NOT_SEARCHED,
+        **FoundationExtractor._not_searched,
         **dict.fromkeys(
             ("genotypes", "snps", "sample_column", "apoe_column"), "what the files are"
         ),
@@ -242,7 +236,7 @@ class GeneticsExtractor(BaseExtractor):
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         self,
         *,
-        backbone=BUILT_IN,
+        backbone="dosage",
         weights=None,
         backbone_params=None,
         trust_checkpoint=False,
@@ -290,9 +284,8 @@ class GeneticsExtractor(BaseExtractor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _learn(self, frame):
-        """Learn the columns' roles, the SNPs, the alleles that are counted, and the model."""
-        refuse_model_options(self, BUILT_IN)
+    def _learn_rows(self, frame):
+        """Learn the columns' roles, the SNPs and the alleles that are counted."""
         self.columns_ = column_roles(
             frame,
             from_files=self.genotypes is not None,
@@ -305,17 +298,56 @@ class GeneticsExtractor(BaseExtractor):
         else:
             self._learn_from_files(frame, cells)
         require_tokens(self.variants_, self.has_apoe_, self._rule())
-        self._model = None if self.backbone == BUILT_IN else self._opened(frame)
 
-    def _opened(self, frame):
-        """Open the foundation model; SNPs without DNA are left out where allowed."""
-        if not reads_dna(self.backbone):
-            rows = (row for row in self._dosages(frame)[0] if not np.isnan(row).all())
-            return open_foundation(self, self._modality, rows)
-        require_places(self.columns_, self.backbone)
-        places = self._apoe_places if self.has_apoe_ else None
-        model, self.variants_ = open_dna_model(self, self.variants_, places, self.build_)
-        return model
+    def _built_in_model(self, frame) -> OpenedModel:
+        """Return what takes dosages for tokens."""
+        return OpenedModel(prepared_dosages, dosage_spec(*self._token_names()))
+
+    def _open_model(self, frame):
+        """Open the model that is named; SNPs without DNA are left out where allowed."""
+        if reads_dna(self.backbone):
+            require_places(self.columns_, self.backbone)
+            places = self._apoe_places if self.has_apoe_ else None
+            request = self._request()
+            model, self.variants_ = open_dna_model(request, self.variants_, places, self.build_)
+        else:
+            model = super()._open_model(frame)
+        return replace(model, spec=with_names(model.spec, *self._token_names()))
+
+    def _training_raws(self, frame):
+        """Return the dosages of the training rows that have some."""
+        return (row for row in self._dosages(frame)[0] if not np.isnan(row).all())
+
+    def _prepare_all(self, frame):
+        """Read the chosen SNPs of all subjects at once."""
+        dosages, errors = self._dosages(frame)
+        prepare = self._model.prepare
+        prepared = (
+            prepared_genotypes(dosages, prepare)
+            if self.backbone_.is_foundation
+            else prepare(dosages)
+        )
+        return with_errors(prepared, errors, frame.index)
+
+    def _encode(self, prepared, spec):
+        """Mix the alleles' tokens; another model reads every subject's inputs."""
+        if not reads_dna(spec.name):
+            return super()._encode(prepared, spec)
+        return encode_alleles(
+            prepared,
+            spec,
+            self._model.prepare.options,
+            device=self.device,
+            precision=self.precision,
+            batch_size=self.batch_size,
+        )
+
+    def _token_names(self):
+        """Return the names of the tokens and the alleles that are counted, APOE's last."""
+        extra = APOE_TOKENS if self.has_apoe_ else ()
+        names = [*token_names(self.variants_), *extra]
+        counted = [*self.variants_["counted"], *(name.removeprefix("APOE_") for name in extra)]
+        return names, counted
 
     def _learn_from_columns(self, frame, cells):
         """Choose among columns of dosages."""
@@ -373,13 +405,6 @@ class GeneticsExtractor(BaseExtractor):
                 [error.about(frame.index[row]) for row, error in sorted(errors.items())], "raise"
             )
 
-    def _prepare_all(self, frame):
-        """Read the chosen SNPs of all subjects at once."""
-        dosages, errors = self._dosages(frame)
-        if self._model is None:
-            return with_errors(prepared_dosages(dosages), errors, frame.index)
-        return with_errors(prepared_genotypes(dosages, self._model.prepare), errors, frame.index)
-
     def _dosages(self, frame):
         """Return the dosages of all subjects, APOE's last, and what is wrong with which row."""
         cells = read_cells(frame, self.columns_)
@@ -396,21 +421,6 @@ class GeneticsExtractor(BaseExtractor):
         if self.has_apoe_:
             dosages = np.hstack([dosages, merged_apoe(cells.apoe, apoe)])
         return dosages, errors
-
-    def _encode(self, prepared):
-        """Mix the alleles' tokens; another model reads every subject's inputs."""
-        if self._model is not None and reads_dna(self.backbone):
-            return encode_alleles(self, self._model, prepared)
-        return super()._encode(prepared)
-
-    def _spec(self) -> BackboneSpec:
-        """Return the name tag of the backbone with the tokens' names and counted alleles."""
-        extra = APOE_TOKENS if self.has_apoe_ else ()
-        names = [*token_names(self.variants_), *extra]
-        counted = [*self.variants_["counted"], *(name.removeprefix("APOE_") for name in extra)]
-        if self._model is None:
-            return dosage_spec(names, counted)
-        return with_names(self._model.spec, names, counted)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

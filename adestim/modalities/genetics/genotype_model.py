@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from adestim.backbone.registry import find_card
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import GenotypeError
-from adestim.extraction.foundation import FoundationModel, open_foundation
+from adestim.extraction.foundation import FoundationModel, ModelRequest, open_foundation
 from adestim.modalities.genetics.apoe import apoe_sites
 from adestim.modalities.genetics.columns import ColumnRoles
 from adestim.modalities.genetics.models.mixing import PreparedGenotypes, mixed_encoding
@@ -42,12 +42,12 @@ def require_places(columns: ColumnRoles, backbone: str) -> None:
 
 
 def open_dna_model(
-    extractor: Any,
+    request: ModelRequest,
     variants: pd.DataFrame,
     apoe_places: Sequence[int] | None,
     build: str | None,
 ) -> tuple[FoundationModel, pd.DataFrame]:
-    """Open the DNA model that an extractor names, and cut the DNA around its SNPs.
+    """Open the DNA model that is asked for, and cut the DNA around the SNPs.
 
     apoe_places (int, int).
     """
@@ -55,9 +55,9 @@ def open_dna_model(
 
     apoe = [] if apoe_places is None else [apoe_sites(apoe_places)]
     sites = pd.concat([variants, *apoe], ignore_index=True)
-    card = find_card(extractor.backbone, MODALITY)
-    weights = resolve_weights(card, extractor.weights)
-    model = open_foundation(extractor, MODALITY, [DNASites(sites, build, weights)])
+    card = find_card(request.backbone, MODALITY)
+    weights = resolve_weights(card, request.weights)
+    model = open_foundation(request, [DNASites(sites, build, weights)])
     kept = model.prepare.options["kept"]
     if not kept[len(variants) :].all():
         raise GenotypeError(
@@ -78,19 +78,20 @@ def with_names(spec: BackboneSpec, names: Sequence[str], counted: Sequence[str])
 
 
 def encode_alleles(
-    extractor: Any, model: FoundationModel, prepared: Sequence[PreparedGenotypes | None]
+    prepared: Sequence[PreparedGenotypes | None],
+    spec: BackboneSpec,
+    options: Mapping[str, Any],
+    *,
+    device: str,
+    precision: str,
+    batch_size: int,
 ) -> list[Encoding | None]:
     """Read each allele once, and mix the tokens of every subject."""
     if all(item is None for item in prepared):
         return [None] * len(prepared)
     from adestim.modalities.genetics.models.allele_tokens import allele_tokens
 
-    spec = extractor.backbone_
     alleles = allele_tokens(
-        spec,
-        model.prepare.options,
-        device=extractor.device,
-        precision=extractor.precision,
-        batch_size=extractor.batch_size,
+        spec, options, device=device, precision=precision, batch_size=batch_size
     )
     return [None if item is None else mixed_encoding(item, alleles, spec) for item in prepared]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
@@ -14,17 +14,14 @@ import pandas as pd
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
-from adestim.encoding import BackboneSpec, is_missing
-from adestim.exceptions import AdestimError, InputError
-from adestim.extraction import BaseExtractor
+from adestim.encoding import is_missing
+from adestim.exceptions import InputError
 from adestim.extraction.foundation import (
-    FOUNDATION_CONSTRAINTS,
-    FOUNDATION_NOT_SEARCHED,
-    FoundationModel,
-    open_foundation,
+    OpenedModel,
 )
-from adestim.extraction.prepared import Prepared
-from adestim.extraction.subjects import Preparation
+from adestim.extraction.foundation_extractor import FoundationExtractor
+from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
+from adestim.extraction.subjects import Preparation, readable_raws
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.modalities.smri.parcellation import Parcellation, label_parcellation
 from adestim.modalities.smri.places import place_in_regions
@@ -32,14 +29,11 @@ from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
 from adestim.modalities.smri.volume import read_volume, resample_to_grid
 
-BUILT_IN = "morphometry"
-OF_MORPHOMETRY = {"resolution": 3.0, "parcellation": None, "labels": None}
-OF_FOUNDATION_MODELS = {"weights": None, "backbone_params": None}
 REGISTRATION_CHECK_MM = 6.0
 
 
 @fill_docs
-class SMRIExtractor(BaseExtractor):
+class SMRIExtractor(FoundationExtractor):
     """Encode T1-weighted structural MRI: one token a brain region, or those of a foundation model.
 
     A cell is the path of a NIfTI file, a nibabel image, or a 3-D array, of any orientation,
@@ -152,9 +146,10 @@ class SMRIExtractor(BaseExtractor):
     """
 
     _modality: ClassVar[str] = "smri"
+    _built_in: ClassVar[str] = "morphometry"
+    _of_built_in: ClassVar[dict] = {"resolution": 3.0, "parcellation": None, "labels": None}
     _parameter_constraints: ClassVar[dict] = {
-        **BaseExtractor._parameter_constraints,
-        **FOUNDATION_CONSTRAINTS,
+        **FoundationExtractor._parameter_constraints,
         "resolution": [Interval(Real, 1, 12, closed="both")],
         "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
         "labels": [None, str, os.PathLike, "array-like"],
@@ -164,8 +159,7 @@ class SMRIExtractor(BaseExtractor):
     # Another value reads every subject's files again, so all are searched on request alone.
     _search_space: ClassVar[dict] = {"resolution": Choice((2.0, 3.0, 4.0), on_request=True)}
     _not_searched: ClassVar[dict] = {
-        **BaseExtractor._not_searched,
-        **FOUNDATION_NOT_SEARCHED,
+        **FoundationExtractor._not_searched,
         **dict.fromkeys(("parcellation", "labels", "affine"), "what the files are"),
         "registration": "what the images need",
     }
@@ -173,7 +167,7 @@ class SMRIExtractor(BaseExtractor):
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         self,
         *,
-        backbone=BUILT_IN,
+        backbone="morphometry",
         weights=None,
         backbone_params=None,
         trust_checkpoint=False,
@@ -215,67 +209,71 @@ class SMRIExtractor(BaseExtractor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _learn(self, frame: pd.DataFrame) -> None:
-        """Settle the model and its options; the built-in one learns nothing from the rows."""
+    def _learn_rows(self, frame: pd.DataFrame) -> None:
+        """Check the table, and settle how volumes are read; nothing is learned from them."""
         require_one_column(frame)
-        built_in = self.backbone == BUILT_IN
-        refuse_idle_parameters(self, OF_FOUNDATION_MODELS if built_in else OF_MORPHOMETRY)
-        self._measure = self._morphometry() if built_in else self._foundation_model(frame)
+        self._read = OnlyCell() if self._is_built_in() else self._volume_reader()
 
-    def _morphometry(self) -> Morphometry:
-        """Return the built-in model."""
-        return Morphometry(
+    def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
+        """Return morphometry, which reads volumes by itself, onto its own grid."""
+        morphometry = Morphometry(
             grid=mni_grid(self.resolution),
             parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
             registration=self.registration,
             affine=hashable_affine(self.affine),
         )
+        return OpenedModel(TokenPreparation(morphometry), morphometry.spec())
 
-    def _foundation_model(self, frame: pd.DataFrame) -> FoundationVolumes:
-        """Return the foundation model that is named, and how volumes are read for it."""
-        read = VolumeReader(self.registration, hashable_affine(self.affine))
-        return FoundationVolumes(
-            read, open_foundation(self, self._modality, readable_volumes(frame, read))
-        )
+    def _open_model(self, frame: pd.DataFrame) -> OpenedModel:
+        """Return the model that is named; its name tag says how volumes are read for it."""
+        model = super()._open_model(frame)
+        reader = self._volume_reader()
+        reading = (("registration", reader.registration), ("affine", reader.affine))
+        spec = replace(model.spec, options=(*model.spec.options, *reading))
+        return replace(model, spec=spec)
+
+    def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
+        """Return the volumes of the training rows."""
+        return readable_raws(frame, self._read)
 
     def _preparation(self) -> Preparation:
-        """Return reading and measuring as one picklable callable."""
-        return SubjectPreparation(self._measure)
+        """Return reading and the model's preparation as one picklable callable."""
+        return SubjectPreparation(self._read, self._model.prepare)
 
-    def _spec(self) -> BackboneSpec:
-        """Return the name tag of the model."""
-        return self._measure.spec()
+    def _volume_reader(self) -> VolumeReader:
+        """Return how volumes are read for a foundation model."""
+        return VolumeReader(self.registration, hashable_affine(self.affine))
 
     @classmethod
     def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
         """Return the regions of the built-in model, or the cells of a foundation model's grid."""
-        if spec.name != BUILT_IN:
+        if spec.name != cls._built_in:
             return super().place_tokens(tokens, spec)
-        measured = None if fitted is None else fitted._measure.regions()
+        measured = None if fitted is None else fitted._model.prepare.model.regions()
         return place_in_regions(tokens, spec, measured, parcellation)
 
 
 @dataclass(frozen=True)
-class SubjectPreparation:
-    """One subject's cell in, model-ready input out."""
+class OnlyCell:
+    """One subject's cells in, the only one out, unread."""
 
-    measure: Callable[[Any], tuple]
-
-    def __call__(self, cells: tuple) -> Prepared:
-        """Read and prepare the volume in the only cell."""
-        return Prepared(*self.measure(cells[0]))
+    def __call__(self, cells: tuple) -> Any:
+        """Return the cell."""
+        return cells[0]
 
 
 @dataclass(frozen=True)
 class VolumeReader:
-    """One cell in, a volume whose axes run to the right, the front and the top out."""
+    """One subject's cells in, a volume whose axes run to the right, the front and the top out."""
 
     registration: str | None
     affine: tuple[tuple[float, ...], ...] | None
 
-    def __call__(self, source: Any) -> Any:
-        """Read one volume, and bring it to MNI152 space where asked for."""
-        image = read_volume(source, affine=self.affine)
+    def __call__(self, cells: tuple) -> Any:
+        """Read the volume in the only cell, and bring it to MNI152 space where asked for."""
+        if is_missing(cells[0]):
+            return None
+        image = read_volume(cells[0], affine=self.affine)
         if self.registration is None:
             return image
         image = register_affine(image)
@@ -283,52 +281,6 @@ class VolumeReader:
         volume = resample_to_grid(image, template.grid)
         require_mni(volume, template, remedy=WHEN_REGISTRATION_FAILED)
         return image
-
-
-@dataclass(frozen=True)
-class FoundationVolumes:
-    """One cell in, a foundation model's input out. Picklable."""
-
-    read: VolumeReader
-    model: FoundationModel
-
-    def __call__(self, source: Any) -> Prepared:
-        """Read and prepare one volume."""
-        return self.model.prepare(self.read(source))
-
-    def spec(self) -> BackboneSpec:
-        """Return the name tag of the model, and of how volumes are read for it."""
-        spec = self.model.spec
-        reading = (("registration", self.read.registration), ("affine", self.read.affine))
-        return replace(spec, options=(*spec.options, *reading))
-
-
-def readable_volumes(frame: pd.DataFrame, read: VolumeReader) -> Iterator[Any]:
-    """Yield the volumes of the training rows; those that cannot be read are told later."""
-    for (cell,) in frame.itertuples(index=False, name=None):
-        try:
-            volume = None if is_missing(cell) else read(cell)
-        except AdestimError:
-            continue
-        if volume is not None:
-            yield volume
-
-
-def refuse_idle_parameters(extractor: SMRIExtractor, defaults: Mapping[str, Any]) -> None:
-    """Refuse parameters that the chosen backbone does not have, unless left at their defaults."""
-    idle = [name for name in defaults if differs(getattr(extractor, name), defaults[name])]
-    if idle:
-        raise InputError(
-            f"{' and '.join(idle)} of SMRIExtractor must be left out: backbone "
-            f"{extractor.backbone!r} has no such thing",
-            remedy="Foundation models are told by backbone, weights and backbone_params, the "
-            f"built-in {BUILT_IN!r} by {', '.join(OF_MORPHOMETRY)}",
-        )
-
-
-def differs(value: Any, default: Any) -> bool:
-    """Tell whether a parameter was given; images and arrays are never compared by value."""
-    return value is not default and not (isinstance(value, Real) and value == default)
 
 
 def require_one_column(frame: pd.DataFrame) -> None:

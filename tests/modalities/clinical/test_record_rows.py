@@ -8,7 +8,7 @@ from adestim.exceptions import DataWarning, InputError, TableError
 from adestim.extraction.foundation import ModelPreparation
 from adestim.modalities.clinical.record_rows import (
     RecordPreparation,
-    records,
+    record_of,
     with_word_of_cuts,
     written_columns,
 )
@@ -40,7 +40,7 @@ def rows(frame=FRAME):
 
 
 def test_records_hold_the_columns_that_are_used():
-    assert next(records(FRAME, (AGE,))) == {"age": 70}
+    assert record_of(tuple(FRAME.iloc[0]), (AGE,)) == {"age": 70}
 
 
 def test_row_without_a_used_value_is_missing():

@@ -57,7 +57,7 @@ def test_more_regions_than_volumes_stay_finite():
 
 def test_profile_of_regions_is_the_matrix_of_z(values):
     connectome = Connectome(LAYOUT, "regions")
-    tokens, mask = connectome.tokens(series_of(values))
+    tokens, mask = connectome(series_of(values))
     np.testing.assert_allclose(tokens, reference_z(values), atol=1e-6)
     assert mask is None
     assert tokens.dtype == np.float32
@@ -87,14 +87,14 @@ def test_profile_of_networks(values, absent):
     present = np.array([region not in absent for region in range(6)])
     z = np.zeros((6, 6))
     z[np.ix_(present, present)] = reference_z(values[:, present])
-    tokens, mask = Connectome(LAYOUT).tokens(series_of(values, present))
+    tokens, mask = Connectome(LAYOUT)(series_of(values, present))
     np.testing.assert_allclose(tokens, expected_profile(z, present), atol=1e-6)
     assert (mask is None) == (not absent)
 
 
 def test_masked_region_does_not_touch_the_others(values):
     present = np.array([True, True, False, True, True, True])
-    tokens, mask = Connectome(LAYOUT, "regions").tokens(series_of(values, present))
+    tokens, mask = Connectome(LAYOUT, "regions")(series_of(values, present))
     np.testing.assert_array_equal(mask, present)
     assert (tokens[2] == 0).all()
     assert (tokens[:, 2] == 0).all()
@@ -106,7 +106,7 @@ def test_masked_region_does_not_touch_the_others(values):
 def test_name_tag_names_tokens_and_features(values):
     connectome = Connectome(LAYOUT)
     spec = connectome.spec()
-    tokens, _ = connectome.tokens(series_of(values))
+    tokens, _ = connectome(series_of(values))
     assert spec.option("token_names") == LAYOUT.names
     assert len(spec.option("feature_names")) == tokens.shape[1]
     assert spec.option("feature_names")[:4] == ("z_A", "z_B", "z_C", "within_strength")

@@ -1,7 +1,6 @@
 """Cleaned series in a store: what a model fits in every fold makes nobody read a run again."""
 
 import os
-import pickle
 from dataclasses import dataclass
 
 import nibabel
@@ -12,10 +11,10 @@ import torch
 from sklearn.model_selection import KFold
 
 from adestim import FMRIExtractor
-from adestim._support.keys import content_key
 from adestim.backbone.registry import find_card
+from adestim.extraction.stored import RecalledReading
 from adestim.modalities.fmri import timeseries
-from adestim.modalities.fmri.series_stage import RecalledSeries, files_beside
+from adestim.modalities.fmri.series_stage import CleanSeries
 from adestim.modalities.fmri.timeseries import RoiSeries
 from adestim.store import FeatureStore
 from tests.modalities.fmri.model_files import (
@@ -29,33 +28,35 @@ from tests.modalities.fmri.model_files import (
 N_RUNS, N_ROIS = 6, 30
 
 
-@dataclass(frozen=True)
-class Reader:
-    """Cleaning by an option, of arrays."""
-
-    factor: float = 1.0
-    t_r: float | None = 2.0
-
-    def __call__(self, cells):
-        if cells[0] is None:
-            return None
-        return RoiSeries(self.factor * cells[0], np.array([True, False]), self.t_r)
-
-
 @pytest.fixture
 def store(tmp_path):
     return FeatureStore(tmp_path / "store", dtype="float32")
 
 
-def recalling(store, **options):
-    return RecalledSeries.of(Reader(**options), store, "toy")
+@dataclass(frozen=True)
+class Reader:
+    """Reading of arrays."""
+
+    t_r: float | None = 2.0
+
+    def read(self, run, layout):
+        return RoiSeries(run, np.array([True, False]), self.t_r)
+
+
+def as_they_are(series):
+    return series
+
+
+def reading(t_r=2.0):
+    return CleanSeries(Reader(t_r), None, as_they_are)
 
 
 @pytest.mark.parametrize("t_r", [2.0, 0.735, None])
 def test_series_come_back_bit_for_bit(store, t_r):
     cells = (np.random.default_rng(0).normal(size=(5, 2)),)
-    first = recalling(store, t_r=t_r)(cells)
-    again = recalling(store, t_r=t_r)(cells)
+    first, again = (
+        RecalledReading.of(reading(t_r), store, "series", "fmri", "toy")(cells) for _ in range(2)
+    )
     np.testing.assert_array_equal(again.values, first.values)
     np.testing.assert_array_equal(again.present, first.present)
     assert again.values.dtype == np.float64
@@ -63,27 +64,13 @@ def test_series_come_back_bit_for_bit(store, t_r):
     assert store.info()["records"].tolist() == [1]
 
 
-def test_another_cell_or_another_option_is_read(store):
-    for factor, cell in ((1.0, np.ones((3, 2))), (2.0, np.ones((3, 2))), (1.0, np.zeros((3, 2)))):
-        recalling(store, factor=factor)((cell,))
-    assert store.info()["records"].sum() == 3
-
-
-def test_no_run_is_no_record(store):
-    assert recalling(store)((None,)) is None
-    assert store.info().empty
-
-
-def test_where_series_are_kept_is_no_part_of_what_they_are(store, tmp_path):
-    other = FeatureStore(tmp_path / "moved")
-    assert content_key(recalling(store)) == content_key(recalling(other))
-    assert content_key(recalling(store)) != content_key(recalling(store, factor=3.0))
-    assert pickle.loads(pickle.dumps(recalling(store))) == recalling(store)
+def test_without_a_run_there_are_no_series():
+    assert reading()((None, "confounds.tsv")) is None
 
 
 def test_sidecars_of_a_run_count():
-    assert files_beside((np.ones((3, 2)),)) == []
-    assert [path.name for path in files_beside(("s/sub-1_bold.nii.gz",))][:1] in (
+    assert reading().also_reads((np.ones((3, 2)),)) == []
+    assert [path.name for path in reading().also_reads(("s/sub-1_bold.nii.gz",))][:1] in (
         [],
         ["sub-1_bold.json"],
     )

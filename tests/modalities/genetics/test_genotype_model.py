@@ -91,4 +91,6 @@ def test_names_are_kept_beside_the_other_options():
 
 
 def test_nobody_to_encode_needs_no_model():
-    assert encode_alleles(None, None, [None, None]) == [None, None]
+    assert encode_alleles(
+        [None, None], BackboneSpec("any"), {}, device="cpu", precision="float32", batch_size=1
+    ) == [None, None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from adestim.backbone.registry import (
 )
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.exceptions import CheckpointError, InputError
+from adestim.extraction.foundation import ModelRequest
 from adestim.modalities.clinical.models.language_files import described, read_config
 from adestim.modalities.clinical.models.language_model import family_of, settled_pooling
 from adestim.modalities.clinical.models.language_weights import QUANTIZATIONS
@@ -49,29 +50,20 @@ TYPE_OF = {
 }
 
 
-@dataclass(frozen=True)
-class ModelRequest:
-    """What opens a language model, in the words of an extractor."""
-
-    backbone: str  # name of a card
-    weights: Path  # folder of the model
-    # options of the model, under ``"architecture"``, and of its texts
-    backbone_params: dict[str, Any]
-    trust_checkpoint: bool  # whether a weights file may hold other objects than tensors
-
-
-def language_request(extractor: Any, columns: Sequence[str]) -> Any:
-    """Return what an extractor asks for, its model's folder found or fetched."""
-    card = find_card(extractor.backbone, "clinical")
+def language_request(
+    request: ModelRequest, columns: Sequence[str], adapt: str | None
+) -> ModelRequest:
+    """Return what is asked for, a language model's folder found or fetched."""
+    card = find_card(request.backbone, "clinical")
     if card is not None and card.home != HOME:
-        return extractor
-    given = dict(extractor.backbone_params or {})
+        return request
+    given = dict(request.params or {})
     revision = given.pop("revision", None)
     require_params(given)
-    require_trainable(given, extractor.adapt)
-    chosen, weights = card, extractor.weights
+    require_trainable(given, adapt)
+    chosen, weights = card, request.weights
     if chosen is None:
-        chosen, weights = card_of(extractor.backbone, weights)
+        chosen, weights = card_of(request.backbone, weights)
     if revision is not None:
         # The digest is that of the released revision.
         chosen = replace(chosen, revision=revision, sha256="")
@@ -83,11 +75,11 @@ def language_request(extractor: Any, columns: Sequence[str]) -> Any:
     architecture = {key: given.get(key, choices[-1]) for key, choices in MODEL_PARAMS.items()}
     architecture["pooling"] = settled_pooling(given.get("pooling"), causal)
     texts = {key: given[key] for key in TEXT_PARAMS if key in given}
-    return ModelRequest(
-        LANGUAGE_MODEL if card is None else card.name,
-        folder,
-        {"architecture": architecture, "folder": folder, "columns": list(columns), **texts},
-        extractor.trust_checkpoint,
+    return replace(
+        request,
+        backbone=LANGUAGE_MODEL if card is None else card.name,
+        weights=folder,
+        params={"architecture": architecture, "folder": folder, "columns": list(columns), **texts},
     )
 
 

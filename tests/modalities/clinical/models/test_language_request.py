@@ -8,8 +8,8 @@ import pytest
 from adestim import list_backbones
 from adestim.backbone.registry import _CARDS, BackboneCard
 from adestim.exceptions import CheckpointError, InputError
-from adestim.modalities.clinical import ClinicalExtractor
-from adestim.modalities.clinical.models.language_request import ModelRequest, language_request
+from adestim.extraction.foundation import ModelRequest
+from adestim.modalities.clinical.models.language_request import language_request
 from tests.modalities.clinical.language_folders import small_folder
 
 CARDS = ["llama-2-7b", "llama-2-13b", "medgemma-4b", "medgemma-27b", "clinicalbert"]
@@ -20,8 +20,9 @@ def folder(tmp_path_factory):
     return small_folder(tmp_path_factory.mktemp("bert"), "bert")
 
 
-def requested(**params):
-    return language_request(ClinicalExtractor(**params), ["age"])
+def requested(backbone, weights=None, backbone_params=None, adapt=None):
+    request = ModelRequest("ClinicalExtractor", "clinical", backbone, weights, backbone_params)
+    return language_request(request, ["age"], adapt)
 
 
 def tell(folder, **config):
@@ -56,7 +57,7 @@ def test_a_folder_may_be_the_name(folder):
     assert request == requested(backbone="language-model", weights=str(folder))
     assert isinstance(request, ModelRequest)
     assert (request.backbone, request.weights) == ("language-model", folder)
-    assert request.backbone_params["architecture"] == {
+    assert request.params["architecture"] == {
         "normalize": False, "quantization": None, "trust_remote_code": False, "pooling": "mean",
     }  # fmt: skip
 
@@ -87,7 +88,7 @@ def test_another_revision_is_not_held_to_the_released_digest(folder, downloads):
 
 def test_options_go_where_they_are_used(folder):
     given = {"pooling": "cls", "reserve": 8, "normalize": True, "template": {"age": "{value}"}}
-    params = requested(backbone=str(folder), backbone_params=given).backbone_params
+    params = requested(backbone=str(folder), backbone_params=given).params
     assert params["architecture"]["pooling"] == "cls"
     assert params["architecture"]["normalize"]
     assert params["reserve"] == 8
@@ -162,8 +163,8 @@ def test_a_model_with_code_of_its_own_is_the_users_decision(folder, tmp_path):
 def test_another_backbone_is_left_to_its_class(monkeypatch):
     card = BackboneCard("my-table-model", "clinical", "my_package.mine:Model")
     monkeypatch.setitem(_CARDS, card.name, card)
-    extractor = ClinicalExtractor(backbone="my-table-model")
-    assert language_request(extractor, ["age"]) is extractor
+    request = ModelRequest("ClinicalExtractor", "clinical", "my-table-model")
+    assert language_request(request, ["age"], None) is request
 
 
 def test_a_model_of_another_type_than_the_one_named_is_refused(folder):
