@@ -33,12 +33,12 @@ LEVELS = {
 def replace_file(path: Path, content: bytes | str) -> None:
     """Write under a temporary name in the same folder, then rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
+    temporary = name_temporary(path)
     temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     temporary.replace(path)
 
 
-def temporary_name(path: Path) -> Path:
+def name_temporary(path: Path) -> Path:
     """Return a name beside ``path`` with the same suffixes."""
     return path.with_name(f".{os.getpid()}-{path.name}")
 
@@ -59,7 +59,7 @@ def write_image(path: Path, image) -> None:
     import nibabel
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_name(path)
+    temporary = name_temporary(path)
     nibabel.save(image, temporary)
     temporary.replace(path)
 
@@ -131,7 +131,7 @@ def claim_folder(root: Path, request: Mapping) -> None:
             got=f"other files in {root}",
             remedy="Choose a new folder",
         )
-    write_json(description, dataset_description(request))
+    write_json(description, describe_dataset(request))
 
 
 def require_same_request(description: Path, request: Mapping) -> None:
@@ -148,7 +148,7 @@ def require_same_request(description: Path, request: Mapping) -> None:
         )
 
 
-def dataset_description(request: Mapping) -> dict:
+def describe_dataset(request: Mapping) -> dict:
     """Return what a BIDS folder says of itself."""
     return {
         "Name": "Synthetic cohort, calibrated to published aggregates; no patient's data",

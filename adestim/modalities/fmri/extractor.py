@@ -33,7 +33,7 @@ from adestim.modalities.fmri.parcellation import (
     seitzman_parcellation,
 )
 from adestim.modalities.fmri.series_stage import RecalledSeries, files_beside
-from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
+from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, rename_regions
 from adestim.store.feature_store import as_store
 
 BUILT_IN = "connectome"
@@ -240,7 +240,7 @@ class FMRIExtractor(BaseExtractor):
         self._reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
         self.layout_ = learned_layout(self._reader, frame, self.errors)
         if self._is_built_in():
-            described = renamed(self.layout_, self.labels)
+            described = rename_regions(self.layout_, self.labels)
             profile = settled_profile(self.profile, described)
             self._model: Connectome | FoundationModel = Connectome(described, profile)
         else:
@@ -249,7 +249,7 @@ class FMRIExtractor(BaseExtractor):
     def _training_series(self, frame: pd.DataFrame) -> TrainingSeries:
         """Return the training rows' series; of regions that nobody stated nothing is said."""
         stated = self.parcellation is not None or not all(map(is_missing, frame.iloc[:, 0]))
-        layout = renamed(self.layout_, self.labels) if stated else None
+        layout = rename_regions(self.layout_, self.labels) if stated else None
         return TrainingSeries(self._reading(), frame, layout, self.errors, self.n_jobs)
 
     def _preparation(self) -> Preparation:

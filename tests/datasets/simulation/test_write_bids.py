@@ -13,8 +13,8 @@ from adestim.datasets.simulation.function import make_run
 from adestim.datasets.simulation.write_bids import (
     SubjectFiles,
     claim_folder,
+    name_temporary,
     replace_file,
-    temporary_name,
     write_function,
     write_image,
     write_json,
@@ -210,7 +210,7 @@ def test_image_is_read_back(tmp_path):
 
 def test_temporary_name_is_beside_the_file_and_keeps_its_suffixes():
     path = Path("anat") / "sub-0001_T1w.nii.gz"
-    temporary = temporary_name(path)
+    temporary = name_temporary(path)
     assert temporary.parent == path.parent
     assert temporary.name.startswith(".")
     assert temporary.suffixes == path.suffixes
