@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import DIAGNOSIS_WORDS
 from adestim._support.words import first_names
 from adestim.exceptions import InputError, TableError
 
@@ -44,7 +45,7 @@ def choose_rule(rule: str | Mapping[str, str]) -> Mapping[str, str]:
 def fold_diagnosis_codes(cells: pd.Series) -> pd.Series:
     """Return codes as lower-case strings; 3, 3.0, '3' and '3.0' are one."""
     text = cells.astype("str").str.strip().str.lower().str.replace(r"\.0+$", "", regex=True)
-    return text.where(cells.notna() & ~text.isin(["", "-1", "-4", "nan"]))
+    return text.where(cells.notna() & ~text.isin(DIAGNOSIS_WORDS))
 
 
 def check_codes(unknown: pd.Series, rule: object, column: str) -> None:

@@ -123,7 +123,7 @@ def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
 
 def is_text(dtype: Any) -> bool:
     """Tell whether cells of a type may be words."""
-    return dtype == object or pd.api.types.is_string_dtype(dtype)
+    return pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
 
 
 def convert_text(cells: pd.DataFrame) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities._nifti import open_nifti
+from adestim.modalities._nifti import is_path, open_nifti
 from adestim.modalities.fmri._repetition_time import read_header_t_r, read_sidecar_t_r, settle_t_r
 from adestim.modalities.fmri._tables import NumericTable, read_numeric_table
 from adestim.modalities.fmri.parcellation import Parcellation, mean_series
@@ -95,11 +94,6 @@ class SeriesReader:
         """Return the repetition time of ready series."""
         in_sidecar = read_t_r_beside(cell)
         return settle_t_r(self.t_r, None, table.step if in_sidecar is None else in_sidecar)
-
-
-def is_path(cell: Any) -> bool:
-    """Tell whether a cell names a file."""
-    return isinstance(cell, (str, os.PathLike))
 
 
 def read_t_r_beside(cell: Any) -> float | None:
