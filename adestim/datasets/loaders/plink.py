@@ -46,7 +46,7 @@ def strip_suffix(path: Path) -> Path:
 
 def find_build(prefix: Path) -> str | None:
     """Return the build on which a file set is; None where no marker tells it."""
-    variants = read_columns(Path(f"{prefix}.bim"), {0: "chromosome", 1: "id", 3: "position"})
+    variants = read_bim_columns(Path(f"{prefix}.bim"), {0: "chromosome", 1: "id", 3: "position"})
     known = variants[variants["id"].isin(list(MARKERS))]
     rows = zip(known["id"], known["chromosome"], known["position"], strict=True)
     found = {find_build_of_marker(*row) for row in rows} - {None}
@@ -67,7 +67,7 @@ def find_build_of_marker(name: str, chromosome: str, position: str) -> str | Non
     return dict(zip(map(str, positions), BUILDS, strict=True)).get(position)
 
 
-def read_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
+def read_bim_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
     """Read columns of a table without names, separated by blanks."""
     try:
         table = read_text_table(path, has_names=False, separator=BLANKS)[list(names)]
