@@ -109,6 +109,19 @@ def test_absent_and_binary_files_are_refused(tmp_path):
         read_numeric_table(tmp_path / "b.tsv", what="ROI series")
 
 
+def test_packed_table_that_is_cut_off_is_refused(tmp_path):
+    path = tmp_path / "a.tsv.gz"
+    path.write_bytes(gzip.compress(lines("\t", NAMES).encode() * 99)[:60])
+    with pytest.raises(TimeSeriesError, match="must be readable"):
+        read_numeric_table(path, what="ROI series")
+
+
+def test_names_may_be_in_latin_1(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("Größe,V1\n1,2\n3,4\n".encode("latin-1"))
+    assert read_numeric_table(path, what="ROI series").names == ("Größe", "V1")
+
+
 def test_table_of_nothing_but_time_is_refused():
     with pytest.raises(TimeSeriesError, match="beside its time"):
         read_numeric_table(pd.DataFrame({"time": [0.0, 1.0]}), what="ROI series")
