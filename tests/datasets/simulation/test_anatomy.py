@@ -37,13 +37,13 @@ def near_seeds(name, resolution=5):
 
 @pytest.fixture(scope="module")
 def scans():
-    """T1-weighted volumes of both tasks at 5 mm, with their labels and sites."""
+    """T1-weighted volumes of both tasks at 8 mm, with their labels and sites."""
     made = {}
     for task in ("nc_ad", "nc_mci"):
         tables = draw_tables(260, task, None, seed=3)
         rows = zip(tables.latent.measures, tables.acquisition.site, strict=True)
         images = [
-            make_t1w(measures, site, 5, np.random.default_rng([3, row]))
+            make_t1w(measures, site, 8, np.random.default_rng([3, row]))
             for row, (measures, site) in enumerate(rows)
         ]
         made[task] = (images, tables.latent.y, tables.acquisition.site)
