@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
 from adestim.datasets import make_cohort
-from adestim.datasets.simulation.genotypes import variant_table
+from adestim.datasets.simulation.genotypes import build_variant_table
 from adestim.fusion import tuned_logistic
 from adestim.modalities.genetics.models.nucleotide_transformer import NucleotideTransformer
 
@@ -43,7 +43,7 @@ class PolygenicScore(TransformerMixin, BaseEstimator):
     def transform(self, X):
         """Return the score and the copies of e2 and e4."""
         known = X.fillna(self.means_)
-        effects = variant_table().set_index("id")["ad"]
+        effects = build_variant_table().set_index("id")["ad"]
         names = [name.removeprefix("genetics__") for name in known.columns]
         score = known.to_numpy() @ effects.reindex(names).fillna(0).to_numpy()
         return np.column_stack([score, known.filter(like="APOE")])

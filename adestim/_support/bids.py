@@ -130,12 +130,12 @@ def stated_times(fields: Mapping[str, Any]) -> Iterator[StatedTime]:
     for field in ("RepetitionTime", "SamplingFrequency"):
         value = fields.get(field)
         if value is not None:
-            number = as_number(value)
+            number = convert_number(value)
             is_rate = field == "SamplingFrequency" and number is not None
-            yield StatedTime(field, value, period(number) if is_rate else number)
+            yield StatedTime(field, value, invert_frequency(number) if is_rate else number)
 
 
-def as_number(value: Any) -> float | None:
+def convert_number(value: Any) -> float | None:
     """Return a number, also one in writing; None where it is none."""
     if isinstance(value, bool) or not isinstance(value, (Real, str)):
         return None
@@ -146,6 +146,6 @@ def as_number(value: Any) -> float | None:
     return number if isfinite(number) or not isinstance(value, str) else None
 
 
-def period(frequency: float) -> float:
+def invert_frequency(frequency: float) -> float:
     """Return the period in s of a frequency in Hz."""
     return 1 / frequency if frequency else 0.0

@@ -44,7 +44,7 @@ def matches(pattern: str, name: str) -> bool:
     return re.fullmatch(f"(?:{pattern}){VISIT_OR_SUM}", name) is not None
 
 
-def word(pattern: str) -> str:
+def as_word(pattern: str) -> str:
     """Return an expression for a pattern that stands as a word in a longer name."""
     return rf"(?:.*_)?(?:{pattern})(?:_.*)?"
 
@@ -62,7 +62,9 @@ RULES: tuple[DiagnosticRule, ...] = (
         IS_LABEL,
         ("ADNI", "AIBL", "OASIS-3"),
     ),
-    DiagnosticRule(word("diagnos(is|es|ed)"), "Clinical diagnosis", IS_LABEL, ("ADNI", "Clinica")),
+    DiagnosticRule(
+        as_word("diagnos(is|es|ed)"), "Clinical diagnosis", IS_LABEL, ("ADNI", "Clinica")
+    ),
     DiagnosticRule(
         r"normcog|demented|impnomci|mci(amem|aplus|aplan|apatt|apex|apvis)|mcinon[12]|"
         r"mcin[12](lan|att|ex|vis)|(prob|poss)ad(if)?|alzdis(if)?|nacc(udsd|alzd)",
@@ -98,7 +100,7 @@ RULES: tuple[DiagnosticRule, ...] = (
         ("ADNI", "PPMI"),
     ),
     DiagnosticRule(
-        word(r"cdr(_?(sb|sob|sum|tot|global|glob|gs|box(es)?))?")
+        as_word(r"cdr(_?(sb|sob|sum|tot|global|glob|gs|box(es)?))?")
         + r"|cdglobal|cd(memory|orient|judge|commun|home|care)|sumbox|homehobb|perscare",
         "Clinical Dementia Rating",
         RATES,
@@ -112,7 +114,7 @@ RULES: tuple[DiagnosticRule, ...] = (
         company="homehobb|perscare",
     ),
     DiagnosticRule(
-        word("mmse?|nacc_?mmse?|mmscore|mini_mental(_.*)?")
+        as_word("mmse?|nacc_?mmse?|mmscore|mini_mental(_.*)?")
         + r"|worldscore|mm(date|year|month|day|season|hospit|floor|city|area|state|trials|watch|"
         r"pencil|repeat|hand|fold|onflr|read|write|draw)",
         "Mini-Mental State Examination",
@@ -120,13 +122,13 @@ RULES: tuple[DiagnosticRule, ...] = (
         ("ADNI", "AIBL", "OASIS", "NACC", "Clinica"),
     ),
     DiagnosticRule(
-        word(r"adas(_?cog)?_?(q?\d{1,2})?") + r"|totscore|total_?(11|13)",
+        as_word(r"adas(_?cog)?_?(q?\d{1,2})?") + r"|totscore|total_?(11|13)",
         "Alzheimer's Disease Assessment Scale",
         RATES,
         ("ADNI", "Clinica"),
     ),
     DiagnosticRule(
-        word("moca|nacc_?moca|mcatot|montreal_cognitive(_.*)?"),
+        as_word("moca|nacc_?moca|mcatot|montreal_cognitive(_.*)?"),
         "Montreal Cognitive Assessment",
         RATES,
         ("ADNI", "NACC", "PPMI"),
@@ -157,7 +159,7 @@ RULES: tuple[DiagnosticRule, ...] = (
         ("ADNI", "PPMI"),
     ),
     DiagnosticRule(
-        word(r"(mds_?)?updrs_?(\d|i{1,3}|iv)?[a-z]*") + r"|np[1-4][a-z]{3,}",
+        as_word(r"(mds_?)?updrs_?(\d|i{1,3}|iv)?[a-z]*") + r"|np[1-4][a-z]{3,}",
         "Unified Parkinson's Disease Rating Scale",
         MOTOR,
         ("PPMI",),
@@ -169,13 +171,13 @@ RULES: tuple[DiagnosticRule, ...] = (
         ("PPMI",),
     ),
     DiagnosticRule(
-        word("dat_?scan|sbr"),
+        as_word("dat_?scan|sbr"),
         "Dopamine transporter binding ratio",
         "patients were enrolled by it",
         ("PPMI",),
     ),
     DiagnosticRule(
-        word("ledd|levodopa|pd_?med(ication)?s?|pdstate"),
+        as_word("ledd|levodopa|pd_?med(ication)?s?|pdstate"),
         "Dopaminergic medication",
         "is given after the diagnosis",
         ("PPMI",),
@@ -227,7 +229,7 @@ def diagnostic_columns(columns: Iterable[Hashable]) -> dict[str, str]:
     ['MMSE_bl', 'CDRSB']
     """
     names = [column for column in columns if isinstance(column, str)]
-    table = [normalised(name) for name in names]
+    table = [normalise_name(name) for name in names]
     found = {}
     for name, plain in zip(names, table, strict=True):
         rule = next((rule for rule in RULES if rule.holds(plain, table)), None)
@@ -236,6 +238,6 @@ def diagnostic_columns(columns: Iterable[Hashable]) -> dict[str, str]:
     return found
 
 
-def normalised(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a name in lower case, every run of other characters as one underscore."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

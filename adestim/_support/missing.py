@@ -16,6 +16,9 @@ NUMBER_WORDS = CELL_WORDS | {"na", "NA", "N/A", "nan", "NaN", "null", "None"}
 # In tables as studies hand them out; codes of a study come on top.
 STUDY_WORDS = CELL_WORDS | {".", "NA", "N/A", "nan", "NaN", "null", "NULL", "None", "#N/A"}
 
+# In columns of diagnoses, in lower case; -1 and -4 are the codes of ADNI.
+DIAGNOSIS_WORDS = frozenset({"", "nan", "-1", "-4"})
+
 
 def is_missing(cell: Any) -> bool:
     """Tell whether a raw cell stands for a missing modality.

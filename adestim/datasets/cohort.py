@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from adestim._support.words import first_names
-from adestim.datasets.tables.cells import text_of
+from adestim.datasets.tables.cells import as_text
 from adestim.exceptions import InputError
 
 STEP_COLUMNS = ["step", "n_before", "n_excluded", "reason"]
@@ -108,7 +108,7 @@ class FlowTable:
         InputError
             When somebody was not there at the start.
         """
-        chosen = self._present(chosen_subjects(subjects))
+        chosen = self._present(list_subjects(subjects))
         row = (step, len(self.kept), len(chosen), reason)
         return self._extended([row], [(subject, step, reason) for subject in chosen])
 
@@ -133,7 +133,7 @@ class FlowTable:
         InputError
             When somebody was not there at the start.
         """
-        given = text_of(pd.Series(reasons, dtype=object).dropna())
+        given = as_text(pd.Series(reasons, dtype=object).dropna())
         given = given.set_axis(given.index.astype("str"))
         given = given[~given.index.duplicated()].loc[self._present(given.index)]
         if given.empty:
@@ -152,7 +152,8 @@ class FlowTable:
             One line a step and reason, and a last line with the number of those kept.
         """
         rows = [
-            f"| {one_line(row.step)} | {row.n_before} | {row.n_excluded} | {one_line(row.reason)} |"
+            f"| {join_lines(row.step)} | {row.n_before} | {row.n_excluded} | "
+            f"{join_lines(row.reason)} |"
             for row in self.steps.itertuples()
         ]
         head = ["| step | before | excluded | reason |", "|---|---:|---:|---|"]
@@ -174,31 +175,31 @@ class FlowTable:
         """Return a flow with these rows more."""
         return FlowTable(
             self.subjects,
-            with_rows(self.steps, steps),
-            with_rows(self.excluded, excluded),
+            append_rows(self.steps, steps),
+            append_rows(self.excluded, excluded),
         )
 
 
-def with_rows(table: pd.DataFrame, rows: Sequence[tuple]) -> pd.DataFrame:
+def append_rows(table: pd.DataFrame, rows: Sequence[tuple]) -> pd.DataFrame:
     """Append rows; numbers stay numbers."""
     return pd.DataFrame.from_records(
         [*table.itertuples(index=False, name=None), *rows], columns=list(table.columns)
     )
 
 
-def one_line(text: str) -> str:
+def join_lines(text: str) -> str:
     """Return a text that does not break a row of Markdown."""
     return " ".join(str(text).replace("|", "\\|").split())
 
 
-def chosen_subjects(subjects: Iterable[str] | pd.Series) -> list[str]:
+def list_subjects(subjects: Iterable[str] | pd.Series) -> list[str]:
     """Return identifiers, given as such or as a mask."""
     if isinstance(subjects, pd.Series) and pd.api.types.is_bool_dtype(subjects):
         subjects = subjects.index[subjects]
     return [str(subject) for subject in subjects]
 
 
-def columns_by_reader(
+def sort_by_extractor(
     frame: pd.DataFrame, clinical: Iterable[str] = (), diagnostic: Iterable[str] = ()
 ) -> dict[str, list[str]]:
     """Sort a frame's columns by the extractor that reads them."""
@@ -214,7 +215,7 @@ def columns_by_reader(
     return {name: [c for c in columns if c in frame] for name, columns in wanted.items()}
 
 
-def as_cohort(
+def build_cohort(
     frame: pd.DataFrame,
     target: pd.Series,
     groups: pd.Series,
@@ -235,10 +236,10 @@ def as_cohort(
     check_columns(frame, columns)
     return Bunch(
         frame=frame,
-        target=aligned(target, frame, "target", "diagnosis"),
-        groups=aligned(groups, frame, "groups", "subject"),
+        target=align_part(target, frame, "target", "diagnosis"),
+        groups=align_part(groups, frame, "groups", "subject"),
         flow=flow,
-        site=aligned(site, frame, "site", "site", complete=False),
+        site=align_part(site, frame, "site", "site", complete=False),
         description=description,
         name=name,
         columns={modality: list(names) for modality, names in columns.items()},
@@ -290,7 +291,7 @@ def check_columns(frame: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> 
             )
 
 
-def aligned(
+def align_part(
     values: pd.Series, frame: pd.DataFrame, part: str, name: str, complete: bool = True
 ) -> pd.Series:
     """Return a part of a cohort, in the frame's order."""
@@ -301,4 +302,4 @@ def aligned(
         raise InputError(
             f"The {part} of a cohort covers every subject", got=f"none for {first_names(lacking)}"
         )
-    return text_of(values.reindex(frame.index)).rename(name)
+    return as_text(values.reindex(frame.index)).rename(name)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.cohort import FlowTable, as_cohort, columns_by_reader
+from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
 from adestim.exceptions import InputError
 
 
@@ -22,7 +22,7 @@ def parts():
         "site": pd.Series(["002", np.nan], index=frame.index),
         "description": "Two people.",
         "name": "ADNI",
-        "columns": columns_by_reader(frame, clinical=["age"]),
+        "columns": sort_by_extractor(frame, clinical=["age"]),
     }
 
 
@@ -111,7 +111,7 @@ def test_flow_survives_pickling():
 
 
 def test_cohort_is_laid_out_as_that_of_make_cohort(parts):
-    cohort = as_cohort(**parts, genotype_files=["snps"])
+    cohort = build_cohort(**parts, genotype_files=["snps"])
     assert {"frame", "target", "groups", "columns", "genotype_files", "description"} <= set(cohort)
     assert cohort.columns["smri"] == ["t1w"]
     assert cohort.columns["clinical"] == ["age"]
@@ -123,60 +123,60 @@ def test_cohort_is_laid_out_as_that_of_make_cohort(parts):
 
 def test_parts_come_in_the_order_of_the_frame(parts):
     parts["target"] = parts["target"].iloc[::-1]
-    assert list(as_cohort(**parts).target) == ["CN", "AD"]
+    assert list(build_cohort(**parts).target) == ["CN", "AD"]
 
 
 def test_missing_site_stays_missing(parts):
-    assert as_cohort(**parts).site.isna().tolist() == [False, True]
+    assert build_cohort(**parts).site.isna().tolist() == [False, True]
 
 
 def test_identifiers_that_are_no_strings_are_refused(parts):
     parts["frame"].index = [1, 2]
     with pytest.raises(InputError, match=r"identifiers as strings\. Got 2"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 def test_two_rows_of_a_subject_are_refused(parts):
     parts["frame"].index = ["s1", "s1"]
     with pytest.raises(InputError, match=r"one row a subject. Got several for 's1'"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 def test_subject_who_is_gone_without_a_reason_is_refused(parts):
     parts["flow"] = FlowTable.start(["s1", "s2", "s3"])
     with pytest.raises(InputError, match=r"those that its flow keeps.*'s3'"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 @pytest.mark.parametrize("part", ["target", "groups", "site"])
 def test_part_that_lacks_a_subject_is_refused(parts, part):
     parts[part] = parts[part].drop("s2")
     with pytest.raises(InputError, match=f"The {part} of a cohort .* none for 's2'"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 def test_missing_label_is_refused(parts):
     parts["target"]["s2"] = None
     with pytest.raises(InputError, match=r"The target of a cohort .* none for 's2'"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 def test_column_that_is_not_there_is_refused(parts):
     parts["columns"] = {"clinical": ["age", "iq"]}
     with pytest.raises(InputError, match=r"in the frame. Got 'iq'"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 def test_image_that_is_no_path_is_refused(parts):
     parts["frame"] = parts["frame"].astype({"t1w": object})
     parts["frame"].loc["s2", "t1w"] = 7
     with pytest.raises(InputError, match=r"column 't1w' are paths as strings.*'s2'"):
-        as_cohort(**parts)
+        build_cohort(**parts)
 
 
 def test_run_is_preferred_to_its_series():
     frame = pd.DataFrame(columns=["bold", "roi_series", "confounds", "genotypes"])
-    columns = columns_by_reader(frame)
+    columns = sort_by_extractor(frame)
     assert columns["fmri"] == ["bold", "confounds"]
     assert columns["genetics"] == ["genotypes"]
     assert columns["smri"] == columns["clinical"] == columns["diagnostic"] == []

@@ -3,7 +3,7 @@
 import pytest
 
 from adestim.datasets.loaders import adni_tables, aibl, oasis, ppmi
-from adestim.datasets.simulation.clinical import clinical_columns, diagnostic_columns
+from adestim.datasets.simulation.clinical import list_clinical_columns, list_score_columns
 from adestim.datasets.simulation.tasks import TASKS
 from adestim.modalities.clinical import diagnostic_columns as known_columns
 
@@ -12,8 +12,8 @@ STUDIES = [adni_tables, aibl, oasis, ppmi]
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_declared_columns_are_those_that_the_extractor_knows(task):
-    assert list(known_columns(diagnostic_columns(task))) == diagnostic_columns(task)
-    assert known_columns(clinical_columns(task)) == {}
+    assert list(known_columns(list_score_columns(task))) == list_score_columns(task)
+    assert known_columns(list_clinical_columns(task)) == {}
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.__name__)

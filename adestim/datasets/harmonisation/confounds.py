@@ -12,7 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import StrOptions, fit_context
 from adestim.datasets.harmonisation.combat import least_squares
-from adestim.datasets.harmonisation.side_columns import Coding, SideColumnsTransformer, beside
+from adestim.datasets.harmonisation.side_columns import (
+    Coding,
+    SideColumnsTransformer,
+    select_beside,
+)
 from adestim.exceptions import InputError
 
 
@@ -110,7 +114,7 @@ class ConfoundRegressor(SideColumnsTransformer):
             frame, [] if isinstance(self.confounds, pd.DataFrame) else self.confounds
         )
         rows = self._learning_rows(frame, y)
-        table = beside(frame, self.confounds, "confounds")
+        table = select_beside(frame, self.confounds, "confounds")
         self._coding = Coding.learn(table)
         confounds = self._coding.matrix(table)[rows]
         if len(confounds) < confounds.shape[1] + 2:
@@ -136,7 +140,7 @@ class ConfoundRegressor(SideColumnsTransformer):
         """
         check_is_fitted(self, "coef_")
         frame = self._table(X, reset=False)
-        confounds = self._coding.matrix(beside(frame, self.confounds, "confounds"))
+        confounds = self._coding.matrix(select_beside(frame, self.confounds, "confounds"))
         return self._features(frame) - confounds @ self.coef_
 
     def _learning_rows(self, frame, y):

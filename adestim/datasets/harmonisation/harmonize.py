@@ -16,8 +16,8 @@ from adestim.datasets.harmonisation.combat import Standard, site_effects
 from adestim.datasets.harmonisation.side_columns import (
     Coding,
     SideColumnsTransformer,
-    beside,
     refuse_missing,
+    select_beside,
 )
 from adestim.exceptions import DataWarning, InputError
 
@@ -161,7 +161,7 @@ class SiteHarmonizer(SideColumnsTransformer):
         self._coding = Coding.learn(table)
         covariates = self._coding.matrix(table)
         self.sites_ = np.unique(labels)
-        numbers, self.pooled_sites_ = site_numbers(labels, self.min_site_size)
+        numbers, self.pooled_sites_ = number_sites(labels, self.min_site_size)
         require_separable(numbers, covariates)
         self._standard = Standard.learn(values, numbers, covariates)
         self._effects = self._learn_effects(values, labels, numbers, covariates)
@@ -208,13 +208,15 @@ class SiteHarmonizer(SideColumnsTransformer):
     def _labels(self, frame):
         """Return the site of every row."""
         given = self.sites if isinstance(self.sites, pd.Series) else [self.sites]
-        sites = beside(frame, given, "sites")
+        sites = select_beside(frame, given, "sites")
         refuse_missing(sites, "site", "Give unknown sites a name, such as 'unknown'")
-        return site_labels(sites.iloc[:, 0])
+        return read_site_labels(sites.iloc[:, 0])
 
     def _covariates(self, frame):
         """Return the covariates of every row; a table without columns where there are none."""
-        return beside(frame, [] if self.covariates is None else self.covariates, "covariates")
+        return select_beside(
+            frame, [] if self.covariates is None else self.covariates, "covariates"
+        )
 
     def _learn_effects(self, values, labels, numbers, covariates):
         """Return location and scale by site, of the training rows."""
@@ -227,7 +229,7 @@ class SiteHarmonizer(SideColumnsTransformer):
             found = self._effect(standardised[rows]) if known else self._no_effect()
             effects |= dict.fromkeys(np.unique(labels[rows]), found)
             if not known:
-                unadjusted_sites(labels[rows], self.min_site_size)
+                warn_of_unadjusted(labels[rows], self.min_site_size)
         return effects
 
     def _effect(self, rows):
@@ -263,7 +265,7 @@ class SiteHarmonizer(SideColumnsTransformer):
         return location * self._standard.scale, scale
 
 
-def site_labels(column: pd.Series) -> np.ndarray:
+def read_site_labels(column: pd.Series) -> np.ndarray:
     """Return sites as words; a whole number has the same one, however it is stored."""
     column = column.infer_objects()
     if pd.api.types.is_float_dtype(column) and (column % 1 == 0).all():
@@ -271,7 +273,7 @@ def site_labels(column: pd.Series) -> np.ndarray:
     return column.map(str).to_numpy(dtype=object)
 
 
-def site_numbers(labels: np.ndarray, min_site_size: int) -> tuple[np.ndarray, np.ndarray]:
+def number_sites(labels: np.ndarray, min_site_size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers of the sites from 0, small ones with one number, the last.
 
     labels (n_rows,) -> numbers (n_rows,).
@@ -301,7 +303,7 @@ def require_separable(numbers: np.ndarray, covariates: np.ndarray) -> None:
         )
 
 
-def unadjusted_sites(labels: np.ndarray, min_site_size: int) -> None:
+def warn_of_unadjusted(labels: np.ndarray, min_site_size: int) -> None:
     """Warn of sites that are too small even together."""
     warn(
         f"{len(labels)} row(s) of sites with fewer than {min_site_size} rows, too few to be one "

@@ -51,7 +51,7 @@ class SideColumnsTransformer(TransformerMixin, BaseEstimator):
 
     def _find_features(self, frame, beside):
         """Note the places of the columns that are not beside the features."""
-        require_columns(frame, beside)
+        require_table_columns(frame, beside)
         self._places = np.flatnonzero(~frame.columns.isin(list(beside)))
         if not len(self._places):
             raise InputError(
@@ -62,7 +62,7 @@ class SideColumnsTransformer(TransformerMixin, BaseEstimator):
 
     def _features(self, frame):
         """Return the features as numbers; missing ones are NaN."""
-        table = as_numbers(frame.iloc[:, self._places])
+        table = require_numbers(frame.iloc[:, self._places])
         return check_array(
             table, dtype=float, ensure_all_finite="allow-nan", estimator=self, input_name="X"
         )
@@ -74,7 +74,7 @@ class SideColumnsTransformer(TransformerMixin, BaseEstimator):
         return tags
 
 
-def require_columns(frame: pd.DataFrame, names: Sequence[Hashable]) -> None:
+def require_table_columns(frame: pd.DataFrame, names: Sequence[Hashable]) -> None:
     """Refuse names that are no columns of the table."""
     absent = [name for name in names if name not in frame.columns]
     if absent:
@@ -85,7 +85,7 @@ def require_columns(frame: pd.DataFrame, names: Sequence[Hashable]) -> None:
         )
 
 
-def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+def require_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table of numbers; refuse columns that hold anything else."""
     odd = [
         place
@@ -111,12 +111,12 @@ def as_numbers(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({place: both[place] for place in sorted(both)}, index=frame.index)
 
 
-def beside(frame: pd.DataFrame, given: Any, what: str) -> pd.DataFrame:
+def select_beside(frame: pd.DataFrame, given: Any, what: str) -> pd.DataFrame:
     """Return the rows of a table beside the features, from columns or by the index."""
     if not isinstance(given, (pd.Series, pd.DataFrame)):
         return frame.loc[:, list(given)]
     given = given.to_frame(given.name or what) if isinstance(given, pd.Series) else given
-    require_once(given, what)
+    require_one_row_a_label(given, what)
     absent = frame.index.unique().difference(given.index, sort=False)
     if len(absent):
         raise InputError(
@@ -128,7 +128,7 @@ def beside(frame: pd.DataFrame, given: Any, what: str) -> pd.DataFrame:
     return given.loc[frame.index]
 
 
-def require_once(given: pd.DataFrame, what: str) -> None:
+def require_one_row_a_label(given: pd.DataFrame, what: str) -> None:
     """Refuse a table that has several rows of one label."""
     twice = given.index[given.index.duplicated()].unique()
     if len(twice):
@@ -148,7 +148,7 @@ def refuse_missing(table: pd.DataFrame, what: str, remedy: str) -> None:
         )
 
 
-def is_number(column: pd.Series) -> bool:
+def is_numeric_column(column: pd.Series) -> bool:
     """Tell whether a column is numbers, rather than words or truth values."""
     column = column.infer_objects()
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
@@ -172,10 +172,12 @@ class Coding:
         """Learn it from the training rows."""
         refuse_missing(table, "covariates", "Impute them, or leave the rows out")
         levels = {
-            name: None if is_number(table[name]) else tuple(sorted(set(table[name].map(str))))
+            name: None
+            if is_numeric_column(table[name])
+            else tuple(sorted(set(table[name].map(str))))
             for name in table
         }
-        coded = coded_columns(table, levels)
+        coded = code_columns(table, levels)
         spread = coded.std(axis=0)
         return cls(levels, coded.mean(axis=0), np.where(spread > 0, spread, 1.0))
 
@@ -184,15 +186,15 @@ class Coding:
         refuse_missing(table, "covariates", "Impute them, or leave the rows out")
         table = table.set_axis(list(self.levels), axis=1)
         refuse_new_words(table, self.levels)
-        return (coded_columns(table, self.levels) - self.centre) / self.spread
+        return (code_columns(table, self.levels) - self.centre) / self.spread
 
 
-def coded_columns(table: pd.DataFrame, levels: dict[Hashable, tuple | None]) -> np.ndarray:
+def code_columns(table: pd.DataFrame, levels: dict[Hashable, tuple | None]) -> np.ndarray:
     """Return columns of numbers as they are, and of words as zeros and ones."""
     columns = [np.empty((len(table), 0))]
     for name, words in levels.items():
         if words is None:
-            columns.append(as_numbers(table[[name]]).to_numpy(float))
+            columns.append(require_numbers(table[[name]]).to_numpy(float))
         else:
             columns.append(table[name].map(str).to_numpy()[:, None] == np.array(words[1:], object))
     return np.hstack(columns).astype(float)

@@ -42,7 +42,7 @@ class Place(NamedTuple):
     image_id: str
 
 
-def place_of(path: str) -> Place | None:
+def parse_place(path: str) -> Place | None:
     """Read ``<subject>/<protocol>/<moment>/I123456`` off a path; None if it is another."""
     parts = path.rsplit(os.sep, 4)
     if len(parts) < 4 or not SERIES.fullmatch(parts[-1]):

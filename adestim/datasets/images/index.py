@@ -9,8 +9,12 @@ from warnings import warn
 import pandas as pd
 
 from adestim._support.words import first_names
-from adestim.datasets.images.sidecars import acquisition_times, borrowed, repetition_time
-from adestim.datasets.images.walk import COLUMNS, Finding, walk
+from adestim.datasets.images.sidecars import (
+    borrow_times,
+    find_acquisition_times,
+    find_repetition_time,
+)
+from adestim.datasets.images.walk import COLUMNS, Finding, walk_images
 from adestim.exceptions import DataWarning, InputError
 
 TEXT = [name for name in COLUMNS if name not in ("acquired", "repetition_time")]
@@ -107,8 +111,8 @@ def index_images(root: str | Path, *, derivatives: bool = True) -> pd.DataFrame:
     >>> index["modality"].value_counts().sort_index().to_dict()
     {'confounds': 4, 'roi_series': 4, 't1w': 4}
     """
-    folder = existing_folder(root)
-    index = indexed(folder, derivatives)
+    folder = require_folder(root)
+    index = build_index(folder, derivatives)
     if index.empty:
         raise InputError(
             "A folder of images holds BIDS, fMRIPrep, XCP-D, CAPS or a tree of the IDA",
@@ -118,17 +122,19 @@ def index_images(root: str | Path, *, derivatives: bool = True) -> pd.DataFrame:
     return index
 
 
-def indexed(folder: Path, derivatives: bool) -> pd.DataFrame:
+def build_index(folder: Path, derivatives: bool) -> pd.DataFrame:
     """Return the index of a folder; without a row where there is nothing."""
-    findings, tables = walk(folder, derivatives)
-    index = pd.DataFrame.from_records([row_of(finding) for finding in findings], columns=COLUMNS)
+    findings, tables = walk_images(folder, derivatives)
+    index = pd.DataFrame.from_records(
+        [lay_out_row(finding) for finding in findings], columns=COLUMNS
+    )
     index = index.astype(dict.fromkeys([*TEXT, "acquired"], "str"))
-    index["acquired"] = acquisition_times(index, tables)
+    index["acquired"] = find_acquisition_times(index, tables)
     index = index.sort_values(["subject", "session", "path"], ignore_index=True)
-    return borrowed(index)
+    return borrow_times(index)
 
 
-def existing_folder(root: str | Path) -> Path:
+def require_folder(root: str | Path) -> Path:
     """Return an absolute path of a folder that exists."""
     folder = Path(root).expanduser().absolute()
     if not folder.is_dir():
@@ -136,10 +142,10 @@ def existing_folder(root: str | Path) -> Path:
     return folder
 
 
-def row_of(finding: Finding) -> tuple:
+def lay_out_row(finding: Finding) -> tuple:
     """Return one row of the index; times that lie in tables come later."""
     name = Path(finding.row[3]).name
-    time = repetition_time(name, finding.sidecars) if finding.is_series() else None
+    time = find_repetition_time(name, finding.sidecars) if finding.is_series() else None
     return (*finding.row, finding.acquired, time, finding.pipeline, finding.image_id,
             finding.problem)  # fmt: skip
 
@@ -194,27 +200,27 @@ def choose_images(
     >>> len(chosen)
     12
     """
-    chosen = best_images(index, space, atlas, task)
+    chosen = choose_best_images(index, space, atlas, task)
     warn_of_mixed_spaces(chosen)
     return chosen
 
 
-def best_images(
+def choose_best_images(
     index: pd.DataFrame,
     space: str | Mapping[str, str] | None,
     atlas: str | None,
     task: str | None,
 ) -> pd.DataFrame:
     """Leave one file a subject, session and modality, whatever the mixture of spaces."""
-    left = check_atlas(of_space(of_task(index, task), space), atlas)
-    ordered = in_order_of_preference(left)
+    left = keep_atlas(keep_space(keep_task(index, task), space), atlas)
+    ordered = sort_by_preference(left)
     keys = ordered[["subject", "session", "modality", "atlas"]].fillna("")
     # Volumes have an atlas only by accident of their name; of series one is settled by now.
     keys["atlas"] = keys["atlas"].where(~keys["modality"].isin([*VOLUMES, "roi_series"]), "")
     return ordered[~keys.duplicated()].sort_index().reset_index(drop=True)
 
 
-def of_task(index: pd.DataFrame, task: str | None) -> pd.DataFrame:
+def keep_task(index: pd.DataFrame, task: str | None) -> pd.DataFrame:
     """Leave out runs of other tasks."""
     if task is None:
         return index
@@ -222,7 +228,7 @@ def of_task(index: pd.DataFrame, task: str | None) -> pd.DataFrame:
     return index[named | ~index["modality"].isin(RUNS)]
 
 
-def of_space(index: pd.DataFrame, space: str | Mapping[str, str] | None) -> pd.DataFrame:
+def keep_space(index: pd.DataFrame, space: str | Mapping[str, str] | None) -> pd.DataFrame:
     """Leave out volumes in other spaces."""
     if space is None:
         return index
@@ -234,11 +240,11 @@ def of_space(index: pd.DataFrame, space: str | Mapping[str, str] | None) -> pd.D
             got=f"{first_names(unknown)} besides",
         )
     for modality, wanted in asked.items():
-        index = of_one_space(index, modality, wanted)
+        index = keep_one_space(index, modality, wanted)
     return index
 
 
-def of_one_space(index: pd.DataFrame, modality: str, space: str) -> pd.DataFrame:
+def keep_one_space(index: pd.DataFrame, modality: str, space: str) -> pd.DataFrame:
     """Leave out volumes of one modality in other spaces."""
     concerned = index["modality"] == modality
     fits = index["space"] == space
@@ -252,7 +258,7 @@ def of_one_space(index: pd.DataFrame, modality: str, space: str) -> pd.DataFrame
     return index[~concerned | fits]
 
 
-def check_atlas(index: pd.DataFrame, atlas: str | None) -> pd.DataFrame:
+def keep_atlas(index: pd.DataFrame, atlas: str | None) -> pd.DataFrame:
     """Leave out ROI series of other atlases; refuse to guess which one is meant."""
     concerned = index["modality"].isin(["roi_series", "connectivity"])
     series = index.loc[index["modality"] == "roi_series", "atlas"].dropna()
@@ -274,14 +280,14 @@ def check_atlas(index: pd.DataFrame, atlas: str | None) -> pd.DataFrame:
     return index[~concerned | (index["atlas"] == atlas)]
 
 
-def in_order_of_preference(index: pd.DataFrame) -> pd.DataFrame:
+def sort_by_preference(index: pd.DataFrame) -> pd.DataFrame:
     """Sort files so that the one that is meant comes first."""
     ranks = pd.DataFrame(
         {
             "problem": index["problem"].notna(),
-            "description": index["description"].map(description_rank),
-            "space": index["space"].map(space_rank),
-            "run": index["run"].map(run_number),
+            "description": index["description"].map(rank_description),
+            "space": index["space"].map(rank_space),
+            "run": index["run"].map(parse_run_number),
             "path": index["path"],
         },
         index=index.index,
@@ -289,7 +295,7 @@ def in_order_of_preference(index: pd.DataFrame) -> pd.DataFrame:
     return index.loc[ranks.sort_values(list(ranks)).index]
 
 
-def space_rank(space: object) -> int:
+def rank_space(space: object) -> int:
     """Return a lower number for a space that is preferred."""
     if not isinstance(space, str):
         return NATIVE
@@ -298,7 +304,7 @@ def space_rank(space: object) -> int:
     return len(SPACES) if space.startswith("MNI") else OTHER
 
 
-def description_rank(description: object) -> int:
+def rank_description(description: object) -> int:
     """Return a lower number for an image of which more has been made."""
     if not isinstance(description, str):
         return len(DESCRIPTIONS)
@@ -307,7 +313,7 @@ def description_rank(description: object) -> int:
     return len(DESCRIPTIONS) + 1 + ("repeat" in description.casefold())
 
 
-def run_number(run: object) -> int:
+def parse_run_number(run: object) -> int:
     """Return the number of a run; all runs together come before each."""
     return int(run) if isinstance(run, str) and run.isdigit() else 0
 

@@ -77,7 +77,7 @@ CAPS = (
 )
 
 
-def by_suffix(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+def group_by_suffix(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
     """Sort rules by the suffix they ask for; the first that fits will count."""
     table: dict[str, list[Rule]] = {}
     for rule in rules:
@@ -85,7 +85,7 @@ def by_suffix(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
     return table
 
 
-def modality_of(name: FileName, rules: Mapping[str, Sequence[Rule]]) -> str | None:
+def find_modality(name: FileName, rules: Mapping[str, Sequence[Rule]]) -> str | None:
     """Return the modality of a file, or None."""
     if name.entities.get("part") in NOT_AN_IMAGE:
         return None
@@ -93,7 +93,7 @@ def modality_of(name: FileName, rules: Mapping[str, Sequence[Rule]]) -> str | No
     return next(fitting, None)
 
 
-def atlas_of(modality: str, entities: Mapping[str, str]) -> str | None:
+def find_atlas(modality: str, entities: Mapping[str, str]) -> str | None:
     """Return the atlas whose regions a file is about."""
     if modality == "roi_volumes":
         return entities.get("space")
@@ -101,7 +101,7 @@ def atlas_of(modality: str, entities: Mapping[str, str]) -> str | None:
     return next((atlas for atlas in named if atlas), None)
 
 
-def description_of(entities: Mapping[str, str]) -> str | None:
+def find_description(entities: Mapping[str, str]) -> str | None:
     """Return what was done to the image."""
     if "desc" in entities:
         return entities["desc"]
@@ -109,7 +109,7 @@ def description_of(entities: Mapping[str, str]) -> str | None:
     return "_".join(told) or None
 
 
-def series_modality(path: str) -> str:
+def tell_series_modality(path: str) -> str:
     """Return what a table of series holds whose name does not say: confounds or regions."""
     with Path(path).open(encoding="utf-8", errors="replace") as file:
         names = file.readline().split("\t")
@@ -117,9 +117,9 @@ def series_modality(path: str) -> str:
     return "confounds" if plain & CONFOUNDS else "roi_series"
 
 
-def pipeline_name(description: Path) -> str:
+def read_pipeline_name(description: Path) -> str:
     """Return who made the images of a data set."""
-    facts = json_object(description)
+    facts = read_json_if_sound(description)
     generated = facts.get("GeneratedBy")
     makers = generated if isinstance(generated, list) else []
     # How BIDS said it before version 1.4.
@@ -129,7 +129,7 @@ def pipeline_name(description: Path) -> str:
     return str(names[0]) if names and facts.get("DatasetType") != "raw" else "raw"
 
 
-def json_object(path: Path) -> dict:
+def read_json_if_sound(path: Path) -> dict:
     """Return what a file of JSON holds; nothing where it cannot be read."""
     try:
         return read_json(path)
@@ -137,31 +137,31 @@ def json_object(path: Path) -> dict:
         return {}
 
 
-def study_subject(subject: str) -> str:
+def spell_as_in_study(subject: str) -> str:
     """Return a subject's identifier as the study writes it."""
     label = subject.removeprefix("sub-")
     match = ADNI.fullmatch(label)
     return f"{match[1]}_S_{match[2]}" if match else label
 
 
-def session_label(session: str) -> str:
+def spell_session(session: str) -> str:
     """Return a session's label as Clinica writes it today: ``ses-M006`` for ``ses-M06``."""
     label = session if not session or session.startswith("ses-") else f"ses-{session}"
     match = MONTHS.fullmatch(label)
     return f"ses-M{int(match[1]):03d}" if match else label
 
 
-def session_months(session: str) -> float:
+def parse_session_months(session: str) -> float:
     """Return how many months after baseline a session was."""
-    return number_in(MONTHS, session, "the month, as 'ses-M006'")
+    return parse_number(MONTHS, session, "the month, as 'ses-M006'")
 
 
-def session_days(session: str) -> float:
+def parse_session_days(session: str) -> float:
     """Return how many days after entry a session of OASIS-3 was."""
-    return number_in(DAYS, session, "the day, as 'ses-d0757'")
+    return parse_number(DAYS, session, "the day, as 'ses-d0757'")
 
 
-def number_in(pattern: re.Pattern, session: str, what: str) -> float:
+def parse_number(pattern: re.Pattern, session: str, what: str) -> float:
     """Return the number in a session's label."""
     match = pattern.fullmatch(session)
     if match is None:

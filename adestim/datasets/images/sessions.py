@@ -10,15 +10,15 @@ import pandas as pd
 
 from adestim._support.words import first_names
 from adestim.datasets.cohort import PATH_COLUMNS, FlowTable
-from adestim.datasets.images.index import of_task
-from adestim.datasets.images.names import session_label
-from adestim.datasets.images.sidecars import borrowed
+from adestim.datasets.images.index import keep_task
+from adestim.datasets.images.names import spell_session
+from adestim.datasets.images.sidecars import borrow_times
 from adestim.exceptions import DataWarning, InputError, VolumeError
 
 FETCH = "Fetch what is missing (datalad get, git annex get), or choose broken='missing'"
 
 
-def derivative_folders(
+def find_derivative_folders(
     root: Path, derivatives: str | Path | Sequence[str | Path] | None
 ) -> list[Path]:
     """Return the folders of derivatives, given as paths or as names below ``derivatives``."""
@@ -38,20 +38,20 @@ def derivative_folders(
     return folders
 
 
-def from_first_source(indexes: Sequence[pd.DataFrame], task: str | None) -> pd.DataFrame:
+def prefer_first_source(indexes: Sequence[pd.DataFrame], task: str | None) -> pd.DataFrame:
     """Join the indexes of several folders; a later one only gives what the earlier ones lack."""
-    several = [of_task(index, task).assign(source=rank) for rank, index in enumerate(indexes)]
+    several = [keep_task(index, task).assign(source=rank) for rank, index in enumerate(indexes)]
     rows = pd.concat(several, ignore_index=True)
-    sessions = rows["session"].map(session_label, na_action="ignore").astype("str")
+    sessions = rows["session"].map(spell_session, na_action="ignore").astype("str")
     # A preprocessed run may owe its repetition time to the raw one, which is left out then.
-    rows = borrowed(rows.assign(session=sessions))
+    rows = borrow_times(rows.assign(session=sessions))
     keys = [rows[name].fillna("") for name in ("subject", "session", "modality")]
     usable = rows["source"].where(rows["problem"].isna())
     first = usable.groupby(keys).transform("min")
     return rows[~(rows["source"] > first)].drop(columns="source").reset_index(drop=True)
 
 
-def entry_sessions(
+def choose_entry_sessions(
     subjects: pd.Index, images: pd.DataFrame, visits: pd.DataFrame, session: str | None
 ) -> pd.Series:
     """Return the session at which each subject enters."""
@@ -61,11 +61,11 @@ def entry_sessions(
     seen = pd.concat([images[["subject", "session", "acquired"]], told], ignore_index=True)
     seen = seen[seen["session"].fillna("") != ""]
     if session is not None:
-        seen = seen[seen["session"] == session_label(session)]
-    return earliest(seen).reindex(subjects).astype("str").rename("session")
+        seen = seen[seen["session"] == spell_session(session)]
+    return find_earliest(seen).reindex(subjects).astype("str").rename("session")
 
 
-def earliest(seen: pd.DataFrame) -> pd.Series:
+def find_earliest(seen: pd.DataFrame) -> pd.Series:
     """Return the earliest session by subject: by the time of acquisition, else by its number."""
     times = pd.to_datetime(seen["acquired"])
     sessions = times.groupby([seen["subject"], seen["session"]]).min().reset_index()
@@ -87,14 +87,14 @@ def earliest(seen: pd.DataFrame) -> pd.Series:
     return ordered.drop_duplicates("subject").set_index("subject")["session"]
 
 
-def at_session(images: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
+def select_session_files(images: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
     """Return the files of each subject's session that a frame has columns for."""
     wanted = images["subject"].map(sessions).fillna("")
     rows = images[(images["session"].fillna("") == wanted) & images["modality"].isin(PATH_COLUMNS)]
-    return without_strange_confounds(rows)
+    return drop_strange_confounds(rows)
 
 
-def without_strange_confounds(rows: pd.DataFrame) -> pd.DataFrame:
+def drop_strange_confounds(rows: pd.DataFrame) -> pd.DataFrame:
     """Leave out confounds of another run, or of another pipeline than made the run.
 
     XCP-D has regressed them out already.
@@ -106,9 +106,7 @@ def without_strange_confounds(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[(rows["modality"] != "confounds") | same_run]
 
 
-def without_broken(
-    rows: pd.DataFrame, flow: FlowTable, broken: str
-) -> tuple[pd.DataFrame, FlowTable]:
+def drop_broken(rows: pd.DataFrame, flow: FlowTable, broken: str) -> tuple[pd.DataFrame, FlowTable]:
     """Leave out files that cannot be used, and their subjects if asked."""
     rows = rows[rows["subject"].isin(flow.kept)]
     bad = rows[rows["problem"].notna()]
@@ -131,7 +129,7 @@ def without_broken(
     return rows[rows["subject"].isin(flow.kept)], flow
 
 
-def image_cells(rows: pd.DataFrame, subjects: pd.Index) -> pd.DataFrame:
+def tabulate_paths(rows: pd.DataFrame, subjects: pd.Index) -> pd.DataFrame:
     """Return a table of paths, one row a subject and one column a modality that there is."""
     table = rows.pivot(index="subject", columns="modality", values="path").reindex(subjects)
     names = [name for name in PATH_COLUMNS if name in table]

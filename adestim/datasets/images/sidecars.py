@@ -13,7 +13,7 @@ import pandas as pd
 from adestim._support.bids import Level, applying_sidecars, read_json, stated_times
 from adestim._support.missing import STUDY_WORDS
 from adestim._support.tables import read_rows
-from adestim.datasets.images.names import session_label
+from adestim.datasets.images.names import spell_session
 from adestim.exceptions import DataWarning
 
 RUN = ["subject", "session", "task", "run"]
@@ -21,14 +21,14 @@ VISIT = ["subject", "session"]
 ZONE = r"(?:Z|[+-]\d{2}:\d{2})$"
 
 
-def repetition_time(name: str, levels: Sequence[Level]) -> float | None:
+def find_repetition_time(name: str, levels: Sequence[Level]) -> float | None:
     """Return the repetition time in s: of the nearest sidecar that applies and states it."""
-    times = map(stated_time, applying_sidecars(name, reversed(levels)))
+    times = map(read_stated_time, applying_sidecars(name, reversed(levels)))
     return next((time for time in times if time is not None), None)
 
 
 @lru_cache(maxsize=4096)
-def parsed_time(path: str, _changed: int) -> float | None:
+def read_unchanged(path: str, _changed: int) -> float | None:
     """Return what a sidecar says, read once however many files it is for."""
     try:
         stated = stated_times(read_json(path))
@@ -38,22 +38,22 @@ def parsed_time(path: str, _changed: int) -> float | None:
     return next((time.seconds for time in stated if time.seconds and time.seconds > 0), None)
 
 
-def stated_time(path: str) -> float | None:
+def read_stated_time(path: str) -> float | None:
     """Return the repetition time that a sidecar states; None where it is gone."""
     try:
         changed = os.stat(path).st_mtime_ns  # noqa: PTH116
     except OSError:
         return None
-    return parsed_time(path, changed)
+    return read_unchanged(path, changed)
 
 
-def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) -> pd.Series:
+def find_acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) -> pd.Series:
     """Return when files were acquired: what is known of the file, else of its session."""
-    scans, sessions = scan_times(tables["scans"]), session_times(tables["sessions"])
+    scans, sessions = read_scan_times(tables["scans"]), read_session_times(tables["sessions"])
     rows = index[["subject", "session", "path", "acquired"]].astype("object")
     rows = rows.where(rows.notna(), "").itertuples(index=False, name=None)
     times = [
-        acquired or scans.get(path) or sessions.get((subject, session_label(session))) or None
+        acquired or scans.get(path) or sessions.get((subject, spell_session(session))) or None
         for subject, session, path, acquired in rows
     ]
     # Zones are dropped: a visit is a day, at the place where it was.
@@ -61,7 +61,7 @@ def acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[str]]) 
     return pd.to_datetime(text, format="ISO8601", errors="coerce").astype("datetime64[us]")
 
 
-def scan_times(paths: Sequence[str]) -> dict[str, str]:
+def read_scan_times(paths: Sequence[str]) -> dict[str, str]:
     """Return the time of acquisition by path of the file."""
     times = {}
     for path in paths:
@@ -73,7 +73,7 @@ def scan_times(paths: Sequence[str]) -> dict[str, str]:
     return times
 
 
-def session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
+def read_session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
     """Return the time of acquisition by subject and session."""
     times = {}
     for path in paths:
@@ -81,20 +81,20 @@ def session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
         for row in read_rows(path):
             time = row.get("acq_time") or row.get("examination_date") or ""
             if time not in STUDY_WORDS:
-                times[subject, session_label(row.get("session_id") or "")] = time
+                times[subject, spell_session(row.get("session_id") or "")] = time
     return times
 
 
-def borrowed(index: pd.DataFrame) -> pd.DataFrame:
+def borrow_times(index: pd.DataFrame) -> pd.DataFrame:
     """Fill repetition times from other files of the run, times of acquisition from the session."""
     # Times of a table of motion are nobody's business.
     series = index["modality"].isin(["bold", "roi_series"])
-    time = index["repetition_time"].fillna(first_of(index, "repetition_time", RUN)).where(series)
-    acquired = index["acquired"].fillna(first_of(index, "acquired", VISIT))
+    time = index["repetition_time"].fillna(find_least(index, "repetition_time", RUN)).where(series)
+    acquired = index["acquired"].fillna(find_least(index, "acquired", VISIT))
     return index.assign(repetition_time=time.astype("float64"), acquired=acquired)
 
 
-def first_of(index: pd.DataFrame, column: str, keys: Sequence[str]) -> pd.Series:
+def find_least(index: pd.DataFrame, column: str, keys: Sequence[str]) -> pd.Series:
     """Return the least value of a column within each group, for every row."""
     if index[column].isna().all():
         return pd.Series(np.nan if column != "acquired" else pd.NaT, index=index.index)

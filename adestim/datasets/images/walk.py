@@ -21,12 +21,12 @@ from adestim.datasets.images.names import (
     PREPROCESSED,
     RAW,
     UNCLEAR_SERIES,
-    atlas_of,
-    by_suffix,
-    description_of,
-    modality_of,
-    pipeline_name,
-    series_modality,
+    find_atlas,
+    find_description,
+    find_modality,
+    group_by_suffix,
+    read_pipeline_name,
+    tell_series_modality,
 )
 from adestim.exceptions import InputError
 
@@ -34,7 +34,7 @@ COLUMNS = [
     "subject", "session", "modality", "path", "space", "atlas", "task", "run", "description",
     "acquired", "repetition_time", "pipeline", "image_id", "problem",
 ]  # fmt: skip
-RULES = by_suffix([*RAW, *PREPROCESSED, *CAPS])
+RULES = group_by_suffix([*RAW, *PREPROCESSED, *CAPS])
 SERIES = ("bold", "roi_series")
 # Figures and logs repeat the names of images; source data are not BIDS.
 PASSED_OVER = {"figures", "log", "logs", "sourcedata", "code", "stimuli"}
@@ -68,41 +68,45 @@ class Folder(NamedTuple):
     real: tuple[str, ...] = ()
 
 
-def walk(root: Path, enter_derivatives: bool = True) -> tuple[list[Finding], dict[str, list[str]]]:
+def walk_images(
+    root: Path, enter_derivatives: bool = True
+) -> tuple[list[Finding], dict[str, list[str]]]:
     """Return the files of use, and the paths of tables of ``scans`` and ``sessions``."""
     findings: list[Finding] = []
     tables: dict[str, list[str]] = {"scans": [], "sessions": []}
     passed = PASSED_OVER if enter_derivatives else PASSED_OVER | {"derivatives"}
     stack = [Folder(str(root), real=(os.path.realpath(root),))]
     while stack:
-        folder, files, below = opened(stack.pop(), passed)
-        stack.extend(entered(folder, entry) for entry in below)
+        folder, files, below = open_folder(stack.pop(), passed)
+        stack.extend(enter_folder(folder, entry) for entry in below)
         for kind, paths in tables.items():
             paths.extend(file.path for file in files if file.name.endswith(f"_{kind}.tsv"))
-        findings.extend(findings_in(folder, files))
+        findings.extend(find_images(folder, files))
     return findings, tables
 
 
-def opened(folder: Folder, passed: set[str]) -> tuple[Folder, list[os.DirEntry], list[os.DirEntry]]:
+def open_folder(
+    folder: Folder, passed: set[str]
+) -> tuple[Folder, list[os.DirEntry], list[os.DirEntry]]:
     """Return a folder with what it adds to what it inherits, its files, and the folders in it."""
     files, below = [], []
-    for entry in entries_of(folder.path):
+    for entry in list_entries(folder.path):
         if entry.name.startswith("."):
             continue
         if not entry.is_dir():
             files.append(entry)
         elif entry.name not in passed and not leads_back(entry, folder.real):
             below.append(entry)
-    return inheriting(folder, [file.name for file in files]), files, below
+    return inherit_sidecars(folder, [file.name for file in files]), files, below
 
 
-def entered(folder: Folder, entry: os.DirEntry) -> Folder:
+def enter_folder(folder: Folder, entry: os.DirEntry) -> Folder:
     """Return a folder in another, which may be a link."""
     there = (os.path.realpath(entry.path),) if entry.is_symlink() else ()
     return folder._replace(path=entry.path, real=(*folder.real, *there))
 
 
-def entries_of(path: str) -> list[os.DirEntry]:
+def list_entries(path: str) -> list[os.DirEntry]:
     """Return what a folder holds."""
     try:
         with os.scandir(path) as entries:
@@ -124,10 +128,10 @@ def leads_back(entry: os.DirEntry, real: Sequence[str]) -> bool:
     return any(there.startswith(path) or path.startswith(there) for path in here)
 
 
-def inheriting(folder: Folder, names: Sequence[str]) -> Folder:
+def inherit_sidecars(folder: Folder, names: Sequence[str]) -> Folder:
     """Add the sidecars of a folder; a data set of its own inherits none from above."""
     if DATASET_DESCRIPTION in names:
-        pipeline = pipeline_name(Path(folder.path, DATASET_DESCRIPTION))
+        pipeline = read_pipeline_name(Path(folder.path, DATASET_DESCRIPTION))
         folder = folder._replace(pipeline=pipeline, sidecars=())
     level = sort_sidecars(folder.path, [name for name in names if is_sidecar(name)])
     return folder._replace(sidecars=(*folder.sidecars, level)) if level else folder
@@ -138,36 +142,37 @@ def is_sidecar(name: str) -> bool:
     return name.endswith(("bold.json", "timeseries.json"))
 
 
-def findings_in(folder: Folder, files: Sequence[os.DirEntry]) -> Iterator[Finding]:
+def find_images(folder: Folder, files: Sequence[os.DirEntry]) -> Iterator[Finding]:
     """Yield the files of a folder that are of use."""
-    place = ida.place_of(folder.path)
+    place = ida.parse_place(folder.path)
     if place is not None:
-        yield from ida_findings(place, folder, files)
+        yield from find_ida_images(place, folder, files)
         return
     for file in files:
         if file.name.startswith("sub-"):
-            yield from bids_findings(folder, file)
+            yield from find_bids_image(folder, file)
 
 
-def bids_findings(folder: Folder, file: os.DirEntry) -> Iterator[Finding]:
+def find_bids_image(folder: Folder, file: os.DirEntry) -> Iterator[Finding]:
     """Yield a file with a name of BIDS, if it is of use."""
     name = parse_name(file.name)
-    modality = modality_of(name, RULES)
+    modality = find_modality(name, RULES)
     if modality is None:
         return
-    problem = problem_of(file)
+    problem = find_problem(file)
     if modality == UNCLEAR_SERIES:
-        modality = "roi_series" if problem else series_modality(file.path)
+        modality = "roi_series" if problem else tell_series_modality(file.path)
     get = name.entities.get
     session = f"ses-{get('ses')}" if get("ses") else None
     row = (
         f"sub-{get('sub')}", session, modality, file.path, get("space"),
-        atlas_of(modality, name.entities), get("task"), get("run"), description_of(name.entities),
+        find_atlas(modality, name.entities), get("task"), get("run"),
+        find_description(name.entities),
     )  # fmt: skip
     yield Finding(row, folder.sidecars, folder.pipeline, problem)
 
 
-def problem_of(file: os.DirEntry) -> str | None:
+def find_problem(file: os.DirEntry) -> str | None:
     """Say why a file cannot be used, as far as its size tells."""
     try:
         size = file.stat().st_size
@@ -175,20 +180,20 @@ def problem_of(file: os.DirEntry) -> str | None:
         return "dangling link"
     if size == 0:
         return "empty file"
-    pointer = pointed_to(file.path) if size < SMALLEST_IMAGE else None
+    pointer = read_pointer(file.path) if size < SMALLEST_IMAGE else None
     if pointer is None and file.name.endswith(".nii") and size <= HEADER_BYTES:
         return "header without voxels"
     return pointer
 
 
-def pointed_to(path: str) -> str | None:
+def read_pointer(path: str) -> str | None:
     """Say which content a small file stands for, if it is a pointer."""
     with open(path, "rb") as file:  # noqa: PTH123 (as fast as can be)
         pointer = name_pointer(file.read(POINTER_BYTES))
     return f"its content was never fetched ({PROGRAMS[pointer]})" if pointer else None
 
 
-def ida_findings(
+def find_ida_images(
     place: ida.Place, folder: Folder, files: Sequence[os.DirEntry]
 ) -> Iterator[Finding]:
     """Yield the images of one series of the IDA: of DICOM the folder."""
@@ -197,7 +202,7 @@ def ida_findings(
         return
     names = {file.name for file in files}
     volumes = [file for file in files if file.name.endswith((".nii", ".nii.gz"))]
-    found = [(file.path, problem_of(file)) for file in volumes]
+    found = [(file.path, find_problem(file)) for file in volumes]
     if not found:
         found = [(folder.path, "DICOM, to be converted to NIfTI" if files else "empty folder")]
     for path, problem in found:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import DIAGNOSIS_WORDS
 from adestim._support.words import first_names
 from adestim.exceptions import InputError, TableError
 
@@ -29,7 +30,7 @@ RULES: dict[str, dict[str, str]] = {
 }  # fmt: skip
 
 
-def rule_table(rule: str | Mapping[str, str]) -> Mapping[str, str]:
+def choose_rule(rule: str | Mapping[str, str]) -> Mapping[str, str]:
     """Return label by code."""
     if isinstance(rule, Mapping):
         return rule
@@ -41,10 +42,10 @@ def rule_table(rule: str | Mapping[str, str]) -> Mapping[str, str]:
     return RULES[rule]
 
 
-def plain_codes(cells: pd.Series) -> pd.Series:
+def fold_diagnosis_codes(cells: pd.Series) -> pd.Series:
     """Return codes as lower-case strings; 3, 3.0, '3' and '3.0' are one."""
     text = cells.astype("str").str.strip().str.lower().str.replace(r"\.0+$", "", regex=True)
-    return text.where(cells.notna() & ~text.isin(["", "-1", "-4", "nan"]))
+    return text.where(cells.notna() & ~text.isin(DIAGNOSIS_WORDS))
 
 
 def check_codes(unknown: pd.Series, rule: object, column: str) -> None:
@@ -58,7 +59,7 @@ def check_codes(unknown: pd.Series, rule: object, column: str) -> None:
         )
 
 
-def require_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
+def require_visit_columns(table: pd.DataFrame, columns: Sequence[str]) -> None:
     """Refuse a table of visits that lacks a column."""
     lacking = [column for column in columns if column not in table]
     if lacking:
@@ -98,9 +99,9 @@ class History:
         return self.diagnoses[len(self.until(month)) :]
 
 
-def histories(visits: pd.DataFrame, baseline_within: float) -> Iterator[History]:
+def read_histories(visits: pd.DataFrame, baseline_within: float) -> Iterator[History]:
     """Yield one history a subject, in the order in which they first appear."""
-    require_columns(visits, ["subject", "months", "diagnosis"])
+    require_visit_columns(visits, ["subject", "months", "diagnosis"])
     codes, subjects = pd.factorize(visits["subject"].astype("str"))
     months = pd.to_numeric(visits["months"]).to_numpy(float, na_value=np.nan)
     # Visits without a time stand last, and are cut off.
@@ -109,10 +110,10 @@ def histories(visits: pd.DataFrame, baseline_within: float) -> Iterator[History]
     ends = np.cumsum(np.bincount(codes, minlength=len(subjects)))
     for subject, rows in zip(subjects, np.split(order, ends)[:-1], strict=True):
         rows = rows[~np.isnan(months[rows])]
-        yield history_of(str(subject), months[rows], diagnoses[rows], baseline_within)
+        yield read_history(str(subject), months[rows], diagnoses[rows], baseline_within)
 
 
-def history_of(
+def read_history(
     subject: str, months: np.ndarray, diagnoses: np.ndarray, baseline_within: float
 ) -> History:
     """Find the baseline, and what is known from there on."""

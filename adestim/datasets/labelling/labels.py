@@ -12,12 +12,12 @@ from adestim.datasets.labelling.diagnoses import (
     NOT_AD,
     History,
     check_codes,
-    histories,
-    plain_codes,
-    require_columns,
-    rule_table,
+    choose_rule,
+    fold_diagnosis_codes,
+    read_histories,
+    require_visit_columns,
 )
-from adestim.datasets.tables.cells import text_of
+from adestim.datasets.tables.cells import as_text
 from adestim.exceptions import InputError
 
 SHORT = "follow-up too short"
@@ -74,30 +74,30 @@ def diagnosis_labels(
     >>> list(diagnosis_labels(visits, cause="due"))
     ['CN', 'AD', 'Dementia (not AD)']
     """
-    table = rule_table(rule)
-    require_columns(visits, [column, *([] if cause is None else [cause])])
-    codes = plain_codes(visits[column])
+    table = choose_rule(rule)
+    require_visit_columns(visits, [column, *([] if cause is None else [cause])])
+    codes = fold_diagnosis_codes(visits[column])
     if rule == "text":
         codes = codes.str.split(" to ").str[-1].str.strip()
-    labels = text_of(codes.map(table))
+    labels = as_text(codes.map(table))
     check_codes(codes.notna() & labels.isna(), rule, column)
     if cause is None:
         return labels.rename("diagnosis")
-    other = plain_codes(visits[cause]).str.fullmatch("2|.*other.*", na=False).astype(bool)
+    other = fold_diagnosis_codes(visits[cause]).str.fullmatch("2|.*other.*", na=False).astype(bool)
     return labels.mask(other & (labels == "AD"), NOT_AD).rename("diagnosis")
 
 
-def label_table(rows: Sequence[tuple]) -> pd.DataFrame:
+def tabulate_labels(rows: Sequence[tuple]) -> pd.DataFrame:
     """Lay out labels and reasons by subject."""
     names = ["subject", "label", "reason", "months_followed", "converted_at", "index_months"]
     table = pd.DataFrame.from_records(rows, columns=names).set_index("subject")
     table.index = table.index.astype("str")
     numbers = dict.fromkeys(names[3:], "float64")
-    words = {name: text_of(table[name]) for name in ("label", "reason")}
+    words = {name: as_text(table[name]) for name in ("label", "reason")}
     return table.astype(numbers).assign(**words)
 
 
-def row_of(history: History, label: str | None, reason: str | None) -> tuple:
+def lay_out_label(history: History, label: str | None, reason: str | None) -> tuple:
     """Return one row of the table of labels."""
     outcome = (history.subject, label or np.nan, reason or np.nan)
     return (*outcome, history.followed, history.converted_at, history.start)
@@ -166,13 +166,13 @@ def baseline_labels(
     'diagnosis changed later'
     """
     rows = []
-    for history in histories(visits, baseline_within):
-        reason = history.reason or baseline_reason(history.diagnoses, classes, stable)
-        rows.append(row_of(history, None if reason else history.diagnoses[0], reason))
-    return label_table(rows)
+    for history in read_histories(visits, baseline_within):
+        reason = history.reason or explain_baseline(history.diagnoses, classes, stable)
+        rows.append(lay_out_label(history, None if reason else history.diagnoses[0], reason))
+    return tabulate_labels(rows)
 
 
-def baseline_reason(diagnoses: list[str], classes: Sequence[str], stable: bool) -> str | None:
+def explain_baseline(diagnoses: list[str], classes: Sequence[str], stable: bool) -> str | None:
     """Return why the diagnosis at baseline is no label."""
     if diagnoses[0] not in classes:
         not_ad = diagnoses[0] == NOT_AD
@@ -266,17 +266,17 @@ def progression_labels(
     s2       sMCI                  NaN
     s3        NaN  follow-up too short
     """
-    check_choices(horizon, tolerance, reverters, short)
+    check_progression(horizon, tolerance, reverters, short)
     rows = []
-    for history in histories(visits, baseline_within):
+    for history in read_histories(visits, baseline_within):
         label, reason = None, history.reason
         if reason is None:
-            label, reason = outcome_of(history, horizon, tolerance, reverters, short)
-        rows.append(row_of(history, label, reason))
-    return label_table(rows)
+            label, reason = decide_outcome(history, horizon, tolerance, reverters, short)
+        rows.append(lay_out_label(history, label, reason))
+    return tabulate_labels(rows)
 
 
-def outcome_of(
+def decide_outcome(
     history: History, horizon: float, tolerance: float, reverters: str, short: str
 ) -> tuple[str | None, str | None]:
     """Return a label, or the reason why there is none."""
@@ -291,12 +291,12 @@ def outcome_of(
         return "pMCI", None
     if seen[-1] != "MCI" and reverters == "exclude":
         return None, f"reverted to {seen[-1]}"
-    reason = unseen_reason(history, seen[-1], horizon, tolerance)
+    reason = explain_unseen(history, seen[-1], horizon, tolerance)
     unknown = reason and not (reason == SHORT and short == "stable")
     return (None, reason) if unknown else ("sMCI", None)
 
 
-def unseen_reason(history: History, last: str, horizon: float, tolerance: float) -> str | None:
+def explain_unseen(history: History, last: str, horizon: float, tolerance: float) -> str | None:
     """Return why the status at the horizon is not known."""
     if history.followed == 0:
         return "no follow-up"
@@ -307,7 +307,7 @@ def unseen_reason(history: History, last: str, horizon: float, tolerance: float)
     return "not seen near the horizon" if later else SHORT
 
 
-def check_choices(horizon: float, tolerance: float, reverters: str, short: str) -> None:
+def check_progression(horizon: float, tolerance: float, reverters: str, short: str) -> None:
     """Refuse parameters out of range."""
     rules = {
         "horizon": (horizon > 0, "a number of months above 0", horizon),

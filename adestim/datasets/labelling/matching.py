@@ -70,16 +70,16 @@ def match_visits(
        cdr  days_apart
     0  0.0       -20.0
     """
-    check_parameters(window, ties)
-    left = keys_of(images, on, image_time, "images")
-    right = keys_of(visits, on, visit_time, "visits")
-    check_kinds(images[image_time], visits[visit_time])
-    check_once(right)
-    rows, apart = nearest_rows(left, right, float(window), ties)
-    return with_visits(images, visits.drop(columns=on), rows, apart)
+    check_matching(window, ties)
+    left = make_visit_keys(images, on, image_time, "images")
+    right = make_visit_keys(visits, on, visit_time, "visits")
+    check_time_kinds(images[image_time], visits[visit_time])
+    check_one_visit_at_a_time(right)
+    rows, apart = find_nearest_rows(left, right, float(window), ties)
+    return add_visits(images, visits.drop(columns=on), rows, apart)
 
 
-def check_parameters(window: float, ties: str) -> None:
+def check_matching(window: float, ties: str) -> None:
     """Refuse parameters out of range."""
     if not (np.isscalar(window) and not isinstance(window, str) and window >= 0):
         raise InputError(
@@ -93,7 +93,7 @@ def check_parameters(window: float, ties: str) -> None:
         )
 
 
-def keys_of(table: pd.DataFrame, on: str, time: str, name: str) -> pd.DataFrame:
+def make_visit_keys(table: pd.DataFrame, on: str, time: str, name: str) -> pd.DataFrame:
     """Return subject, time in days, and row number of the rows that have a time, by time."""
     lacking = [column for column in (on, time) if column not in table]
     if lacking:
@@ -103,11 +103,13 @@ def keys_of(table: pd.DataFrame, on: str, time: str, name: str) -> pd.DataFrame:
             remedy="Name them by 'on', 'image_time' and 'visit_time'",
         )
     subjects = table[on].astype("str").reset_index(drop=True)
-    keys = pd.DataFrame({"subject": subjects, "day": days(table[time]), "row": range(len(table))})
+    keys = pd.DataFrame(
+        {"subject": subjects, "day": count_days(table[time]), "row": range(len(table))}
+    )
     return keys[table[on].notna().to_numpy()].dropna().sort_values("day", kind="stable")
 
 
-def days(times: pd.Series) -> np.ndarray:
+def count_days(times: pd.Series) -> np.ndarray:
     """Return times as days, dates counted from 1970."""
     if pd.api.types.is_datetime64_any_dtype(times):
         return ((times - pd.Timestamp(0, tz=times.dt.tz)) / pd.Timedelta(days=1)).to_numpy(float)
@@ -121,7 +123,7 @@ def days(times: pd.Series) -> np.ndarray:
         ) from None
 
 
-def check_kinds(image_times: pd.Series, visit_times: pd.Series) -> None:
+def check_time_kinds(image_times: pd.Series, visit_times: pd.Series) -> None:
     """Refuse dates on one side and numbers of days on the other."""
     kinds = [pd.api.types.is_datetime64_any_dtype(times) for times in (image_times, visit_times)]
     if kinds[0] != kinds[1]:
@@ -131,7 +133,7 @@ def check_kinds(image_times: pd.Series, visit_times: pd.Series) -> None:
         )
 
 
-def check_once(visits: pd.DataFrame) -> None:
+def check_one_visit_at_a_time(visits: pd.DataFrame) -> None:
     """Refuse several visits of a subject at the same time: which is meant is not ours to say."""
     twice = visits.loc[visits.duplicated(["subject", "day"]), "subject"].unique()
     if len(twice):
@@ -142,18 +144,20 @@ def check_once(visits: pd.DataFrame) -> None:
         )
 
 
-def nearest_rows(
+def find_nearest_rows(
     left: pd.DataFrame, right: pd.DataFrame, window: float, ties: str
 ) -> tuple[pd.Series, pd.Series]:
     """Return the row of the nearest visit, and its distance, by the row of the image."""
-    before, after = (one_side(left, right, window, side) for side in ("backward", "forward"))
+    before, after = (
+        find_nearest_on_side(left, right, window, side) for side in ("backward", "forward")
+    )
     gap_before, gap_after = before["gap"].abs(), after["gap"].abs()
     closer = gap_before <= gap_after if ties == "earlier" else gap_before < gap_after
     chosen = before.where(closer | after["gap"].isna(), after)
     return chosen["row_visit"], chosen["gap"]
 
 
-def one_side(
+def find_nearest_on_side(
     left: pd.DataFrame, right: pd.DataFrame, window: float, direction: str
 ) -> pd.DataFrame:
     """Return the nearest visit on one side of each image, by the row of the image."""
@@ -165,7 +169,7 @@ def one_side(
     return sided[["row_visit", "gap"]].astype("float64")
 
 
-def with_visits(
+def add_visits(
     images: pd.DataFrame, visits: pd.DataFrame, rows: pd.Series, apart: pd.Series
 ) -> pd.DataFrame:
     """Put the columns of the matched visits beside the images."""

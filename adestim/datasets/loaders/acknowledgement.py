@@ -10,7 +10,7 @@ from adestim.exceptions import InputError
 
 
 @dataclass(frozen=True)
-class Study:
+class Terms:
     """What a study asks of those who publish with its data, in our words."""
 
     name: str
@@ -20,7 +20,7 @@ class Study:
     papers: tuple[str, ...]
 
 
-ADNI = Study(
+ADNI = Terms(
     "ADNI",
     "Alzheimer's Disease Neuroimaging Initiative",
     (
@@ -37,7 +37,7 @@ ADNI = Study(
         "Hurko et al. (2012), NeuroImage 59, 4196: why the by-line",
     ),
 )
-AIBL = Study(
+AIBL = Terms(
     "AIBL",
     "Australian Imaging, Biomarkers and Lifestyle study of ageing",
     (
@@ -47,7 +47,7 @@ AIBL = Study(
     "the AIBL data use agreement at ida.loni.usc.edu, and aibl.org.au",
     ("Ellis et al. (2009), International Psychogeriatrics 21, 672",),
 )
-OASIS3 = Study(
+OASIS3 = Terms(
     "OASIS-3",
     "Open Access Series of Imaging Studies, third release",
     (
@@ -57,7 +57,7 @@ OASIS3 = Study(
     "the data use terms of OASIS at sites.wustl.edu/oasisbrains, accepted with the download",
     ("LaMontagne et al. (2019), medRxiv 2019.12.13.19014902",),
 )
-PPMI = Study(
+PPMI = Terms(
     "PPMI",
     "Parkinson's Progression Markers Initiative",
     (
@@ -67,7 +67,7 @@ PPMI = Study(
     "the data use agreement and the publications policy at ppmi-info.org",
     ("Marek et al. (2018), Annals of Clinical and Translational Neurology 5, 1460",),
 )
-BIDS = Study(
+BIDS = Terms(
     "BIDS",
     "a data set in BIDS",
     ("Follow what the data set says of itself.",),
@@ -116,23 +116,23 @@ def acknowledgement(cohort: str | Mapping[str, object]) -> str:
     <BLANKLINE>
     Cite: LaMontagne et al. (2019), medRxiv 2019.12.13.19014902.
     """
-    study = STUDIES.get(plain_name(cohort))
+    study = STUDIES.get(fold_study_name(cohort))
     if study is None:
         raise InputError(
             f"A study is one of {', '.join(repr(known.name) for known in STUDIES.values())}",
             got=f"{cohort!r} instead" if isinstance(cohort, str) else "a cohort of another name",
             remedy="Look into the agreement under which you have the data",
         )
-    return text_of(study)
+    return format_terms(study)
 
 
-def plain_name(cohort: str | Mapping[str, object]) -> str:
+def fold_study_name(cohort: str | Mapping[str, object]) -> str:
     """Return the name of a study without case and marks."""
     name = cohort if isinstance(cohort, str) else cohort.get("name", "")
     return "".join(letter for letter in str(name).casefold() if letter.isalnum())
 
 
-def text_of(study: Study) -> str:
+def format_terms(study: Terms) -> str:
     """Write down what a study asks for."""
     duties = "\n".join(fill(f"- {duty}", 90, subsequent_indent="  ") for duty in study.duties)
     where = f"The prescribed wording, which is not repeated here, is in: {study.where}."

@@ -11,8 +11,8 @@ from sklearn.utils import Bunch
 
 from adestim.datasets.loaders.adni_forms import DEMOGRAPHICS, DIAGNOSES, has_form
 from adestim.datasets.loaders.adni_forms import MERGED as ADNIMERGE
-from adestim.datasets.loaders.adni_tables import read_merged, read_tables
-from adestim.datasets.loaders.study import Request, Study, assemble, check_request
+from adestim.datasets.loaders.adni_tables import read_merged, read_single_tables
+from adestim.datasets.loaders.study import Request, Study, assemble_cohort, check_request
 from adestim.exceptions import InputError
 
 SOURCES = ("auto", "tables", "adnimerge")
@@ -172,12 +172,12 @@ def load_adni(
         task, images, genotypes, window_days, horizon, require, smc, label_params or {}
     )
     check_request(request)
-    return assemble(read_study(root, source), request)
+    return assemble_cohort(read_adni(root, source), request)
 
 
-def read_study(root: str | Path, source: str) -> Study:
+def read_adni(root: str | Path, source: str) -> Study:
     """Read the tables that were asked for, or that are there."""
     if source == "auto":
         single = all(has_form(root, form) for form in (DIAGNOSES, DEMOGRAPHICS))
         source = "adnimerge" if not single and has_form(root, ADNIMERGE) else "tables"
-    return read_merged(root) if source == "adnimerge" else read_tables(root)
+    return read_merged(root) if source == "adnimerge" else read_single_tables(root)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from adestim.datasets.loaders.attach import numbers_in
+from adestim.datasets.loaders.attach import extract_numbers
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
-from adestim.datasets.tables.visit_codes import slots
+from adestim.datasets.tables.visit_codes import name_slots
 from adestim.exceptions import TableError
 
 WHERE = "study files of ADNI at ida.loni.usc.edu: DXSUM and PTDEMOG, or ADNIMERGE"
@@ -161,12 +161,12 @@ def read_form(
         expected=form.expected,
         unreadable="missing",
     )
-    return keyed(table, path.name)
+    return add_keys(table, path.name)
 
 
-def keyed(table: pd.DataFrame, source: str) -> pd.DataFrame:
+def add_keys(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Add the roster number and the slot of the visit; put rows into the order of their changes."""
-    numbers = numbers_in(table["rid"], PATTERN).fillna(numbers_in(table["ptid"], PATTERN))
+    numbers = extract_numbers(table["rid"], PATTERN).fillna(extract_numbers(table["ptid"], PATTERN))
     if numbers.isna().any():
         raise TableError(
             f"Every row of {source!r} has a RID or a PTID",
@@ -174,11 +174,11 @@ def keyed(table: pd.DataFrame, source: str) -> pd.DataFrame:
             remedy="Download the table again, or remove these rows",
         )
     code = table["translated"].fillna(table["code"])
-    table = table.assign(number=numbers, code=code, slot=slots(code, table["date"]))
+    table = table.assign(number=numbers, code=code, slot=name_slots(code, table["date"]))
     table = table.sort_values("changed", kind="stable", na_position="first")
     return table.drop(columns=["rid", "translated", "changed"]).reset_index(drop=True)
 
 
-def by_visit(table: pd.DataFrame, source: str) -> pd.DataFrame:
+def settle_visits(table: pd.DataFrame, source: str) -> pd.DataFrame:
     """Settle rows of one visit that were entered twice: the one changed last counts."""
     return settle_duplicates(table, ["number", "code", "slot"], "last", source)

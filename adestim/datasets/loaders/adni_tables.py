@@ -25,15 +25,15 @@ from adestim.datasets.loaders.adni_forms import (
     PATTERN,
     REGISTRY,
     SEXES,
-    by_visit,
     has_form,
     read_form,
+    settle_visits,
 )
-from adestim.datasets.loaders.attach import numbers_in
+from adestim.datasets.loaders.attach import extract_numbers
 from adestim.datasets.loaders.study import Study
-from adestim.datasets.tables.cells import DAYS_A_YEAR, ages, birth_dates
+from adestim.datasets.tables.cells import DAYS_A_YEAR, compute_ages, read_birth_dates
 from adestim.datasets.tables.read_table import settle_duplicates
-from adestim.datasets.tables.visit_codes import one_a_visit, origins, with_times
+from adestim.datasets.tables.visit_codes import add_times, find_origins, merge_visit_rows
 from adestim.exceptions import DataWarning, TableError
 
 CLINICAL = ("age", "sex", "education", "gds")
@@ -51,7 +51,7 @@ COUNT_ONLY = (
 )
 
 
-def read_tables(root: str | Path) -> Study:
+def read_single_tables(root: str | Path) -> Study:
     """Read ADNI's tables: DXSUM and PTDEMOG, and what else of them is there."""
     forms = {"DXSUM": read_form(root, DIAGNOSES, required=True)}
     forms["PTDEMOG"] = read_form(root, DEMOGRAPHICS, required=True)
@@ -59,29 +59,29 @@ def read_tables(root: str | Path) -> Study:
         table = read_form(root, form)
         if table is not None:
             forms[form.names[0]] = table
-    visits = with_measures(diagnosed(forms["DXSUM"], forms.get("REGISTRY")), forms)
-    people = with_group(demographics(forms), root)
-    return as_study(people, visits, forms)
+    visits = add_measures(build_diagnosed_visits(forms["DXSUM"], forms.get("REGISTRY")), forms)
+    people = add_group(build_demographics(forms), root)
+    return build_adni_study(people, visits, forms)
 
 
-def as_study(
+def build_adni_study(
     people: pd.DataFrame, visits: pd.DataFrame, forms: dict[str, pd.DataFrame], *notes: str
 ) -> Study:
     """Name people by their PTID, compute ages, and lay out a study."""
-    names = names_of(forms)
+    names = name_people(forms)
     people = people.loc[sorted(people.index, key=int)]
-    people = people.assign(origin=origins(visits), number=people.index)
-    people["site"] = sites(names, forms).reindex(people.index)
-    people["person"] = persons(people.index, forms.get("REGISTRY"))
+    people = people.assign(origin=find_origins(visits), number=people.index)
+    people["site"] = find_sites(names, forms).reindex(people.index)
+    people["person"] = name_persons(people.index, forms.get("REGISTRY"))
     if "birth" in people:
-        visits = visits.assign(age=ages_at(visits, people))
+        visits = visits.assign(age=compute_ages_at(visits, people))
     visits = visits.assign(subject=visits["number"].map(names))
     people.index = pd.Index(people.index.map(names), name="subject", dtype="str")
     clinical = (*CLINICAL, *(["apoe4"] if "apoe4" in people else []))
     return Study("ADNI", people, visits, PATTERN, clinical, DIAGNOSTIC, BIOMARKERS, notes)
 
 
-def names_of(forms: dict[str, pd.DataFrame]) -> pd.Series:
+def name_people(forms: dict[str, pd.DataFrame]) -> pd.Series:
     """Return the PTID by roster number: the first that any table gives, or else the number."""
     rows = pd.concat([table[["number", "ptid"]] for table in forms.values()], ignore_index=True)
     return (
@@ -91,25 +91,25 @@ def names_of(forms: dict[str, pd.DataFrame]) -> pd.Series:
     )
 
 
-def sites(names: pd.Series, forms: dict[str, pd.DataFrame]) -> pd.Series:
+def find_sites(names: pd.Series, forms: dict[str, pd.DataFrame]) -> pd.Series:
     """Return the centre by roster number: the first part of the PTID, or else the table's."""
     rows = pd.concat([table[["number", "site"]] for table in forms.values()], ignore_index=True)
     own = names.str.extract(r"(?i)^(\d{3})_?S", expand=False)
     return own.fillna(rows.groupby("number")["site"].first().reindex(names.index))
 
 
-def diagnosed(table: pd.DataFrame, registry: pd.DataFrame | None) -> pd.DataFrame:
+def build_diagnosed_visits(table: pd.DataFrame, registry: pd.DataFrame | None) -> pd.DataFrame:
     """Return one row a visit with its diagnosis, months and day."""
-    rows = by_visit(table, "DXSUM").assign(diagnosis=diagnoses)
-    visits = one_a_visit(rows[["number", "code", "slot", "phase", "date", "diagnosis"]])
+    rows = settle_visits(table, "DXSUM").assign(diagnosis=read_diagnoses)
+    visits = merge_visit_rows(rows[["number", "code", "slot", "phase", "date", "diagnosis"]])
     if registry is not None:
-        dates = one_a_visit(registry[["number", "code", "slot", "date"]])
+        dates = merge_visit_rows(registry[["number", "code", "slot", "date"]])
         dates = visits[["number", "slot"]].merge(dates, how="left", on=["number", "slot"])["date"]
         visits = visits.assign(date=visits["date"].fillna(dates))
-    return with_times(visits)
+    return add_times(visits)
 
 
-def diagnoses(table: pd.DataFrame) -> pd.Series:
+def read_diagnoses(table: pd.DataFrame) -> pd.Series:
     """Return the diagnosis of a visit in whichever column its phase put it.
 
     DXCURREN in ADNI1, DXCHANGE in ADNIGO and ADNI2, DIAGNOSIS in ADNI3; since October 2024
@@ -130,20 +130,20 @@ def diagnoses(table: pd.DataFrame) -> pd.Series:
     return labels
 
 
-def with_measures(visits: pd.DataFrame, forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def add_measures(visits: pd.DataFrame, forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Put the scores of each visit beside its diagnosis."""
     for form in MEASURES:
         name = form.names[0]
         if name not in forms:
             continue
-        rows = of_the_visit(by_visit(forms[name], name), visits, name)
-        rows = with_sum_of_boxes(rows) if name == "CDR" else rows
-        scores = one_a_visit(rows.drop(columns=["ptid", "phase", "site", "date"]))
+        rows = drop_late_rows(settle_visits(forms[name], name), visits, name)
+        rows = add_sum_of_boxes(rows) if name == "CDR" else rows
+        scores = merge_visit_rows(rows.drop(columns=["ptid", "phase", "site", "date"]))
         visits = visits.merge(scores, how="left", on=["number", "slot"])
     return visits
 
 
-def of_the_visit(rows: pd.DataFrame, visits: pd.DataFrame, source: str) -> pd.DataFrame:
+def drop_late_rows(rows: pd.DataFrame, visits: pd.DataFrame, source: str) -> pd.DataFrame:
     """Leave out rows dated long after the visit whose code they bear: they tell its future."""
     keys = ["number", "slot"]
     due = rows[keys].merge(visits[[*keys, "date"]], how="left", on=keys)["date"]
@@ -158,37 +158,39 @@ def of_the_visit(rows: pd.DataFrame, visits: pd.DataFrame, source: str) -> pd.Da
     return rows[~late]
 
 
-def with_sum_of_boxes(rows: pd.DataFrame) -> pd.DataFrame:
+def add_sum_of_boxes(rows: pd.DataFrame) -> pd.DataFrame:
     """Add up the boxes of the Clinical Dementia Rating where the table does not; all six count."""
     boxes = [f"box_{box}" for box in BOXES]
     total = rows[boxes].sum(axis=1, min_count=len(boxes))
     return rows.assign(cdrsb=rows["cdrsb"].fillna(total)).drop(columns=boxes)
 
 
-def demographics(forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def build_demographics(forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return sex, education, birth and APOE by roster number, of everybody in any table."""
     table = forms["PTDEMOG"].sort_values("date", kind="stable")
     every = pd.concat([form["number"] for form in forms.values()]).unique()
     people = pd.DataFrame(index=pd.Index(every, name="number"))
-    people["sex"] = once(table.assign(sex=sexes(table["sex"])), "sex", "PTDEMOG")
-    births = birth_dates(table["birth"], table["birth_year"], table["birth_month"])
+    people["sex"] = settle_lasting(
+        table.assign(sex=translate_sexes(table["sex"])), "sex", "PTDEMOG"
+    )
+    births = read_birth_dates(table["birth"], table["birth_year"], table["birth_month"])
     known = table.assign(birth=births).groupby("number")
     people["birth"] = known["birth"].first()
     people["education"] = known["education"].first()
     if "APOERES" in forms:
-        people["apoe"] = once(
-            forms["APOERES"].assign(apoe=apoe_genotypes(forms["APOERES"])), "apoe", "APOERES"
+        people["apoe"] = settle_lasting(
+            forms["APOERES"].assign(apoe=read_apoe_genotypes(forms["APOERES"])), "apoe", "APOERES"
         )
     return people
 
 
-def once(table: pd.DataFrame, column: str, source: str) -> pd.Series:
+def settle_lasting(table: pd.DataFrame, column: str, source: str) -> pd.Series:
     """Return what does not change in a person, by roster number; a change is warned of."""
     rows = table[["number", column]].dropna()
     return settle_duplicates(rows, ["number"], "last", source).set_index("number")[column]
 
 
-def sexes(cells: pd.Series) -> pd.Series:
+def translate_sexes(cells: pd.Series) -> pd.Series:
     """Return ``"F"`` and ``"M"``, from 2 and 1 or from words."""
     found = cells.str.lower().map(SEXES).astype("str")
     odd = cells.notna() & found.isna()
@@ -201,7 +203,7 @@ def sexes(cells: pd.Series) -> pd.Series:
     return found
 
 
-def apoe_genotypes(table: pd.DataFrame) -> pd.Series:
+def read_apoe_genotypes(table: pd.DataFrame) -> pd.Series:
     """Return genotypes such as ``"3/4"``, the lower allele first.
 
     From one column (``3/4``, ``4/3``) or, as in older tables, two.
@@ -220,32 +222,32 @@ def apoe_genotypes(table: pd.DataFrame) -> pd.Series:
     return low.str.cat(high, sep="/").astype("str")
 
 
-def ages_at(visits: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+def compute_ages_at(visits: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
     """Return the age at each visit."""
     known = people[["origin", "birth"]].reindex(visits["number"]).set_axis(visits.index)
     start, births = known["origin"], known["birth"]
-    return ages(births, start + pd.to_timedelta(visits["day"], unit="D"))
+    return compute_ages(births, start + pd.to_timedelta(visits["day"], unit="D"))
 
 
-def with_group(people: pd.DataFrame, root: str | Path) -> pd.DataFrame:
+def add_group(people: pd.DataFrame, root: str | Path) -> pd.DataFrame:
     """Add who was enrolled with subjective memory concern, if ADNIMERGE is there to tell it."""
     if not has_form(root, MERGED):
         return people
     merged = read_form(root, MERGED)
-    return people.assign(smc=memory_concern(merged).reindex(people.index))
+    return people.assign(smc=find_memory_concern(merged).reindex(people.index))
 
 
-def memory_concern(merged: pd.DataFrame) -> pd.Series:
+def find_memory_concern(merged: pd.DataFrame) -> pd.Series:
     """Return by roster number who was enrolled with subjective memory concern."""
     return merged.groupby("number")["enrolled_as"].first().str.upper() == "SMC"
 
 
-def persons(numbers: pd.Index, registry: pd.DataFrame | None) -> pd.Series:
+def name_persons(numbers: pd.Index, registry: pd.DataFrame | None) -> pd.Series:
     """Return one name a person: who was screened again under a new number keeps the first."""
     own = pd.Series(np.arange(len(numbers)), index=numbers)
     if registry is None:
         return pd.Series(numbers, index=numbers)
-    pairs = registry[["number"]].assign(previous=numbers_in(registry["previous"], PATTERN))
+    pairs = registry[["number"]].assign(previous=extract_numbers(registry["previous"], PATTERN))
     ends = [pairs[column].map(own) for column in ("number", "previous")]
     known = ends[0].notna() & ends[1].notna()
     rows, columns = (end[known].to_numpy(int) for end in ends)
@@ -262,15 +264,15 @@ def read_merged(root: str | Path) -> Study:
         table = read_form(root, form)
         if table is not None:
             forms[form.names[0]] = table
-    rows = by_visit(forms["ADNIMERGE"], "ADNIMERGE")
-    visits = merged_visits(with_causes(rows, forms.get("DXSUM")))
-    people = merged_people(rows, forms.get("APOERES"))
+    rows = settle_visits(forms["ADNIMERGE"], "ADNIMERGE")
+    visits = build_merged_visits(add_causes(rows, forms.get("DXSUM")))
+    people = build_merged_people(rows, forms.get("APOERES"))
     everybody = {name: table for name, table in forms.items() if name in ("ADNIMERGE", "REGISTRY")}
     notes = [FROZEN, *([COUNT_ONLY] if "apoe4" in people else [])]
-    return as_study(people, visits, everybody, *notes)
+    return build_adni_study(people, visits, everybody, *notes)
 
 
-def with_causes(rows: pd.DataFrame, diagnoses: pd.DataFrame | None) -> pd.DataFrame:
+def add_causes(rows: pd.DataFrame, diagnoses: pd.DataFrame | None) -> pd.DataFrame:
     """Add what dementia is due to, where DXSUM tells it."""
     if diagnoses is None:
         warn(
@@ -280,11 +282,11 @@ def with_causes(rows: pd.DataFrame, diagnoses: pd.DataFrame | None) -> pd.DataFr
             stacklevel=2,
         )
         return rows.assign(due=pd.Series(pd.NA, index=rows.index, dtype="str"))
-    causes = one_a_visit(by_visit(diagnoses, "DXSUM")[["number", "code", "slot", "due"]])
+    causes = merge_visit_rows(settle_visits(diagnoses, "DXSUM")[["number", "code", "slot", "due"]])
     return rows.merge(causes, how="left", on=["number", "slot"])
 
 
-def merged_visits(rows: pd.DataFrame) -> pd.DataFrame:
+def build_merged_visits(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row a visit with diagnosis, age and scores.
 
     The column AGE is the age at the baseline, on every row.
@@ -294,18 +296,22 @@ def merged_visits(rows: pd.DataFrame) -> pd.DataFrame:
     age = (rows["age_at_baseline"] + since).round(1)
     measured = [*MERGED_MEASURES, *BIOMARKERS, *(f"{name}_censored" for name in BIOMARKERS)]
     kept = ["number", "code", "slot", "phase", "date", *measured]
-    visits = one_a_visit(rows[kept].assign(diagnosis=diagnosis, age=age))
+    visits = merge_visit_rows(rows[kept].assign(diagnosis=diagnosis, age=age))
     at_baseline = visits["number"].map(rows.groupby("number")["age_at_baseline"].first())
     age = visits["age"].fillna(at_baseline.where(visits["slot"] == "bl"))
-    return with_times(visits.assign(age=age))
+    return add_times(visits.assign(age=age))
 
 
-def merged_people(rows: pd.DataFrame, apoe: pd.DataFrame | None) -> pd.DataFrame:
+def build_merged_people(rows: pd.DataFrame, apoe: pd.DataFrame | None) -> pd.DataFrame:
     """Return what does not change, by roster number."""
     known = rows.groupby("number", sort=False)
     people = known[["education"]].first()
-    people["sex"] = once(rows.assign(sex=sexes(rows["sex"])), "sex", "ADNIMERGE")
-    people["smc"] = memory_concern(rows)
+    people["sex"] = settle_lasting(
+        rows.assign(sex=translate_sexes(rows["sex"])), "sex", "ADNIMERGE"
+    )
+    people["smc"] = find_memory_concern(rows)
     if apoe is None:
         return people.assign(apoe4=known["apoe4"].first())
-    return people.assign(apoe=once(apoe.assign(apoe=apoe_genotypes(apoe)), "apoe", "APOERES"))
+    return people.assign(
+        apoe=settle_lasting(apoe.assign(apoe=read_apoe_genotypes(apoe)), "apoe", "APOERES")
+    )

@@ -10,11 +10,16 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from adestim.datasets.labelling.labels import diagnosis_labels
-from adestim.datasets.loaders.adni_forms import Form, by_visit, read_form
-from adestim.datasets.loaders.adni_tables import ages_at, apoe_genotypes, once, sexes
-from adestim.datasets.loaders.study import Request, Study, assemble, check_request
-from adestim.datasets.tables.cells import birth_dates
-from adestim.datasets.tables.visit_codes import one_a_visit, origins, with_times
+from adestim.datasets.loaders.adni_forms import Form, read_form, settle_visits
+from adestim.datasets.loaders.adni_tables import (
+    compute_ages_at,
+    read_apoe_genotypes,
+    settle_lasting,
+    translate_sexes,
+)
+from adestim.datasets.loaders.study import Request, Study, assemble_cohort, check_request
+from adestim.datasets.tables.cells import read_birth_dates
+from adestim.datasets.tables.visit_codes import add_times, find_origins, merge_visit_rows
 
 WHERE = "the AIBL tables at ida.loni.usc.edu"
 PATTERN = r"(?i)^(?:sub-)?(?:AIBL)?0*(\d+)$"
@@ -123,10 +128,10 @@ def load_aibl(
     """
     request = Request(task, images, None, window_days, horizon, require, "keep", label_params or {})
     check_request(request)
-    return assemble(read_study(root), request)
+    return assemble_cohort(read_aibl(root), request)
 
 
-def read_study(root: str | Path) -> Study:
+def read_aibl(root: str | Path) -> Study:
     """Read AIBL's tables."""
     forms = {"pdxconv": read_form(root, DIAGNOSES, required=True, where=WHERE)}
     forms["ptdemog"] = read_form(root, DEMOGRAPHICS, required=True, where=WHERE)
@@ -134,39 +139,41 @@ def read_study(root: str | Path) -> Study:
         table = read_form(root, form)
         if table is not None:
             forms[form.names[0].removeprefix("aibl_")] = table
-    visits = visits_of(forms)
-    people = people_of(forms).assign(origin=origins(visits))
+    visits = build_visits(forms)
+    people = build_people(forms).assign(origin=find_origins(visits))
     people = people.loc[sorted(people.index, key=int)]
-    visits = visits.assign(age=ages_at(visits, people), subject=visits["number"])
+    visits = visits.assign(age=compute_ages_at(visits, people), subject=visits["number"])
     people.index = people.index.rename("subject")
     return Study("AIBL", people, visits, PATTERN, CLINICAL, DIAGNOSTIC, notes=(NOTE,))
 
 
-def visits_of(forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def build_visits(forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return one row a visit with date, diagnosis and scores."""
     key = ["number", "slot"]
     dated = pd.concat([table[["number", "code", "slot", "date"]] for table in forms.values()])
-    rows = by_visit(forms["pdxconv"], "aibl_pdxconv")
+    rows = settle_visits(forms["pdxconv"], "aibl_pdxconv")
     rows["diagnosis"] = diagnosis_labels(rows, "dxcurren")
-    visits = one_a_visit(rows[["number", "code", "slot", "diagnosis"]])
-    visits = visits.merge(one_a_visit(dated), how="left", on=key)
+    visits = merge_visit_rows(rows[["number", "code", "slot", "diagnosis"]])
+    visits = visits.merge(merge_visit_rows(dated), how="left", on=key)
     for name, score in (("mmse", "mmse"), ("cdr", "cdr")):
         if name in forms:
-            scores = by_visit(forms[name], f"aibl_{name}")
-            scores = one_a_visit(scores[["number", "code", "slot", score]])
+            scores = settle_visits(forms[name], f"aibl_{name}")
+            scores = merge_visit_rows(scores[["number", "code", "slot", score]])
             visits = visits.merge(scores, how="left", on=key)
-    return with_times(visits)
+    return add_times(visits)
 
 
-def people_of(forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def build_people(forms: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return sex, birth, APOE and centre by roster number, of everybody in any table."""
     every = pd.concat([table[["number", "site"]] for table in forms.values()], ignore_index=True)
     people = every.groupby("number", sort=False)[["site"]].first()
     table = forms["ptdemog"]
-    people["sex"] = once(table.assign(sex=sexes(table["sex"])), "sex", "aibl_ptdemog")
-    births = table.assign(birth=birth_dates(table["birth"]))
+    people["sex"] = settle_lasting(
+        table.assign(sex=translate_sexes(table["sex"])), "sex", "aibl_ptdemog"
+    )
+    births = table.assign(birth=read_birth_dates(table["birth"]))
     people["birth"] = births.groupby("number")["birth"].first()
     if "apoeres" in forms:
-        apoe = forms["apoeres"].assign(apoe=apoe_genotypes(forms["apoeres"]))
-        people["apoe"] = once(apoe, "apoe", "aibl_apoeres")
+        apoe = forms["apoeres"].assign(apoe=read_apoe_genotypes(forms["apoeres"]))
+        people["apoe"] = settle_lasting(apoe, "apoe", "aibl_apoeres")
     return people.assign(number=people.index, person=people.index)

@@ -12,15 +12,15 @@ import pandas as pd
 
 from adestim._support.words import first_names
 from adestim.datasets.images.index import choose_images, index_images
-from adestim.datasets.images.sessions import without_strange_confounds
+from adestim.datasets.images.sessions import drop_strange_confounds
 from adestim.datasets.labelling.matching import match_visits
 from adestim.datasets.loaders.plink import (
-    file_prefixes,
-    genome_build,
-    sample_names,
+    find_build,
+    find_file_sets,
+    read_samples,
     warn_of_strangers,
 )
-from adestim.datasets.tables.visit_codes import DAYS_A_MONTH, by_distinct, months_of, slots
+from adestim.datasets.tables.visit_codes import DAYS_A_MONTH, map_distinct, name_slots, read_months
 from adestim.exceptions import DataWarning, InputError
 
 SERIES = ("bold", "roi_series")
@@ -28,7 +28,7 @@ NEAREST = ("t1w", *SERIES)
 SESSION = ["subject", "session"]
 
 
-class Genotypes(NamedTuple):
+class Samples(NamedTuple):
     """Samples of a cohort's people."""
 
     cells: pd.DataFrame  # by subject: ``genotypes``, the sample's id; no column without files
@@ -36,27 +36,27 @@ class Genotypes(NamedTuple):
     builds: dict[str, str | None]  # genome build by prefix
 
 
-def numbers_in(labels: pd.Series, pattern: str) -> pd.Series:
+def extract_numbers(labels: pd.Series, pattern: str) -> pd.Series:
     """Return the number in a subject's label, without leading zeros; missing if there is none."""
-    return by_distinct(
+    return map_distinct(
         labels.astype("str"), lambda text: text.str.extract(pattern, expand=False).astype("str")
     )
 
 
-def genotype_cells(
+def attach_genotypes(
     genotypes: str | Path | Sequence[str | Path] | None, numbers: pd.Series, pattern: str
-) -> Genotypes:
+) -> Samples:
     """Find people's samples in PLINK file sets; who is in several is taken from the first."""
-    prefixes = file_prefixes(genotypes)
-    builds = {str(prefix): genome_build(prefix) for prefix in prefixes}
+    prefixes = find_file_sets(genotypes)
+    builds = {str(prefix): find_build(prefix) for prefix in prefixes}
     warn_of_builds(builds)
     if not prefixes:
-        return Genotypes(pd.DataFrame(index=numbers.index), [], {})
-    samples = pd.Series([s for prefix in prefixes for s in sample_names(prefix)], dtype="str")
-    by_number = samples.groupby(numbers_in(samples, pattern)).first()
+        return Samples(pd.DataFrame(index=numbers.index), [], {})
+    samples = pd.Series([s for prefix in prefixes for s in read_samples(prefix)], dtype="str")
+    by_number = samples.groupby(extract_numbers(samples, pattern)).first()
     cells = numbers.map(by_number).astype("str").rename("genotypes")
     warn_of_strangers(cells, samples)
-    return Genotypes(cells.to_frame(), list(builds), builds)
+    return Samples(cells.to_frame(), list(builds), builds)
 
 
 def warn_of_builds(builds: dict[str, str | None]) -> None:
@@ -80,7 +80,7 @@ class Images(NamedTuple):
     rows: pd.DataFrame
 
 
-def image_cells(
+def attach_images(
     images: str | Path | pd.DataFrame | None,
     people: pd.DataFrame,
     days: pd.Series,
@@ -92,14 +92,16 @@ def image_cells(
     if images is None:
         return Images(pd.DataFrame(index=people.index), pd.DataFrame(columns=["subject"]))
     found = images if isinstance(images, pd.DataFrame) else index_images(images)
-    numbers = numbers_in(found["subject"], pattern)
+    numbers = extract_numbers(found["subject"], pattern)
     require_familiar(found, numbers.isin(everybody))
     subjects = pd.Series(people.index, index=people["number"])
     known = found.assign(subject=numbers.map(subjects)).dropna(subset=["subject"])
-    known = with_days(choose_images(usable(known)), people["origin"], days, window)
-    rows = pd.concat([nearest(known[known["modality"] == name], days, window) for name in NEAREST])
-    rows = without_strange_confounds(pd.concat([rows, confounds_of(known, rows)]))
-    return Images(paths_of(rows, people.index), rows.drop(columns="untimed"))
+    known = add_days(choose_images(drop_unusable(known)), people["origin"], days, window)
+    rows = pd.concat(
+        [choose_nearest(known[known["modality"] == name], days, window) for name in NEAREST]
+    )
+    rows = drop_strange_confounds(pd.concat([rows, choose_confounds(known, rows)]))
+    return Images(pivot_paths(rows, people.index), rows.drop(columns="untimed"))
 
 
 def require_familiar(found: pd.DataFrame, familiar: pd.Series) -> None:
@@ -112,7 +114,7 @@ def require_familiar(found: pd.DataFrame, familiar: pd.Series) -> None:
         )
 
 
-def usable(images: pd.DataFrame) -> pd.DataFrame:
+def drop_unusable(images: pd.DataFrame) -> pd.DataFrame:
     """Return the images that can be used, and warn of the others."""
     broken = images["problem"].notna()
     if broken.any():
@@ -127,14 +129,14 @@ def usable(images: pd.DataFrame) -> pd.DataFrame:
     return images[~broken]
 
 
-def with_days(
+def add_days(
     images: pd.DataFrame, origin: pd.Series, days: pd.Series, window: float | None
 ) -> pd.DataFrame:
     """Add the day of each image, by its date or by the visit that its session names."""
     dates = pd.to_datetime(images["acquired"]).dt.normalize()
     start = origin.reindex(images["subject"]).set_axis(images.index)
     since = (dates - start).dt.days.astype("float64")
-    planned = months_of(slots(images["session"], dates)) * DAYS_A_MONTH
+    planned = read_months(name_slots(images["session"], dates)) * DAYS_A_MONTH
     day = since.fillna(planned.round())
     untimed = day.isna()
     if window is None:
@@ -151,7 +153,7 @@ def with_days(
     return images.assign(day=day, untimed=untimed)[~untimed]
 
 
-def nearest(images: pd.DataFrame, days: pd.Series, window: float | None) -> pd.DataFrame:
+def choose_nearest(images: pd.DataFrame, days: pd.Series, window: float | None) -> pd.DataFrame:
     """Return the image nearest to each subject's day; ``days_apart`` is missing without a time."""
     images = images.sort_values("untimed", kind="stable").drop_duplicates(["subject", "day"])
     visits = days.rename("day").rename_axis("subject").reset_index()
@@ -163,7 +165,7 @@ def nearest(images: pd.DataFrame, days: pd.Series, window: float | None) -> pd.D
     return rows.assign(days_apart=matched["days_apart"].mask(rows["untimed"].to_numpy()).to_numpy())
 
 
-def confounds_of(images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+def choose_confounds(images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Return the confounds of the sessions from which runs or series were taken."""
     tables = images[images["modality"] == "confounds"]
     runs = runs.loc[runs["modality"].isin(SERIES), [*SESSION, "days_apart"]]
@@ -171,7 +173,7 @@ def confounds_of(images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return tables.drop(columns="day").merge(runs, on=SESSION)
 
 
-def paths_of(rows: pd.DataFrame, subjects: pd.Index) -> pd.DataFrame:
+def pivot_paths(rows: pd.DataFrame, subjects: pd.Index) -> pd.DataFrame:
     """Return paths by subject and modality."""
     cells = rows.pivot(index="subject", columns="modality", values="path").reindex(subjects)
     return cells.astype("str").rename_axis(columns=None)

@@ -15,37 +15,37 @@ from adestim._support.diagnostic_columns import diagnostic_columns
 from adestim.datasets.cohort import (
     PATH_COLUMNS,
     FlowTable,
-    as_cohort,
-    columns_by_reader,
+    build_cohort,
+    sort_by_extractor,
 )
 from adestim.datasets.images.index import (
-    best_images,
-    existing_folder,
-    indexed,
+    build_index,
+    choose_best_images,
+    require_folder,
     warn_of_mixed_spaces,
 )
-from adestim.datasets.images.names import json_object
+from adestim.datasets.images.names import read_json_if_sound
 from adestim.datasets.images.sessions import (
-    at_session,
-    derivative_folders,
-    entry_sessions,
-    from_first_source,
-    image_cells,
-    without_broken,
+    choose_entry_sessions,
+    drop_broken,
+    find_derivative_folders,
+    prefer_first_source,
+    select_session_files,
+    tabulate_paths,
 )
 from adestim.datasets.loaders.participants import (
     Group,
     Levels,
-    at_visit,
-    groups_by_name,
-    labels_of,
+    find_target_column,
+    label_codes,
+    read_groups,
     read_levels,
     read_participants,
     read_visits,
-    target_column,
-    tidy,
+    take_at_visit,
+    tidy_cells,
 )
-from adestim.datasets.loaders.plink import genotype_cells
+from adestim.datasets.loaders.plink import find_samples
 from adestim.exceptions import InputError, TableError
 
 BROKEN = ("exclude", "missing", "raise")
@@ -59,7 +59,7 @@ DESCRIPTION = """\
 Labels are from {source}. Whom the flow excludes, it names with the reason."""
 
 
-class Request(NamedTuple):
+class BidsRequest(NamedTuple):
     """What was asked for, and the tables that say what codes mean."""
 
     target: str | None
@@ -70,7 +70,7 @@ class Request(NamedTuple):
     sex_codes: Mapping[str, str]
 
 
-class Tables(NamedTuple):
+class BidsTables(NamedTuple):
     """People by subject; visits with subject and session; chosen images."""
 
     people: pd.DataFrame | None
@@ -214,25 +214,25 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
     | images | 4 | 0 | no t1w |
     | kept | 4 | | |
     """
-    check_parameters(require, broken, group, target)
-    folder = existing_folder(root)
+    check_bids_request(require, broken, group, target)
+    folder = require_folder(root)
     codes = {str(code): word for code, word in (sex_codes or {}).items()}
-    request = Request(target, labels, group, session, read_levels(folder), codes)
-    sources = derivative_folders(folder, derivatives)
-    tables = read_tables(folder, sources, task, space, atlas)
+    request = BidsRequest(target, labels, group, session, read_levels(folder), codes)
+    sources = find_derivative_folders(folder, derivatives)
+    tables = read_bids(folder, sources, task, space, atlas)
     check_same_people(tables)
     subjects = tables.subjects()
-    sessions = entry_sessions(subjects, tables.images, tables.visits, session)
-    cells = at_visit(people_of(tables), tables.visits, sessions)
-    labelled, flow, cells = label(cells, request, sessions)
-    rows, flow = without_broken(at_session(tables.images, sessions), flow, broken)
+    sessions = choose_entry_sessions(subjects, tables.images, tables.visits, session)
+    cells = take_at_visit(list_people(tables), tables.visits, sessions)
+    labelled, flow, cells = label_subjects(cells, request, sessions)
+    rows, flow = drop_broken(select_session_files(tables.images, sessions), flow, broken)
     warn_of_mixed_spaces(rows)
-    flow = with_required(rows, flow, require)
-    frame = lay_out(cells, rows, flow.kept, request, genotype_files)
-    return bunch_of(frame, labelled, flow, rows, folder, request, genotype_files)
+    flow = exclude_without(rows, flow, require)
+    frame = lay_out_subjects(cells, rows, flow.kept, request, genotype_files)
+    return build_bids_bunch(frame, labelled, flow, rows, folder, request, genotype_files)
 
 
-def check_parameters(
+def check_bids_request(
     require: Sequence[str], broken: str, group: Group | None, target: str | None
 ) -> None:
     """Refuse parameters out of range."""
@@ -254,23 +254,23 @@ def check_parameters(
         )
 
 
-def read_tables(
+def read_bids(
     folder: Path,
     sources: Sequence[Path],
     task: str | None,
     space: str | Mapping[str, str] | None,
     atlas: str | None,
-) -> Tables:
+) -> BidsTables:
     """Read what there is, and choose one file a subject, session and modality."""
-    indexes = [indexed(source, True) for source in sources]
-    images = from_first_source([*indexes, indexed(folder, False)], task)
-    images = best_images(images, space, atlas, task)
+    indexes = [build_index(source, True) for source in sources]
+    images = prefer_first_source([*indexes, build_index(folder, False)], task)
+    images = choose_best_images(images, space, atlas, task)
     people = read_participants(folder)
-    tables = Tables(people, pd.DataFrame(), images)
+    tables = BidsTables(people, pd.DataFrame(), images)
     return tables._replace(visits=read_visits(folder, tables.subjects()))
 
 
-def check_same_people(tables: Tables) -> None:
+def check_same_people(tables: BidsTables) -> None:
     """Refuse a table of which nobody has a folder: identifiers are written in two ways."""
     if tables.people is None or tables.images.empty or tables.people.empty:
         return
@@ -283,29 +283,29 @@ def check_same_people(tables: Tables) -> None:
         )
 
 
-def people_of(tables: Tables) -> pd.DataFrame:
+def list_people(tables: BidsTables) -> pd.DataFrame:
     """Return the table of people; empty where there is none."""
     if tables.people is None:
         return pd.DataFrame(index=tables.subjects())
     return tables.people.reindex(tables.subjects())
 
 
-def label(
-    cells: pd.DataFrame, request: Request, sessions: pd.Series
+def label_subjects(
+    cells: pd.DataFrame, request: BidsRequest, sessions: pd.Series
 ) -> tuple[pd.Series, FlowTable, pd.DataFrame]:
     """Return labels, who has none and why, and the cells without the column of labels."""
     flow = FlowTable.start(cells.index)
     if request.session is not None:
         flow = flow.exclude(sessions.isna(), "session", f"not seen at {request.session!r}")
     if request.group is not None:
-        codes = groups_by_name(cells.index, request.group)
+        codes = read_groups(cells.index, request.group)
     else:
-        codes = cells.pop(target_column(cells.columns, request.target))
-    target, reasons = labels_of(codes, request.levels, request.labels)
+        codes = cells.pop(find_target_column(cells.columns, request.target))
+    target, reasons = label_codes(codes, request.levels, request.labels)
     return target, flow.exclude_each(reasons, "label"), cells
 
 
-def with_required(rows: pd.DataFrame, flow: FlowTable, require: Sequence[str]) -> FlowTable:
+def exclude_without(rows: pd.DataFrame, flow: FlowTable, require: Sequence[str]) -> FlowTable:
     """Exclude those who lack a modality that is required."""
     for modality in require:
         there = rows.loc[rows["modality"] == modality, "subject"]
@@ -319,42 +319,42 @@ def with_required(rows: pd.DataFrame, flow: FlowTable, require: Sequence[str]) -
     return flow
 
 
-def lay_out(
+def lay_out_subjects(
     cells: pd.DataFrame,
     rows: pd.DataFrame,
     kept: pd.Index,
-    request: Request,
+    request: BidsRequest,
     genotype_files: Sequence[str | Path],
 ) -> pd.DataFrame:
     """Return the frame: images, then what is told of the subjects, then genotypes."""
-    told = tidy(cells.loc[kept], request.levels, request.sex_codes)
+    told = tidy_cells(cells.loc[kept], request.levels, request.sex_codes)
     clash = [name for name in told if name in PATH_COLUMNS]
-    parts = [image_cells(rows, kept), told.drop(columns=clash)]
+    parts = [tabulate_paths(rows, kept), told.drop(columns=clash)]
     if genotype_files:
-        parts.append(genotype_cells(genotype_files, kept))
+        parts.append(find_samples(genotype_files, kept))
     return pd.concat(parts, axis=1)
 
 
-def bunch_of(
+def build_bids_bunch(
     frame: pd.DataFrame,
     target: pd.Series,
     flow: FlowTable,
     rows: pd.DataFrame,
     folder: Path,
-    request: Request,
+    request: BidsRequest,
     genotype_files: Sequence[str | Path],
 ) -> Bunch:
     """Lay out what load_bids returns."""
     target = target.loc[frame.index]
     counts = ", ".join(f"{count} {name}" for name, count in target.value_counts().items())
     source = "identifiers" if request.group is not None else "tables"
-    facts = json_object(folder / DATASET_DESCRIPTION)
+    facts = read_json_if_sound(folder / DATASET_DESCRIPTION)
     told = [name for name in frame if name not in (*PATH_COLUMNS, "genotypes")]
     diagnostic = list(diagnostic_columns(told))
     aside = [name for name in told if ASIDE.fullmatch(name)]
     clinical = [name for name in told if name not in (*diagnostic, *aside)]
     rows = rows[rows["subject"].isin(frame.index)].reset_index(drop=True)
-    cohort = as_cohort(
+    cohort = build_cohort(
         frame,
         target,
         pd.Series(frame.index, index=frame.index),
@@ -369,7 +369,7 @@ def bunch_of(
             source=source,
         ),
         name="BIDS",
-        columns=columns_by_reader(frame, clinical, diagnostic),
+        columns=sort_by_extractor(frame, clinical, diagnostic),
         genotype_files=[str(prefix) for prefix in genotype_files],
     )
     times = rows[rows["repetition_time"].notna()].drop_duplicates("subject").set_index("subject")

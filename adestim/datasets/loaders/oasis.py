@@ -14,28 +14,28 @@ from sklearn.utils import Bunch
 
 from adestim._support.words import first_names
 from adestim.datasets.images.index import index_images
-from adestim.datasets.images.names import session_days, session_months
+from adestim.datasets.images.names import parse_session_days, parse_session_months
 from adestim.datasets.labelling.matching import match_visits
-from adestim.datasets.loaders.adni_tables import apoe_genotypes
-from adestim.datasets.loaders.attach import numbers_in, require_familiar, usable
+from adestim.datasets.loaders.adni_tables import read_apoe_genotypes
+from adestim.datasets.loaders.attach import drop_unusable, extract_numbers, require_familiar
 from adestim.datasets.loaders.oasis_tables import (
     DAYS_A_YEAR,
     FLAGS,
     KEYS,
     MCI_FLAGS,
     RULES,
-    beside,
-    form_names,
-    from_cdr,
-    from_forms,
-    from_words,
+    diagnose_by_cdr,
+    diagnose_by_forms,
+    diagnose_by_words,
+    list_form_names,
+    match_form,
     read_clinical,
     read_flags,
-    read_form,
-    read_people,
+    read_oasis_form,
+    read_oasis_people,
     read_scanners,
 )
-from adestim.datasets.loaders.study import Request, Study, assemble, check_request
+from adestim.datasets.loaders.study import Request, Study, assemble_cohort, check_request
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH
 from adestim.exceptions import DataWarning, InputError
 
@@ -157,13 +157,13 @@ def load_oasis3(
     )  # fmt: skip
     check_request(request)
     check_rule(rule, task)
-    study = read_study(root, rule)
+    study = read_oasis(root, rule)
     if images is None:
-        return assemble(study, request)
+        return assemble_cohort(study, request)
     index = images if isinstance(images, pd.DataFrame) else index_images(images)
-    study, found, days = from_first_session(study, timed_images(index, study), window_days)
-    cohort = assemble(with_scanners(study, root, days), replace(request, images=found))
-    return with_own_dates(cohort, index)
+    study, found, days = begin_at_first_session(study, time_images(index, study), window_days)
+    cohort = assemble_cohort(add_scanners(study, root, days), replace(request, images=found))
+    return restore_dates(cohort, index)
 
 
 def check_rule(rule: str, task: str) -> None:
@@ -225,37 +225,41 @@ def oasis3_diagnoses(visits: pd.DataFrame, rule: str = "uds") -> pd.Series:
     """
     check_rule(rule, "nc_ad")
     if rule == "cdr":
-        return from_cdr(visits["cdr"])
+        return diagnose_by_cdr(visits["cdr"])
     if rule == "dx1":
-        return from_words(visits["dx1"], visits["cdr"])
+        return diagnose_by_words(visits["dx1"], visits["cdr"])
     flags = visits.reindex(columns=list(FLAGS)).apply(pd.to_numeric)
-    return from_forms(flags, visits["cdr"])
+    return diagnose_by_forms(flags, visits["cdr"])
 
 
-def read_study(root: str | Path, rule: str) -> Study:
+def read_oasis(root: str | Path, rule: str) -> Study:
     """Read the tables as people and visits."""
     visits = read_clinical(root)
     if rule == "uds":
-        visits = visits.join(beside(visits, read_flags(root), FLAGS))
-    gds = read_form(root, form_names("b6"), {**KEYS, "gds": ("GDS", "GDSTOTAL")}, numeric=["gds"],
-                    expected=["gds"])  # fmt: skip
-    people = read_people(root, visits)
+        visits = visits.join(match_form(visits, read_flags(root), FLAGS))
+    gds = read_oasis_form(
+        root, list_form_names("b6"), {**KEYS, "gds": ("GDS", "GDSTOTAL")}, numeric=["gds"],
+        expected=["gds"],
+    )  # fmt: skip
+    people = read_oasis_people(root, visits)
     visits = visits.assign(
         diagnosis=oasis3_diagnoses(visits, rule),
-        age=ages(visits, people["age_at_entry"]),
-        gds=beside(visits, gds, ["gds"])["gds"],
+        age=fill_ages(visits, people["age_at_entry"]),
+        gds=match_form(visits, gds, ["gds"])["gds"],
         number=visits["subject"],
         months=visits["day"] / DAYS_A_MONTH,
     )
-    return as_study(people, visits.drop(columns=[*MCI_FLAGS], errors="ignore"), NOTES[rule])
+    return build_oasis_study(
+        people, visits.drop(columns=[*MCI_FLAGS], errors="ignore"), NOTES[rule]
+    )
 
 
-def as_study(people: pd.DataFrame, visits: pd.DataFrame, note: str) -> Study:
+def build_oasis_study(people: pd.DataFrame, visits: pd.DataFrame, note: str) -> Study:
     """Lay out people and visits as a study."""
     blank = pd.Series(pd.NA, index=people.index, dtype="str")
     alleles = pd.DataFrame({"genotype": people["apoe"], "first": blank, "second": blank})
     people = people.assign(
-        apoe=apoe_genotypes(alleles), number=people.index, person=people.index, origin=ENTRY,
+        apoe=read_apoe_genotypes(alleles), number=people.index, person=people.index, origin=ENTRY,
         site=blank,
     ).drop(columns="age_at_entry")  # fmt: skip
     kept = [*VISIT, *(c for c in ("age", "gds", *DIAGNOSTIC) if c in visits)]
@@ -263,13 +267,13 @@ def as_study(people: pd.DataFrame, visits: pd.DataFrame, note: str) -> Study:
                  notes=(note, CAUTION))  # fmt: skip
 
 
-def ages(visits: pd.DataFrame, at_entry: pd.Series) -> pd.Series:
+def fill_ages(visits: pd.DataFrame, at_entry: pd.Series) -> pd.Series:
     """Return ages at visits, as recorded or else from that at entry."""
     reckoned = visits["subject"].map(at_entry) + visits["day"] / DAYS_A_YEAR
     return visits["age"].fillna(reckoned.round(1))
 
 
-def with_scanners(study: Study, root: str | Path, days: pd.Series) -> Study:
+def add_scanners(study: Study, root: str | Path, days: pd.Series) -> Study:
     """Put the scanner of each one's session where other studies have the centre."""
     scanners = read_scanners(root)
     if scanners is None:
@@ -281,7 +285,7 @@ def with_scanners(study: Study, root: str | Path, days: pd.Series) -> Study:
     return replace(study, people=study.people.assign(site=site))
 
 
-def with_own_dates(cohort: Bunch, index: pd.DataFrame) -> Bunch:
+def restore_dates(cohort: Bunch, index: pd.DataFrame) -> Bunch:
     """Take back the dates that stood for days."""
     own = index.drop_duplicates("path").set_index("path")["acquired"]
     acquired = cohort.images["path"].map(own)
@@ -289,9 +293,9 @@ def with_own_dates(cohort: Bunch, index: pd.DataFrame) -> Bunch:
     return cohort
 
 
-def session_day(session: object) -> float:
+def parse_session_day(session: object) -> float:
     """Return the day of a session from its label, in days (``ses-d0757``) or months (Clinica)."""
-    for read, scale in ((session_days, 1.0), (session_months, DAYS_A_MONTH)):
+    for read, scale in ((parse_session_days, 1.0), (parse_session_months, DAYS_A_MONTH)):
         try:
             return round(read(str(session)) * scale)
         except InputError:
@@ -299,13 +303,13 @@ def session_day(session: object) -> float:
     return np.nan
 
 
-def timed_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
+def time_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Return the usable images of the study's people, with a day and a date that stands for it."""
-    subjects = numbers_in(index["subject"], study.pattern)
+    subjects = extract_numbers(index["subject"], study.pattern)
     familiar = subjects.isin(study.people["number"])
     require_familiar(index, familiar)
-    known = usable(index.assign(subject=subjects)[familiar])
-    days = {session: session_day(session) for session in known["session"].unique()}
+    known = drop_unusable(index.assign(subject=subjects)[familiar])
+    days = {session: parse_session_day(session) for session in known["session"].unique()}
     known = known.assign(day=known["session"].map(days).astype("float64"))
     timeless = known["day"].isna()
     if timeless.any():
@@ -319,7 +323,7 @@ def timed_images(index: pd.DataFrame, study: Study) -> pd.DataFrame:
     return known.assign(acquired=ENTRY + pd.to_timedelta(known["day"], unit="D"))
 
 
-def first_sessions(images: pd.DataFrame, visits: pd.DataFrame, window: float) -> pd.DataFrame:
+def find_first_sessions(images: pd.DataFrame, visits: pd.DataFrame, window: float) -> pd.DataFrame:
     """Return each subject's first session with a diagnosis near; those with a T1w come first."""
     t1w = images["modality"].eq("t1w")
     sessions = (
@@ -335,11 +339,11 @@ def first_sessions(images: pd.DataFrame, visits: pd.DataFrame, window: float) ->
     return ordered.groupby("subject").first()[["session", "day", "visit_day"]]
 
 
-def from_first_session(
+def begin_at_first_session(
     study: Study, images: pd.DataFrame, window: float | None
 ) -> tuple[Study, pd.DataFrame, pd.Series]:
     """Let each one's history begin with the visit that belongs to the first session."""
-    sessions = first_sessions(images, study.visits, np.inf if window is None else window)
+    sessions = find_first_sessions(images, study.visits, np.inf if window is None else window)
     if sessions.empty:
         raise InputError(
             "Some session has a visit with a diagnosis within 'window_days'",

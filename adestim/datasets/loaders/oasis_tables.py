@@ -14,7 +14,12 @@ import pandas as pd
 
 from adestim.datasets.labelling.diagnoses import NOT_AD
 from adestim.datasets.labelling.matching import match_visits
-from adestim.datasets.tables.cells import nothing, once, text_of, translated
+from adestim.datasets.tables.cells import (
+    as_text,
+    make_empty_column,
+    take_first_known,
+    translate_codes,
+)
 from adestim.datasets.tables.columns import Spellings, Wanted
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
 from adestim.exceptions import TableError
@@ -94,7 +99,7 @@ SCANNER = {
 }
 
 
-def from_forms(flags: pd.DataFrame, cdr: pd.Series) -> pd.Series:
+def diagnose_by_forms(flags: pd.DataFrame, cdr: pd.Series) -> pd.Series:
     """Return diagnoses by form D1 and the global CDR."""
     yes = flags.eq(1)
     mci = yes[list(MCI_FLAGS)].any(axis=1)
@@ -109,37 +114,37 @@ def from_forms(flags: pd.DataFrame, cdr: pd.Series) -> pd.Series:
         NOT_AD: states["AD"] & ~alzheimer,
         "AD": states["AD"] & alzheimer & cdr.ge(0.5),
     }
-    return chosen({name: single & condition for name, condition in conditions.items()})
+    return choose_first({name: single & condition for name, condition in conditions.items()})
 
 
-def from_words(words: pd.Series, cdr: pd.Series) -> pd.Series:
+def diagnose_by_words(words: pd.Series, cdr: pd.Series) -> pd.Series:
     """Return diagnoses by the text of ``dx1`` and the global CDR; there is no word for MCI."""
     text = words.fillna("").str.strip().str.casefold()
     conditions = {name: text.str.contains(pattern) for name, pattern in WORDS}
-    labels = chosen({**conditions, OTHER: text.ne("")})
+    labels = choose_first({**conditions, OTHER: text.ne("")})
     contradicted = (labels.eq("CN") & ~cdr.eq(0)) | (labels.eq("AD") & ~cdr.ge(0.5))
     return labels.mask(contradicted)
 
 
-def from_cdr(cdr: pd.Series) -> pd.Series:
+def diagnose_by_cdr(cdr: pd.Series) -> pd.Series:
     """Return 0 as normal, 0.5 as mild impairment, more as dementia of whatever cause."""
-    return chosen({"CN": cdr.eq(0), "MCI": cdr.eq(0.5), "AD": cdr.ge(1)})
+    return choose_first({"CN": cdr.eq(0), "MCI": cdr.eq(0.5), "AD": cdr.ge(1)})
 
 
-def chosen(conditions: dict[str, pd.Series]) -> pd.Series:
+def choose_first(conditions: dict[str, pd.Series]) -> pd.Series:
     """Return the name of the first condition that holds; missing where none does."""
     first = next(iter(conditions.values()))
     cells = [condition.to_numpy(bool) for condition in conditions.values()]
     names = np.select(cells, np.array(list(conditions), dtype=object), default=None)
-    return text_of(pd.Series(names, index=first.index, dtype=object))
+    return as_text(pd.Series(names, index=first.index, dtype=object))
 
 
-def form_names(form: str) -> list[str]:
+def list_form_names(form: str) -> list[str]:
     """Return the names of a form's table; some are handed out as USD for UDS."""
     return [f"{start}{form}*" for start in ("OASIS3_UDS", "OASIS3_USD", "*UDS", "*USD")]
 
 
-def read_form(
+def read_oasis_form(
     root: str | Path,
     names: Sequence[str],
     columns: Spellings,
@@ -157,11 +162,11 @@ def read_form(
         path, columns, ids=["subject"], numeric=["day", *numeric], sentinels=SENTINELS,
         required=["subject", *required], expected=expected, unreadable="missing",
     )  # fmt: skip
-    table = table[table["subject"].notna()].assign(day=days_of(table))
+    table = table[table["subject"].notna()].assign(day=read_days(table))
     return settle_duplicates(table.drop(columns="label"), ["subject", "day"], "last", path.name)
 
 
-def days_of(table: pd.DataFrame) -> pd.Series:
+def read_days(table: pd.DataFrame) -> pd.Series:
     """Return days since entry, from their column or else from the session's label."""
     labelled = table["label"].str.extract(r"_d(\d+)$", expand=False)
     return pd.to_numeric(labelled).astype("float64").fillna(table["day"])
@@ -169,9 +174,9 @@ def days_of(table: pd.DataFrame) -> pd.Series:
 
 def read_clinical(root: str | Path) -> pd.DataFrame:
     """Return one row a clinical visit: form B4, or the older table of clinical data."""
-    names = [*form_names("b4"), "*ADRC*Clinical*", "*clinical*data*"]
+    names = [*list_form_names("b4"), "*ADRC*Clinical*", "*clinical*data*"]
     numbers = ["age", "age_at_entry", "mmse", "cdr", "cdrsb"]
-    table = read_form(
+    table = read_oasis_form(
         root, names, CLINICAL, numeric=numbers, required=["cdr"], expected=["mmse", "cdrsb", "dx1"],
         missing_ok=False,
     )  # fmt: skip
@@ -186,8 +191,8 @@ def read_clinical(root: str | Path) -> pd.DataFrame:
 def read_flags(root: str | Path) -> pd.DataFrame:
     """Return form D1: one row a visit, flags as numbers."""
     try:
-        flags = read_form(
-            root, form_names("d1"), {**KEYS, **{flag: flag for flag in FLAGS}}, numeric=FLAGS,
+        flags = read_oasis_form(
+            root, list_form_names("d1"), {**KEYS, **{flag: flag for flag in FLAGS}}, numeric=FLAGS,
             required=STATES[:2], missing_ok=False,
         )  # fmt: skip
     except TableError as failure:
@@ -202,7 +207,9 @@ def read_flags(root: str | Path) -> pd.DataFrame:
     return flags
 
 
-def beside(visits: pd.DataFrame, table: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFrame:
+def match_form(
+    visits: pd.DataFrame, table: pd.DataFrame | None, names: Sequence[str]
+) -> pd.DataFrame:
     """Return columns of another form of the same visit, indexed as the visits."""
     if table is None:
         return pd.DataFrame({name: np.full(len(visits), np.nan) for name in names}, visits.index)
@@ -212,7 +219,7 @@ def beside(visits: pd.DataFrame, table: pd.DataFrame | None, names: Sequence[str
     return matched[list(names)]
 
 
-def read_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
+def read_oasis_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
     """Return sex, education, APOE, parents with dementia and age at entry by subject."""
     names = ["OASIS3_demographics", "*demographics*", "*subjects*"]
     path = find_table(root, names[0], names[1:], where=WHERE, depth=DEPTH, required=False)
@@ -223,14 +230,16 @@ def read_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
         required=["subject"], expected=[] if path is None else ["sex", "education"],
     )  # fmt: skip
     table = table.assign(
-        sex=translated(table["sex"], SEXES, "GENDER", source),
+        sex=translate_codes(table["sex"], SEXES, "GENDER", source),
         apoe=table["apoe"].str.replace(r"\.0+$", "", regex=True),
     )
     everybody = pd.concat([table["subject"], visits["subject"]]).dropna().unique()
     people = pd.DataFrame(index=pd.Index(everybody, name="subject", dtype="str"))
-    known = {name: once(table, name) for name in ("sex", "education", "apoe", "age_at_entry")}
+    known = {
+        name: take_first_known(table, name) for name in ("sex", "education", "apoe", "age_at_entry")
+    }
     for name in ("apoe", "age_at_entry"):
-        known[name] = known[name].combine_first(once(visits, name))
+        known[name] = known[name].combine_first(take_first_known(visits, name))
     known["family_history"] = read_parents(root)
     return people.assign(**{name: cells.reindex(people.index) for name, cells in known.items()})
 
@@ -238,9 +247,11 @@ def read_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
 def read_parents(root: str | Path) -> pd.Series:
     """Return by subject whether form A3 knows of a demented parent."""
     columns = {**KEYS, **{parent: parent for parent in PARENTS}}
-    table = read_form(root, form_names("a3"), columns, numeric=PARENTS, expected=[PARENTS])
+    table = read_oasis_form(
+        root, list_form_names("a3"), columns, numeric=PARENTS, expected=[PARENTS]
+    )
     if table is None:
-        return nothing(0)
+        return make_empty_column(0)
     parents, subjects = table[list(PARENTS)], table["subject"]
     known = parents.isin([0, 1]).any(axis=1).groupby(subjects).any()
     yes = parents.eq(1).any(axis=1).groupby(subjects).any()
@@ -259,5 +270,5 @@ def read_scanners(root: str | Path) -> pd.DataFrame | None:
     tesla = table["tesla"].map("{:.1f} T".format, na_action="ignore")
     parts = pd.DataFrame({"maker": table["maker"], "model": table["model"], "tesla": tesla})
     words = parts.apply(lambda row: " ".join(row.dropna()), axis=1).astype("str")
-    table = table.assign(day=days_of(table), scanner=words.mask(words.eq("")))
+    table = table.assign(day=read_days(table), scanner=words.mask(words.eq("")))
     return table.groupby(["subject", "day"], as_index=False)["scanner"].first()

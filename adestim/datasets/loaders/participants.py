@@ -13,7 +13,7 @@ import pandas as pd
 from adestim._support.missing import mask_missing
 from adestim._support.tables import read_rows
 from adestim._support.words import first_names
-from adestim.datasets.images.names import json_object, session_label
+from adestim.datasets.images.names import read_json_if_sound, spell_session
 from adestim.datasets.tables.columns import check_required, find_columns
 from adestim.datasets.tables.files import read_cells
 from adestim.exceptions import DataWarning, InputError, TableError
@@ -59,7 +59,7 @@ def read_participants(root: Path) -> pd.DataFrame | None:
             got=f"none among {len(cells.columns)} columns",
         )
     ids = mask_missing(cells.pop(found["participant_id"]))
-    cells = cells.apply(mask_missing).set_axis(subject_labels(ids))[ids.notna().to_numpy()]
+    cells = cells.apply(mask_missing).set_axis(spell_subjects(ids))[ids.notna().to_numpy()]
     twice = cells.index[cells.index.duplicated()].unique()
     if len(twice):
         raise TableError(
@@ -68,7 +68,7 @@ def read_participants(root: Path) -> pd.DataFrame | None:
     return cells
 
 
-def subject_labels(ids: pd.Series) -> pd.Index:
+def spell_subjects(ids: pd.Series) -> pd.Index:
     """Return identifiers with ``sub-``, which some tables leave out."""
     return pd.Index("sub-" + ids.astype("str").str.removeprefix("sub-"), name=None)
 
@@ -79,21 +79,21 @@ def read_visits(root: Path, subjects: pd.Index) -> pd.DataFrame:
     for subject in subjects:
         path = f"{root}{os.sep}{subject}{os.sep}{subject}_sessions.tsv"
         if os.path.isfile(path):  # noqa: PTH113 (thousands of subjects)
-            rows += [visit_row(subject, row) for row in read_rows(path)]
+            rows += [lay_out_visit(subject, row) for row in read_rows(path)]
     if not rows:
         return pd.DataFrame({"subject": [], "session": []}, dtype="str")
     return pd.DataFrame.from_records(rows).apply(mask_missing)
 
 
-def visit_row(subject: str, row: Mapping[str, str]) -> dict[str, str]:
+def lay_out_visit(subject: str, row: Mapping[str, str]) -> dict[str, str]:
     """Return one visit, its session as Clinica writes it today."""
     rest = {key: value for key, value in row.items() if key != "session_id"}
-    return {"subject": subject, "session": session_label(row.get("session_id") or ""), **rest}
+    return {"subject": subject, "session": spell_session(row.get("session_id") or ""), **rest}
 
 
-def at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
+def take_at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
     """Return what is known of people at their session: of the visit, else of the person."""
-    wanted = pd.MultiIndex.from_arrays([sessions.index, sessions.fillna("").map(session_label)])
+    wanted = pd.MultiIndex.from_arrays([sessions.index, sessions.fillna("").map(spell_session)])
     seen = visits.drop_duplicates(["subject", "session"]).set_index(["subject", "session"])
     seen = seen.reindex(wanted).set_axis(sessions.index)
     people = people.reindex(sessions.index)
@@ -106,29 +106,29 @@ def at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) ->
 
 def read_levels(root: Path) -> dict[str, dict[str, str]]:
     """Return what the codes of each column mean, of ``participants.json``."""
-    facts = json_object(root / "participants.json")
+    facts = read_json_if_sound(root / "participants.json")
     levels = {name: fact.get("Levels") for name, fact in facts.items() if isinstance(fact, Mapping)}
     return {
-        name: {str(code): level_text(text) for code, text in texts.items()}
+        name: {str(code): read_level(text) for code, text in texts.items()}
         for name, texts in levels.items()
         if isinstance(texts, Mapping)
     }
 
 
-def level_text(text: object) -> str:
+def read_level(text: object) -> str:
     """Return the meaning of a code; it may be an object with a description."""
     if isinstance(text, Mapping):
         return str(text.get("Description", text.get("LongName", "")))
     return str(text)
 
 
-def translated(cells: pd.Series, levels: Levels) -> pd.Series:
+def explain_codes(cells: pd.Series, levels: Levels) -> pd.Series:
     """Return what the codes of a column mean, where that is told."""
     meaning = levels.get(str(cells.name), {})
     return cells.map(meaning).astype("str").fillna(cells) if meaning else cells
 
 
-def tidy(cells: pd.DataFrame, levels: Levels, sex_codes: Mapping[str, str]) -> pd.DataFrame:
+def tidy_cells(cells: pd.DataFrame, levels: Levels, sex_codes: Mapping[str, str]) -> pd.DataFrame:
     """Return cells under the names of adestim, numbers as numbers.
 
     Age and education in years, sex ``"F"`` or ``"M"``, APOE ``"3/4"``; other columns under
@@ -138,23 +138,23 @@ def tidy(cells: pd.DataFrame, levels: Levels, sex_codes: Mapping[str, str]) -> p
     renamed = {spelled: name for name, spelled in found.items()}
     columns = {}
     for spelled in cells:
-        name = renamed.get(spelled, plain_name(spelled))
+        name = renamed.get(spelled, join_words(spelled))
         name = spelled if name in columns else name
-        columns[name] = typed(name, translated(cells[spelled], levels), sex_codes)
-    return with_apoe(pd.DataFrame(columns, index=cells.index))
+        columns[name] = convert_column(name, explain_codes(cells[spelled], levels), sex_codes)
+    return join_alleles(pd.DataFrame(columns, index=cells.index))
 
 
-def plain_name(name: str) -> str:
+def join_words(name: str) -> str:
     """Return a column's name in lower case, words joined by underscores."""
     return re.sub(r"\W+", "_", name.strip()).strip("_").casefold()
 
 
-def typed(name: str, cells: pd.Series, sex_codes: Mapping[str, str]) -> pd.Series:
+def convert_column(name: str, cells: pd.Series, sex_codes: Mapping[str, str]) -> pd.Series:
     """Return a column as what it is."""
     if name == "sex":
-        return sexes(cells, sex_codes)
+        return parse_sexes(cells, sex_codes)
     if name == "apoe":
-        return genotypes(cells)
+        return parse_genotypes(cells)
     # A data set may hide the age of the very old: '89+'.
     text = cells.str.removesuffix("+") if name == "age" else cells
     numbers = pd.to_numeric(text, errors="coerce").astype("float64")
@@ -163,7 +163,7 @@ def typed(name: str, cells: pd.Series, sex_codes: Mapping[str, str]) -> pd.Serie
     return cells
 
 
-def sexes(cells: pd.Series, codes: Mapping[str, str]) -> pd.Series:
+def parse_sexes(cells: pd.Series, codes: Mapping[str, str]) -> pd.Series:
     """Return ``"F"`` and ``"M"``; codes are never guessed, for studies swap them."""
     text = cells.map(lambda cell: codes.get(cell, cell), na_action="ignore").astype("str")
     text = text.str.casefold().str.strip()
@@ -188,22 +188,22 @@ def sexes(cells: pd.Series, codes: Mapping[str, str]) -> pd.Series:
     return sex.mask(female, "F").mask(male, "M")
 
 
-def genotypes(cells: pd.Series) -> pd.Series:
+def parse_genotypes(cells: pd.Series) -> pd.Series:
     """Return APOE genotypes as ``"3/4"``, whether E3/E4, e3e4, 34 or 4/3."""
     digits = cells.str.findall(r"[234]")
     pairs = digits.map(lambda pair: "/".join(sorted(pair)), na_action="ignore")
     return pairs.where(digits.str.len() == 2).astype("str")
 
 
-def with_apoe(table: pd.DataFrame) -> pd.DataFrame:
+def join_alleles(table: pd.DataFrame) -> pd.DataFrame:
     """Make one column of APOE out of one an allele."""
     if "apoe" in table or not {"apoe_1", "apoe_2"} <= set(table):
         return table
-    pairs = genotypes(table["apoe_1"] + "/" + table["apoe_2"])
+    pairs = parse_genotypes(table["apoe_1"] + "/" + table["apoe_2"])
     return table.drop(columns=["apoe_1", "apoe_2"]).assign(apoe=pairs)
 
 
-def target_column(names: pd.Index, target: str | None) -> str:
+def find_target_column(names: pd.Index, target: str | None) -> str:
     """Return the column with the groups, as the tables spell it."""
     spellings = {"target": TARGETS if target is None else (target,)}
     found = find_columns(list(names), spellings)
@@ -219,7 +219,7 @@ def target_column(names: pd.Index, target: str | None) -> str:
     return found["target"]
 
 
-def groups_by_name(subjects: pd.Index, group: Group) -> pd.Series:
+def read_groups(subjects: pd.Index, group: Group) -> pd.Series:
     """Return the group that is part of an identifier."""
     if isinstance(group, (str, re.Pattern)):
         pattern = re.compile(group)
@@ -230,11 +230,11 @@ def groups_by_name(subjects: pd.Index, group: Group) -> pd.Series:
     return pd.Series(codes, index=subjects, dtype="str", name="group")
 
 
-def labels_of(
+def label_codes(
     codes: pd.Series, levels: Levels, labels: Mapping[str, str] | None
 ) -> tuple[pd.Series, pd.Series]:
     """Turn codes of groups into labels."""
-    meanings = translated(codes, levels)
+    meanings = explain_codes(codes, levels)
     target = meanings
     if labels is not None:
         asked = {str(code): label for code, label in labels.items()}

@@ -22,12 +22,12 @@ MARKERS = {
 SUFFIXES = (".bed", ".bim", ".fam")
 
 
-def file_prefixes(genotypes: str | Path | Sequence[str | Path] | None) -> list[Path]:
+def find_file_sets(genotypes: str | Path | Sequence[str | Path] | None) -> list[Path]:
     """Return the prefixes of PLINK file sets, of which each must be complete."""
     if genotypes is None:
         return []
     given = [genotypes] if isinstance(genotypes, (str, Path)) else list(genotypes)
-    prefixes = [without_suffix(Path(path).expanduser()) for path in given]
+    prefixes = [strip_suffix(Path(path).expanduser()) for path in given]
     for prefix in prefixes:
         lacking = [end for end in SUFFIXES if not Path(f"{prefix}{end}").is_file()]
         if lacking:
@@ -39,17 +39,17 @@ def file_prefixes(genotypes: str | Path | Sequence[str | Path] | None) -> list[P
     return prefixes
 
 
-def without_suffix(path: Path) -> Path:
+def strip_suffix(path: Path) -> Path:
     """Return the prefix of a file set, given as such or by one of its files."""
     return path.with_suffix("") if path.suffix in SUFFIXES else path
 
 
-def genome_build(prefix: Path) -> str | None:
+def find_build(prefix: Path) -> str | None:
     """Return the build on which a file set is; None where no marker tells it."""
-    variants = read_columns(Path(f"{prefix}.bim"), {0: "chromosome", 1: "id", 3: "position"})
+    variants = read_bim_columns(Path(f"{prefix}.bim"), {0: "chromosome", 1: "id", 3: "position"})
     known = variants[variants["id"].isin(list(MARKERS))]
     rows = zip(known["id"], known["chromosome"], known["position"], strict=True)
-    found = {build_of(*row) for row in rows} - {None}
+    found = {find_build_of_marker(*row) for row in rows} - {None}
     if len(found) > 1:
         raise GenotypeError(
             "All variants of one file set are on one genome build",
@@ -59,7 +59,7 @@ def genome_build(prefix: Path) -> str | None:
     return found.pop() if found else None
 
 
-def build_of(name: str, chromosome: str, position: str) -> str | None:
+def find_build_of_marker(name: str, chromosome: str, position: str) -> str | None:
     """Return the build on which a marker has this place."""
     home, positions = MARKERS[name]
     if chromosome.removeprefix("chr") != home:
@@ -67,7 +67,7 @@ def build_of(name: str, chromosome: str, position: str) -> str | None:
     return dict(zip(map(str, positions), BUILDS, strict=True)).get(position)
 
 
-def read_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
+def read_bim_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
     """Read columns of a table without names, separated by blanks."""
     try:
         table = read_text_table(path, has_names=False, separator=BLANKS)[list(names)]
@@ -79,7 +79,7 @@ def read_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
     return table.rename(columns=names)
 
 
-def sample_names(prefix: str | Path) -> list[str]:
+def read_samples(prefix: str | Path) -> list[str]:
     """Return the identifiers of the samples of a file set, the second column of ``.fam``."""
     path = Path(f"{prefix}.fam")
     if not path.is_file():
@@ -96,9 +96,9 @@ def sample_names(prefix: str | Path) -> list[str]:
     return [row[1] for row in rows]
 
 
-def genotype_cells(prefixes: Sequence[str | Path], subjects: pd.Index) -> pd.Series:
+def find_samples(prefixes: Sequence[str | Path], subjects: pd.Index) -> pd.Series:
     """Return each subject's sample identifier, with or without ``sub-``; missing without one."""
-    samples = [name for prefix in prefixes for name in sample_names(prefix)]
+    samples = [name for prefix in prefixes for name in read_samples(prefix)]
     by_label = {name.removeprefix("sub-"): name for name in samples}
     cells = [by_label.get(subject.removeprefix("sub-")) for subject in subjects]
     found = pd.Series(cells, index=subjects, dtype="str", name="genotypes")

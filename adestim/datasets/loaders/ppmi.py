@@ -8,13 +8,13 @@ from pathlib import Path
 import pandas as pd
 from sklearn.utils import Bunch
 
-from adestim.datasets.cohort import FlowTable, as_cohort, columns_by_reader
+from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
 from adestim.datasets.images.ida import read_ida_collection
 from adestim.datasets.images.index import index_images
-from adestim.datasets.loaders.adni_tables import apoe_genotypes
-from adestim.datasets.loaders.attach import genotype_cells, image_cells, numbers_in
-from adestim.datasets.loaders.ppmi_curated import people_of_curated
-from adestim.datasets.loaders.ppmi_tables import people_of_tables
+from adestim.datasets.loaders.adni_tables import read_apoe_genotypes
+from adestim.datasets.loaders.attach import attach_genotypes, attach_images, extract_numbers
+from adestim.datasets.loaders.ppmi_curated import read_people_of_cut
+from adestim.datasets.loaders.ppmi_tables import read_people_of_tables
 from adestim.datasets.loaders.study import Request, exclude_lacking, require_somebody
 from adestim.datasets.tables.read_table import find_table
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH
@@ -155,28 +155,30 @@ def load_ppmi(
     >>> cohort.flow.excluded["reason"].tolist()
     ['SWEDD']
     """
-    check_choices({"task": task, "source": source, "genetic_pd": genetic_pd}, window_days, require)
-    people = read_people(root, source)
-    flow = without_others(people, genetic_pd == "drop", unmedicated)
+    check_ppmi_request(
+        {"task": task, "source": source, "genetic_pd": genetic_pd}, window_days, require
+    )
+    people = read_ppmi(root, source)
+    flow = exclude_other_arms(people, genetic_pd == "drop", unmedicated)
     require_somebody(flow, task)
-    people = with_apoe(people)
+    people = spell_apoe(people)
     kept = people.loc[flow.kept].assign(number=flow.kept, origin=lambda table: table["date"])
-    samples = genotype_cells(genotypes, kept["number"], PATTERN)
+    samples = attach_genotypes(genotypes, kept["number"], PATTERN)
     days = pd.Series(0.0, index=kept.index)
     if images is not None:
-        images = dated_images(images, collection, people["date"])
+        images = date_images(images, collection, people["date"])
     everybody = pd.Series(people.index, index=people.index)
-    found = image_cells(images, kept, days, everybody, PATTERN, window_days)
-    frame = lay_out(kept).join(found.cells).join(samples.cells)
+    found = attach_images(images, kept, days, everybody, PATTERN, window_days)
+    frame = lay_out_participants(kept).join(found.cells).join(samples.cells)
     flow = exclude_lacking(flow, frame, Request(task, require=require))
     require_somebody(flow, task)
-    cohort = as_bunch(frame.loc[flow.kept], kept, flow, samples.files, genetic_pd)
+    cohort = build_ppmi_bunch(frame.loc[flow.kept], kept, flow, samples.files, genetic_pd)
     taken = found.rows[found.rows["subject"].isin(flow.kept)].reset_index(drop=True)
     cohort.update(images=taken, genotype_builds=samples.builds)
     return cohort
 
 
-def check_choices(
+def check_ppmi_request(
     choices: dict[str, str], window_days: float | None, require: Sequence[str]
 ) -> None:
     """Refuse parameters out of range."""
@@ -194,7 +196,7 @@ def check_choices(
         raise InputError("The 'require' parameter must be a list of names", got=f"{require!r}")
 
 
-def without_others(people: pd.DataFrame, sporadic_only: bool, unmedicated: bool) -> FlowTable:
+def exclude_other_arms(people: pd.DataFrame, sporadic_only: bool, unmedicated: bool) -> FlowTable:
     """Begin with everybody, and exclude who is neither control nor patient at a baseline."""
     flow = FlowTable.start(people.index)
     unknown = people["status"].isna()
@@ -215,16 +217,16 @@ def without_others(people: pd.DataFrame, sporadic_only: bool, unmedicated: bool)
     return flow
 
 
-def with_apoe(people: pd.DataFrame) -> pd.DataFrame:
+def spell_apoe(people: pd.DataFrame) -> pd.DataFrame:
     """Write APOE as ``"3/4"``, from ``E3/E4``."""
     blank = pd.Series(pd.NA, index=people.index, dtype="str")
     alleles = pd.DataFrame(
         {"genotype": people["apoe"].astype("str"), "first": blank, "second": blank}
     )
-    return people.assign(apoe=apoe_genotypes(alleles))
+    return people.assign(apoe=read_apoe_genotypes(alleles))
 
 
-def dated_images(
+def date_images(
     images: str | Path | pd.DataFrame, collection: str | Path | None, baseline: pd.Series
 ) -> pd.DataFrame:
     """Give images whose visit has a name the date at which it was due."""
@@ -234,18 +236,18 @@ def dated_images(
         listed = read_ida_collection(collection).drop_duplicates("image_id")
         visits = index["image_id"].map(listed.set_index("image_id")["visit"]).fillna(visits)
     months = visits.map(ppmi_event, na_action="ignore").map(MONTHS).astype("float64")
-    start = numbers_in(index["subject"], PATTERN).map(baseline)
+    start = extract_numbers(index["subject"], PATTERN).map(baseline)
     due = start + pd.to_timedelta((months * DAYS_A_MONTH).round(), unit="D")
     return index.assign(acquired=due.fillna(pd.to_datetime(index["acquired"])))
 
 
-def lay_out(people: pd.DataFrame) -> pd.DataFrame:
+def lay_out_participants(people: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that anybody has, in the order of their use."""
     names = [name for name in (*CLINICAL, "apoe", *DIAGNOSTIC, "site") if name in people]
     return people[names].dropna(axis="columns", how="all")
 
 
-def as_bunch(
+def build_ppmi_bunch(
     frame: pd.DataFrame, people: pd.DataFrame, flow: FlowTable, files: list[str], genetic_pd: str
 ) -> Bunch:
     """Lay out what the loader returns."""
@@ -253,19 +255,19 @@ def as_bunch(
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
     described = DESCRIPTION.format(n=len(frame), counts=counts, genetic=genetic_pd)
     groups = pd.Series(frame.index, index=frame.index)
-    columns = columns_by_reader(frame, CLINICAL, DIAGNOSTIC)
-    return as_cohort(
+    columns = sort_by_extractor(frame, CLINICAL, DIAGNOSTIC)
+    return build_cohort(
         frame, target, groups, flow, people.loc[frame.index, "site"], described,
         name="PPMI", columns=columns, genotype_files=files,
     )  # fmt: skip
 
 
-def read_people(root: str | Path, source: str) -> pd.DataFrame:
+def read_ppmi(root: str | Path, source: str) -> pd.DataFrame:
     """Read the source that is asked for; ``"auto"`` prefers the tables."""
     if source == "auto":
         status = find_table(root, "Participant_Status", required=False)
         source = "curated" if status is None else "tables"
-    people = people_of_curated(root) if source == "curated" else people_of_tables(root)
+    people = read_people_of_cut(root) if source == "curated" else read_people_of_tables(root)
     if people.empty:
         raise TableError("The tables of PPMI name participants", got="nobody")
     return people

@@ -8,8 +8,8 @@ from zipfile import BadZipFile
 
 import pandas as pd
 
-from adestim.datasets.loaders.ppmi_tables import BASELINE, SEXES, cohort_of
-from adestim.datasets.tables.cells import translated
+from adestim.datasets.loaders.ppmi_tables import BASELINE, SEXES, find_arm
+from adestim.datasets.tables.cells import translate_codes
 from adestim.datasets.tables.columns import find_columns
 from adestim.datasets.tables.files import SUFFIXES
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
@@ -54,7 +54,7 @@ def find_curated(root: str | Path, *, required: bool = True) -> Path | None:
     )
 
 
-def sheet_of_visits(path: Path) -> pd.DataFrame:
+def read_sheet_of_visits(path: Path) -> pd.DataFrame:
     """Return the sheet of a workbook that has the visits, its cells as strings."""
     if find_spec("openpyxl") is None:
         raise MissingDependencyError(
@@ -84,7 +84,7 @@ def sheet_of_visits(path: Path) -> pd.DataFrame:
 def read_curated(root: str | Path) -> pd.DataFrame:
     """Return one row a participant at baseline; who has none has an empty event."""
     path = find_curated(root)
-    source = sheet_of_visits(path) if path.suffix.casefold() == ".xlsx" else path
+    source = read_sheet_of_visits(path) if path.suffix.casefold() == ".xlsx" else path
     table = read_table(
         source, COLUMNS, ids=["subject", "site"], dates=["date"], numeric=NUMBERS,
         required=["subject", "event", "code", "sex"], expected=["subgroup", "apoe", *NUMBERS],
@@ -95,12 +95,12 @@ def read_curated(root: str | Path) -> pd.DataFrame:
     event = table["event"].str.upper()
     rank = event.map({name: place for place, name in enumerate(BASELINE)})
     ordered = table.assign(rank=rank).sort_values("rank", kind="stable", na_position="last")
-    return one_a_subject(ordered).assign(
+    return merge_subject_rows(ordered).assign(
         genetic=lambda rows: rows["subgroup"].str.contains(GENETIC).fillna(False).astype(bool)
     )
 
 
-def one_a_subject(ordered: pd.DataFrame) -> pd.DataFrame:
+def merge_subject_rows(ordered: pd.DataFrame) -> pd.DataFrame:
     """Merge the rows of baseline and screening; later visits tell only what does not change."""
     lasting = ["definition", "code", "subgroup", "sex", "site", "apoe", "education"]
     people = ordered.groupby("subject", sort=False)[lasting].first()
@@ -108,12 +108,12 @@ def one_a_subject(ordered: pd.DataFrame) -> pd.DataFrame:
     return people.join(early.groupby("subject", sort=False).first())
 
 
-def people_of_curated(root: str | Path) -> pd.DataFrame:
+def read_people_of_cut(root: str | Path) -> pd.DataFrame:
     """Return everybody of a curated data cut, as :func:`people_of_tables` does."""
     table = read_curated(root)
     people = table.assign(
-        cohort=cohort_of(table["definition"], table["code"]),
-        sex=translated(table["sex"], SEXES, "SEX", "curated data cut"),
+        cohort=find_arm(table["definition"], table["code"]),
+        sex=translate_codes(table["sex"], SEXES, "SEX", "curated data cut"),
         # A cut holds enrolled participants only.
         status="enrolled",
         enrolled=True,

@@ -15,7 +15,13 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.words import first_names
-from adestim.datasets.tables.cells import ages, nothing, once, text_of, translated
+from adestim.datasets.tables.cells import (
+    as_text,
+    compute_ages,
+    make_empty_column,
+    take_first_known,
+    translate_codes,
+)
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
 from adestim.exceptions import DataWarning
 
@@ -64,7 +70,7 @@ DEFINITIONS = {"parkinson": "PD", "healthy": "CN", "swedd": "SWEDD", "prodromal"
 ENROLLED = r"(?i)^(?:enrolled|withdr|complete)"
 
 
-class Form(NamedTuple):
+class PPMIForm(NamedTuple):
     """One table: names of the file, its columns, and which of them are numbers."""
 
     names: tuple[str, ...]
@@ -73,30 +79,34 @@ class Form(NamedTuple):
     sentinels: Mapping[str, Sequence[str]] = {}
 
 
-AGE = Form(("Age_at_visit",), {"age": "AGE_AT_VISIT"}, ("age",))
-EDUCATION = Form(("Socio-Economics", "Socio?Economics*"), {"education": "EDUCYRS"}, ("education",))
-DEPRESSION = Form(
+AGE = PPMIForm(("Age_at_visit",), {"age": "AGE_AT_VISIT"}, ("age",))
+EDUCATION = PPMIForm(
+    ("Socio-Economics", "Socio?Economics*"), {"education": "EDUCYRS"}, ("education",)
+)
+DEPRESSION = PPMIForm(
     ("Geriatric_Depression_Scale*",), {item: item for item in (*GDS_NO, *GDS_YES)},
     (*GDS_NO, *GDS_YES),
 )  # fmt: skip
-SMELL = Form(
+SMELL = PPMIForm(
     ("University_of_Pennsylvania_Smell*", "*UPSIT*"),
     {"upsit": ("TOTAL_CORRECT", "UPSIT_TOTAL")},
     ("upsit",),
 )
-COGNITION = Form(("Montreal_Cognitive_Assessment*", "MoCA"), {"moca": "MCATOT"}, ("moca",))
-MOTOR = Form(
+COGNITION = PPMIForm(("Montreal_Cognitive_Assessment*", "MoCA"), {"moca": "MCATOT"}, ("moca",))
+MOTOR = PPMIForm(
     ("MDS?UPDRS_Part_III",),
     {"updrs3": "NP3TOT", "hoehn_yahr": "NHY"},
     ("updrs3", "hoehn_yahr"),
     {"hoehn_yahr": ("101", "UR"), "updrs3": ("101",)},
 )
 OTHER_PARTS = (
-    Form(("MDS?UPDRS_Part_I",), {"rated": "NP1RTOT"}, ("rated",)),
-    Form(("MDS?UPDRS_Part_I_Patient*",), {"told": "NP1PTOT"}, ("told",)),
-    Form(("MDS?UPDRS_Part_II_*Patient*", "MDS?UPDRS_Part_II"), {"updrs2": "NP2PTOT"}, ("updrs2",)),
+    PPMIForm(("MDS?UPDRS_Part_I",), {"rated": "NP1RTOT"}, ("rated",)),
+    PPMIForm(("MDS?UPDRS_Part_I_Patient*",), {"told": "NP1PTOT"}, ("told",)),
+    PPMIForm(
+        ("MDS?UPDRS_Part_II_*Patient*", "MDS?UPDRS_Part_II"), {"updrs2": "NP2PTOT"}, ("updrs2",)
+    ),
 )
-TRANSPORTER = Form(
+TRANSPORTER = PPMIForm(
     ("DaTScan_SBR_Analysis", "DaTScan_Analysis", "*Quant_SBR*"),
     {
         "putamen_right": ("DATSCAN_PUTAMEN_R", "PUTAMEN_R"),
@@ -104,11 +114,11 @@ TRANSPORTER = Form(
     },
     PUTAMEN,
 )
-SITES = Form(("Center-Subject_List", "Center?Subject*"), {"site": ("CNO", "SITE")}, ())
-GENETICS = Form(("iu_genetic_consensus", "*genetic_consensus*"), {"apoe": "APOE"}, ())
+SITES = PPMIForm(("Center-Subject_List", "Center?Subject*"), {"site": ("CNO", "SITE")}, ())
+GENETICS = PPMIForm(("iu_genetic_consensus", "*genetic_consensus*"), {"apoe": "APOE"}, ())
 
 
-def read_form(root: str | Path, form: Form) -> pd.DataFrame | None:
+def read_ppmi_form(root: str | Path, form: PPMIForm) -> pd.DataFrame | None:
     """Read a table of PPMI; None if it is not there."""
     path = find_table(root, form.names[0], form.names[1:], required=False)
     if path is None:
@@ -138,7 +148,7 @@ def warn_of_conflicts(table: pd.DataFrame, names: Sequence[str], source: str) ->
         )
 
 
-def at_baseline(table: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFrame:
+def select_baseline(table: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFrame:
     """Return values at baseline, or else at screening, by subject.
 
     Of several rows of one visit, one off medication comes first. Tables without events
@@ -146,7 +156,7 @@ def at_baseline(table: pd.DataFrame | None, names: Sequence[str]) -> pd.DataFram
     """
     if table is None:
         empty = pd.Index([], name="subject", dtype="str")
-        return pd.DataFrame({name: nothing(0).set_axis(empty) for name in names})
+        return pd.DataFrame({name: make_empty_column(0).set_axis(empty) for name in names})
     event = table["event"].str.upper()
     known = pd.Series(True, index=table.index) if event.isna().all() else event.isin(BASELINE)
     on = table["state"].str.upper().eq("ON").fillna(False).astype(bool)
@@ -166,17 +176,17 @@ def read_status(root: str | Path) -> pd.DataFrame:
     return settle_duplicates(table, ["subject"], "last", path.name).set_index("subject")
 
 
-def depression(table: pd.DataFrame | None) -> pd.Series:
+def score_depression(table: pd.DataFrame | None) -> pd.Series:
     """Return the short Geriatric Depression Scale; missing where an answer is.
 
     Sheikh & Yesavage (1986), Clinical Gerontologist 5, 165.
     """
-    items = at_baseline(table, [*GDS_NO, *GDS_YES]).astype("float64")
+    items = select_baseline(table, [*GDS_NO, *GDS_YES]).astype("float64")
     points = items.assign(**{item: 1 - items[item] for item in GDS_NO})
     return points.sum(axis=1, min_count=points.shape[1])
 
 
-def dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame:
+def read_dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame:
     """Return levodopa equivalents at baseline.
 
     Dates are months. What began in the month of the baseline counts as begun after it, and what
@@ -201,40 +211,42 @@ def dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"ledd": ledd, "medicated": medicated.astype(object).where(dated)})
 
 
-def cohort_of(definition: pd.Series, code: pd.Series) -> pd.Series:
+def find_arm(definition: pd.Series, code: pd.Series) -> pd.Series:
     """Return the arm of the study: by its definition's words, by its code where there are none."""
     words = definition.str.strip().str.casefold()
     named = definition.str.strip()
     for start, label in DEFINITIONS.items():
         named = named.mask(words.str.startswith(start).fillna(False).astype(bool), label)
     plain = code.str.strip().str.replace(r"\.0+$", "", regex=True)
-    coded = text_of(plain.map(COHORTS)).fillna(text_of(code.map(arm_of_words)))
+    coded = as_text(plain.map(COHORTS)).fillna(as_text(code.map(parse_arm)))
     return named.fillna(coded).fillna("code " + plain)
 
 
-def arm_of_words(code: object) -> object:
+def parse_arm(code: object) -> object:
     """Return the arm whose words stand where a code is due, as in some data cuts."""
     text = str(code).strip().casefold()
     return next((arm for start, arm in DEFINITIONS.items() if text.startswith(start)), np.nan)
 
 
-def people_of_tables(root: str | Path) -> pd.DataFrame:
+def read_people_of_tables(root: str | Path) -> pd.DataFrame:
     """Return everybody in ``Participant_Status`` or ``Demographics`` with what baseline says."""
     status, demographics = read_status(root), read_demographics(root)
-    forms = {form.names[0]: read_form(root, form) for form in (AGE, MOTOR, COGNITION, *OTHER_PARTS)}
+    forms = {
+        form.names[0]: read_ppmi_form(root, form) for form in (AGE, MOTOR, COGNITION, *OTHER_PARTS)
+    }
     everybody = status.index.union(demographics["subject"].dropna(), sort=False)
     status = status.reindex(everybody)
     people = pd.DataFrame(index=pd.Index(everybody, name="subject", dtype="str"))
-    people["cohort"] = cohort_of(status["definition"], status["code"])
+    people["cohort"] = find_arm(status["definition"], status["code"])
     people["status"] = status["status"]
     people["enrolled"] = status["status"].str.contains(ENROLLED).fillna(False).astype(bool)
     people["genetic"] = status[list(ARMS)].eq(1).any(axis=1)
-    people["date"] = dates_of([demographics, *forms.values()]).reindex(everybody)
-    people["seen"] = people["date"].notna() | everybody.isin(subjects_seen(forms))
+    people["date"] = find_baseline_dates([demographics, *forms.values()]).reindex(everybody)
+    people["seen"] = people["date"].notna() | everybody.isin(find_subjects_seen(forms))
     people["date"] = people["date"].fillna(status["enrolled"])
-    people = people.join(demographic_columns(root, demographics))
-    people = people.join(scores(root, forms)).join(dose_at_baseline(root, people["date"]))
-    born = ages(people.pop("birth"), people["date"])
+    people = people.join(read_lasting_columns(root, demographics))
+    people = people.join(read_scores(root, forms)).join(read_dose_at_baseline(root, people["date"]))
+    born = compute_ages(people.pop("birth"), people["date"])
     people["age"] = people["age"].fillna(status["age"]).fillna(born).round(1)
     return people
 
@@ -246,41 +258,43 @@ def read_demographics(root: str | Path) -> pd.DataFrame:
         path, DEMOGRAPHICS, ids=["subject"], dates=["date", "birth"], required=["subject", "sex"],
         unreadable="missing",
     )  # fmt: skip
-    return table.assign(sex=translated(table["sex"], SEXES, "SEX", path.name))
+    return table.assign(sex=translate_codes(table["sex"], SEXES, "SEX", path.name))
 
 
-def dates_of(tables: list[pd.DataFrame | None]) -> pd.Series:
+def find_baseline_dates(tables: list[pd.DataFrame | None]) -> pd.Series:
     """Return the month of the baseline visit, or of the screening, by subject."""
     rows = [t[["subject", "event", "state", "date"]] for t in tables if t is not None]
-    return at_baseline(pd.concat(rows, ignore_index=True).dropna(subset=["event"]), ["date"])[
+    return select_baseline(pd.concat(rows, ignore_index=True).dropna(subset=["event"]), ["date"])[
         "date"
     ]
 
 
-def subjects_seen(forms: dict[str, pd.DataFrame | None]) -> set[str]:
+def find_subjects_seen(forms: dict[str, pd.DataFrame | None]) -> set[str]:
     """Return who has a form of the baseline or the screening."""
-    return {s for table in forms.values() for s in at_baseline(table, ["date"]).index}
+    return {s for table in forms.values() for s in select_baseline(table, ["date"]).index}
 
 
-def demographic_columns(root: str | Path, demographics: pd.DataFrame) -> pd.DataFrame:
+def read_lasting_columns(root: str | Path, demographics: pd.DataFrame) -> pd.DataFrame:
     """Return what does not change: sex, birth, education, centre and APOE."""
-    columns = {name: once(demographics, name) for name in ("sex", "birth")}
+    columns = {name: take_first_known(demographics, name) for name in ("sex", "birth")}
     for name, form in (("education", EDUCATION), ("site", SITES), ("apoe", GENETICS)):
-        table = read_form(root, form)
-        columns[name] = pd.Series(dtype="object") if table is None else once(table, name)
+        table = read_ppmi_form(root, form)
+        columns[name] = (
+            pd.Series(dtype="object") if table is None else take_first_known(table, name)
+        )
     frame = pd.DataFrame(columns)
     return frame.astype({"education": "float64", "birth": "datetime64[us]"})
 
 
-def scores(root: str | Path, forms: dict[str, pd.DataFrame | None]) -> pd.DataFrame:
+def read_scores(root: str | Path, forms: dict[str, pd.DataFrame | None]) -> pd.DataFrame:
     """Return age and scores at baseline by subject."""
-    parts = [at_baseline(forms[form.names[0]], form.numeric) for form in
+    parts = [select_baseline(forms[form.names[0]], form.numeric) for form in
              (AGE, MOTOR, COGNITION, *OTHER_PARTS)]  # fmt: skip
-    putamen = at_baseline(read_form(root, TRANSPORTER), PUTAMEN).astype("float64")
-    table = pd.concat([*parts, at_baseline(read_form(root, SMELL), SMELL.numeric)], axis=1)
+    putamen = select_baseline(read_ppmi_form(root, TRANSPORTER), PUTAMEN).astype("float64")
+    table = pd.concat([*parts, select_baseline(read_ppmi_form(root, SMELL), SMELL.numeric)], axis=1)
     table = table.astype("float64")
     return table.assign(
         updrs1=table.pop("rated") + table.pop("told"),
-        gds=depression(read_form(root, DEPRESSION)),
+        gds=score_depression(read_ppmi_form(root, DEPRESSION)),
         datscan_putamen=putamen.mean(axis=1, skipna=False),
     )

@@ -12,9 +12,9 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from adestim._support.words import first_names
-from adestim.datasets.cohort import FlowTable, as_cohort, columns_by_reader
+from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
 from adestim.datasets.labelling.labels import baseline_labels, progression_labels
-from adestim.datasets.loaders.attach import genotype_cells, image_cells
+from adestim.datasets.loaders.attach import attach_genotypes, attach_images
 from adestim.exceptions import InputError, TableError
 
 CLASSES = {"nc_ad": ("CN", "AD"), "nc_mci": ("CN", "MCI"), "cn_mci_ad": ("CN", "MCI", "AD")}
@@ -67,7 +67,7 @@ def check_request(request: Request) -> None:
     for name, (holds, rule, value) in rules.items():
         if not holds:
             raise InputError(f"The {name!r} parameter must be {rule}", got=f"{value!r} instead")
-    maker, options = label_maker(request.task), label_options(request.task)
+    maker, options = choose_labeller(request.task), list_label_options(request.task)
     strangers = sorted(set(request.label_params) - set(options))
     if strangers:
         raise InputError(
@@ -77,15 +77,15 @@ def check_request(request: Request) -> None:
         )
 
 
-def label_maker(task: str) -> Callable[..., pd.DataFrame]:
+def choose_labeller(task: str) -> Callable[..., pd.DataFrame]:
     """Return the function that labels a task."""
     return progression_labels if task == "smci_pmci" else baseline_labels
 
 
-def label_options(task: str) -> list[str]:
+def list_label_options(task: str) -> list[str]:
     """Return the parameters of that function that are the user's."""
     own = ("visits", "classes", "horizon")
-    return [name for name in inspect.signature(label_maker(task)).parameters if name not in own]
+    return [name for name in inspect.signature(choose_labeller(task)).parameters if name not in own]
 
 
 def label_visits(visits: pd.DataFrame, request: Request) -> pd.DataFrame:
@@ -95,22 +95,22 @@ def label_visits(visits: pd.DataFrame, request: Request) -> pd.DataFrame:
     return baseline_labels(visits, CLASSES[request.task], **request.label_params)
 
 
-def assemble(study: Study, request: Request) -> Bunch:
+def assemble_cohort(study: Study, request: Request) -> Bunch:
     """Label a study's subjects, and put what is known at the index visit beside the labels."""
     labels = label_visits(study.visits, request).reindex(study.people.index)
     flow = exclude_unlabelled(study, labels, request)
-    rows = index_visits(study.visits, labels["index_months"]).loc[flow.kept]
+    rows = select_index_visits(study.visits, labels["index_months"]).loc[flow.kept]
     people = study.people.loc[flow.kept]
-    genotypes = genotype_cells(request.genotypes, people["number"], study.pattern)
-    images = image_cells(
+    genotypes = attach_genotypes(request.genotypes, people["number"], study.pattern)
+    images = attach_images(
         request.images, people, rows["day"], study.people["number"], study.pattern,
         request.window_days,
     )  # fmt: skip
-    frame = lay_out(study, people, rows).join(images.cells).join(genotypes.cells)
+    frame = lay_out_study(study, people, rows).join(images.cells).join(genotypes.cells)
     flow = exclude_lacking(flow, frame, request)
     require_somebody(flow, request.task)
     target = labels.loc[flow.kept, "label"]
-    cohort = as_bunch(study, request, frame.loc[flow.kept], target, flow, genotypes.files)
+    cohort = build_study_bunch(study, request, frame.loc[flow.kept], target, flow, genotypes.files)
     taken = images.rows[images.rows["subject"].isin(flow.kept)].reset_index(drop=True)
     cohort.update(labels=labels, images=taken, genotype_builds=genotypes.builds)
     return cohort
@@ -134,13 +134,13 @@ def exclude_unlabelled(study: Study, labels: pd.DataFrame, request: Request) -> 
     return flow.exclude(concerned, "research group", "SMC at enrolment")
 
 
-def index_visits(visits: pd.DataFrame, index_months: pd.Series) -> pd.DataFrame:
+def select_index_visits(visits: pd.DataFrame, index_months: pd.Series) -> pd.DataFrame:
     """Return the row of each subject's index visit, indexed by subject."""
     there = visits["months"] == visits["subject"].map(index_months)
     return visits[there].groupby("subject", sort=False).first()
 
 
-def lay_out(study: Study, people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+def lay_out_study(study: Study, people: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     """Return what is known of people and of their index visit, in the order of its use."""
     every = people.join(
         rows.drop(columns=["number", "diagnosis"]).rename(columns={"slot": "visit"})
@@ -181,7 +181,7 @@ def require_somebody(flow: FlowTable, task: str) -> None:
         )
 
 
-def as_bunch(
+def build_study_bunch(
     study: Study,
     request: Request,
     frame: pd.DataFrame,
@@ -190,16 +190,17 @@ def as_bunch(
     files: Sequence[str],
 ) -> Bunch:
     """Lay out what a loader returns."""
-    columns = columns_by_reader(frame, study.clinical, study.diagnostic)
+    columns = sort_by_extractor(frame, study.clinical, study.diagnostic)
     columns["biomarkers"] = [name for name in study.biomarkers if name in frame]
     people = study.people.loc[frame.index]
-    return as_cohort(
-        frame, target, people["person"], flow, people["site"], description(study, request, target),
+    return build_cohort(
+        frame, target, people["person"], flow, people["site"],
+        describe_study(study, request, target),
         name=study.name, columns=columns, genotype_files=files,
     )  # fmt: skip
 
 
-def description(study: Study, request: Request, target: pd.Series) -> str:
+def describe_study(study: Study, request: Request, target: pd.Series) -> str:
     """Say what was read and how it was labelled."""
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
     chosen = {"horizon": request.horizon} if request.task == "smci_pmci" else {}

@@ -61,14 +61,14 @@ class Acquisition:
     volumes: np.ndarray
 
 
-def phases_of(task: Task) -> tuple[Phase, ...]:
+def choose_phases(task: Task) -> tuple[Phase, ...]:
     """Return the phases of the study that a task is modelled on."""
     return ADNI if task.disease == "ad" else PPMI
 
 
 def draw_acquisition(task: Task, n: int, random_state: np.random.Generator) -> Acquisition:
     """Draw phase, site and protocol of everybody."""
-    phases = phases_of(task)
+    phases = choose_phases(task)
     weights = np.array([phase.weight for phase in phases])
     phase = random_state.choice(len(phases), size=n, p=weights / weights.sum())
     site = random_state.integers(N_SITES, size=n)
@@ -112,19 +112,19 @@ def draw_present(
     """Draw what is there: everything, by phase and vendor, or completely at random."""
     n = len(acquisition.phase)
     if missing is None:
-        return present_blocks(np.ones((len(BLOCKS), n), dtype=bool))
+        return join_genetics(np.ones((len(BLOCKS), n), dtype=bool))
     if missing == "adni":
-        return present_by_phase(phases_of(task), acquisition, random_state)
-    return present_blocks(present_at_random(float(missing), n, random_state))
+        return draw_by_phase(choose_phases(task), acquisition, random_state)
+    return join_genetics(drop_at_random(float(missing), n, random_state))
 
 
-def present_blocks(blocks: np.ndarray) -> Present:
+def join_genetics(blocks: np.ndarray) -> Present:
     """Let APOE and array come and go together; ``blocks`` has shape (4, n_subjects)."""
     smri, fmri, clinical, genetics = blocks
     return Present(smri, fmri, clinical, genetics, genetics)
 
 
-def present_at_random(rate: float, n: int, random_state: np.random.Generator) -> np.ndarray:
+def drop_at_random(rate: float, n: int, random_state: np.random.Generator) -> np.ndarray:
     """Drop each block at a rate; whoever would be left with nothing keeps one."""
     present = random_state.random((len(BLOCKS), n)) >= rate
     kept = random_state.integers(len(BLOCKS), size=n)
@@ -133,7 +133,7 @@ def present_at_random(rate: float, n: int, random_state: np.random.Generator) ->
     return present
 
 
-def present_by_phase(
+def draw_by_phase(
     phases: tuple[Phase, ...], acquisition: Acquisition, random_state: np.random.Generator
 ) -> Present:
     """Draw what is there, given phase and maker of the scanner."""
@@ -154,7 +154,7 @@ def present_by_phase(
     )
 
 
-def acquisition_table(acquisition: Acquisition, index: pd.Index) -> pd.DataFrame:
+def tabulate_acquisition(acquisition: Acquisition, index: pd.Index) -> pd.DataFrame:
     """Return the columns ``site`` and ``phase`` of the table of subjects."""
     sites = [f"{site + 1:03d}" for site in acquisition.site]
     return pd.DataFrame({"site": sites, "phase": acquisition.phase}, index=index)

@@ -66,33 +66,33 @@ def load_template(resolution: int) -> Template:
     grey = image.get_fdata(dtype=np.float32)
     white = load_mni152_wm_template(resolution=resolution).get_fdata(dtype=np.float32)
     brain = load_mni152_brain_mask(resolution=resolution).get_fdata() > 0
-    mm = grid_mm(grey.shape, image.affine)
+    mm = make_grid_mm(grey.shape, image.affine)
     return Template(
         grey=np.clip(grey, 0, 1),
         white=np.clip(white, 0, 1 - np.clip(grey, 0, 1)),
         brain=brain,
         affine=image.affine,
-        regions={name: blob(mm, region[0], region[1]) for name, region in REGIONS.items()},
-        outward=ventricle_field(brain * (1 - grey - white), mm, resolution),
-        waves=cosine_waves(grey.shape),
+        regions={name: make_blob(mm, region[0], region[1]) for name, region in REGIONS.items()},
+        outward=make_ventricle_field(brain * (1 - grey - white), mm, resolution),
+        waves=make_cosine_waves(grey.shape),
     )
 
 
-def grid_mm(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+def make_grid_mm(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
     """Return the coordinates of every voxel in mm, shape (3, x, y, z)."""
     voxels = np.indices(shape, dtype=np.float32)
     rotated = np.tensordot(affine[:3, :3], voxels, axes=1)
     return (rotated + affine[:3, 3][:, None, None, None]).astype(np.float32)
 
 
-def blob(mm: np.ndarray, centres, radius: float) -> np.ndarray:
+def make_blob(mm: np.ndarray, centres, radius: float) -> np.ndarray:
     """Return the largest of the Gaussians around the centres, shape (x, y, z)."""
     away = [mm - np.array(centre)[:, None, None, None] for centre in centres]
     nearest = np.min([(way**2).sum(axis=0) for way in away], axis=0)
     return np.exp(-nearest / (2 * radius**2)).astype(np.float32)
 
 
-def ventricle_field(fluid: np.ndarray, mm: np.ndarray, resolution: float) -> np.ndarray:
+def make_ventricle_field(fluid: np.ndarray, mm: np.ndarray, resolution: float) -> np.ndarray:
     """Return the way out of the ventricles, fading with distance, shape (3, x, y, z)."""
     within = [
         (place >= low) & (place <= high)
@@ -106,7 +106,7 @@ def ventricle_field(fluid: np.ndarray, mm: np.ndarray, resolution: float) -> np.
     return (out * np.exp(-distance / VENTRICLE_REACH) / resolution).astype(np.float32)
 
 
-def cosine_waves(shape: tuple[int, ...], n_per_axis: int = 3) -> np.ndarray:
+def make_cosine_waves(shape: tuple[int, ...], n_per_axis: int = 3) -> np.ndarray:
     """Return products of low cosines, each of unit variance, shape (n_waves, x, y, z)."""
     axes = [np.cos(np.pi * np.outer(np.arange(n_per_axis), np.linspace(0, 1, n))) for n in shape]
     waves = np.einsum("ai,bj,ck->abcijk", *axes).reshape(-1, *shape)[1:]
@@ -123,7 +123,7 @@ class Scanner:
     noise: float
 
 
-def site_scanner(site: int) -> Scanner:
+def draw_scanner(site: int) -> Scanner:
     """Return the scanner of a site; the same in every cohort."""
     draw = np.random.default_rng([4519, int(site)])
     return Scanner(
@@ -143,15 +143,15 @@ def make_t1w(measures: np.ndarray, site: int, resolution: float, random_state: n
 
     template = load_template(int(resolution))
     size = dict(zip(MEASURES, measures, strict=True))
-    grey, white = warp(template, size["ventricles"], resolution, random_state)
-    grey = np.minimum(grey * np.exp(atrophy(template, size)), 1 - white)
-    volume = scanned(template, grey, white, site_scanner(site), random_state)
+    grey, white = warp_image(template, size["ventricles"], resolution, random_state)
+    grey = np.minimum(grey * np.exp(compute_atrophy(template, size)), 1 - white)
+    volume = scan_image(template, grey, white, draw_scanner(site), random_state)
     image = Nifti1Image(volume, template.affine)
     image.header.set_xyzt_units("mm")
     return image
 
 
-def atrophy(template: Template, size: dict[str, float]) -> np.ndarray:
+def compute_atrophy(template: Template, size: dict[str, float]) -> np.ndarray:
     """Return the log-scale of grey matter, shape (x, y, z)."""
     loss = np.zeros(template.grey.shape, dtype=np.float32)
     for name, weight in template.regions.items():
@@ -159,7 +159,7 @@ def atrophy(template: Template, size: dict[str, float]) -> np.ndarray:
     return loss
 
 
-def warp(
+def warp_image(
     template: Template, ventricles: float, resolution: float, random_state: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Widen the ventricles and deform the head smoothly; return grey and white fractions."""
@@ -175,7 +175,7 @@ def warp(
     )
 
 
-def scanned(
+def scan_image(
     template: Template,
     grey: np.ndarray,
     white: np.ndarray,

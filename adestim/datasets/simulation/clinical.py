@@ -26,12 +26,12 @@ SPORADICALLY_MISSING = {"mmse": 0.002, "adas13": 0.014, "faq": 0.016}
 RECORDED = ("age", "sex", "education", "family_history", "memory_complaint", "gds")
 
 
-def clinical_columns(task: Task) -> list[str]:
+def list_clinical_columns(task: Task) -> list[str]:
     """Return the columns of the clinical table that do not make the diagnosis."""
     return [*RECORDED, "rbd"] if task.gate == "rbd" else list(RECORDED)
 
 
-def diagnostic_columns(task: Task) -> list[str]:
+def list_score_columns(task: Task) -> list[str]:
     """Return the columns that do."""
     return list(task.groups[0].scores)
 
@@ -46,19 +46,19 @@ def draw_clinical(
             "sex": np.where(latent.female, "F", "M"),
             "education": latent.education.astype(float),
             "family_history": np.where(latent.family_history, "yes", "no"),
-            "memory_complaint": on_scale(latent.measure("memory_complaint"), 8, 4, 24),
-            "gds": on_scale(latent.measure("gds"), 2.0, 1.5, 15),
+            "memory_complaint": put_on_scale(latent.measure("memory_complaint"), 8, 4, 24),
+            "gds": put_on_scale(latent.measure("gds"), 2.0, 1.5, 15),
         },
         index=index,
     )
     if task.gate == "rbd":
         table["rbd"] = np.where(latent.gate, "yes", "no")
-    for name in diagnostic_columns(task):
+    for name in list_score_columns(task):
         table[name] = draw_score(name, task, latent, random_state)
     return table
 
 
-def on_scale(z: np.ndarray, centre: float, spread: float, highest: float) -> np.ndarray:
+def put_on_scale(z: np.ndarray, centre: float, spread: float, highest: float) -> np.ndarray:
     """Turn standard deviations into points of a questionnaire, from zero up."""
     return np.clip(np.round(centre + spread * z), 0, highest)
 
@@ -73,22 +73,22 @@ def draw_score(
     score = np.zeros(len(latent.y))
     for place, group in enumerate(task.groups):
         members = latent.y == place
-        score[members] = score_at(name, task, group, quantile[members])
+        score[members] = find_score(name, task, group, quantile[members])
     return score
 
 
-def score_at(name: str, task: Task, group: Group, quantile: np.ndarray) -> np.ndarray:
+def find_score(name: str, task: Task, group: Group, quantile: np.ndarray) -> np.ndarray:
     """Return the group's score at each quantile."""
     mean, sd = group.scores[name]
     if sd == 0:
         return np.full(len(quantile), mean)
-    low, high, step, _ = score_range(name, task, group)
+    low, high, step, _ = choose_score_range(name, task, group)
     values, probabilities = beta_binomial(low, high, step, mean, sd)
     place = np.searchsorted(np.cumsum(probabilities), quantile)
     return values[np.minimum(place, len(values) - 1)]
 
 
-def score_range(name: str, task: Task, group: Group) -> tuple:
+def choose_score_range(name: str, task: Task, group: Group) -> tuple:
     """Return lowest, highest, step and direction of a score."""
     return PPMI_MOCA[group.label] if (name, task.disease) == ("moca", "pd") else SCORES[name]
 
@@ -102,7 +102,7 @@ def drop_sporadic(table: pd.DataFrame, random_state: np.random.Generator) -> pd.
     return table
 
 
-def apoe_column(latent: Latent, present: np.ndarray, index: pd.Index) -> pd.Series:
+def spell_apoe_column(latent: Latent, present: np.ndarray, index: pd.Index) -> pd.Series:
     """Return the genotypes as text, ``"3/4"``; missing where not present."""
     genotypes = pd.Series(latent.apoe_names(), index=index, name="apoe")
     return genotypes.where(pd.Series(present, index=index))

@@ -83,18 +83,18 @@ def make_run(
     atlas = load_atlas()
     size = dict(zip(MEASURES, measures, strict=True))
     networks, member_of = np.unique(atlas.networks, return_inverse=True)
-    shared = network_share(networks, size)[member_of]
-    parts = autoregression(n_volumes, 1 + len(networks) + len(member_of), t_r, random_state)
+    shared = share_variance(networks, size)[member_of]
+    parts = draw_autoregression(n_volumes, 1 + len(networks) + len(member_of), t_r, random_state)
     whole, network, own = np.split(parts, [1, 1 + len(networks)], axis=1)
     series = np.sqrt(BETWEEN) * whole + np.sqrt(shared) * network[:, member_of]
     series += np.sqrt(1 - BETWEEN - shared) * own
     confounds = draw_motion(n_volumes, random_state)
-    series += drifts(n_volumes, len(member_of), random_state)
-    series += motion_artefact(confounds, len(member_of), random_state)
+    series += draw_drifts(n_volumes, len(member_of), random_state)
+    series += make_motion_artefact(confounds, len(member_of), random_state)
     return Run((BASE_LEVEL + BASE_SD * series).astype(np.float32), confounds, float(t_r))
 
 
-def network_share(networks: np.ndarray, size: dict[str, float]) -> np.ndarray:
+def share_variance(networks: np.ndarray, size: dict[str, float]) -> np.ndarray:
     """Return the share of variance that each network's signal has, shape (n_networks,)."""
     share = np.full(len(networks), WITHIN - BETWEEN)
     share[networks == "unassigned"] = 0.0
@@ -104,7 +104,7 @@ def network_share(networks: np.ndarray, size: dict[str, float]) -> np.ndarray:
     return share
 
 
-def autoregression(
+def draw_autoregression(
     n_volumes: int, n_series: int, t_r: float, random_state: np.random.Generator
 ) -> np.ndarray:
     """Draw stationary first-order autoregressions of unit variance, shape (time, n_series)."""
@@ -114,7 +114,7 @@ def autoregression(
     return lfilter([1.0], [1.0, -memory], noise, axis=0)
 
 
-def drifts(n_volumes: int, n_regions: int, random_state: np.random.Generator) -> np.ndarray:
+def draw_drifts(n_volumes: int, n_regions: int, random_state: np.random.Generator) -> np.ndarray:
     """Draw a slow scanner drift for each region."""
     time = np.linspace(-1, 1, n_volumes)[:, None]
     return DRIFT * time * random_state.standard_normal(n_regions)
@@ -134,7 +134,7 @@ def draw_motion(n_volumes: int, random_state: np.random.Generator) -> pd.DataFra
     return table.assign(framewise_displacement=displacement)
 
 
-def motion_artefact(
+def make_motion_artefact(
     confounds: pd.DataFrame, n_regions: int, random_state: np.random.Generator
 ) -> np.ndarray:
     """Let motion leak into the signal, a little differently in every region."""

@@ -77,32 +77,32 @@ BED_MAGIC = bytes([0x6C, 0x1B, 0x01])
 
 
 @cache
-def variant_table() -> pd.DataFrame:
+def build_variant_table() -> pd.DataFrame:
     """Return all variants of the array but the APOE pair, by chromosome and position."""
     alzheimer = pd.DataFrame(ALZHEIMER, columns=COLUMNS).rename(columns={"log_odds": "ad"})
     parkinson = pd.DataFrame(PARKINSON, columns=COLUMNS).rename(columns={"log_odds": "pd"})
     marker = pd.DataFrame([BUILD_MARKER], columns=COLUMNS).drop(columns="log_odds")
     known = pd.concat([alzheimer, parkinson], ignore_index=True)
     table = pd.concat(
-        [known, marker, tag_variants(known), neutral_variants()], ignore_index=True
+        [known, marker, make_tag_variants(known), draw_neutral_variants()], ignore_index=True
     ).fillna({"ad": 0.0, "pd": 0.0, "tags": ""})
     return table.sort_values(["chromosome", "position"], ignore_index=True)
 
 
-def tag_variants(known: pd.DataFrame) -> pd.DataFrame:
+def make_tag_variants(known: pd.DataFrame) -> pd.DataFrame:
     """Return the neighbours of each known variant, linked with it."""
     tags = known.loc[known.index.repeat(N_TAGS)].reset_index(drop=True)
     place = np.arange(len(tags)) % N_TAGS + 1
     tags["tags"] = tags["id"]
     tags["position"] = tags["position"] + TAG_DISTANCE * place
-    return named_by_place(tags.drop(columns=["ad", "pd"]))
+    return name_by_place(tags.drop(columns=["ad", "pd"]))
 
 
-def neutral_variants() -> pd.DataFrame:
+def draw_neutral_variants() -> pd.DataFrame:
     """Return variants that have nothing to do with anything; the same in every cohort."""
     draw = np.random.default_rng(NEUTRAL_SEED)
     bases = draw.permuted(np.tile(list("ACGT"), (N_NEUTRAL, 1)), axis=1)
-    return named_by_place(
+    return name_by_place(
         pd.DataFrame(
             {
                 "chromosome": draw.integers(1, 23, N_NEUTRAL),
@@ -115,13 +115,13 @@ def neutral_variants() -> pd.DataFrame:
     )
 
 
-def named_by_place(table: pd.DataFrame) -> pd.DataFrame:
+def name_by_place(table: pd.DataFrame) -> pd.DataFrame:
     """Give variants without a number of their own a name by chromosome and position."""
     places = zip(table["chromosome"], table["position"], strict=True)
     return table.assign(id=[f"sim{chromosome}_{position}" for chromosome, position in places])
 
 
-def hg18_positions(variants: pd.DataFrame) -> pd.Series:
+def shift_to_hg18(variants: pd.DataFrame) -> pd.Series:
     """Return positions in hg18: true for the three build markers, imitated for the others."""
     shift = variants["chromosome"].map(HG18_SHIFT).fillna(HG18_SHIFT_ELSEWHERE)
     imitated = (variants["position"] + shift).astype(int)
@@ -141,11 +141,11 @@ class Genotypes:
 
 def draw_genotypes(task: Task, latent: Latent, random_state: np.random.Generator) -> Genotypes:
     """Draw Hardy-Weinberg genotypes in each group, with linkage blocks around known variants."""
-    table = variant_table()
-    frequencies = group_frequencies(task, table)
+    table = build_variant_table()
+    frequencies = shift_frequencies(task, table)
     first = draw_haplotype(table, frequencies[latent.y], random_state)
     second = draw_haplotype(table, frequencies[latent.y], random_state)
-    dosages = np.column_stack([first + second, apoe_dosages(latent.apoe)]).astype(np.int8)
+    dosages = np.column_stack([first + second, count_apoe_alleles(latent.apoe)]).astype(np.int8)
     called = random_state.random(dosages.shape) >= MISSING_CALLS
     called[:, -len(APOE_VARIANTS) :] = True
     apoe = pd.DataFrame(APOE_VARIANTS, columns=list(table.columns[:5]))
@@ -153,11 +153,11 @@ def draw_genotypes(task: Task, latent: Latent, random_state: np.random.Generator
         variants=pd.concat([table, apoe], ignore_index=True),
         dosages=dosages,
         called=called,
-        evidence=snp_evidence(table, frequencies, first + second),
+        evidence=weigh_variants(table, frequencies, first + second),
     )
 
 
-def group_frequencies(task: Task, table: pd.DataFrame) -> np.ndarray:
+def shift_frequencies(task: Task, table: pd.DataFrame) -> np.ndarray:
     """Return the frequency of every alternate allele in both groups, shape (2, n_variants)."""
     effects = np.array([group.snp_effect for group in task.groups])[:, None]
     return expit(logit(table["frequency"].to_numpy()) + effects * table[task.disease].to_numpy())
@@ -176,20 +176,20 @@ def draw_haplotype(
     return alleles.astype(np.int8)
 
 
-def apoe_dosages(apoe: np.ndarray) -> np.ndarray:
+def count_apoe_alleles(apoe: np.ndarray) -> np.ndarray:
     """Return the copies of e4 and of e2, shape (n_subjects, 2)."""
     copies = [[genotype.count(allele) for allele in "42"] for genotype in APOE]
     return np.array(copies)[apoe]
 
 
-def snp_evidence(table: pd.DataFrame, frequencies: np.ndarray, dosages: np.ndarray) -> np.ndarray:
+def weigh_variants(table: pd.DataFrame, frequencies: np.ndarray, dosages: np.ndarray) -> np.ndarray:
     """Weigh the known variants; linked ones add nothing once these are known."""
     own = np.flatnonzero(table["tags"] == "")
     first, second = (binom.logpmf(dosages[:, own], 2, group[own]) for group in frequencies)
     return (second - first).sum(axis=1)
 
 
-def dosage_columns(genotypes: Genotypes, present: np.ndarray, index: pd.Index) -> pd.DataFrame:
+def tabulate_dosages(genotypes: Genotypes, present: np.ndarray, index: pd.Index) -> pd.DataFrame:
     """Return one numeric column a variant; NaN without a call or without an array."""
     known = genotypes.called & present[:, None]
     values = np.where(known, genotypes.dosages, np.nan).astype(np.float32)
@@ -208,17 +208,17 @@ def write_plink(
     """Write a PLINK 1 file set, variants in the order of the genome."""
     variants = genotypes.variants.copy()
     if build == "hg18":
-        variants["position"] = hg18_positions(variants)
+        variants["position"] = shift_to_hg18(variants)
     order = variants.sort_values(["chromosome", "position"]).index.to_numpy()
     flipped = swapped & (np.arange(len(order)) % 3 == 0)
     calls = np.where(genotypes.called, genotypes.dosages, -1)[np.ix_(rows, order)].T
     calls[flipped] = np.where(calls[flipped] < 0, -1, 2 - calls[flipped])
-    replace_file(prefix.with_suffix(".bed"), bed_bytes(calls))
-    replace_file(prefix.with_suffix(".bim"), bim_text(variants.loc[order], flipped))
-    replace_file(prefix.with_suffix(".fam"), fam_text(subjects.iloc[rows]))
+    replace_file(prefix.with_suffix(".bed"), pack_calls(calls))
+    replace_file(prefix.with_suffix(".bim"), format_bim(variants.loc[order], flipped))
+    replace_file(prefix.with_suffix(".fam"), format_fam(subjects.iloc[rows]))
 
 
-def bed_bytes(calls: np.ndarray) -> bytes:
+def pack_calls(calls: np.ndarray) -> bytes:
     """Pack calls (-1, 0, 1, 2 copies of the first allele), shape (n_variants, n_samples)."""
     codes = BED_CODE[calls]
     codes = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 4)))
@@ -226,7 +226,7 @@ def bed_bytes(calls: np.ndarray) -> bytes:
     return BED_MAGIC + quartets.sum(axis=2).astype(np.uint8).tobytes()
 
 
-def bim_text(variants: pd.DataFrame, flipped: np.ndarray) -> str:
+def format_bim(variants: pd.DataFrame, flipped: np.ndarray) -> str:
     """Return the table of variants; the first allele is the counted one."""
     first = np.where(flipped, variants["reference"], variants["alternate"])
     second = np.where(flipped, variants["alternate"], variants["reference"])
@@ -236,7 +236,7 @@ def bim_text(variants: pd.DataFrame, flipped: np.ndarray) -> str:
     return table.to_csv(sep="\t", header=False, index=False, lineterminator="\n")
 
 
-def fam_text(subjects: pd.DataFrame) -> str:
+def format_fam(subjects: pd.DataFrame) -> str:
     """Return the table of samples; the diagnosis is left out (-9)."""
     sexes = np.where(subjects["female"], 2, 1)
     lines = [

@@ -45,7 +45,7 @@ class Examination:
         return np.random.default_rng([self.seed, kind, self.number])
 
 
-def examinations(tables: Tables) -> list[Examination]:
+def list_examinations(tables: Tables) -> list[Examination]:
     """Return what each subject's images are made of."""
     acquired, present = tables.acquisition, tables.present
     return [
@@ -67,7 +67,7 @@ def make_images(
     tables: Tables, grid: Grid, folder: Path | None, n_jobs: int | None, verbose: int
 ) -> pd.DataFrame:
     """Return the columns ``t1w``, ``bold`` (if made), ``confounds``, ``roi_series``."""
-    visits = zip(examinations(tables), tables.index, strict=True)
+    visits = zip(list_examinations(tables), tables.index, strict=True)
     rows = Parallel(n_jobs=n_jobs, verbose=verbose)(
         delayed(hold_images)(visit, grid)
         if folder is None
@@ -88,9 +88,9 @@ def hold_images(visit: Examination, grid: Grid) -> dict[str, Any]:
     """Make one subject's images; None where there is none."""
     cells: dict[str, Any] = dict.fromkeys(("t1w", "bold", "confounds", "roi_series"))
     if visit.has_smri:
-        cells["t1w"] = anatomy(visit, grid)
+        cells["t1w"] = make_anatomy(visit, grid)
     if visit.has_fmri:
-        run, image = function(visit, grid)
+        run, image = make_function(visit, grid)
         cells.update(bold=image, confounds=run.confounds, roi_series=run.table())
     return cells
 
@@ -103,22 +103,22 @@ def write_images(
     if visit.has_smri:
         cells["t1w"] = str(files.t1w)
         if not files.t1w.is_file():
-            write_bids.write_anatomy(files, anatomy(visit, grid))
+            write_bids.write_anatomy(files, make_anatomy(visit, grid))
     if visit.has_fmri:
         cells.update(confounds=str(files.confounds), roi_series=str(files.series))
         cells["bold"] = str(files.bold) if grid.with_bold else None
         last = files.bold if grid.with_bold else files.series_sidecar
         if not last.is_file():
-            write_bids.write_function(files, *function(visit, grid))
+            write_bids.write_function(files, *make_function(visit, grid))
     return cells
 
 
-def anatomy(visit: Examination, grid: Grid) -> Any:
+def make_anatomy(visit: Examination, grid: Grid) -> Any:
     """Make the T1-weighted volume."""
     return make_t1w(visit.measures, visit.site, grid.t1w, visit.stream(ANATOMY_STREAM))
 
 
-def function(visit: Examination, grid: Grid) -> tuple[Any, Any]:
+def make_function(visit: Examination, grid: Grid) -> tuple[Any, Any]:
     """Make the run, and its 4-D image if there is to be one."""
     run = make_run(visit.measures, visit.volumes, visit.t_r, visit.stream(RUN_STREAM))
     return run, make_bold(run, grid.bold, visit.stream(VOXEL_STREAM)) if grid.with_bold else None

@@ -72,33 +72,33 @@ def education_probabilities(group: Group) -> tuple[np.ndarray, np.ndarray]:
     return beta_binomial(*EDUCATION_RANGE, 1, *group.education)
 
 
-def vector(values) -> np.ndarray:
+def as_vector(values) -> np.ndarray:
     """Lay a mapping out in the order of ``MEASURES``; zero where it says nothing."""
     return np.array([values.get(name, 0.0) for name in MEASURES])
 
 
-def mean_measures(
+def compute_mean_measures(
     group: Group, subtype: Subtype, gate: np.ndarray, education: np.ndarray
 ) -> np.ndarray:
     """Return the mean of the measurements, shape (n, n_measures); inputs broadcast."""
     centre, spread = REFERENCE_EDUCATION
     years = ((np.asarray(education, dtype=float) - centre) / spread)[..., None]
     gated = np.asarray(gate, dtype=float)[..., None]
-    ageing = (group.age[0] - REFERENCE_AGE) * vector(AGE_SLOPE)
-    mean = vector(subtype.shift) + ageing + gated * vector(subtype.by_gate)
-    mean = mean + years * (vector(EDUCATION_SLOPE) + vector(subtype.by_education))
+    ageing = (group.age[0] - REFERENCE_AGE) * as_vector(AGE_SLOPE)
+    mean = as_vector(subtype.shift) + ageing + gated * as_vector(subtype.by_gate)
+    mean = mean + years * (as_vector(EDUCATION_SLOPE) + as_vector(subtype.by_education))
     mean[..., MEASURES.index("age")] = group.age[0]
     return mean
 
 
-def covariance(group: Group) -> np.ndarray:
+def compute_covariance(group: Group) -> np.ndarray:
     """Return the covariance of the measurements, shape (n_measures, n_measures).
 
     Ageing, one structural factor, reserve and arousal are shared; the rest is each measure's
     own, such that a control's total variance is one.
     """
-    shared = np.array([vector(factor) for factor in FACTORS])
-    slope = vector(AGE_SLOPE)
+    shared = np.array([as_vector(factor) for factor in FACTORS])
+    slope = as_vector(AGE_SLOPE)
     own = 1 - (slope * CONTROL_AGE_SD) ** 2 - (shared**2).sum(axis=0)
     slope[MEASURES.index("age")] = 1.0
     own[MEASURES.index("age")] = 0.0
@@ -161,14 +161,18 @@ def draw_measures(
     random_state: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the measurements, and how severe each member's disease is within the group."""
-    root = np.linalg.cholesky(covariance(group))
+    root = np.linalg.cholesky(compute_covariance(group))
     noise = random_state.standard_normal((len(gate), len(MEASURES))) @ root.T
-    means = np.array([mean_measures(group, kind, gate, education) for kind in group.subtypes])
+    means = np.array(
+        [compute_mean_measures(group, kind, gate, education) for kind in group.subtypes]
+    )
     measures = means[subtype, np.arange(len(gate))] + noise
     burden = (
-        noise @ SEVERITY_WEIGHTS / np.sqrt(SEVERITY_WEIGHTS @ covariance(group) @ SEVERITY_WEIGHTS)
+        noise
+        @ SEVERITY_WEIGHTS
+        / np.sqrt(SEVERITY_WEIGHTS @ compute_covariance(group) @ SEVERITY_WEIGHTS)
     )
     return measures, burden
 
 
-SEVERITY_WEIGHTS = vector({"hippocampus": -1.0, "temporoparietal": -1.0, "dmn": -0.7})
+SEVERITY_WEIGHTS = as_vector({"hippocampus": -1.0, "temporoparietal": -1.0, "dmn": -0.7})

@@ -11,8 +11,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from adestim.datasets.simulation import write_bids
-from adestim.datasets.simulation.clinical import clinical_columns, diagnostic_columns
-from adestim.datasets.simulation.genotypes import dosage_columns, write_plink
+from adestim.datasets.simulation.clinical import list_clinical_columns, list_score_columns
+from adestim.datasets.simulation.genotypes import tabulate_dosages, write_plink
 from adestim.datasets.simulation.images import Grid, make_images
 from adestim.datasets.simulation.tables import Tables, draw_tables
 from adestim.datasets.simulation.tasks import TASKS
@@ -175,22 +175,24 @@ def make_cohort(
     >>> cohort.frame[["age", "sex", "education"]].shape
     (4, 3)
     """
-    check_parameters(n_subjects, task, missing, root, resolution, bold_resolution, builds)
-    seed = seed_of(random_state)
+    check_simulation(n_subjects, task, missing, root, resolution, bold_resolution, builds)
+    seed = draw_seed(random_state)
     grid = Grid(float(resolution), float(bold_resolution), bool(root) if bold is None else bold)
     folder = None if root is None else Path(root).expanduser().absolute()
     if folder is not None:
-        write_bids.claim_folder(folder, request_of(n_subjects, task, missing, grid, builds, seed))
+        write_bids.claim_folder(
+            folder, describe_request(n_subjects, task, missing, grid, builds, seed)
+        )
     tables = draw_tables(n_subjects, task, missing, seed)
     images = make_images(tables, grid, folder, n_jobs, verbose)
     genotypes, files = place_genotypes(tables, folder, builds)
     if folder is not None:
         write_bids.write_tables(folder, tables.clinical.assign(diagnosis=tables.target()))
     frame = pd.concat([images, tables.clinical, genotypes], axis=1)
-    return as_bunch(tables, frame, list(genotypes.columns), files)
+    return build_simulated_bunch(tables, frame, list(genotypes.columns), files)
 
 
-def request_of(n_subjects, task, missing, grid, builds, seed) -> dict[str, Any]:
+def describe_request(n_subjects, task, missing, grid, builds, seed) -> dict[str, Any]:
     """Return what determines a cohort on disk, as JSON can hold it."""
     return {
         "n_subjects": int(n_subjects),
@@ -210,7 +212,7 @@ def place_genotypes(
     """Return the genotype columns, and the prefixes of the PLINK files if written."""
     present = tables.present.snps
     if folder is None:
-        return dosage_columns(tables.genotypes, present, tables.index), []
+        return tabulate_dosages(tables.genotypes, present, tables.index), []
     early = tables.acquisition.phase == "ADNI1"
     sets = {"cohort_hg19": ("hg19", present)}
     if builds == "by_phase":
@@ -228,13 +230,13 @@ def place_genotypes(
     return cells.to_frame(), [str(prefix) for prefix in files]
 
 
-def as_bunch(
+def build_simulated_bunch(
     tables: Tables, frame: pd.DataFrame, genotype_columns: list[str], files: list[str]
 ) -> Bunch:
     """Lay out what make_cohort returns."""
     target = tables.target()
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
-    scores = diagnostic_columns(tables.task)
+    scores = list_score_columns(tables.task)
     return Bunch(
         frame=frame,
         target=target,
@@ -243,7 +245,7 @@ def as_bunch(
         columns={
             "smri": ["t1w"],
             "fmri": ["bold" if "bold" in frame else "roi_series", "confounds"],
-            "clinical": clinical_columns(tables.task),
+            "clinical": list_clinical_columns(tables.task),
             "diagnostic": scores,
             "genetics": ["apoe", *genotype_columns],
         },
@@ -255,7 +257,7 @@ def as_bunch(
     )
 
 
-def check_parameters(n_subjects, task, missing, root, resolution, bold_resolution, builds) -> None:
+def check_simulation(n_subjects, task, missing, root, resolution, bold_resolution, builds) -> None:
     """Refuse parameters out of range, each with its remedy."""
     require(
         isinstance(n_subjects, Integral) and int(n_subjects) >= MIN_SUBJECTS,
@@ -291,7 +293,7 @@ def is_missing_rule(missing: Any) -> bool:
     return isinstance(missing, Real) and not isinstance(missing, bool) and 0 <= float(missing) < 1
 
 
-def seed_of(random_state: Any) -> int:
+def draw_seed(random_state: Any) -> int:
     """Return one number that determines the cohort; global generators stay as they are."""
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])

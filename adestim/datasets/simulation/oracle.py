@@ -11,9 +11,9 @@ from scipy.special import logsumexp
 
 from adestim.datasets.simulation.latent import (
     Latent,
-    covariance,
+    compute_covariance,
+    compute_mean_measures,
     education_probabilities,
-    mean_measures,
 )
 from adestim.datasets.simulation.tasks import APOE_CARRIER, BLOCK_OF, MEASURES, Group, Task
 
@@ -34,7 +34,9 @@ class Seen:
         return (gaussian * np.array([1, 2, 4, 8])[:, None]).sum(axis=0)
 
 
-def posterior(task: Task, latent: Latent, snp_evidence: np.ndarray, seen: Seen) -> np.ndarray:
+def compute_posterior(
+    task: Task, latent: Latent, snp_evidence: np.ndarray, seen: Seen
+) -> np.ndarray:
     """Return P(second group | everything seen), shape (n_subjects,).
 
     Summed over the hidden states: subtype; the gate and the education where they are not seen.
@@ -46,13 +48,15 @@ def posterior(task: Task, latent: Latent, snp_evidence: np.ndarray, seen: Seen) 
     patterns = seen.patterns()
     for pattern in np.unique(patterns):
         rows = np.flatnonzero(patterns == pattern)
-        first, second = (evidence(task, group, latent, rows, seen) for group in task.groups)
+        first, second = (weigh_evidence(task, group, latent, rows, seen) for group in task.groups)
         odds[rows] = second - first
     odds += np.where(seen.snps, snp_evidence, 0.0)
     return 1 / (1 + np.exp(-odds))
 
 
-def evidence(task: Task, group: Group, latent: Latent, rows: np.ndarray, seen: Seen) -> np.ndarray:
+def weigh_evidence(
+    task: Task, group: Group, latent: Latent, rows: np.ndarray, seen: Seen
+) -> np.ndarray:
     """Return log P(group, what is seen) of subjects of whom the same is known."""
     clinical, apoe = bool(seen.clinical[rows[0]]), bool(seen.apoe[rows[0]])
     gate_seen = apoe if task.gate == "apoe4" else clinical
@@ -66,23 +70,23 @@ def evidence(task: Task, group: Group, latent: Latent, rows: np.ndarray, seen: S
     if apoe and task.gate == "apoe4":
         log_genotype = np.log(group.apoe_probabilities)[latent.apoe[rows]]
         total += log_genotype - log_bernoulli(APOE_CARRIER[latent.apoe[rows]], group.gate_rate)
-    gates = gate_states(group, latent.gate[rows], gate_seen)
-    educations = education_states(group, latent.education[rows], clinical)
+    gates = list_gate_states(group, latent.gate[rows], gate_seen)
+    educations = list_education_states(group, latent.education[rows], clinical)
     states = [
         log_gate
         + log_years
         + log_subtype(kind, gate)
         + log_normal(
             latent.measures[rows][:, columns],
-            mean_measures(group, kind, gate, years)[..., columns],
-            covariance(group)[np.ix_(columns, columns)],
+            compute_mean_measures(group, kind, gate, years)[..., columns],
+            compute_covariance(group)[np.ix_(columns, columns)],
         )
         for kind, (gate, log_gate), (years, log_years) in product(group.subtypes, gates, educations)
     ]
     return total + logsumexp(states, axis=0)
 
 
-def gate_states(group: Group, gate: np.ndarray, seen: bool) -> list[tuple]:
+def list_gate_states(group: Group, gate: np.ndarray, seen: bool) -> list[tuple]:
     """Return what the gate may be, each with its log-probability."""
     if seen:
         return [(gate, log_bernoulli(gate, group.gate_rate))]
@@ -92,7 +96,7 @@ def gate_states(group: Group, gate: np.ndarray, seen: bool) -> list[tuple]:
     ]
 
 
-def education_states(group: Group, education: np.ndarray, seen: bool) -> list[tuple]:
+def list_education_states(group: Group, education: np.ndarray, seen: bool) -> list[tuple]:
     """Return what the years of education may be, each with its log-probability."""
     years, probabilities = education_probabilities(group)
     with np.errstate(divide="ignore"):

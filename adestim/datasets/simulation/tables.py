@@ -10,14 +10,14 @@ import pandas as pd
 from adestim.datasets.simulation.acquisition import (
     Acquisition,
     Present,
-    acquisition_table,
     draw_acquisition,
     draw_present,
+    tabulate_acquisition,
 )
-from adestim.datasets.simulation.clinical import apoe_column, draw_clinical, drop_sporadic
+from adestim.datasets.simulation.clinical import draw_clinical, drop_sporadic, spell_apoe_column
 from adestim.datasets.simulation.genotypes import Genotypes, draw_genotypes
 from adestim.datasets.simulation.latent import Latent, draw_latent
-from adestim.datasets.simulation.oracle import posterior
+from adestim.datasets.simulation.oracle import compute_posterior
 from adestim.datasets.simulation.tasks import MEASURES, TASKS, Task
 
 
@@ -64,7 +64,7 @@ def draw_tables(n_subjects: int, task: str, missing: str | float | None, seed: i
     if missing == "adni":
         clinical = drop_sporadic(clinical, streams[4])
     clinical = clinical.where(pd.Series(present.clinical, index=index), np.nan)
-    apoe = apoe_column(latent, present.apoe, index)
+    apoe = spell_apoe_column(latent, present.apoe, index)
     return Tables(
         task=chosen,
         index=index,
@@ -72,7 +72,7 @@ def draw_tables(n_subjects: int, task: str, missing: str | float | None, seed: i
         acquisition=acquisition,
         present=present,
         genotypes=genotypes,
-        clinical=pd.concat([clinical, apoe, acquisition_table(acquisition, index)], axis=1),
-        oracle=posterior(chosen, latent, genotypes.evidence, present.seen()),
+        clinical=pd.concat([clinical, apoe, tabulate_acquisition(acquisition, index)], axis=1),
+        oracle=compute_posterior(chosen, latent, genotypes.evidence, present.seen()),
         seed=seed,
     )

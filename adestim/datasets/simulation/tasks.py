@@ -123,14 +123,16 @@ class Task:
     disease: str = "ad"  # which polygenic effects apply
 
 
-def tilted(frequencies: tuple[float, ...], per_e4: float) -> tuple[float, ...]:
+def tilt_frequencies(frequencies: tuple[float, ...], per_e4: float) -> tuple[float, ...]:
     """Multiply genotype frequencies by ``per_e4`` for every e4 allele."""
     tilt = np.array([per_e4 ** genotype.count("4") for genotype in APOE])
     weights = np.array(frequencies, dtype=float) * tilt
     return tuple(weights / weights.sum())
 
 
-def remainder(whole: tuple[float, ...], part: tuple[float, ...], share: float) -> tuple[float, ...]:
+def subtract_share(
+    whole: tuple[float, ...], part: tuple[float, ...], share: float
+) -> tuple[float, ...]:
     """Return the frequencies that, mixed with ``part`` at its share, make ``whole``."""
     total = np.array(whole, dtype=float) / sum(whole)
     rest = total - share * np.array(part) / sum(part)
@@ -141,11 +143,11 @@ CN_APOE = (5, 117, 22, 577, 271, 37)
 MCI_APOE = (3, 67, 29, 537, 430, 124)
 AD_APOE = (1, 14, 11, 129, 195, 87)
 CONVERSION_AT_36_MONTHS = 0.38
-CONVERTER_APOE = tilted(MCI_APOE, per_e4=1.45)
-STABLE_APOE = remainder(MCI_APOE, CONVERTER_APOE, CONVERSION_AT_36_MONTHS)
+CONVERTER_APOE = tilt_frequencies(MCI_APOE, per_e4=1.45)
+STABLE_APOE = subtract_share(MCI_APOE, CONVERTER_APOE, CONVERSION_AT_36_MONTHS)
 
 
-def limbic(rates: tuple[float, float], hippocampus: float, **more: float) -> Subtype:
+def make_limbic(rates: tuple[float, float], hippocampus: float, **more: float) -> Subtype:
     """Loss of hippocampus, connectivity kept or raised, complaints that follow education."""
     return Subtype(
         "limbic",
@@ -162,7 +164,7 @@ def limbic(rates: tuple[float, float], hippocampus: float, **more: float) -> Sub
     )
 
 
-def sparing(rates: tuple[float, float], dmn: float, **more: float) -> Subtype:
+def make_sparing(rates: tuple[float, float], dmn: float, **more: float) -> Subtype:
     """Loss of connectivity within the default mode network, hippocampus nearly spared."""
     return Subtype(
         "hippocampal-sparing",
@@ -180,7 +182,7 @@ def sparing(rates: tuple[float, float], dmn: float, **more: float) -> Subtype:
     )
 
 
-def other(rates: tuple[float, float], hippocampus: float, **more: float) -> Subtype:
+def make_other(rates: tuple[float, float], hippocampus: float, **more: float) -> Subtype:
     """Impairment suspected not to be of the Alzheimer type."""
     return Subtype(
         "suspected non-Alzheimer",
@@ -229,9 +231,9 @@ DEMENTIA = Group(
         "moca": (17.5, 4.3),
     },
     subtypes=(
-        limbic((0.10, 0.45), -2.6, dmn=0.6),
-        replace(limbic((0.20, 0.45), -2.6, dmn=-0.4, temporoparietal=-1.3), name="typical"),
-        sparing((0.70, 0.10), -1.5, hippocampus=-0.5),
+        make_limbic((0.10, 0.45), -2.6, dmn=0.6),
+        replace(make_limbic((0.20, 0.45), -2.6, dmn=-0.4, temporoparietal=-1.3), name="typical"),
+        make_sparing((0.70, 0.10), -1.5, hippocampus=-0.5),
     ),
     snp_effect=1.0,
 )
@@ -251,9 +253,9 @@ IMPAIRED = Group(
         "moca": (23.2, 3.1),
     },
     subtypes=(
-        limbic((0.10, 0.70), -1.75, dmn=0.6),
-        sparing((0.60, 0.10), -1.2),
-        other((0.30, 0.20), -0.9),
+        make_limbic((0.10, 0.70), -1.75, dmn=0.6),
+        make_sparing((0.60, 0.10), -1.2),
+        make_other((0.30, 0.20), -0.9),
     ),
     snp_effect=0.8,
 )
@@ -272,9 +274,9 @@ STABLE = replace(
         "moca": (23.9, 2.9),
     },
     subtypes=(
-        limbic((0.05, 0.30), -1.1, dmn=0.6),
-        sparing((0.25, 0.10), -0.7),
-        other((0.70, 0.60), -0.5),
+        make_limbic((0.05, 0.30), -1.1, dmn=0.6),
+        make_sparing((0.25, 0.10), -0.7),
+        make_other((0.70, 0.60), -0.5),
     ),
     snp_effect=0.4,
 )
@@ -293,9 +295,9 @@ PROGRESSIVE = replace(
         "moca": (22.0, 3.1),
     },
     subtypes=(
-        limbic((0.15, 0.85), -1.9, dmn=0.6),
-        sparing((0.75, 0.10), -1.3, hippocampus=-0.4),
-        other((0.10, 0.05), -0.8),
+        make_limbic((0.15, 0.85), -1.9, dmn=0.6),
+        make_sparing((0.75, 0.10), -1.3, hippocampus=-0.4),
+        make_other((0.10, 0.05), -0.8),
     ),
     snp_effect=1.1,
 )

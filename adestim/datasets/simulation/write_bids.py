@@ -124,7 +124,7 @@ def claim_folder(root: Path, request: Mapping) -> None:
             got=f"other files in {root}",
             remedy="Choose a new folder",
         )
-    write_json(description, dataset_description(request))
+    write_json(description, describe_dataset(request))
 
 
 def require_same_request(description: Path, request: Mapping) -> None:
@@ -141,7 +141,7 @@ def require_same_request(description: Path, request: Mapping) -> None:
         )
 
 
-def dataset_description(request: Mapping) -> dict:
+def describe_dataset(request: Mapping) -> dict:
     """Return what a BIDS folder says of itself."""
     return {
         "Name": "Synthetic cohort, calibrated to published aggregates; no patient's data",

@@ -93,40 +93,40 @@ class SubjectSplits:
         DataWarning
             When rows are in no fold, or subjects of the splits have no row.
         """
-        keys = [key_of((ids or {}).get(str(subject), str(subject))) for subject in subjects]
-        known = keys_of({name for fold in self.folds for side in fold for name in side})
-        tell_of_absent(keys, list(subjects), known)
+        keys = [make_key((ids or {}).get(str(subject), str(subject))) for subject in subjects]
+        known = make_keys({name for fold in self.folds for side in fold for name in side})
+        warn_of_absent_people(keys, list(subjects), known)
         return [
             (
-                rows_of(keys, train, f"training side of split {k}"),
-                rows_of(keys, test, f"test side of split {k}"),
+                find_rows(keys, train, f"training side of split {k}"),
+                find_rows(keys, test, f"test side of split {k}"),
             )
             for k, (train, test) in enumerate(self.folds)
         ]
 
 
-def key_of(name: str) -> str:
+def make_key(name: str) -> str:
     """Return an identifier without case, marks and prefixes."""
     plain = re.sub(r"[^a-z0-9]", "", str(name).casefold())
     return re.sub(rf"^(?:sub)?(?:{STUDIES})?(?=.)", "", plain)
 
 
-def keys_of(names: Iterable[str]) -> dict[str, str]:
+def make_keys(names: Iterable[str]) -> dict[str, str]:
     """Return the splits' identifiers by key; refuse two of one key."""
     keys: dict[str, str] = {}
     for name in sorted(names):
-        if keys.setdefault(key_of(name), name) != name:
+        if keys.setdefault(make_key(name), name) != name:
             raise InputError(
                 "Subjects of a split differ in more than case, marks and prefixes",
-                got=first_names([keys[key_of(name)], name]),
+                got=first_names([keys[make_key(name)], name]),
                 remedy="Rename one of them in the split's tables",
             )
     return keys
 
 
-def rows_of(keys: list[str], names: Iterable[str], side: str) -> np.ndarray:
+def find_rows(keys: list[str], names: Iterable[str], side: str) -> np.ndarray:
     """Return the rows of some subjects; there must be some."""
-    wanted = {key_of(name) for name in names}
+    wanted = {make_key(name) for name in names}
     rows = np.flatnonzero([key in wanted for key in keys])
     if not len(rows):
         raise InputError(
@@ -137,21 +137,21 @@ def rows_of(keys: list[str], names: Iterable[str], side: str) -> np.ndarray:
     return rows
 
 
-def tell_of_absent(keys: list[str], subjects: list[str], known: Mapping[str, str]) -> None:
+def warn_of_absent_people(keys: list[str], subjects: list[str], known: Mapping[str, str]) -> None:
     """Warn of rows without a fold and subjects without a row."""
     strangers = [subject for key, subject in zip(keys, subjects, strict=True) if key not in known]
     absent = [name for key, name in known.items() if key not in set(keys)]
     if len(strangers) < len(keys) and (strangers or absent):
         warn(
             f"The table and the splits are of different people: {len(strangers)} row(s) in no fold"
-            f"{listed(strangers)}; {len(absent)} subject(s) of the splits without a row"
-            f"{listed(absent)}.",
+            f"{list_in_brackets(strangers)}; {len(absent)} subject(s) of the splits without a row"
+            f"{list_in_brackets(absent)}.",
             DataWarning,
             stacklevel=3,
         )
 
 
-def listed(names: list[str]) -> str:
+def list_in_brackets(names: list[str]) -> str:
     """Return names in brackets, where there are any."""
     return f" ({first_names(names)})" if names else ""
 
@@ -207,10 +207,10 @@ def read_clinicadl_split(folder: str | Path) -> SubjectSplits:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise TableError("The folder of a split exists", got=f"none at {str(folder)!r}")
-    return SubjectSplits(tuple(read_one(each) for each in split_folders(folder)))
+    return SubjectSplits(tuple(read_split(each) for each in find_split_folders(folder)))
 
 
-def split_folders(folder: Path) -> list[Path]:
+def find_split_folders(folder: Path) -> list[Path]:
     """Return the folders of the single splits, in the order of their numbers."""
     if any((folder / f"{name}.tsv").is_file() for name in TRAIN):
         return [folder]
@@ -230,10 +230,10 @@ def split_folders(folder: Path) -> list[Path]:
             else f"neither in {folder.name!r}",
             remedy="Name the folder that 'clinicadl tsvtools split' or 'kfold' wrote",
         )
-    return split_folders(inside[0])
+    return find_split_folders(inside[0])
 
 
-def read_one(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def read_split(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the subjects of both sides of one split."""
     tables = {path.stem: path for path in folder.glob("*.tsv")}
     train = next((tables[name] for name in TRAIN if name in tables), None)
@@ -245,10 +245,10 @@ def read_one(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
             got=f"tables {first_names(sorted(tables))}" if tables else "no table",
             remedy="Leave train.tsv and the validation or the test table in the folder",
         )
-    return subjects_in(train), subjects_in(tables[baseline[0]])
+    return read_subjects(train), read_subjects(tables[baseline[0]])
 
 
-def subjects_in(path: Path) -> tuple[str, ...]:
+def read_subjects(path: Path) -> tuple[str, ...]:
     """Return the subjects of a table, each once."""
     table = read_cells(path)
     if "participant_id" not in table:

@@ -91,9 +91,11 @@ def split_manifest(splits: Iterable, subjects: Sequence[str], *, salt: str) -> p
     Name: count, dtype: int64
     """
     names = [str(subject) for subject in subjects]
-    people = pd.DataFrame({"subject": names, "digest": digests_of(names, salt)}, dtype=object)
+    people = pd.DataFrame({"subject": names, "digest": digest_subjects(names, salt)}, dtype=object)
     tables = [
-        fold_table(number, positions(train, len(names)), positions(test, len(names)), people)
+        tabulate_fold(
+            number, find_positions(train, len(names)), find_positions(test, len(names)), people
+        )
         for number, (train, test) in enumerate(splits)
     ]
     if not tables:
@@ -101,7 +103,7 @@ def split_manifest(splits: Iterable, subjects: Sequence[str], *, salt: str) -> p
     return pd.concat(tables, ignore_index=True)
 
 
-def fold_table(
+def tabulate_fold(
     number: int, train: np.ndarray, test: np.ndarray, people: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the rows of one fold."""
@@ -117,7 +119,7 @@ def fold_table(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def positions(rows: Any, n_rows: int) -> np.ndarray:
+def find_positions(rows: Any, n_rows: int) -> np.ndarray:
     """Return one side of a split as positions in the table."""
     rows = np.asarray(rows)
     rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(int)
@@ -131,7 +133,7 @@ def positions(rows: Any, n_rows: int) -> np.ndarray:
     return rows
 
 
-def digests_of(subjects: Iterable[str], salt: str) -> np.ndarray:
+def digest_subjects(subjects: Iterable[str], salt: str) -> np.ndarray:
     """Return the digest of every subject."""
     if not isinstance(salt, str) or len(salt) < SHORTEST_SALT:
         raise InputError(
@@ -179,10 +181,10 @@ def read_manifest(path: Any) -> pd.DataFrame:
     as_json = str(path).endswith(".json")
     types = {"side": str, "digest": str}
     table = pd.read_json(path, dtype=types) if as_json else pd.read_csv(path, dtype=types)
-    return checked(table)
+    return require_manifest(table)
 
 
-def checked(manifest: pd.DataFrame) -> pd.DataFrame:
+def require_manifest(manifest: pd.DataFrame) -> pd.DataFrame:
     """Refuse what is no manifest."""
     if list(manifest.columns) != COLUMNS or not set(manifest["side"]) <= set(SIDES):
         raise TableError(
@@ -224,8 +226,8 @@ def splits_from_manifest(
     >>> splits_from_manifest(manifest, ["s3", "s2", "s1"], salt="not for publication")
     [(array([1, 2]), array([0]))]
     """
-    digests = digests_of(subjects, salt)
-    n_absent = len(set(checked(manifest)["digest"]) - set(digests))
+    digests = digest_subjects(subjects, salt)
+    n_absent = len(set(require_manifest(manifest)["digest"]) - set(digests))
     if n_absent:
         raise InputError(
             "Every subject of the manifest has a row",
@@ -234,7 +236,7 @@ def splits_from_manifest(
         )
     sides = {
         side: [
-            np.flatnonzero(np.isin(digests, digests_on(fold, side)))
+            np.flatnonzero(np.isin(digests, select_digests(fold, side)))
             for _, fold in manifest.groupby("fold")
         ]
         for side in SIDES
@@ -246,7 +248,7 @@ ALL_ABSENT = "Pass the salt and the spelling of identifiers that the manifest wa
 SOME_ABSENT = "Get the same release of the data; verify_manifest tells how many each fold lacks"
 
 
-def digests_on(fold: pd.DataFrame, side: str) -> np.ndarray:
+def select_digests(fold: pd.DataFrame, side: str) -> np.ndarray:
     """Return the digests on one side of a fold."""
     return fold.loc[fold["side"] == side, "digest"].to_numpy(dtype=object)
 
@@ -289,21 +291,23 @@ def verify_manifest(
     1     0   test         1       1       0   False
     """
     here = split_manifest(splits, subjects, salt=salt)
-    if not set(here["digest"]) & set(checked(manifest)["digest"]):
+    if not set(here["digest"]) & set(require_manifest(manifest)["digest"]):
         raise InputError(
             "A manifest is verified on its own cohort",
             got=f"none of its {manifest['digest'].nunique()} subjects",
             remedy=ALL_ABSENT,
         )
     folds = sorted(set(manifest["fold"]) | set(here["fold"]))
-    rows = [compared(manifest, here, fold, side) for fold in folds for side in SIDES]
+    rows = [compare_side(manifest, here, fold, side) for fold in folds for side in SIDES]
     return pd.DataFrame(rows)
 
 
-def compared(manifest: pd.DataFrame, here: pd.DataFrame, fold: int, side: str) -> dict[str, Any]:
+def compare_side(
+    manifest: pd.DataFrame, here: pd.DataFrame, fold: int, side: str
+) -> dict[str, Any]:
     """Return the numbers of one side of one fold."""
     theirs, ours = (
-        set(digests_on(table[table["fold"] == fold], side)) for table in (manifest, here)
+        set(select_digests(table[table["fold"] == fold], side)) for table in (manifest, here)
     )
     return {
         "fold": fold,

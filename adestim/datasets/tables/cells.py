@@ -20,12 +20,12 @@ CENSORED = r"^([<>])\s*=?\s*(?=[\d.])"
 DAYS_A_YEAR = 365.25
 
 
-def text_of(values: pd.Series) -> pd.Series:
+def as_text(values: pd.Series) -> pd.Series:
     """Return values as text; what is missing stays so, whatever the version of pandas."""
     return values.astype("str").where(values.notna())
 
 
-def without_codes(cells: pd.Series, codes: Collection[str]) -> pd.Series:
+def drop_codes(cells: pd.Series, codes: Collection[str]) -> pd.Series:
     """Make missing what is a code for it; -4 and -4.0 are one."""
     if not codes:
         return cells
@@ -44,12 +44,12 @@ def as_numbers(cells: pd.Series) -> pd.Series:
     return pd.to_numeric(cells, errors="coerce").astype("float64")
 
 
-def censoring(cells: pd.Series) -> pd.Series:
+def extract_signs(cells: pd.Series) -> pd.Series:
     """Return ``"<"`` or ``">"`` where a value lies beyond what the assay measures, else ``""``."""
     return cells.str.extract(CENSORED, expand=False).fillna("").astype("str")
 
 
-def limits_of(cells: pd.Series) -> pd.Series:
+def strip_signs(cells: pd.Series) -> pd.Series:
     """Return cells in which a limit of the assay stands for the value beyond it."""
     return cells.str.replace(CENSORED, "", regex=True)
 
@@ -71,32 +71,34 @@ def as_dates(cells: pd.Series) -> pd.Series:
     return dates.where(possible)
 
 
-def converted(cells: pd.Series, kind: str) -> pd.Series:
+def convert_cells(cells: pd.Series, kind: str) -> pd.Series:
     """Return cells as identifiers, numbers, dates or text."""
     if kind == "censored":
-        return as_numbers(limits_of(cells))
+        return as_numbers(strip_signs(cells))
     convert = {"ids": as_identifiers, "number": as_numbers, "dates": as_dates}.get(kind)
     return cells if convert is None else convert(cells)
 
 
-def nothing(n_rows: int) -> pd.Series:
+def make_empty_column(n_rows: int) -> pd.Series:
     """Return a column of text without a single cell."""
     return mask_missing(pd.Series([""] * n_rows, dtype="str"))
 
 
-def lost(before: pd.Series, after: pd.Series) -> np.ndarray:
+def find_lost(before: pd.Series, after: pd.Series) -> np.ndarray:
     """Return the places of cells that were there and could not be read."""
     return np.flatnonzero((before.notna() & after.isna()).to_numpy())
 
 
-def plain_code(cells: pd.Series) -> pd.Series:
+def fold_codes(cells: pd.Series) -> pd.Series:
     """Return codes in lower case; 1, 1.0 and ``"1"`` are one."""
     return cells.str.strip().str.casefold().str.replace(r"\.0+$", "", regex=True)
 
 
-def translated(cells: pd.Series, codes: Mapping[str, str], column: str, source: str) -> pd.Series:
+def translate_codes(
+    cells: pd.Series, codes: Mapping[str, str], column: str, source: str
+) -> pd.Series:
     """Translate codes to words."""
-    words = text_of(plain_code(cells).map(codes))
+    words = as_text(fold_codes(cells).map(codes))
     strange = cells.notna() & words.isna()
     if strange.any():
         said = ", ".join(f"{code} = {word}" for code, word in codes.items())
@@ -108,12 +110,12 @@ def translated(cells: pd.Series, codes: Mapping[str, str], column: str, source: 
     return words
 
 
-def once(table: pd.DataFrame, column: str) -> pd.Series:
+def take_first_known(table: pd.DataFrame, column: str) -> pd.Series:
     """Return the first known cell of each subject."""
     return table.dropna(subset=[column]).groupby("subject", sort=False)[column].first()
 
 
-def birth_dates(
+def read_birth_dates(
     text: pd.Series, year: pd.Series | None = None, month: pd.Series | None = None
 ) -> pd.Series:
     """Return dates of birth; of a year alone its middle, of a month its first day."""
@@ -129,7 +131,7 @@ def birth_dates(
     return dates.fillna(as_dates(written))
 
 
-def ages(births: pd.Series, dates: pd.Series) -> pd.Series:
+def compute_ages(births: pd.Series, dates: pd.Series) -> pd.Series:
     """Return ages in years, to one decimal; missing where a date lies before the birth."""
     years = ((dates - births).dt.days / DAYS_A_YEAR).round(1)
     impossible = years < 0

@@ -17,12 +17,12 @@ RENAMED = (
 )
 
 
-def plain(name: str) -> str:
+def fold_name(name: str) -> str:
     """Return a column's name without case, blanks and marks."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def spellings_of(column: str, columns: Spellings) -> tuple[str, ...]:
+def list_spellings(column: str, columns: Spellings) -> tuple[str, ...]:
     """Return the spellings under which a column may be found."""
     given = columns[column]
     return (given,) if isinstance(given, str) else tuple(given)
@@ -32,10 +32,10 @@ def find_columns(names: Sequence[str], columns: Spellings) -> dict[str, str]:
     """Return the file's spelling of each column that it has."""
     there: dict[str, str] = {}
     for name in names:
-        there.setdefault(plain(str(name)), name)
+        there.setdefault(fold_name(str(name)), name)
     found = {}
     for column in columns:
-        matches = [plain(spelling) for spelling in spellings_of(column, columns)]
+        matches = [fold_name(spelling) for spelling in list_spellings(column, columns)]
         spelled = next((there[match] for match in matches if match in there), None)
         if spelled is not None:
             found[column] = spelled
@@ -50,10 +50,10 @@ def check_required(
     source: str,
 ) -> None:
     """Refuse a table that lacks a required column; suggest the nearest."""
-    for spellings in lacking(columns, found, required):
+    for spellings in find_lacking(columns, found, required):
         raise TableError(
             f"{source!r} has a column {' or '.join(map(repr, spellings))}",
-            got=nearest_columns(spellings, names),
+            got=suggest_columns(spellings, names),
             remedy=RENAMED,
         )
 
@@ -66,10 +66,10 @@ def warn_of_absent(
     source: str,
 ) -> None:
     """Warn of columns that a table should have and lacks; suggest the nearest."""
-    absent = list(lacking(columns, found, expected))
+    absent = list(find_lacking(columns, found, expected))
     if absent:
         listed = "; ".join(
-            f"{' or '.join(map(repr, spellings))} ({nearest_columns(spellings, names)})"
+            f"{' or '.join(map(repr, spellings))} ({suggest_columns(spellings, names)})"
             for spellings in absent
         )
         warn(
@@ -79,22 +79,22 @@ def warn_of_absent(
         )
 
 
-def lacking(
+def find_lacking(
     columns: Spellings, found: Mapping[str, str], wanted: Wanted
 ) -> Iterator[tuple[str, ...]]:
     """Yield the spellings of each wanted column that was not found."""
     for entry in wanted:
-        alternatives = alternatives_of(entry)
+        alternatives = list_alternatives(entry)
         if not any(column in found for column in alternatives):
-            yield tuple(name for column in alternatives for name in spellings_of(column, columns))
+            yield tuple(name for column in alternatives for name in list_spellings(column, columns))
 
 
-def alternatives_of(entry: str | tuple[str, ...]) -> tuple[str, ...]:
+def list_alternatives(entry: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of which any one will do."""
     return (entry,) if isinstance(entry, str) else entry
 
 
-def nearest_columns(spellings: Sequence[str], names: Sequence[str]) -> str:
+def suggest_columns(spellings: Sequence[str], names: Sequence[str]) -> str:
     """Say which columns resemble one of the spellings."""
     folded = {str(name).casefold(): str(name) for name in names}
     near = [

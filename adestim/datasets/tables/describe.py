@@ -13,7 +13,7 @@ import pandas as pd
 
 from adestim._support.missing import mask_missing
 from adestim.datasets.tables.cells import CENSORED, as_dates
-from adestim.datasets.tables.files import STEM, SUFFIXES, date_of, read_cells, suffix_of
+from adestim.datasets.tables.files import STEM, SUFFIXES, find_suffix, parse_date, read_cells
 from adestim.exceptions import TableError
 
 COLUMNS = ["file", "n_files", "n_rows", "column", "dtype", "n_present", "distinct"]
@@ -72,19 +72,19 @@ def describe(path: str | Path) -> pd.DataFrame:
     if not root.exists():
         raise TableError("What is described exists", got=f"nothing at {str(root)!r}")
     rows: list[tuple] = []
-    for name, files in by_masked_name(root):
-        rows.extend((name, len(files), *row) for row in described(files[0]))
+    for name, files in group_by_masked_name(root):
+        rows.extend((name, len(files), *row) for row in describe_columns(files[0]))
     return pd.DataFrame.from_records(rows, columns=COLUMNS).astype({"n_rows": "Int64"})
 
 
-def by_masked_name(root: Path) -> Iterator[tuple[str, list[Path]]]:
+def group_by_masked_name(root: Path) -> Iterator[tuple[str, list[Path]]]:
     """Yield the files that differ by masked characters only, under that name."""
-    named = sorted((masked_path(file, root), file) for file in files_below(root))
+    named = sorted((mask_path(file, root), file) for file in list_files_below(root))
     for name, pairs in groupby(named, key=lambda pair: pair[0]):
         yield name, [file for _, file in pairs]
 
 
-def files_below(root: Path) -> Iterator[Path]:
+def list_files_below(root: Path) -> Iterator[Path]:
     """Yield a file itself, or the files of a folder that are not hidden."""
     if root.is_file():
         yield root
@@ -93,36 +93,36 @@ def files_below(root: Path) -> Iterator[Path]:
         yield from (Path(folder, name) for name in names if not name.startswith("."))
 
 
-def masked_path(file: Path, root: Path) -> str:
+def mask_path(file: Path, root: Path) -> str:
     """Return a file's path below the root, without what could be an identifier."""
     inside = file.relative_to(root) if file != root else PurePath(file.name)
-    suffix = suffix_of(file, SUFFIXES)
-    name = masked_stem(file.name[: len(file.name) - len(suffix)]) if suffix else hidden(file.name)
+    suffix = find_suffix(file, SUFFIXES)
+    name = mask_stem(file.name[: len(file.name) - len(suffix)]) if suffix else hide(file.name)
     return "/".join(
-        [*map(hidden, inside.parts[:-1]), name + file.name[-len(suffix) :] * bool(suffix)]
+        [*map(hide, inside.parts[:-1]), name + file.name[-len(suffix) :] * bool(suffix)]
     )
 
 
-def masked_stem(stem: str) -> str:
+def mask_stem(stem: str) -> str:
     """Mask a table's name; its date stays, unless it may be that of a visit."""
     match = STEM.fullmatch(stem)
-    if match is None or date_of(match["date"]) is None:
-        return hidden(stem) if stem.isdigit() else long_numbers_hidden(stem)
-    name = long_numbers_hidden(match["name"])
-    return hidden(stem) if name != match["name"] else stem
+    if match is None or parse_date(match["date"]) is None:
+        return hide(stem) if stem.isdigit() else hide_long_numbers(stem)
+    name = hide_long_numbers(match["name"])
+    return hide(stem) if name != match["name"] else stem
 
 
-def long_numbers_hidden(name: str) -> str:
+def hide_long_numbers(name: str) -> str:
     """Mask labels and numbers of three digits or more; smaller ones count versions and forms."""
-    return masked(name, r"\d{3,}")
+    return mask_numbers(name, r"\d{3,}")
 
 
-def hidden(name: str) -> str:
+def hide(name: str) -> str:
     """Mask labels and every digit."""
-    return masked(name, r"\d")
+    return mask_numbers(name, r"\d")
 
 
-def masked(name: str, numbers: str) -> str:
+def mask_numbers(name: str, numbers: str) -> str:
     """Mask labels of subject and session, and numbers that are no part of the format."""
 
     def mask(match: re.Match) -> str:
@@ -133,9 +133,9 @@ def masked(name: str, numbers: str) -> str:
     return re.sub(rf"(?P<format>{FORMAT})|{ENTITY}|{numbers}", mask, name)
 
 
-def described(file: Path) -> Iterator[tuple]:
+def describe_columns(file: Path) -> Iterator[tuple]:
     """Yield rows, column, type, cells and distinct values of each column of a file."""
-    if not suffix_of(file, SUFFIXES):
+    if not find_suffix(file, SUFFIXES):
         yield pd.NA, "", "not a table", 0, ""
         return
     try:
@@ -143,33 +143,33 @@ def described(file: Path) -> Iterator[tuple]:
     except (TableError, OSError):
         yield pd.NA, "", "unreadable", 0, ""
         return
-    for name, (_, column) in zip(shown_names(cells), cells.items(), strict=True):
+    for name, (_, column) in zip(show_names(cells), cells.items(), strict=True):
         there = mask_missing(column).dropna()
-        yield len(cells), name, type_of(there), len(there), bucket(there.nunique())
+        yield len(cells), name, name_type(there), len(there), round_to_range(there.nunique())
 
 
-def shown_names(cells: pd.DataFrame) -> list[str]:
+def show_names(cells: pd.DataFrame) -> list[str]:
     """Return the names of columns, masked; numbers instead if the first row looks like data."""
     names = [str(name) for name in cells.columns]
     if any(is_value(name, cells.iloc[:, place]) for place, name in enumerate(names)):
         return [f"column {place + 1}" for place in range(len(names))]
-    return [masked_column(name) for name in names]
+    return [mask_column(name) for name in names]
 
 
 def is_value(name: str, column: pd.Series) -> bool:
     """Tell whether a name is a number, a date, an identifier, or stands in its column."""
     cell = mask_missing(pd.Series([name], dtype="str"))
-    number = type_of(cell.dropna()) in ("integer", "number", "date", "censored")
+    number = name_type(cell.dropna()) in ("integer", "number", "date", "censored")
     return number or bool(ROSTER.search(name)) or bool((column == name).any())
 
 
-def masked_column(name: str) -> str:
+def mask_column(name: str) -> str:
     """Mask what could be an identifier in the name of a column."""
-    shown = masked(name, r"\d{4,}")
+    shown = mask_numbers(name, r"\d{4,}")
     return shown if len(shown) <= LONGEST_NAME else f"{shown[:LONGEST_NAME]}..."
 
 
-def type_of(cells: pd.Series) -> str:
+def name_type(cells: pd.Series) -> str:
     """Name what the cells that are there have in common."""
     if cells.empty:
         return "empty"
@@ -184,6 +184,6 @@ def type_of(cells: pd.Series) -> str:
     return "mixed" if numbers.notna().mean() >= 0.5 else "text"
 
 
-def bucket(count: int) -> str:
+def round_to_range(count: int) -> str:
     """Return a number as a range."""
     return next((text for most, text in BUCKETS.items() if count <= most), ">1000")

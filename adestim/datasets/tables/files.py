@@ -36,12 +36,12 @@ class TableFile:
 
 def list_tables(folder: Path, suffixes: Sequence[str], depth: int) -> list[TableFile]:
     """Return the tables of a folder, or of the one file that it is."""
-    paths = [folder] if folder.is_file() else sorted(walk(folder, depth))
-    found = ((path, suffix_of(path, suffixes)) for path in paths)
-    return [table_file(path, suffix) for path, suffix in found if suffix]
+    paths = [folder] if folder.is_file() else sorted(list_files(folder, depth))
+    found = ((path, find_suffix(path, suffixes)) for path in paths)
+    return [parse_file_name(path, suffix) for path, suffix in found if suffix]
 
 
-def walk(folder: Path, depth: int) -> Iterator[Path]:
+def list_files(folder: Path, depth: int) -> Iterator[Path]:
     """Yield the files of a folder and of so many levels below; hidden ones stay hidden."""
     for entry in folder.iterdir():
         if entry.name.startswith("."):
@@ -49,29 +49,29 @@ def walk(folder: Path, depth: int) -> Iterator[Path]:
         if not entry.is_dir():
             yield entry
         elif depth > 0:
-            yield from walk(entry, depth - 1)
+            yield from list_files(entry, depth - 1)
 
 
-def suffix_of(path: Path, suffixes: Sequence[str]) -> str:
+def find_suffix(path: Path, suffixes: Sequence[str]) -> str:
     """Return the suffix that a file has, or nothing."""
     return next((end for end in suffixes if path.name.casefold().endswith(end)), "")
 
 
-def table_file(path: Path, suffix: str) -> TableFile:
+def parse_file_name(path: Path, suffix: str) -> TableFile:
     """Take a file's name apart."""
     stem = path.name[: len(path.name) - len(suffix)]
     match = STEM.fullmatch(stem)
-    date = date_of(match["date"]) if match else None
+    date = parse_date(match["date"]) if match else None
     # What only looks like a date belongs to the name.
-    return TableFile(path, match["name"] if date is not None else without_copy(stem), date)
+    return TableFile(path, match["name"] if date is not None else strip_copy_number(stem), date)
 
 
-def without_copy(stem: str) -> str:
+def strip_copy_number(stem: str) -> str:
     """Return a name without a browser's number of the copy."""
     return re.sub(r" ?\(\d+\)$", "", stem) or stem
 
 
-def date_of(text: str | None) -> pd.Timestamp | None:
+def parse_date(text: str | None) -> pd.Timestamp | None:
     """Return the date in a file name; None if there is none."""
     try:
         return None if text is None else pd.Timestamp(text.replace("_", "/"))
@@ -79,12 +79,12 @@ def date_of(text: str | None) -> pd.Timestamp | None:
         return None
 
 
-def newest(files: Sequence[TableFile]) -> Path:
+def choose_newest(files: Sequence[TableFile]) -> Path:
     """Return the newest file, with a warning if that was a choice."""
     oldest = pd.Timestamp.min
     dates = [oldest if file.date is None else file.date for file in files]
     latest = [file for file, date in zip(files, dates, strict=True) if date == max(dates)]
-    if any(not same_bytes(latest[0].path, file.path) for file in latest[1:]):
+    if any(not have_same_bytes(latest[0].path, file.path) for file in latest[1:]):
         raise TableError(
             "A folder has one file of a table, or files of several dates",
             got=" and ".join(repr(str(file.path)) for file in latest[:2]) + ", which differ",
@@ -101,7 +101,7 @@ def newest(files: Sequence[TableFile]) -> Path:
     return latest[0].path
 
 
-def same_bytes(one: Path, other: Path) -> bool:
+def have_same_bytes(one: Path, other: Path) -> bool:
     """Tell whether two files hold the same."""
     return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
 

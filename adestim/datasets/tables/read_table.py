@@ -12,21 +12,27 @@ import pandas as pd
 from adestim._support.missing import mask_missing
 from adestim._support.words import first_names
 from adestim.datasets.tables.cells import (
-    censoring,
-    converted,
-    lost,
-    nothing,
-    without_codes,
+    convert_cells,
+    drop_codes,
+    extract_signs,
+    find_lost,
+    make_empty_column,
 )
 from adestim.datasets.tables.columns import (
     Spellings,
     Wanted,
-    alternatives_of,
     check_required,
     find_columns,
+    list_alternatives,
     warn_of_absent,
 )
-from adestim.datasets.tables.files import SUFFIXES, TableFile, list_tables, newest, read_cells
+from adestim.datasets.tables.files import (
+    SUFFIXES,
+    TableFile,
+    choose_newest,
+    list_tables,
+    read_cells,
+)
 from adestim.exceptions import DataWarning, InputError, TableError
 
 __all__ = ["find_table", "read_table", "settle_duplicates"]
@@ -104,17 +110,17 @@ def find_table(
     for wanted in (name, *aliases):
         found = [file for file in files if file.is_called(wanted)]
         if found:
-            return newest(found)
+            return choose_newest(found)
     if required:
         raise TableError(
             f"The table {name!r} is in the folder {folder.name!r}",
-            got=missing_table(name, aliases, files),
+            got=suggest_tables(name, aliases, files),
             remedy=f"Download it: {where}" if where else "Download it, or name its folder",
         )
     return None
 
 
-def missing_table(name: str, aliases: Sequence[str], files: Sequence[TableFile]) -> str:
+def suggest_tables(name: str, aliases: Sequence[str], files: Sequence[TableFile]) -> str:
     """Say which names were looked for and which are there that resemble them."""
     looked = ", nor " + first_names(aliases) if aliases else ""
     names = {file.name.casefold(): file.path.name for file in files}
@@ -208,9 +214,9 @@ def read_table(
     0      31  1700.0              >
     1   10898     NaN
     """
-    kinds = kinds_of(columns, ids=ids, dates=dates, number=numeric, censored=censored)
-    named = [name for entry in (*required, *expected) for name in alternatives_of(entry)]
-    check_choices(duplicates, unreadable, key, named, columns)
+    kinds = assign_kinds(columns, ids=ids, dates=dates, number=numeric, censored=censored)
+    named = [name for entry in (*required, *expected) for name in list_alternatives(entry)]
+    check_reading(duplicates, unreadable, key, named, columns)
     name = "table" if isinstance(source, pd.DataFrame) else Path(source).name
     cells = source if isinstance(source, pd.DataFrame) else read_cells(source)
     found = find_columns(cells.columns, columns)
@@ -218,11 +224,11 @@ def read_table(
     warn_of_absent(cells.columns, columns, found, expected, name)
     read = {}
     for column, kind in kinds.items():
-        there = cells[found[column]] if column in found else nothing(len(cells))
-        text, read[column] = read_cells_as(there, kind, codes_of(column, sentinels))
+        there = cells[found[column]] if column in found else make_empty_column(len(cells))
+        text, read[column] = read_cells_as(there, kind, choose_codes(column, sentinels))
         check_read(text, read[column], column, kind, name, unreadable)
         if kind == "censored":
-            read[f"{column}_censored"] = censoring(text)
+            read[f"{column}_censored"] = extract_signs(text)
     table = pd.DataFrame(read, index=range(len(cells)))
     table.attrs["found"] = found
     return settle_duplicates(table, key, duplicates, name) if key else table
@@ -238,12 +244,12 @@ def read_cells_as(
     places, distinct = pd.factorize(cells, use_na_sentinel=False)
     text = mask_missing(pd.Series(distinct))
     if kind != "ids":
-        text = without_codes(text, codes)
-    values = converted(text, kind)
+        text = drop_codes(text, codes)
+    values = convert_cells(text, kind)
     return text.take(places).reset_index(drop=True), values.take(places).reset_index(drop=True)
 
 
-def kinds_of(columns: Collection[str], **named: Collection[str]) -> dict[str, str]:
+def assign_kinds(columns: Collection[str], **named: Collection[str]) -> dict[str, str]:
     """Return what each column is; refuse names that no column has."""
     strangers = sorted({name for names in named.values() for name in names} - set(columns))
     if strangers:
@@ -257,7 +263,7 @@ def kinds_of(columns: Collection[str], **named: Collection[str]) -> dict[str, st
     return kinds
 
 
-def check_choices(
+def check_reading(
     duplicates: str,
     unreadable: str,
     key: Collection[str],
@@ -265,7 +271,7 @@ def check_choices(
     columns: Collection[str],
 ) -> None:
     """Refuse parameters out of range."""
-    kinds_of(columns, key=key, required=required)
+    assign_kinds(columns, key=key, required=required)
     choices = {"duplicates": (duplicates, DUPLICATES), "unreadable": (unreadable, UNREADABLE)}
     for name, (value, known) in choices.items():
         if value not in known:
@@ -275,7 +281,7 @@ def check_choices(
             )
 
 
-def codes_of(column: str, sentinels: Sentinels) -> list[str]:
+def choose_codes(column: str, sentinels: Sentinels) -> list[str]:
     """Return the codes for a missing value in a column."""
     if isinstance(sentinels, Mapping):
         return [*sentinels.get("*", ()), *sentinels.get(column, ())]
@@ -286,7 +292,7 @@ def check_read(
     text: pd.Series, values: pd.Series, column: str, kind: str, source: str, unreadable: str
 ) -> None:
     """Refuse, or report, cells that cannot be read; say where they are, not what they hold."""
-    places = lost(text, values)
+    places = find_lost(text, values)
     if not len(places):
         return
     due = "possible dates" if kind == "dates" else "numbers"
@@ -350,7 +356,7 @@ def settle_duplicates(
     >>> len(settle_duplicates(table, ["subject", "visit"]))
     1
     """
-    check_choices(duplicates, "raise", (), (), ())
+    check_reading(duplicates, "raise", (), (), ())
     if duplicates == "keep":
         return table
     key = list(key)

@@ -28,7 +28,7 @@ def plain_cells(column: pd.Series) -> np.ndarray:
 
 def known_cells(cells: np.ndarray) -> np.ndarray:
     """Tell which cells hold anything, shape (n_subjects,), dtype bool."""
-    return mask_of(not is_missing(cell) for cell in cells)
+    return as_mask(not is_missing(cell) for cell in cells)
 
 
 def is_plain(cell) -> bool:
@@ -47,15 +47,15 @@ class Numbers:
 
 def parse_numbers(cells: np.ndarray) -> Numbers:
     """Read cells as numbers; ``">1700"`` is read as its limit, the word ``nan`` as unknown."""
-    is_text = mask_of(isinstance(cell, str) for cell in cells)
-    is_number = mask_of(is_plain(cell) for cell in cells) & ~is_text
+    is_text = as_mask(isinstance(cell, str) for cell in cells)
+    is_number = as_mask(is_plain(cell) for cell in cells) & ~is_text
     values = np.full(len(cells), np.nan)
     values[is_number] = [float_or_infinity(cell) for cell in cells[is_number]]
     written = pd.Series([LIMIT.sub("", cell) for cell in cells[is_text]], dtype=object)
     values[is_text] = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
     unreadable = known_cells(cells) & np.isnan(values)
-    unreadable &= ~mask_of(map(names_nan, cells))
-    is_limit = mask_of(isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells)
+    unreadable &= ~as_mask(map(names_nan, cells))
+    is_limit = as_mask(isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells)
     return Numbers(values, is_limit & ~unreadable, unreadable)
 
 
@@ -67,6 +67,6 @@ def float_or_infinity(number) -> float:
         return np.inf
 
 
-def mask_of(answers: Iterable[bool]) -> np.ndarray:
+def as_mask(answers: Iterable[bool]) -> np.ndarray:
     """Return answers as an array, dtype bool."""
     return np.fromiter(answers, dtype=bool)

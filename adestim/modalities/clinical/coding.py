@@ -46,11 +46,12 @@ def code_numbers(column: pd.Series, name: str) -> CodedCells:
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        return coded_numbers(values, name, {}, ())
+        return pack_numbers(values, name, {}, ())
     cells = plain_cells(column)
     read = parse_numbers(cells)
     problems = {
-        int(row): wrong_number(cells[row], name) for row in np.flatnonzero(read.is_unreadable)
+        int(row): explain_wrong_number(cells[row], name)
+        for row in np.flatnonzero(read.is_unreadable)
     }
     remarks = (
         (
@@ -60,10 +61,10 @@ def code_numbers(column: pd.Series, name: str) -> CodedCells:
         if read.is_limit.any()
         else ()
     )
-    return coded_numbers(read.values, name, problems, remarks)
+    return pack_numbers(read.values, name, problems, remarks)
 
 
-def wrong_number(cell, name: str) -> TableError:
+def explain_wrong_number(cell, name: str) -> TableError:
     """Return the error about a cell that is no number, without its value."""
     if not is_plain(cell):
         return not_plain(cell, name)
@@ -83,7 +84,7 @@ def not_plain(cell, name: str) -> CellTypeError:
     )
 
 
-def coded_numbers(
+def pack_numbers(
     values: np.ndarray, name: str, problems: dict[int, TableError], remarks: tuple[str, ...]
 ) -> CodedCells:
     """Add infinite values to the problems and pack the column."""
@@ -107,23 +108,23 @@ def code_levels(column: pd.Series, coding: Column) -> CodedCells:
     """
     cells = plain_cells(column)
     present = known_cells(cells)
-    problems = problems_of_cells(cells, present, coding.name)
+    problems = find_problems(cells, present, coding.name)
     present[list(problems)] = False
     slots = np.full(len(cells), -1)
-    slots[present] = level_slots(cells[present], coding)
+    slots[present] = find_slots(cells[present], coding)
     n_unseen = int((present & (slots < 0)).sum())
-    remarks = (unseen_remark(coding, n_unseen),) if n_unseen else ()
-    return CodedCells(slot_values(slots, coding), slots >= 0, problems, remarks)
+    remarks = (remark_unseen(coding, n_unseen),) if n_unseen else ()
+    return CodedCells(fill_slots(slots, coding), slots >= 0, problems, remarks)
 
 
-def level_slots(cells: np.ndarray, coding: Column) -> list[int]:
+def find_slots(cells: np.ndarray, coding: Column) -> list[int]:
     """Return the slot of each level, -1 where it is unseen and has none."""
     slot_of = {level: slot for slot, level in enumerate(coding.levels)}
     other = len(coding.levels) if coding.has_other else -1
     return [slot_of.get(cell, other) for cell in cells]
 
 
-def unseen_remark(coding: Column, count: int) -> str:
+def remark_unseen(coding: Column, count: int) -> str:
     """Say that a column holds levels fit has not seen, without naming them."""
     kind = "level" if coding.kind == "ordinal" else "category"
     return (
@@ -132,7 +133,7 @@ def unseen_remark(coding: Column, count: int) -> str:
     )
 
 
-def slot_values(slots: np.ndarray, coding: Column) -> np.ndarray:
+def fill_slots(slots: np.ndarray, coding: Column) -> np.ndarray:
     """Return ranks in [0, 1], or one-hot rows; zeros where the slot is negative."""
     if coding.kind == "ordinal":
         return (np.maximum(slots, 0) / max(len(coding.levels) - 1, 1))[:, None]
@@ -146,7 +147,7 @@ def code_text(column: pd.Series, coding: Column, semantics: TextEmbedding) -> Co
     """Code a column of free text as coordinates, shape (n_subjects, width)."""
     cells = plain_cells(column)
     known = known_cells(cells)
-    problems = problems_of_cells(cells, known, coding.name)
+    problems = find_problems(cells, known, coding.name)
     known[list(problems)] = False
     values = np.zeros((len(cells), semantics.width))
     if known.any():
@@ -159,7 +160,7 @@ def code_nothing(n_subjects: int) -> CodedCells:
     return CodedCells(np.zeros((n_subjects, 1)), np.zeros(n_subjects, dtype=bool))
 
 
-def problems_of_cells(cells: np.ndarray, known: np.ndarray, name: str) -> dict[int, TableError]:
+def find_problems(cells: np.ndarray, known: np.ndarray, name: str) -> dict[int, TableError]:
     """Return an error for every cell that is neither a number nor a string, by row."""
     return {
         int(row): not_plain(cells[row], name)

@@ -69,7 +69,7 @@ class Declarations:
                 got=f"{', '.join(map(repr, absent))}, absent from it",
                 remedy="Correct the names, or pass these columns too",
             )
-        require_unique(declared, "Every column may be declared once")
+        require_unique_names(declared, "Every column may be declared once")
         levels = {label_name(item): values for item, values in (ordinal or {}).items()}
         return cls(dict(pairs), levels)
 
@@ -82,11 +82,11 @@ def label_name(label: Hashable) -> str:
 def column_names(columns: Iterable[Hashable]) -> list[str]:
     """Return the columns' names, making sure that none is there twice."""
     names = [label_name(label) for label in columns]
-    require_unique(names, "Every column of a clinical table needs a name of its own")
+    require_unique_names(names, "Every column of a clinical table needs a name of its own")
     return names
 
 
-def require_unique(names: Sequence[str], rule: str) -> None:
+def require_unique_names(names: Sequence[str], rule: str) -> None:
     """Refuse names that are there more than once."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
@@ -111,9 +111,9 @@ def learn_column(
         return Column(name, position, "empty")
     if kind == "ordinal":
         levels = declarations.levels.get(name)
-        return Column(name, position, kind, ordinal_levels(column, name, levels))
+        return Column(name, position, kind, choose_ordinal_levels(column, name, levels))
     if kind == "categorical":
-        return Column(name, position, kind, *frequent_levels(present, max_levels))
+        return Column(name, position, kind, *find_frequent_levels(present, max_levels))
     return Column(name, position, kind)
 
 
@@ -156,7 +156,7 @@ def infer_kind_of_cells(present: np.ndarray) -> str:
     return "text" if words >= SENTENCE_WORDS and distinct > MOSTLY * len(present) else "categorical"
 
 
-def ordinal_levels(
+def choose_ordinal_levels(
     column: pd.Series, name: str, levels: Sequence[Hashable] | None
 ) -> tuple[Hashable, ...]:
     """Return the levels of an ordinal column, declared or from its dtype."""
@@ -173,7 +173,7 @@ def ordinal_levels(
     return tuple(cells)
 
 
-def frequent_levels(
+def find_frequent_levels(
     present: Iterable[Hashable], max_levels: int
 ) -> tuple[tuple[Hashable, ...], bool]:
     """Return the categories that get a slot each, sorted, and whether rarer ones share a slot."""

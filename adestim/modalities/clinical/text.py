@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.diagnostic_columns import normalised
+from adestim._support.diagnostic_columns import normalise_name
 from adestim.encoding import is_missing
 from adestim.exceptions import InputError, TableError
 from adestim.modalities.clinical.cells import LIMIT, float_or_infinity, is_plain
@@ -263,7 +263,7 @@ def as_phrase(given: str | Mapping[str, Any] | ColumnPhrase, column: str) -> Col
 
 def usual_phrase(column: str) -> ColumnPhrase:
     """Return the usual label and unit of a column, else its name and the unit that it ends in."""
-    plain = normalised(column)
+    plain = normalise_name(column)
     for pattern, phrase in USUAL_PHRASES.items():
         if re.fullmatch(pattern, plain):
             return phrase

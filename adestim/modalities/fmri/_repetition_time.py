@@ -18,7 +18,7 @@ SECONDS_IN = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
 WRITERS_DEFAULT = 1.0
 
 
-def checked_t_r(value: Any, origin: str) -> float:
+def require_possible_t_r(value: Any, origin: str) -> float:
     """Return a repetition time that a scanner can have, in seconds."""
     rule = f"The repetition time must be between {SHORTEST} and {LONGEST:.0f} s"
     if not isinstance(value, (Real, np.number)) or isinstance(value, bool):
@@ -28,12 +28,12 @@ def checked_t_r(value: Any, origin: str) -> float:
         return seconds
     raise TimeSeriesError(
         rule,
-        got=f"{seconds:g} s from {origin}{likely_mistake(seconds)}",
+        got=f"{seconds:g} s from {origin}{guess_mistake(seconds)}",
         remedy="Mend the header or the sidecar, or pass t_r= in seconds",
     )
 
 
-def likely_mistake(seconds: float) -> str:
+def guess_mistake(seconds: float) -> str:
     """Say what a strange repetition time probably means."""
     if SHORTEST <= seconds / 1000 <= LONGEST:
         return f", which looks like milliseconds ({seconds / 1000:g} s)"
@@ -42,7 +42,7 @@ def likely_mistake(seconds: float) -> str:
     return ""
 
 
-def header_t_r(image: Any) -> float | None:
+def read_header_t_r(image: Any) -> float | None:
     """Return the repetition time that a 4-D image's header states, unchecked, in s."""
     zooms = image.header.get_zooms()
     if len(zooms) < 4 or zooms[3] == 0 or not hasattr(image.header, "get_xyzt_units"):
@@ -53,7 +53,7 @@ def header_t_r(image: Any) -> float | None:
     return round(float(zooms[3]) * SECONDS_IN[unit], 6) if unit in SECONDS_IN else None
 
 
-def sidecar_t_r(path: Path) -> float | None:
+def read_sidecar_t_r(path: Path) -> float | None:
     """Return the repetition time of the nearest JSON sidecar, unchecked, in s.
 
     The nearest that states a time wins.
@@ -93,7 +93,7 @@ def settle_t_r(
 ) -> float | None:
     """Return the repetition time of a run, in s, from the three who may state it."""
     if override is not None:
-        return checked_t_r(override, "the parameter t_r")
+        return require_possible_t_r(override, "the parameter t_r")
     if in_header is not None and in_sidecar is not None:
         if abs(in_header - in_sidecar) > TOLERANCE * abs(in_sidecar):
             raise TimeSeriesError(
@@ -101,7 +101,7 @@ def settle_t_r(
                 got=f"{in_header:g} s in the header and {in_sidecar:g} s in the sidecar",
                 remedy="Mend the wrong one, or pass t_r= in seconds",
             )
-        return checked_t_r(in_sidecar, "the JSON sidecar")
+        return require_possible_t_r(in_sidecar, "the JSON sidecar")
     if in_sidecar is not None:
-        return checked_t_r(in_sidecar, "the JSON sidecar")
-    return None if in_header is None else checked_t_r(in_header, "the image's header")
+        return require_possible_t_r(in_sidecar, "the JSON sidecar")
+    return None if in_header is None else require_possible_t_r(in_header, "the image's header")

@@ -31,7 +31,7 @@ class NumericTable:
     step: float | None  # time between rows in s, from a column named ``time``; None without one
 
 
-def read_table(source: Any, what: str) -> NumericTable:
+def read_numeric_table(source: Any, what: str) -> NumericTable:
     """Read a table of numbers over time.
 
     A header is recognised by its words, or by being a plain enumeration of the columns. A column
@@ -39,35 +39,35 @@ def read_table(source: Any, what: str) -> NumericTable:
     is dropped.
     """
     if isinstance(source, pd.DataFrame):
-        names, values = frame_columns(source, what)
+        names, values = split_frame(source, what)
     else:
-        names, values = file_columns(Path(os.fspath(source)).expanduser(), what)
-    require_unique(names, what)
-    return without_clock(names, values, what)
+        names, values = read_file(Path(os.fspath(source)).expanduser(), what)
+    require_unique_header(names, what)
+    return drop_clock(names, values, what)
 
 
-def frame_columns(frame: pd.DataFrame, what: str) -> tuple[list[str] | None, np.ndarray]:
+def split_frame(frame: pd.DataFrame, what: str) -> tuple[list[str] | None, np.ndarray]:
     """Return the names and numbers of a frame; names that are numbers are no names."""
     named = all(isinstance(name, str) for name in frame.columns)
     names = [name.strip() for name in frame.columns] if named else None
     labels = names or [f"number {place}" for place in range(frame.shape[1])]
-    return names, columns_of_numbers(frame, labels, what)
+    return names, convert_to_numbers(frame, labels, what)
 
 
-def file_columns(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
+def read_file(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
     """Return the names and numbers of a text file."""
-    cells = read_cells(path, what)
+    cells = read_lines(path, what)
     first = ["" if pd.isna(cell) else str(cell).strip() for cell in cells.iloc[0]]
     if not is_header(first):
-        return None, columns_of_numbers(cells, [f"number {i}" for i in cells.columns], what)
+        return None, convert_to_numbers(cells, [f"number {i}" for i in cells.columns], what)
     names = None if is_enumeration(first) else first
-    body = columns_of_numbers(cells.iloc[1:], first, what)
+    body = convert_to_numbers(cells.iloc[1:], first, what)
     if names is None and first[0] == "":
         return None, body[:, 1:]
     return names, body
 
 
-def read_cells(path: Path, what: str) -> pd.DataFrame:
+def read_lines(path: Path, what: str) -> pd.DataFrame:
     """Read all cells of a text file as text."""
     try:
         return read_text_table(path, has_names=False, fallback=BLANKS)
@@ -80,7 +80,7 @@ def read_cells(path: Path, what: str) -> pd.DataFrame:
         ) from failure
 
 
-def is_number(text: str) -> bool:
+def is_number_or_missing(text: str) -> bool:
     """Tell whether a cell is a number or stands for a missing one."""
     try:
         float(text)
@@ -91,7 +91,7 @@ def is_number(text: str) -> bool:
 
 def is_header(first: Sequence[str]) -> bool:
     """Tell whether the first row names the columns."""
-    return not all(is_number(text) for text in first) or is_enumeration(first)
+    return not all(is_number_or_missing(text) for text in first) or is_enumeration(first)
 
 
 def is_enumeration(first: Sequence[str]) -> bool:
@@ -102,7 +102,7 @@ def is_enumeration(first: Sequence[str]) -> bool:
     )
 
 
-def columns_of_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) -> np.ndarray:
+def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) -> np.ndarray:
     """Return the cells as floats, or say which column holds text."""
     if min(cells.shape) == 0:
         raise TimeSeriesError(
@@ -110,23 +110,52 @@ def columns_of_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
             got=f"shape {cells.shape}",
             remedy="Write the table again, or leave the cell empty",
         )
-    values = np.empty(cells.shape)
-    for place, label in enumerate(labels):
-        column = cells.iloc[:, place]
-        if column.dtype == object or pd.api.types.is_string_dtype(column):
-            column = column.where(~column.isin(NUMBER_WORDS), np.nan)
-        try:
-            values[:, place] = column.to_numpy(dtype=float, na_value=np.nan)
-        except (TypeError, ValueError) as failure:
-            raise TimeSeriesError(
-                f"A table of {what} must hold numbers, or 'n/a'",
-                got=f"text in column {label!r}",
-                remedy="Leave that column out of the table",
-            ) from failure
-    return values
+    try:
+        return convert_text(cells) if all(map(is_text, cells.dtypes)) else convert_columns(cells)
+    except (TypeError, ValueError) as failure:
+        label = next(label for place, label in enumerate(labels) if holds_text(cells, place))
+        raise TimeSeriesError(
+            f"A table of {what} must hold numbers, or 'n/a'",
+            got=f"text in column {label!r}",
+            remedy="Leave that column out of the table",
+        ) from failure
 
 
-def require_unique(names: Sequence[str] | None, what: str) -> None:
+def is_text(dtype: Any) -> bool:
+    """Tell whether cells of a type may be words."""
+    return pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
+
+
+def convert_text(cells: pd.DataFrame) -> np.ndarray:
+    """Return cells of text as floats, all at once."""
+    every = pd.Series(cells.to_numpy(dtype=object).ravel())
+    known = every.mask(every.isin(NUMBER_WORDS) | every.isna(), np.nan)
+    return known.to_numpy(dtype=float).reshape(cells.shape)
+
+
+def convert_columns(cells: pd.DataFrame) -> np.ndarray:
+    """Return cells of several types as floats."""
+    columns = [cells.iloc[:, [place]] for place in range(cells.shape[1])]
+    return np.column_stack(
+        [
+            convert_text(column)[:, 0]
+            if is_text(column.dtypes.iloc[0])
+            else column.iloc[:, 0].to_numpy(dtype=float, na_value=np.nan)
+            for column in columns
+        ]
+    )
+
+
+def holds_text(cells: pd.DataFrame, place: int) -> bool:
+    """Tell whether a column holds what is no number."""
+    try:
+        convert_columns(cells.iloc[:, [place]])
+    except (TypeError, ValueError):
+        return True
+    return False
+
+
+def require_unique_header(names: Sequence[str] | None, what: str) -> None:
     """Refuse a header that gives a name twice."""
     if names is not None and len(set(names)) != len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
@@ -137,7 +166,7 @@ def require_unique(names: Sequence[str] | None, what: str) -> None:
         )
 
 
-def without_clock(names: list[str] | None, values: np.ndarray, what: str) -> NumericTable:
+def drop_clock(names: list[str] | None, values: np.ndarray, what: str) -> NumericTable:
     """Drop the columns that count or time the rows."""
     lowered = [""] * values.shape[1] if names is None else [name.lower() for name in names]
     dropped = [
@@ -156,7 +185,7 @@ def without_clock(names: list[str] | None, values: np.ndarray, what: str) -> Num
     return NumericTable(
         values[:, kept],
         None if names is None else tuple(names[place] for place in kept),
-        even_step(times[0]) if times else None,
+        find_even_step(times[0]) if times else None,
     )
 
 
@@ -166,7 +195,7 @@ def counts_rows(column: np.ndarray) -> bool:
     return len(column) > 1 and any(np.array_equal(column, rows + start) for start in (0, 1))
 
 
-def even_step(times: np.ndarray) -> float | None:
+def find_even_step(times: np.ndarray) -> float | None:
     """Return the step of evenly spaced times, None where they are not even."""
     steps = np.diff(times)
     if not len(steps) or not np.isfinite(steps).all():

@@ -13,8 +13,8 @@ import pandas as pd
 
 from adestim.encoding import is_missing
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities.fmri._tables import NumericTable, read_table
-from adestim.modalities.fmri.timeseries import RoiSeries, require_enough_regions, varying
+from adestim.modalities.fmri._tables import NumericTable, read_numeric_table
+from adestim.modalities.fmri.timeseries import RoiSeries, find_varying, require_enough_regions
 
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 TISSUE = ("white_matter", "csf")
@@ -56,7 +56,7 @@ class Cleaning:
         if self.raw:
             return replace(series, values=self._around_mean(series, nuisance)[window])
         values = self._filtered(series, nuisance)[window]
-        return standardised(replace(series, values=values), abs(series.values).max(axis=0))
+        return standardise_series(replace(series, values=values), abs(series.values).max(axis=0))
 
     def _require_time(self, series: RoiSeries) -> None:
         """Refuse series without a repetition time, or too slow for the filter."""
@@ -116,12 +116,12 @@ class Cleaning:
             low_pass=self.low_pass,
             high_pass=self.high_pass,
             t_r=series.t_r,
-            butterworth__padlen=pad_length(series.n_volumes),
+            butterworth__padlen=choose_pad_length(series.n_volumes),
         )
         return values
 
 
-def pad_length(n_volumes: int) -> int:
+def choose_pad_length(n_volumes: int) -> int:
     """Return the volumes mirrored at each end for the filter, fewer than the run has."""
     return min(3 * (2 * FILTER_SECTIONS + 1), n_volumes - 1)
 
@@ -148,7 +148,7 @@ def require_free_volumes(n_volumes: int, nuisance: np.ndarray | None) -> None:
         )
 
 
-def standardised(series: RoiSeries, scale: np.ndarray) -> RoiSeries:
+def standardise_series(series: RoiSeries, scale: np.ndarray) -> RoiSeries:
     """Return series of mean 0 and standard deviation 1.
 
     A region of which cleaning left nothing but rounding errors, measured against the ``scale`` of
@@ -172,14 +172,14 @@ def read_confounds(source: Any, names: Sequence[str] | None, n_volumes: int) -> 
     """
     if not isinstance(source, (np.ndarray, pd.DataFrame)) and is_missing(source):
         return None
-    table = confounds_table(source)
+    table = open_confounds(source)
     if len(table.values) != n_volumes:
         raise TimeSeriesError(
             f"A confounds table must have one row a volume, {n_volumes} for this run",
             got=f"{len(table.values)} rows",
             remedy="Pass the confounds of this very run",
         )
-    chosen = chosen_columns(table, names)
+    chosen = choose_columns(table, names)
     filled = pd.DataFrame(table.values[:, chosen]).bfill(limit_area="outside")
     if not np.isfinite(filled.to_numpy()).all():
         raise TimeSeriesError(
@@ -188,14 +188,14 @@ def read_confounds(source: Any, names: Sequence[str] | None, n_volumes: int) -> 
             remedy="Name complete columns with confounds=, or mend the table",
         )
     values = filled.to_numpy()
-    values = np.ascontiguousarray(values[:, varying(values)])
+    values = np.ascontiguousarray(values[:, find_varying(values)])
     return values if values.shape[1] else None
 
 
-def confounds_table(source: Any) -> NumericTable:
+def open_confounds(source: Any) -> NumericTable:
     """Return a table or an array of confounds."""
     if isinstance(source, (str, os.PathLike, pd.DataFrame)):
-        return read_table(source, what="confounds")
+        return read_numeric_table(source, what="confounds")
     values = np.asarray(source)
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
         raise TimeSeriesError(
@@ -206,7 +206,7 @@ def confounds_table(source: Any) -> NumericTable:
     return NumericTable(values.astype(np.float64), None, None)
 
 
-def chosen_columns(table: NumericTable, names: Sequence[str] | None) -> list[int]:
+def choose_columns(table: NumericTable, names: Sequence[str] | None) -> list[int]:
     """Return the positions of the confounds to use."""
     own = table.names or ()
     if names is None:

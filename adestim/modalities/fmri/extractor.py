@@ -30,7 +30,12 @@ from adestim.modalities.fmri.parcellation import (
 )
 from adestim.modalities.fmri.places import place_at_parcels
 from adestim.modalities.fmri.series_stage import CleanSeries
-from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries, SeriesReader, renamed
+from adestim.modalities.fmri.timeseries import (
+    RoiLayout,
+    RoiSeries,
+    SeriesReader,
+    rename_regions,
+)
 
 # In Hz.
 CONNECTOME_BAND = (0.01, 0.1)
@@ -250,14 +255,14 @@ class FMRIExtractor(FoundationExtractor):
 
     def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
         """Return the connectome of the regions."""
-        layout = renamed(self.layout_, self.labels)
+        layout = rename_regions(self.layout_, self.labels)
         connectome = Connectome(layout, settled_profile(self.profile, layout))
         return OpenedModel(TokenPreparation(connectome), connectome.spec())
 
     def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
         """Return the training rows' series; of regions that nobody stated nothing is said."""
         stated = self.parcellation is not None or not all(map(is_missing, frame.iloc[:, 0]))
-        layout = renamed(self.layout_, self.labels) if stated else None
+        layout = rename_regions(self.layout_, self.labels) if stated else None
         return TrainingSeries(self._reading(), frame, layout, self.errors, self.n_jobs)
 
     def _preparation(self) -> Preparation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities._nifti import open_nifti
-from adestim.modalities.fmri._repetition_time import header_t_r, settle_t_r, sidecar_t_r
-from adestim.modalities.fmri._tables import NumericTable, read_table
+from adestim.modalities._nifti import is_path, open_nifti
+from adestim.modalities.fmri._repetition_time import read_header_t_r, read_sidecar_t_r, settle_t_r
+from adestim.modalities.fmri._tables import NumericTable, read_numeric_table
 from adestim.modalities.fmri.parcellation import Parcellation, mean_series
 
 TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".1d", ".tsv.gz", ".csv.gz")
@@ -67,7 +66,7 @@ class SeriesReader:
         """Return the regions a cell has; of a file of a run nothing is read."""
         if is_run(cell):
             return RoiLayout(self.parcellation.names, self.parcellation.networks)
-        return table_layout(series_table(cell))
+        return lay_out_regions(read_series_table(cell))
 
     def read(self, cell: Any, layout: RoiLayout) -> RoiSeries:
         """Return one subject's ROI series."""
@@ -75,12 +74,12 @@ class SeriesReader:
             values, t_r = self._read_run(cell)
             names = RoiLayout(self.parcellation.names)
         else:
-            table = series_table(cell)
+            table = read_series_table(cell)
             values, t_r = table.values, self._table_t_r(cell, table)
-            names = table_layout(table)
+            names = lay_out_regions(table)
             require_volumes(len(values))
-        values = in_order_of(layout, names, values)
-        present = varying(values)
+        values = order_columns(layout, names, values)
+        present = find_varying(values)
         require_enough_regions(present, is_run(cell))
         return RoiSeries(np.where(present, values, 0.0), present, t_r)
 
@@ -88,23 +87,18 @@ class SeriesReader:
         """Average a 4-D run over the regions."""
         image = open_nifti(cell, n_dim=4, error=TimeSeriesError)
         require_volumes(image.shape[3])
-        t_r = settle_t_r(self.t_r, header_t_r(image), stated_beside(cell))
+        t_r = settle_t_r(self.t_r, read_header_t_r(image), read_t_r_beside(cell))
         return mean_series(image, self.parcellation), t_r
 
     def _table_t_r(self, cell: Any, table: NumericTable) -> float | None:
         """Return the repetition time of ready series."""
-        in_sidecar = stated_beside(cell)
+        in_sidecar = read_t_r_beside(cell)
         return settle_t_r(self.t_r, None, table.step if in_sidecar is None else in_sidecar)
 
 
-def is_path(cell: Any) -> bool:
-    """Tell whether a cell names a file."""
-    return isinstance(cell, (str, os.PathLike))
-
-
-def stated_beside(cell: Any) -> float | None:
+def read_t_r_beside(cell: Any) -> float | None:
     """Return the repetition time of a file's JSON sidecar, in s."""
-    return sidecar_t_r(Path(cell).expanduser()) if is_path(cell) else None
+    return read_sidecar_t_r(Path(cell).expanduser()) if is_path(cell) else None
 
 
 def is_run(cell: Any) -> bool:
@@ -114,14 +108,14 @@ def is_run(cell: Any) -> bool:
     return hasattr(cell, "affine") and hasattr(cell, "get_fdata")
 
 
-def series_table(cell: Any) -> NumericTable:
+def read_series_table(cell: Any) -> NumericTable:
     """Return ready ROI series as a table of numbers, shape (n_volumes, n_rois)."""
     if is_path(cell) and str(cell).lower().endswith(".npy"):
-        return array_table(read_npy(Path(cell)))
+        return wrap_array(read_npy(Path(cell)))
     if is_path(cell) or isinstance(cell, pd.DataFrame):
-        return read_table(cell, what="ROI series")
+        return read_numeric_table(cell, what="ROI series")
     if isinstance(cell, (np.ndarray, list, tuple)):
-        return array_table(cell)
+        return wrap_array(cell)
     raise TimeSeriesError(
         "A cell of the fmri column holds a 4-D run or ROI series",
         got=f"an object of type {type(cell).__name__}",
@@ -142,7 +136,7 @@ def read_npy(path: Path) -> np.ndarray:
         ) from failure
 
 
-def array_table(array: Any) -> NumericTable:
+def wrap_array(array: Any) -> NumericTable:
     """Return an array of ROI series, checked."""
     try:
         values = np.asarray(array, dtype=np.float64)
@@ -159,7 +153,7 @@ def array_table(array: Any) -> NumericTable:
     return NumericTable(values, None, None)
 
 
-def table_layout(table: NumericTable) -> RoiLayout:
+def lay_out_regions(table: NumericTable) -> RoiLayout:
     """Return the regions of a table; without a header they are numbered."""
     if table.names is not None:
         return RoiLayout(table.names, networks_of_names(table.names), origin="the training rows")
@@ -177,7 +171,7 @@ def networks_of_names(names: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(found.fillna("other"))
 
 
-def renamed(layout: RoiLayout, labels: Sequence[str] | None) -> RoiLayout:
+def rename_regions(layout: RoiLayout, labels: Sequence[str] | None) -> RoiLayout:
     """Return the layout with the user's names of the regions."""
     if labels is None:
         return layout
@@ -192,7 +186,7 @@ def renamed(layout: RoiLayout, labels: Sequence[str] | None) -> RoiLayout:
     return RoiLayout(names, networks, named=True, origin=layout.origin)
 
 
-def in_order_of(layout: RoiLayout, own: RoiLayout, values: np.ndarray) -> np.ndarray:
+def order_columns(layout: RoiLayout, own: RoiLayout, values: np.ndarray) -> np.ndarray:
     """Return a subject's columns in the order learned in fit, found by their names."""
     if own.n_rois != layout.n_rois:
         raise TimeSeriesError(
@@ -213,7 +207,7 @@ def in_order_of(layout: RoiLayout, own: RoiLayout, values: np.ndarray) -> np.nda
     return values[:, [place[name] for name in layout.names]]
 
 
-def varying(values: np.ndarray) -> np.ndarray:
+def find_varying(values: np.ndarray) -> np.ndarray:
     """Tell which columns are finite throughout and not constant."""
     finite = np.isfinite(values).all(axis=0)
     safe = np.where(finite, values, 0.0)

@@ -16,11 +16,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim.datasets import SiteHarmonizer
 from adestim.datasets.harmonisation.harmonize import (
+    number_sites,
+    read_site_labels,
     require_rows,
     require_separable,
-    site_labels,
-    site_numbers,
-    unadjusted_sites,
+    warn_of_unadjusted,
 )
 from adestim.exceptions import DataWarning, InputError, TableError
 
@@ -306,18 +306,18 @@ def test_harmonizer_keeps_scikit_learn_rules(estimator, check):
 
 @pytest.mark.parametrize("column", [[2, 11], [2.0, 11.0], ["2", "11"], np.array([2, 11], object)])
 def test_a_site_has_the_same_name_however_it_is_stored(column):
-    assert site_labels(pd.Series(column)).tolist() == ["2", "11"]
+    assert read_site_labels(pd.Series(column)).tolist() == ["2", "11"]
 
 
 def test_small_sites_share_the_last_number():
     labels = np.array(["a", "b", "b", "c", "d", "d", "d"], object)
-    numbers, pooled = site_numbers(labels, 2)
+    numbers, pooled = number_sites(labels, 2)
     assert numbers.tolist() == [2, 0, 0, 2, 1, 1, 1]
     assert pooled.tolist() == ["a", "c"]
 
 
 def test_without_small_sites_numbers_are_consecutive():
-    numbers, pooled = site_numbers(np.array(["b", "a", "b", "a"], object), 2)
+    numbers, pooled = number_sites(np.array(["b", "a", "b", "a"], object), 2)
     assert numbers.tolist() == [1, 0, 1, 0]
     assert len(pooled) == 0
 
@@ -345,7 +345,7 @@ def test_too_few_rows_are_refused():
 
 def test_unadjusted_sites_are_named():
     with pytest.warns(DataWarning, match=r"1 row\(s\) of sites .* not adjusted: 'x'"):
-        unadjusted_sites(np.array(["x"], object), 5)
+        warn_of_unadjusted(np.array(["x"], object), 5)
 
 
 def test_a_new_site_of_few_rows_is_refused_by_name():

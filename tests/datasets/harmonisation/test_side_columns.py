@@ -5,7 +5,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from adestim.datasets.harmonisation.side_columns import Coding, as_numbers, beside, require_columns
+from adestim.datasets.harmonisation.side_columns import (
+    Coding,
+    require_numbers,
+    require_table_columns,
+    select_beside,
+)
 from adestim.exceptions import InputError, TableError
 
 
@@ -15,38 +20,38 @@ def people():
 
 
 def test_columns_are_taken_from_the_table(people):
-    assert beside(people, ["sex"], "covariates").equals(people[["sex"]])
+    assert select_beside(people, ["sex"], "covariates").equals(people[["sex"]])
 
 
 def test_a_table_is_read_in_the_order_of_the_index(people):
     frame = pd.DataFrame({"x": [0.0, 1.0]}, index=["c", "a"])
-    assert beside(frame, people, "covariates")["age"].tolist() == [80.0, 60.0]
+    assert select_beside(frame, people, "covariates")["age"].tolist() == [80.0, 60.0]
 
 
 def test_rows_without_a_label_in_the_table_are_named(people):
     frame = pd.DataFrame({"x": [0.0, 1.0]}, index=["c", "z"])
     with pytest.raises(InputError, match=r"Every row of X has its covariates.*'z'"):
-        beside(frame, people, "covariates")
+        select_beside(frame, people, "covariates")
 
 
 def test_a_label_with_several_rows_is_refused(people):
     with pytest.raises(InputError, match=r"one row a label. Got several for 'a'"):
-        beside(people, pd.concat([people, people.loc[["a"]]]), "covariates")
+        select_beside(people, pd.concat([people, people.loc[["a"]]]), "covariates")
 
 
 def test_absent_columns_are_named(people):
     with pytest.raises(TableError, match="no 'icv' among 2 columns"):
-        require_columns(people, ["age", "icv"])
+        require_table_columns(people, ["age", "icv"])
 
 
 def test_features_that_are_words_are_named_and_not_shown():
     with pytest.raises(TableError, match="other cells in 'x'") as caught:
-        as_numbers(pd.DataFrame({"x": [1.0, "secret"], "y": [1, 2]}))
+        require_numbers(pd.DataFrame({"x": [1.0, "secret"], "y": [1, 2]}))
     assert "secret" not in str(caught.value)
 
 
 def test_numbers_among_objects_are_numbers():
-    frame = as_numbers(pd.DataFrame({"x": [1, None], "y": [1, 2]}, dtype=object))
+    frame = require_numbers(pd.DataFrame({"x": [1, None], "y": [1, 2]}, dtype=object))
     assert_allclose(frame.to_numpy(float), [[1, 1], [np.nan, 2]])
 
 

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from adestim.datasets.images.ida import guess_modality, place_of, read_ida_collection
+from adestim.datasets.images.ida import guess_modality, parse_place, read_ida_collection
 from adestim.datasets.images.index import choose_images, index_images
 from adestim.exceptions import InputError, TableError
 from tests.datasets.writers.ida import (
@@ -61,9 +61,9 @@ def test_folder_in_which_nothing_arrived_is_listed(tmp_path, series):
 
 
 def test_path_of_another_kind_is_none_of_the_tree(tmp_path):
-    assert place_of(str(tmp_path / "002_S_0295" / "MPRAGE" / "2012-05-10_12_00_01.0")) is None
-    assert place_of(str(tmp_path / "MPRAGE" / "yesterday" / "I301")) is None
-    assert place_of("I301") is None
+    assert parse_place(str(tmp_path / "002_S_0295" / "MPRAGE" / "2012-05-10_12_00_01.0")) is None
+    assert parse_place(str(tmp_path / "MPRAGE" / "yesterday" / "I301")) is None
+    assert parse_place("I301") is None
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@ import pytest
 from adestim._support.bids import parse_name
 from adestim.datasets.images.index import choose_images, index_images
 from adestim.datasets.images.names import (
-    atlas_of,
-    description_of,
-    modality_of,
-    pipeline_name,
-    series_modality,
-    session_days,
-    session_label,
-    session_months,
-    study_subject,
+    find_atlas,
+    find_description,
+    find_modality,
+    parse_session_days,
+    parse_session_months,
+    read_pipeline_name,
+    spell_as_in_study,
+    spell_session,
+    tell_series_modality,
 )
 from adestim.datasets.images.walk import RULES
 from adestim.exceptions import InputError
@@ -34,7 +34,7 @@ GRAY = "T1w_segm-graymatter_space-Ixi549Space_modulated-on_fwhm-8mm_probability"
 
 def modality(ending):
     """The modality of a file of one subject."""
-    return modality_of(parse_name(f"{START}_{ending}"), RULES)
+    return find_modality(parse_name(f"{START}_{ending}"), RULES)
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,18 @@ def test_other_files_are_passed_over(ending):
 
 
 def test_what_was_done_stands_under_several_names():
-    assert description_of({"desc": "preproc"}) == "preproc"
-    assert description_of(parse_name(f"{START}_{GRAY}.nii.gz").entities) == "modulated-on_fwhm-8mm"
+    assert find_description({"desc": "preproc"}) == "preproc"
+    assert (
+        find_description(parse_name(f"{START}_{GRAY}.nii.gz").entities) == "modulated-on_fwhm-8mm"
+    )
 
 
 def test_atlas_stands_under_several_names():
-    assert atlas_of("roi_series", {"atlas": "Tian"}) == "Tian"
-    assert atlas_of("roi_series", {"seg": "Tian"}) == "Tian"
-    assert atlas_of("roi_thickness", {"parcellation": "desikan"}) == "desikan"
-    assert atlas_of("roi_volumes", {"space": "AAL2"}) == "AAL2"
-    assert atlas_of("t1w", {"space": "AAL2"}) is None
+    assert find_atlas("roi_series", {"atlas": "Tian"}) == "Tian"
+    assert find_atlas("roi_series", {"seg": "Tian"}) == "Tian"
+    assert find_atlas("roi_thickness", {"parcellation": "desikan"}) == "desikan"
+    assert find_atlas("roi_volumes", {"space": "AAL2"}) == "AAL2"
+    assert find_atlas("t1w", {"space": "AAL2"}) is None
 
 
 @pytest.mark.parametrize("generation", XCPD_NAMES)
@@ -137,9 +139,9 @@ def test_every_real_listing_of_xcpd_is_understood(realdata, tmp_path, generation
 def test_table_of_series_that_names_no_atlas_is_told_by_its_columns(tmp_path):
     path = tmp_path / "sub-01_task-rest_timeseries.tsv"
     path.write_text("WhiteMatter\tFramewiseDisplacement\n1\tn/a\n")
-    assert series_modality(str(path)) == "confounds"
+    assert tell_series_modality(str(path)) == "confounds"
     path.write_text("hippocampus_left\thippocampus_right\n1\t2\n")
-    assert series_modality(str(path)) == "roi_series"
+    assert tell_series_modality(str(path)) == "roi_series"
 
 
 @pytest.mark.parametrize(
@@ -156,13 +158,13 @@ def test_table_of_series_that_names_no_atlas_is_told_by_its_columns(tmp_path):
 def test_pipeline_is_named_by_the_data_set(tmp_path, facts, expected):
     path = tmp_path / "dataset_description.json"
     path.write_text(json.dumps(facts))
-    assert pipeline_name(path) == expected
+    assert read_pipeline_name(path) == expected
 
 
 def test_description_that_cannot_be_read_names_no_pipeline(tmp_path):
     path = tmp_path / "dataset_description.json"
     path.write_text("{")
-    assert pipeline_name(path) == "raw"
+    assert read_pipeline_name(path) == "raw"
 
 
 @pytest.mark.parametrize("session", ["ses-M00", "ses-M000"])
@@ -190,25 +192,25 @@ def test_outputs_of_clinica_are_found(tmp_path, session):
     ],
 )
 def test_identifier_of_the_study_comes_back(subject, expected):
-    assert study_subject(subject) == expected
+    assert spell_as_in_study(subject) == expected
 
 
 def test_identifiers_can_be_mapped_over_an_index():
     subjects = pd.Series(["sub-ADNI002S0295", "3000"])
-    assert list(subjects.map(study_subject)) == ["002_S_0295", "3000"]
+    assert list(subjects.map(spell_as_in_study)) == ["002_S_0295", "3000"]
 
 
 def test_sessions_of_either_spelling_are_one():
-    assert session_label("ses-M06") == session_label("M006") == "ses-M006"
-    assert session_label("ses-M120") == "ses-M120"
-    assert session_label("ses-pre") == "ses-pre"
-    assert session_label("") == ""
+    assert spell_session("ses-M06") == spell_session("M006") == "ses-M006"
+    assert spell_session("ses-M120") == "ses-M120"
+    assert spell_session("ses-pre") == "ses-pre"
+    assert spell_session("") == ""
 
 
 def test_session_says_when_it_was():
-    assert session_months("ses-M120") == 120
-    assert session_days("ses-d12345") == 12345
+    assert parse_session_months("ses-M120") == 120
+    assert parse_session_days("ses-d12345") == 12345
     with pytest.raises(InputError, match=r"names the month.*Got 'ses-d0757'"):
-        session_months("ses-d0757")
+        parse_session_months("ses-d0757")
     with pytest.raises(InputError, match=r"names the day.*Got 'ses-M000'"):
-        session_days("ses-M000")
+        parse_session_days("ses-M000")

@@ -6,9 +6,9 @@ import pytest
 from adestim._support.bids import find_namesake, sort_sidecars
 from adestim.datasets.images.index import index_images
 from adestim.datasets.images.sidecars import (
-    repetition_time,
-    scan_times,
-    session_times,
+    find_repetition_time,
+    read_scan_times,
+    read_session_times,
 )
 from adestim.exceptions import DataWarning
 from tests.datasets.writers.bids import make_people, write, write_bids, write_fmriprep, write_table
@@ -29,7 +29,7 @@ def levels_of(root, *folders):
 
 def test_sidecar_of_the_data_set_holds_for_every_run(tmp_path):
     levels = levels_of(tmp_path, {"task-rest_bold.json": {"RepetitionTime": 3.0}}, {})
-    assert repetition_time(RUN, levels) == 3.0
+    assert find_repetition_time(RUN, levels) == 3.0
 
 
 def test_nearer_sidecar_goes_before_a_farther_one(tmp_path):
@@ -38,7 +38,7 @@ def test_nearer_sidecar_goes_before_a_farther_one(tmp_path):
         {"task-rest_bold.json": {"RepetitionTime": 3.0}},
         {"sub-01_task-rest_run-1_bold.json": {"RepetitionTime": 0.6}},
     )
-    assert repetition_time(RUN, levels) == 0.6
+    assert find_repetition_time(RUN, levels) == 0.6
 
 
 def test_more_particular_sidecar_of_a_folder_goes_first(tmp_path):
@@ -46,7 +46,7 @@ def test_more_particular_sidecar_of_a_folder_goes_first(tmp_path):
         "bold.json": {"RepetitionTime": 3.0},
         "task-rest_bold.json": {"RepetitionTime": 2.0},
     }
-    assert repetition_time(RUN, levels_of(tmp_path, both)) == 2.0
+    assert find_repetition_time(RUN, levels_of(tmp_path, both)) == 2.0
 
 
 def test_sidecar_that_says_nothing_leaves_it_to_those_above(tmp_path):
@@ -55,7 +55,7 @@ def test_sidecar_that_says_nothing_leaves_it_to_those_above(tmp_path):
         {"task-rest_bold.json": {"RepetitionTime": 3.0}},
         {"sub-01_task-rest_run-1_bold.json": {"EchoTime": 0.03}},
     )
-    assert repetition_time(RUN, levels) == 3.0
+    assert find_repetition_time(RUN, levels) == 3.0
 
 
 @pytest.mark.parametrize(
@@ -64,41 +64,41 @@ def test_sidecar_that_says_nothing_leaves_it_to_those_above(tmp_path):
 )
 def test_sidecar_of_something_else_does_not_apply(tmp_path, name):
     levels = levels_of(tmp_path, {name: {"RepetitionTime": 3.0}})
-    assert repetition_time(RUN, levels) is None
+    assert find_repetition_time(RUN, levels) is None
 
 
 @pytest.mark.parametrize("value", [0, -1, "3 s", None, True])
 def test_what_is_no_time_is_none(tmp_path, value):
     levels = levels_of(tmp_path, {"task-rest_bold.json": {"RepetitionTime": value}})
-    assert repetition_time(RUN, levels) is None
+    assert find_repetition_time(RUN, levels) is None
 
 
 def test_number_in_writing_is_a_time(tmp_path):
     levels = levels_of(tmp_path, {"task-rest_bold.json": {"RepetitionTime": "2.0"}})
-    assert repetition_time(RUN, levels) == 2.0
+    assert find_repetition_time(RUN, levels) == 2.0
 
 
 def test_sampling_frequency_is_a_repetition_time_too(tmp_path):
     levels = levels_of(tmp_path, {"task-rest_bold.json": {"SamplingFrequency": 0.5}})
-    assert repetition_time(RUN, levels) == 2.0
+    assert find_repetition_time(RUN, levels) == 2.0
 
 
 def test_sidecar_that_is_no_json_is_passed_over_with_a_warning(tmp_path):
     levels = levels_of(tmp_path, {"task-rest_bold.json": "{"})
     with pytest.warns(DataWarning, match=r"task-rest_bold.json' is no JSON"):
-        assert repetition_time(RUN, levels) is None
+        assert find_repetition_time(RUN, levels) is None
 
 
 def test_sidecar_whose_content_was_never_fetched_says_nothing(tmp_path):
     (tmp_path / "task-rest_bold.json").symlink_to(tmp_path / "gone.json")
     levels = [sort_sidecars(str(tmp_path), ["task-rest_bold.json"])]
-    assert repetition_time(RUN, levels) is None
+    assert find_repetition_time(RUN, levels) is None
 
 
 def test_sidecars_with_other_names_belong_to_the_file_named_alike(tmp_path):
     write(tmp_path / "ADNI_I1.json", json.dumps({"RepetitionTime": 3.0}))
     level = find_namesake(str(tmp_path), "ADNI_I1.nii", ["ADNI_I1.json", "ADNI_I1.nii"])
-    assert repetition_time("ADNI_I1.nii", [level]) == 3.0
+    assert find_repetition_time("ADNI_I1.nii", [level]) == 3.0
 
 
 def test_data_set_in_a_data_set_inherits_no_sidecar_but_borrows_from_the_run(tmp_path):
@@ -120,14 +120,14 @@ def test_times_of_scans_are_read_beside_the_session(tmp_path):
     )
     path = write_table(tmp_path / "sub-01" / "sub-01_scans.tsv", table)
     wanted = str(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
-    assert scan_times([path]) == {wanted: "2012-05-10T12:00:00"}
+    assert read_scan_times([path]) == {wanted: "2012-05-10T12:00:00"}
 
 
 @pytest.mark.parametrize("column", ["acq_time", "examination_date"])
 def test_times_of_sessions_are_read_in_either_spelling(tmp_path, column):
     table = pd.DataFrame({column: ["2012-05-10"]}, index=pd.Index(["ses-M00"], name="session_id"))
     path = write_table(tmp_path / "sub-01" / "sub-01_sessions.tsv", table)
-    assert session_times([path]) == {("sub-01", "ses-M000"): "2012-05-10"}
+    assert read_session_times([path]) == {("sub-01", "ses-M000"): "2012-05-10"}
 
 
 def test_image_without_a_time_has_that_of_its_session(tmp_path):

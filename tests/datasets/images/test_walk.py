@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from adestim.datasets.images.walk import walk
+from adestim.datasets.images.walk import walk_images
 from adestim.exceptions import InputError
 from tests.datasets.writers.bids import tiny_image, write
 
@@ -11,13 +11,13 @@ NAME = "sub-01_T1w.nii.gz"
 
 def paths(root, **options):
     """Files of use, from the folder on."""
-    findings, _ = walk(root, **options)
+    findings, _ = walk_images(root, **options)
     return sorted(os.path.relpath(finding.row[3], root) for finding in findings)
 
 
 def problem(root):
     """What is wrong with the one file that there is."""
-    [finding], _ = walk(root)
+    [finding], _ = walk_images(root)
     return finding.problem
 
 
@@ -79,10 +79,10 @@ def test_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InputError, match=r"can be read\. Got PermissionError at.*permission"):
-        walk(tmp_path)
+        walk_images(tmp_path)
 
 
 def test_tables_of_scans_and_sessions_are_noted(tmp_path):
     scans = write(tmp_path / "sub-01" / "sub-01_scans.tsv", "filename\n")
     sessions = write(tmp_path / "sub-01" / "sub-01_sessions.tsv", "session_id\n")
-    assert walk(tmp_path)[1] == {"scans": [scans], "sessions": [sessions]}
+    assert walk_images(tmp_path)[1] == {"scans": [scans], "sessions": [sessions]}

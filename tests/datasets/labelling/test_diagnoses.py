@@ -6,22 +6,22 @@ import pytest
 
 from adestim.datasets.labelling.diagnoses import (
     RULES,
-    histories,
-    plain_codes,
-    require_columns,
-    rule_table,
+    choose_rule,
+    fold_diagnosis_codes,
+    read_histories,
+    require_visit_columns,
 )
 from adestim.exceptions import InputError, TableError
 
 
 @pytest.mark.parametrize("codes", [[3, 3], [3.0, np.nan], ["3", "3.0"], ["3 ", None]])
 def test_code_is_one_however_it_is_written(codes):
-    assert set(plain_codes(pd.Series(codes)).dropna()) == {"3"}
+    assert set(fold_diagnosis_codes(pd.Series(codes)).dropna()) == {"3"}
 
 
 @pytest.mark.parametrize("code", ["-4", "-1", -4, -1.0, ""])
 def test_codes_for_missing_are_missing(code):
-    assert plain_codes(pd.Series([code])).isna().all()
+    assert fold_diagnosis_codes(pd.Series([code])).isna().all()
 
 
 def test_codes_of_change_name_where_it_arrived():
@@ -31,17 +31,17 @@ def test_codes_of_change_name_where_it_arrived():
 
 def test_unknown_rule_is_refused():
     with pytest.raises(InputError, match="'rule' parameter must be one of 'diagnosis'"):
-        rule_table("dx")
+        choose_rule("dx")
 
 
 def test_missing_column_is_refused():
     with pytest.raises(TableError, match=r"Visits have the columns 'subject', 'months'.*'months'"):
-        require_columns(pd.DataFrame({"subject": []}), ["subject", "months"])
+        require_visit_columns(pd.DataFrame({"subject": []}), ["subject", "months"])
 
 
 def history(months, diagnoses, within=6):
     visits = pd.DataFrame({"subject": "s1", "months": months, "diagnosis": diagnoses})
-    (found,) = histories(visits, within)
+    (found,) = read_histories(visits, within)
     return found
 
 
@@ -89,6 +89,6 @@ def test_subjects_stay_apart_and_in_order():
     visits = pd.DataFrame(
         {"subject": ["b", "a", "b"], "months": [0, 0, 12], "diagnosis": ["CN", "AD", "MCI"]}
     )
-    found = {one.subject: one.diagnoses for one in histories(visits, 6)}
+    found = {one.subject: one.diagnoses for one in read_histories(visits, 6)}
     assert found == {"b": ["CN", "MCI"], "a": ["AD"]}
     assert list(found) == ["b", "a"]

@@ -11,9 +11,9 @@ from adestim.datasets.loaders.adni_forms import (
     MEASURES,
     MERGED,
     REGISTRY,
-    by_visit,
     has_form,
     read_form,
+    settle_visits,
 )
 from adestim.exceptions import DataWarning, TableError
 from tests.datasets.writers.adni import ADNIMERGE
@@ -65,7 +65,7 @@ def test_of_rows_entered_twice_the_one_changed_last_counts(tmp_path):
         "RID,VISCODE,USERDATE,MMSCORE\n31,bl,2012-05-01,20\n31,bl,2010-05-01,29\n",
     )
     with pytest.warns(DataWarning, match="differing rows"):
-        table = by_visit(read_form(tmp_path, MMSE), "MMSE")
+        table = settle_visits(read_form(tmp_path, MMSE), "MMSE")
     assert table["mmse"].tolist() == [20]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from adestim.datasets.images.index import index_images
 from adestim.datasets.loaders.adni_forms import PATTERN
-from adestim.datasets.loaders.attach import genotype_cells, image_cells, numbers_in
+from adestim.datasets.loaders.attach import attach_genotypes, attach_images, extract_numbers
 from adestim.exceptions import DataWarning, InputError
 
 PEOPLE = pd.DataFrame(
@@ -17,7 +17,7 @@ DAYS = pd.Series([0.0, 0.0], index=PEOPLE.index)
 
 
 def attach(images, window=183):
-    return image_cells(images, PEOPLE, DAYS, PEOPLE["number"], PATTERN, window)
+    return attach_images(images, PEOPLE, DAYS, PEOPLE["number"], PATTERN, window)
 
 
 def touch(root, *names, content=b"image"):
@@ -40,7 +40,7 @@ def touch(root, *names, content=b"image"):
     ],
 )
 def test_the_roster_number_is_found_in_any_spelling(label, number):
-    found = numbers_in(pd.Series([label]), PATTERN)[0]
+    found = extract_numbers(pd.Series([label]), PATTERN)[0]
     assert pd.isna(found) if number is None else found == number
 
 
@@ -111,7 +111,7 @@ def test_who_is_in_two_file_sets_is_taken_from_the_first(tmp_path):
         lines = [f"{s} {s} 0 0 1 -9\n" for s in samples]
         (tmp_path / f"{name}.fam").write_text("".join(lines))
     prefixes = [tmp_path / "a", tmp_path / "b"]
-    found = genotype_cells(prefixes, PEOPLE["number"], PATTERN)
+    found = attach_genotypes(prefixes, PEOPLE["number"], PATTERN)
     assert found.cells["genotypes"].tolist() == ["023_S_0031", "002_S_10898"]
     assert found.builds == {str(prefix): "hg19" for prefix in prefixes}
 
@@ -121,11 +121,11 @@ def test_file_set_of_another_study_is_warned_of(tmp_path):
     (tmp_path / "a.bed").touch()
     (tmp_path / "a.fam").write_text("PPMI_SI_3000 PPMI_SI_3000 0 0 1 -9\n")
     with pytest.warns(DataWarning, match="None of 1 samples .* is of anybody in the cohort"):
-        genotype_cells([tmp_path / "a"], PEOPLE["number"], PATTERN)
+        attach_genotypes([tmp_path / "a"], PEOPLE["number"], PATTERN)
 
 
 def test_without_file_sets_there_are_no_genotypes():
-    found = genotype_cells(None, PEOPLE["number"], PATTERN)
+    found = attach_genotypes(None, PEOPLE["number"], PATTERN)
     assert (found.cells.shape, found.files) == ((2, 0), [])
     assert np.array_equal(found.cells.index, PEOPLE.index)
 
@@ -134,6 +134,6 @@ def test_images_of_the_excluded_alone_are_no_mistake(tmp_path):
     label = "sub-ADNI005S0099"
     touch(tmp_path, f"{label}/ses-M000/anat/{label}_ses-M000_T1w.nii.gz")
     everybody = pd.Series(["31", "10898", "99"])
-    found = image_cells(tmp_path, PEOPLE, DAYS, everybody, PATTERN, 183)
+    found = attach_images(tmp_path, PEOPLE, DAYS, everybody, PATTERN, 183)
     assert found.rows.empty
     assert list(found.cells.columns) == []

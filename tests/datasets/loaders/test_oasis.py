@@ -7,11 +7,11 @@ import pytest
 from adestim.datasets.images.index import index_images
 from adestim.datasets.loaders.oasis import (
     PATTERN,
-    first_sessions,
+    find_first_sessions,
     load_oasis3,
     oasis3_diagnoses,
-    session_day,
-    timed_images,
+    parse_session_day,
+    time_images,
 )
 from adestim.datasets.loaders.study import Study
 from adestim.datasets.simulation.genotypes import write_plink
@@ -269,14 +269,14 @@ def study_of(*subjects):
                          ("ses-M00", 0), ("ses-01", np.nan), (np.nan, np.nan)]
 )  # fmt: skip
 def test_session_tells_its_day(session, day):
-    assert session_day(session) == pytest.approx(day, nan_ok=True)
+    assert parse_session_day(session) == pytest.approx(day, nan_ok=True)
 
 
 def test_images_of_others_are_left_out_and_broken_ones_told(tmp_path):
     write_sessions([(name, 7, ["t1w"]) for name in ("OAS30001", "OAS30002", "OAS30003")], tmp_path)
     next(tmp_path.rglob("sub-OAS30002*")).write_bytes(b"")
     with pytest.warns(DataWarning, match="1 images of 'OAS30002' cannot be used"):
-        images = timed_images(index_images(tmp_path), study_of("OAS30001", "OAS30002"))
+        images = time_images(index_images(tmp_path), study_of("OAS30001", "OAS30002"))
     assert images["subject"].tolist() == ["OAS30001"]
     assert images["day"].tolist() == [7]
 
@@ -286,13 +286,13 @@ def test_session_without_a_day_is_told(tmp_path):
     index = index_images(tmp_path)
     index = pd.concat([index, index.assign(session="ses-01")], ignore_index=True)
     with pytest.warns(DataWarning, match="1 images of 'OAS30001' are in sessions that do not name"):
-        assert len(timed_images(index, study_of("OAS30001"))) == 1
+        assert len(time_images(index, study_of("OAS30001"))) == 1
 
 
 def test_images_of_another_study_are_refused(tmp_path):
     write_sessions([("OAS30001", 7, ["t1w"])], tmp_path)
     with pytest.raises(InputError, match="Images belong to people whom the tables name"):
-        timed_images(index_images(tmp_path), study_of("OAS39999"))
+        time_images(index_images(tmp_path), study_of("OAS39999"))
 
 
 def test_visit_without_a_diagnosis_is_no_match():
@@ -302,4 +302,4 @@ def test_visit_without_a_diagnosis_is_no_match():
     visits = pd.DataFrame(
         {"subject": "s1", "day": [100.0, 150.0], "diagnosis": [np.nan, "CN"]}, dtype=object
     ).astype({"day": float})
-    assert first_sessions(images, visits, 183).loc["s1", "visit_day"] == 150
+    assert find_first_sessions(images, visits, 183).loc["s1", "visit_day"] == 150

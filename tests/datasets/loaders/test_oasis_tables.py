@@ -8,10 +8,10 @@ from adestim.datasets.labelling.labels import NOT_AD
 from adestim.datasets.loaders.oasis import oasis3_diagnoses
 from adestim.datasets.loaders.oasis_tables import (
     MCI_FLAGS,
-    beside,
+    match_form,
     read_clinical,
     read_flags,
-    read_people,
+    read_oasis_people,
     read_scanners,
 )
 from adestim.exceptions import TableError
@@ -70,14 +70,14 @@ def test_form_d1_without_a_cause_is_refused(tmp_path):
 def test_forms_of_one_visit_may_differ_by_days():
     visits = pd.DataFrame({"subject": ["s1", "s1", "s2"], "day": [0.0, 400.0, 0.0]})
     form = pd.DataFrame({"subject": ["s1", "s1"], "day": [3.0, 460.0], "gds": [1.0, 2.0]})
-    assert beside(visits, form, ["gds"])["gds"].fillna(-1).tolist() == [1, -1, -1]
+    assert match_form(visits, form, ["gds"])["gds"].fillna(-1).tolist() == [1, -1, -1]
 
 
 def test_people_are_those_of_either_table(tmp_path):
     row = clinical(tmp_path, APOE="43").to_frame().T
     put(pd.DataFrame({"OASISID": ["OAS30002"], "GENDER": ["2"], "EDUC": ["9"]}), tmp_path,
         "OASIS3_demographics.csv")  # fmt: skip
-    people = read_people(tmp_path, row)
+    people = read_oasis_people(tmp_path, row)
     assert list(people.index) == ["OAS30002", "OAS30001"]
     assert people.loc["OAS30001", "apoe"] == "43"
     assert people.loc["OAS30002", "education"] == 9
@@ -85,7 +85,7 @@ def test_people_are_those_of_either_table(tmp_path):
 
 def test_people_without_demographics_are_those_of_the_visits(tmp_path):
     row = clinical(tmp_path, APOE="34", ageAtEntry="70").to_frame().T
-    people = read_people(tmp_path, row)
+    people = read_oasis_people(tmp_path, row)
     assert people.loc["OAS30001", "age_at_entry"] == 70
     assert pd.isna(people.loc["OAS30001", "sex"])
 
@@ -96,7 +96,7 @@ def test_people_without_demographics_are_those_of_the_visits(tmp_path):
 def test_demented_parent_is_a_family_history(tmp_path, mother, father, known):
     row = {"OASISID": "OAS30001", "days_to_visit": "0", "MOMDEM": mother, "DADDEM": father}
     put(pd.DataFrame([row]), tmp_path, "USDa3-Form_A3/OASIS3_USDa3_family_history.csv")
-    people = read_people(tmp_path, clinical(tmp_path).to_frame().T)
+    people = read_oasis_people(tmp_path, clinical(tmp_path).to_frame().T)
     found = people.loc["OAS30001", "family_history"]
     assert (None if pd.isna(found) else found) == known
 

@@ -5,16 +5,16 @@ import pandas as pd
 import pytest
 
 from adestim.datasets.loaders.participants import (
-    at_visit,
-    genotypes,
-    groups_by_name,
-    labels_of,
+    find_target_column,
+    label_codes,
+    parse_genotypes,
+    parse_sexes,
+    read_groups,
     read_levels,
     read_participants,
     read_visits,
-    sexes,
-    target_column,
-    tidy,
+    take_at_visit,
+    tidy_cells,
 )
 from adestim.exceptions import DataWarning, InputError, TableError
 
@@ -62,7 +62,7 @@ def test_visit_goes_before_person_and_person_fills_its_gaps():
          "mmse": ["29", None]}, dtype="str",
     )  # fmt: skip
     sessions = pd.Series({"sub-01": "ses-M012"}, dtype="str")
-    found = at_visit(people, visits, sessions).loc["sub-01"]
+    found = take_at_visit(people, visits, sessions).loc["sub-01"]
     assert list(found.index) == ["Age", "sex", "mmse"]
     assert (found["Age"], found["sex"]) == ("71", "F")
     assert pd.isna(found["mmse"])
@@ -89,27 +89,27 @@ def test_meanings_of_codes_are_texts_or_descriptions(tmp_path):
 
 @pytest.mark.parametrize("words", [("F", "M"), ("female", "Male"), ("Woman", "man"), ("w", "m")])
 def test_sex_is_told_by_words(words):
-    assert list(sexes(text(*words), {})) == ["F", "M"]
+    assert list(parse_sexes(text(*words), {})) == ["F", "M"]
 
 
 def test_sex_in_numbers_needs_an_explanation():
     with pytest.raises(TableError, match=r"bare numbers for 2 participants.*sex_codes="):
-        sexes(text("0", "1.0", None), {})
-    assert list(sexes(text("0", "1"), {"0": "F", "1": "M"})) == ["F", "M"]
+        parse_sexes(text("0", "1.0", None), {})
+    assert list(parse_sexes(text("0", "1"), {"0": "F", "1": "M"})) == ["F", "M"]
 
 
 def test_other_words_for_sex_count_as_missing_with_a_warning():
     with pytest.warns(DataWarning, match=r"Sex of 1 participants is neither"):
-        assert sexes(text("F", "other"), {}).isna().tolist() == [False, True]
+        assert parse_sexes(text("F", "other"), {}).isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize("cell", ["3/4", "E3/E4", "e4e3", "34", "4/3", "ε3ε4"])
 def test_genotype_is_told_in_every_spelling(cell):
-    assert list(genotypes(text(cell))) == ["3/4"]
+    assert list(parse_genotypes(text(cell))) == ["3/4"]
 
 
 def test_what_is_no_genotype_is_missing():
-    assert genotypes(text("1/4", "4", None)).isna().all()
+    assert parse_genotypes(text("1/4", "4", None)).isna().all()
 
 
 def test_columns_come_under_the_names_of_the_package():
@@ -118,7 +118,7 @@ def test_columns_come_under_the_names_of_the_package():
          "Clinic Score": ["1", "2"], "hand": ["1", "2"], "apoe_gen1": ["4", "3"],
          "apoe_gen2": ["3", None], "centre": ["2", "2"]}, dtype="str",
     )  # fmt: skip
-    tidied = tidy(cells, {"hand": {"1": "right", "2": "left"}}, {})
+    tidied = tidy_cells(cells, {"hand": {"1": "right", "2": "left"}}, {})
     assert list(tidied) == ["age", "sex", "education", "clinic_score", "hand", "site", "apoe"]
     assert list(tidied["age"]) == [70.5, 89.0]
     assert tidied["education"].dtype == "float64"
@@ -129,7 +129,7 @@ def test_columns_come_under_the_names_of_the_package():
 
 
 def test_column_of_numbers_and_words_stays_text():
-    tidied = tidy(pd.DataFrame({"dose": ["1", "none"]}, dtype="str"), {}, {})
+    tidied = tidy_cells(pd.DataFrame({"dose": ["1", "none"]}, dtype="str"), {}, {})
     assert list(tidied["dose"]) == ["1", "none"]
 
 
@@ -140,35 +140,35 @@ def codes_of(*codes):
 
 @pytest.mark.parametrize("column", ["diagnosis", "Group", "DX", "diagnosis_sc"])
 def test_column_of_groups_is_found_under_its_usual_names(column):
-    assert target_column(pd.Index(["age", column]), None) == column
+    assert find_target_column(pd.Index(["age", column]), None) == column
 
 
 def test_column_of_groups_is_the_one_named_in_whatever_case():
-    assert target_column(pd.Index(["diagnosis", "Amyloid"]), "amyloid") == "Amyloid"
+    assert find_target_column(pd.Index(["diagnosis", "Amyloid"]), "amyloid") == "Amyloid"
     with pytest.raises(TableError, match=r"has a column 'amiloid'\. Got none; nearest: 'Amyloid'"):
-        target_column(pd.Index(["diagnosis", "Amyloid"]), "amiloid")
+        find_target_column(pd.Index(["diagnosis", "Amyloid"]), "amiloid")
 
 
 def test_table_without_groups_says_which_columns_it_has():
     with pytest.raises(TableError, match=r"among the columns 'age', 'sex'\. Name the column"):
-        target_column(pd.Index(["age", "sex"]), None)
+        find_target_column(pd.Index(["age", "sex"]), None)
 
 
 @pytest.mark.parametrize("group", ["[A-Z]+", r"^([A-Z]+)\d+", re.compile("[A-Z]{3}")])
 def test_expression_finds_the_group_in_the_identifier(group):
-    codes = groups_by_name(SUBJECTS, group)
+    codes = read_groups(SUBJECTS, group)
     assert list(codes[:2]) == ["CTL", "ODP"]
     assert pd.isna(codes["sub-03"])
 
 
 def test_function_finds_the_group_in_the_identifier():
-    codes = groups_by_name(SUBJECTS, {"CTL01": "CN", "ODP02": "PD"}.get)
+    codes = read_groups(SUBJECTS, {"CTL01": "CN", "ODP02": "PD"}.get)
     assert list(codes[:2]) == ["CN", "PD"]
     assert pd.isna(codes["sub-03"])
 
 
 def test_labels_are_what_codes_mean():
-    target, reasons = labels_of(codes_of("C", "A", None), {"Group": {"C": "Healthy"}}, None)
+    target, reasons = label_codes(codes_of("C", "A", None), {"Group": {"C": "Healthy"}}, None)
     assert dict(target) == {"sub-CTL01": "Healthy", "sub-ODP02": "A"}
     assert dict(reasons) == {"sub-03": "no group is told"}
 
@@ -176,17 +176,17 @@ def test_labels_are_what_codes_mean():
 def test_labels_are_by_code_or_by_meaning_and_others_have_a_reason():
     levels = {"Group": {"C": "Healthy", "A": "Alzheimer"}}
     codes = codes_of("C", "A", "F")
-    assert dict(labels_of(codes, levels, {"Healthy": "CN"})[0]) == {"sub-CTL01": "CN"}
-    target, reasons = labels_of(codes, levels, {"C": "CN"})
+    assert dict(label_codes(codes, levels, {"Healthy": "CN"})[0]) == {"sub-CTL01": "CN"}
+    target, reasons = label_codes(codes, levels, {"C": "CN"})
     assert dict(target) == {"sub-CTL01": "CN"}
     assert reasons["sub-ODP02"] == "group Alzheimer is not asked for"
     assert reasons["sub-03"] == "group F is not asked for"
 
 
 def test_number_as_a_key_is_the_code_as_text():
-    assert dict(labels_of(codes_of("1", "2", "2"), {}, {1: "CN"})[0]) == {"sub-CTL01": "CN"}
+    assert dict(label_codes(codes_of("1", "2", "2"), {}, {1: "CN"})[0]) == {"sub-CTL01": "CN"}
 
 
 def test_labels_that_nobody_gets_are_refused():
     with pytest.raises(InputError, match=r"Got only the groups 'A', 'C'.*\{'code': 'label'\}"):
-        labels_of(codes_of("C", "A", "C"), {}, {"X": "Y"})
+        label_codes(codes_of("C", "A", "C"), {}, {"X": "Y"})

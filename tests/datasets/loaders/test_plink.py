@@ -6,10 +6,10 @@ import pytest
 from adestim.datasets.loaders.plink import (
     BUILDS,
     MARKERS,
-    file_prefixes,
-    genome_build,
-    genotype_cells,
-    sample_names,
+    find_build,
+    find_file_sets,
+    find_samples,
+    read_samples,
 )
 from adestim.exceptions import DataWarning, GenotypeError
 from adestim.modalities.genetics import build
@@ -29,52 +29,52 @@ def test_markers_are_those_of_the_extractor():
 @pytest.mark.parametrize(("place", "name"), [(45412079, "hg19"), (50103919, "hg18"), (1, None)])
 def test_the_build_is_told_by_markers(tmp_path, place, name):
     prefix = write_bim(tmp_path / "a", ("rs7412", "19", place), ("rs1", "1", 10))
-    assert genome_build(prefix) == name
+    assert find_build(prefix) == name
 
 
 def test_markers_of_two_builds_are_refused(tmp_path):
     prefix = write_bim(tmp_path / "a", ("rs7412", "19", 45412079), ("rs3094315", "1", 742429))
     with pytest.raises(GenotypeError, match=r"on one genome build\. Got hg18 and hg19"):
-        genome_build(prefix)
+        find_build(prefix)
 
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "a.bim").write_text("name\n")
     with pytest.raises(GenotypeError, match="six columns and no line of names"):
-        genome_build(tmp_path / "a")
+        find_build(tmp_path / "a")
 
 
 def test_prefixes_may_be_given_by_one_file(tmp_path):
     for end in (".bed", ".bim", ".fam"):
         (tmp_path / f"set.v2{end}").touch()
-    assert file_prefixes(tmp_path / "set.v2.bed") == [tmp_path / "set.v2"]
-    assert file_prefixes([str(tmp_path / "set.v2")]) == [tmp_path / "set.v2"]
-    assert file_prefixes(None) == []
+    assert find_file_sets(tmp_path / "set.v2.bed") == [tmp_path / "set.v2"]
+    assert find_file_sets([str(tmp_path / "set.v2")]) == [tmp_path / "set.v2"]
+    assert find_file_sets(None) == []
 
 
 def test_incomplete_sets_are_refused(tmp_path):
     (tmp_path / "set.bed").touch()
     with pytest.raises(GenotypeError, match=r"Got no \.bim and no \.fam at"):
-        file_prefixes(tmp_path / "set")
+        find_file_sets(tmp_path / "set")
 
 
 def test_samples_are_found_with_and_without_the_prefix_of_bids(tmp_path):
     (tmp_path / "a.fam").write_text("f 0001 0 0 1 -9\nf sub-0002 0 0 2 -9\n\n")
     subjects = pd.Index(["sub-0001", "sub-0002", "sub-0003"])
-    cells = genotype_cells([tmp_path / "a"], subjects)
+    cells = find_samples([tmp_path / "a"], subjects)
     assert list(cells[:2]) == ["0001", "sub-0002"]
     assert pd.isna(cells["sub-0003"])
 
 
 def test_file_that_is_no_list_of_samples_is_refused(tmp_path):
     with pytest.raises(GenotypeError, match=r"has a '.fam'\. Got none.*without the suffix"):
-        sample_names(tmp_path / "a.bed")
+        read_samples(tmp_path / "a.bed")
     (tmp_path / "a.fam").write_text("alone\n")
     with pytest.raises(GenotypeError, match="a family and a sample"):
-        sample_names(tmp_path / "a")
+        read_samples(tmp_path / "a")
 
 
 def test_file_set_of_other_people_is_warned_of(tmp_path):
     (tmp_path / "a.fam").write_text("f HG00096 0 0 1 -9\n")
     with pytest.warns(DataWarning, match=r"None of 1 samples \('HG00096'\) is of anybody"):
-        genotype_cells([tmp_path / "a"], pd.Index(["sub-0001"]))
+        find_samples([tmp_path / "a"], pd.Index(["sub-0001"]))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.loaders.ppmi import load_ppmi, ppmi_event, read_people
+from adestim.datasets.loaders.ppmi import load_ppmi, ppmi_event, read_ppmi
 from adestim.datasets.simulation.genotypes import write_plink
 from adestim.exceptions import DataWarning, InputError, TableError
 from tests.datasets.writers.bids import tiny_image, write
@@ -285,4 +285,4 @@ def test_tables_without_participants_are_refused(tmp_path):
     (tmp_path / "Participant_Status.csv").write_text("PATNO,COHORT,ENROLL_STATUS\n")
     (tmp_path / "Demographics.csv").write_text("PATNO,SEX\n")
     with pytest.raises(TableError, match="The tables of PPMI name participants"):
-        read_people(tmp_path, "auto")
+        read_ppmi(tmp_path, "auto")

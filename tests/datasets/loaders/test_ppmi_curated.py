@@ -5,7 +5,7 @@ import sys
 import pandas as pd
 import pytest
 
-from adestim.datasets.loaders.ppmi_curated import COLUMNS, read_curated, sheet_of_visits
+from adestim.datasets.loaders.ppmi_curated import COLUMNS, read_curated, read_sheet_of_visits
 from adestim.exceptions import MissingDependencyError, TableError
 from tests.datasets.writers.ppmi import make_participants, write_curated
 
@@ -52,11 +52,11 @@ def test_workbook_without_visits_is_refused(tmp_path):
     path = tmp_path / "PPMI_Curated_Data_Cut_Public_20240129.xlsx"
     pd.DataFrame({"Variable": ["PATNO"]}).to_excel(path, index=False)
     with pytest.raises(TableError, match=r"'PATNO' and 'EVENT_ID'\. Got none of 1"):
-        sheet_of_visits(path)
+        read_sheet_of_visits(path)
 
 
 def test_file_that_is_no_workbook_is_refused(tmp_path):
     path = tmp_path / "PPMI_Curated_Data_Cut_Public_20240129.xlsx"
     path.write_bytes(b"no workbook")
     with pytest.raises(TableError, match="A curated data cut is a workbook"):
-        sheet_of_visits(path)
+        read_sheet_of_visits(path)

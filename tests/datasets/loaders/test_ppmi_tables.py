@@ -7,13 +7,13 @@ from adestim.datasets.loaders.ppmi_tables import (
     GDS_NO,
     GDS_YES,
     MOTOR,
-    at_baseline,
-    cohort_of,
-    depression,
-    dose_at_baseline,
-    people_of_tables,
-    read_form,
+    find_arm,
+    read_dose_at_baseline,
+    read_people_of_tables,
+    read_ppmi_form,
     read_status,
+    score_depression,
+    select_baseline,
 )
 from adestim.exceptions import DataWarning, TableError
 from tests.datasets.writers.ppmi import make_participants, write_ppmi
@@ -22,7 +22,7 @@ from tests.datasets.writers.ppmi import make_participants, write_ppmi
 def motor(root, *rows):
     table = pd.DataFrame(rows, columns=["PATNO", "EVENT_ID", "PDSTATE", "NP3TOT", "NHY"])
     table.to_csv(root / "MDS-UPDRS_Part_III_24Jul2023.csv", index=False)
-    return at_baseline(read_form(root, MOTOR), MOTOR.numeric)
+    return select_baseline(read_ppmi_form(root, MOTOR), MOTOR.numeric)
 
 
 def test_baseline_comes_before_screening_and_later_visits_do_not_count(tmp_path):
@@ -50,8 +50,8 @@ def test_baseline_entered_twice_with_differing_values_is_told(tmp_path):
 
 
 def test_form_that_is_not_there_is_none(tmp_path):
-    assert read_form(tmp_path, MOTOR) is None
-    assert at_baseline(None, ["updrs3"]).empty
+    assert read_ppmi_form(tmp_path, MOTOR) is None
+    assert select_baseline(None, ["updrs3"]).empty
 
 
 def test_depression_counts_no_for_five_questions_and_yes_for_ten():
@@ -60,7 +60,7 @@ def test_depression_counts_no_for_five_questions_and_yes_for_ten():
     rows = [happy, sad, {**happy, GDS_YES[0]: None}]
     table = pd.DataFrame(rows).assign(subject=["a", "b", "c"], event="BL", state=None)
     table["state"] = table["state"].astype("str").where(table["state"].notna())
-    assert depression(table).fillna(-1).to_dict() == {"a": 0, "b": 15, "c": -1}
+    assert score_depression(table).fillna(-1).to_dict() == {"a": 0, "b": 15, "c": -1}
 
 
 def test_status_without_its_column_names_the_nearest(tmp_path):
@@ -82,7 +82,7 @@ def dose(root, *rows):
     table = pd.DataFrame(rows, columns=["STARTDT", "STOPDT", "LEDD"]).assign(PATNO="3000")
     table.to_csv(root / "LEDD_Concomitant_Medication_Log_24Jul2023.csv", index=False)
     baseline = pd.Series(pd.to_datetime(["2012-03-01", None]), index=["3000", "3001"])
-    return dose_at_baseline(root, baseline)
+    return read_dose_at_baseline(root, baseline)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_participant_without_a_date_is_not_known(tmp_path):
 
 def test_nobody_is_known_without_a_log(tmp_path):
     baseline = pd.Series(pd.to_datetime(["2012-03-01"]), index=["3000"])
-    assert dose_at_baseline(tmp_path, baseline).isna().all(axis=None)
+    assert read_dose_at_baseline(tmp_path, baseline).isna().all(axis=None)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_nobody_is_known_without_a_log(tmp_path):
      (None, "Parkinson's Disease", "PD"), (None, None, None)],
 )  # fmt: skip
 def test_words_tell_the_arm_before_the_code(definition, code, arm):
-    found = cohort_of(pd.Series([definition], dtype="str"), pd.Series([code], dtype="str"))
+    found = find_arm(pd.Series([definition], dtype="str"), pd.Series([code], dtype="str"))
     assert (None if pd.isna(found.iloc[0]) else found.iloc[0]) == arm
 
 
@@ -130,16 +130,16 @@ def test_words_tell_the_arm_before_the_code(definition, code, arm):
 def test_status_tells_who_was_enrolled(tmp_path, status, counts):
     _, frame, target = make_participants(4)
     write_ppmi(frame, target, tmp_path, ENROLL_STATUS=status)
-    assert set(people_of_tables(tmp_path)["enrolled"]) == {counts}
+    assert set(read_people_of_tables(tmp_path)["enrolled"]) == {counts}
 
 
 def test_age_is_that_of_the_visit_or_else_of_the_enrolment(tmp_path):
     _, frame, target = make_participants(4)
     write_ppmi(frame, target, tmp_path)
-    assert people_of_tables(tmp_path)["age"].tolist() == frame["age"].tolist()
+    assert read_people_of_tables(tmp_path)["age"].tolist() == frame["age"].tolist()
     next(tmp_path.glob("Age_at_visit*")).unlink()
     expected = (frame["age"] - 0.2).round(1).tolist()
-    assert people_of_tables(tmp_path)["age"].tolist() == expected
+    assert read_people_of_tables(tmp_path)["age"].tolist() == expected
 
 
 def test_age_is_reckoned_from_the_birth_if_no_table_has_it(tmp_path):
@@ -148,4 +148,4 @@ def test_age_is_reckoned_from_the_birth_if_no_table_has_it(tmp_path):
     next(tmp_path.glob("Age_at_visit*")).unlink()
     path = next(tmp_path.glob("Demographics*"))
     pd.read_csv(path, dtype="str").assign(BIRTHDT="03/1950").to_csv(path, index=False)
-    assert people_of_tables(tmp_path)["age"].tolist() == [62.0] * 4
+    assert read_people_of_tables(tmp_path)["age"].tolist() == [62.0] * 4

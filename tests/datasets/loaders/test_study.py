@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from adestim.datasets.loaders.study import Request, Study, assemble, check_request
+from adestim.datasets.loaders.study import Request, Study, assemble_cohort, check_request
 from adestim.exceptions import InputError, TableError
 
 
@@ -36,7 +36,7 @@ def study():
 
 
 def test_columns_are_those_of_the_index_visit(study):
-    cohort = assemble(study, Request("nc_ad"))
+    cohort = assemble_cohort(study, Request("nc_ad"))
     assert cohort.frame[["age", "mmse", "visit"]].to_numpy().tolist() == [
         [70.0, 29.0, "bl"], [80.0, 20.0, "bl"],
     ]  # fmt: skip
@@ -45,37 +45,37 @@ def test_columns_are_those_of_the_index_visit(study):
 
 
 def test_everybody_is_in_the_flow(study):
-    cohort = assemble(study, Request("nc_ad"))
+    cohort = assemble_cohort(study, Request("nc_ad"))
     assert cohort.flow.subjects == ("s1", "s2", "s3")
     assert cohort.flow.excluded["reason"].tolist() == ["no form with a diagnosis"]
     assert list(cohort.labels.index) == ["s1", "s2", "s3"]
 
 
 def test_description_tells_counts_labels_and_notes(study):
-    text = assemble(study, Request("nc_ad", label_params={"stable": False})).description
+    text = assemble_cohort(study, Request("nc_ad", label_params={"stable": False})).description
     assert "ADNI, task nc_ad: 2 subjects, 1 CN, 1 AD." in text
     assert "stable=False" in text
     assert text.endswith("A note.")
 
 
 def test_parameters_of_labels_are_passed_on(study):
-    cohort = assemble(study, Request("nc_ad", label_params={"stable": True}))
+    cohort = assemble_cohort(study, Request("nc_ad", label_params={"stable": True}))
     assert cohort.labels.loc["s1", "reason"] == "diagnosis changed later"
 
 
 def test_a_cohort_of_nobody_is_refused_with_the_reasons(study):
     with pytest.raises(TableError, match=r"task 'smci_pmci'. Got 3 people: .*not MCI \(1\)"):
-        assemble(study, Request("smci_pmci"))
+        assemble_cohort(study, Request("smci_pmci"))
 
 
 def test_what_is_required_must_be_a_column(study):
     with pytest.raises(InputError, match=r"names columns of the frame\. Got 't1w' besides"):
-        assemble(study, Request("nc_ad", require=["t1w"]))
+        assemble_cohort(study, Request("nc_ad", require=["t1w"]))
 
 
 def test_excluding_memory_concern_needs_the_research_group(study):
     with pytest.raises(TableError, match="no table with the column 'DX_bl'"):
-        assemble(study, Request("nc_ad", smc="exclude"))
+        assemble_cohort(study, Request("nc_ad", smc="exclude"))
 
 
 @pytest.mark.parametrize(

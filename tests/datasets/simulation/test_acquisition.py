@@ -10,10 +10,10 @@ from sklearn.model_selection import cross_val_predict
 from adestim.datasets.simulation.acquisition import (
     ADNI,
     FAST_SITES,
-    acquisition_table,
     draw_acquisition,
     draw_present,
-    present_at_random,
+    drop_at_random,
+    tabulate_acquisition,
 )
 from adestim.datasets.simulation.tables import draw_tables
 from adestim.datasets.simulation.tasks import TASKS
@@ -87,7 +87,7 @@ def test_nothing_is_missing_if_so_asked(acquired):
 
 
 def test_whoever_would_lose_everything_keeps_one_block():
-    there = present_at_random(0.95, 500, np.random.default_rng(0))
+    there = drop_at_random(0.95, 500, np.random.default_rng(0))
     assert there.any(axis=0).all()
     assert (there.sum(axis=0) == 1).mean() > 0.9
 
@@ -99,7 +99,7 @@ def test_array_tells_the_apoe_genotype_too(present):
 
 
 def test_sites_are_numbered_from_one(acquired):
-    table = acquisition_table(acquired, pd.RangeIndex(N))
+    table = tabulate_acquisition(acquired, pd.RangeIndex(N))
     assert list(table) == ["site", "phase"]
     assert sorted(set(table["site"])) == [f"00{number}" for number in range(1, 9)]
 

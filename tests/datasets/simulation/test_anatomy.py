@@ -10,11 +10,11 @@ from sklearn.model_selection import cross_val_score
 from adestim.datasets.simulation.anatomy import (
     REGIONS,
     VENTRICLE_BOX,
-    cosine_waves,
-    grid_mm,
+    draw_scanner,
     load_template,
+    make_cosine_waves,
+    make_grid_mm,
     make_t1w,
-    site_scanner,
 )
 from adestim.datasets.simulation.tables import draw_tables
 from adestim.datasets.simulation.tasks import MEASURES
@@ -30,20 +30,20 @@ def volume_of(site=0, seed=0, resolution=5, **sizes):
 def near_seeds(name, resolution=5):
     """The voxels within 8 mm of a region's seeds."""
     template = load_template(resolution)
-    mm = grid_mm(template.grey.shape, template.affine)
+    mm = make_grid_mm(template.grey.shape, template.affine)
     centres = np.array(REGIONS[name][0])
     return np.min([np.linalg.norm(mm - c[:, None, None, None], axis=0) for c in centres], 0) < 8
 
 
 @pytest.fixture(scope="module")
 def scans():
-    """T1-weighted volumes of both tasks at 5 mm, with their labels and sites."""
+    """T1-weighted volumes of both tasks at 8 mm, with their labels and sites."""
     made = {}
     for task in ("nc_ad", "nc_mci"):
         tables = draw_tables(260, task, None, seed=3)
         rows = zip(tables.latent.measures, tables.acquisition.site, strict=True)
         images = [
-            make_t1w(measures, site, 5, np.random.default_rng([3, row]))
+            make_t1w(measures, site, 8, np.random.default_rng([3, row]))
             for row, (measures, site) in enumerate(rows)
         ]
         made[task] = (images, tables.latent.y, tables.acquisition.site)
@@ -59,7 +59,7 @@ def intensities(images):
 def hippocampal_signal(images):
     """Mean intensity within 8 mm of the hippocampal seeds, against white matter's."""
     image = images[0]
-    mm = grid_mm(image.shape, image.affine)
+    mm = make_grid_mm(image.shape, image.affine)
     centres = np.array(REGIONS["hippocampus"][0])
     distance = np.min([np.linalg.norm(mm - c[:, None, None, None], axis=0) for c in centres], 0)
     volumes = np.array([np.asarray(image.dataobj) for image in images], dtype=np.float32)
@@ -110,7 +110,7 @@ def test_loss_of_a_region_darkens_it_and_nothing_far_away(region):
 
 def test_ventricles_grow_with_their_measurement():
     template = load_template(5)
-    x, y, z = grid_mm(template.grey.shape, template.affine)
+    x, y, z = make_grid_mm(template.grey.shape, template.affine)
     inside = [
         (place > low) & (place < high)
         for place, (low, high) in zip((np.abs(x), y, z), VENTRICLE_BOX, strict=True)
@@ -137,10 +137,10 @@ def test_volume_is_skull_stripped_in_the_template_s_space():
 
 
 def test_scanner_of_a_site_is_the_same_in_every_cohort():
-    assert site_scanner(3) == site_scanner(3)
-    assert len({site_scanner(site) for site in range(8)}) == 8
+    assert draw_scanner(3) == draw_scanner(3)
+    assert len({draw_scanner(site) for site in range(8)}) == 8
 
 
 def test_waves_of_the_deformation_have_unit_variance():
-    waves = cosine_waves((9, 11, 7))
+    waves = make_cosine_waves((9, 11, 7))
     np.testing.assert_allclose(waves.std(axis=(1, 2, 3)), 1, rtol=1e-4)

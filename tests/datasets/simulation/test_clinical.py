@@ -6,13 +6,13 @@ import pytest
 
 from adestim.datasets.simulation.clinical import (
     SPORADICALLY_MISSING,
-    apoe_column,
-    clinical_columns,
-    diagnostic_columns,
     draw_clinical,
     drop_sporadic,
-    on_scale,
-    score_at,
+    find_score,
+    list_clinical_columns,
+    list_score_columns,
+    put_on_scale,
+    spell_apoe_column,
 )
 from adestim.datasets.simulation.latent import draw_latent
 from adestim.datasets.simulation.tasks import NORMAL, TASKS
@@ -80,23 +80,23 @@ def test_words_say_what_the_model_drew(clinical):
 
 @pytest.mark.parametrize("task", list(TASKS))
 def test_columns_to_learn_from_hold_nothing_that_makes_the_diagnosis(task):
-    learned, scores = clinical_columns(TASKS[task]), diagnostic_columns(TASKS[task])
+    learned, scores = list_clinical_columns(TASKS[task]), list_score_columns(TASKS[task])
     assert not set(learned) & set(scores)
     assert ("rbd" in learned) == (task == "nc_pd")
 
 
 def test_table_has_the_recorded_columns_then_the_scores(clinical):
     for task, (_, table) in clinical.items():
-        assert list(table) == clinical_columns(TASKS[task]) + diagnostic_columns(TASKS[task])
+        assert list(table) == list_clinical_columns(TASKS[task]) + list_score_columns(TASKS[task])
         assert table.notna().all(axis=None)
 
 
 def test_questionnaires_end_at_their_limits():
-    assert on_scale(np.array([-9.0, 0.0, 0.3, 9.0]), 2.0, 1.5, 15).tolist() == [0, 2, 2, 15]
+    assert put_on_scale(np.array([-9.0, 0.0, 0.3, 9.0]), 2.0, 1.5, 15).tolist() == [0, 2, 2, 15]
 
 
 def test_higher_quantile_is_a_higher_score():
-    scores = score_at("mmse", TASKS["nc_ad"], NORMAL, np.array([0.0, 0.01, 0.5, 1.0]))
+    scores = find_score("mmse", TASKS["nc_ad"], NORMAL, np.array([0.0, 0.01, 0.5, 1.0]))
     assert scores.tolist() == sorted(scores)
     assert scores[-1] == 30
 
@@ -113,6 +113,6 @@ def test_single_test_scores_are_missing_at_the_published_rates():
 def test_apoe_is_text_and_missing_where_it_is_not_present(clinical):
     latent, table = clinical["nc_ad"]
     present = np.arange(N) % 3 > 0
-    apoe = apoe_column(latent, present, table.index)
+    apoe = spell_apoe_column(latent, present, table.index)
     np.testing.assert_array_equal(apoe.notna(), present)
     assert apoe.dropna().str.fullmatch("[234]/[234]").all()

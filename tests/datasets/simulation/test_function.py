@@ -5,13 +5,13 @@ import pytest
 
 from adestim.datasets.simulation.function import (
     TIME_CONSTANT,
-    autoregression,
+    draw_autoregression,
     draw_motion,
     load_atlas,
     load_voxel_map,
     make_bold,
     make_run,
-    network_share,
+    share_variance,
 )
 from adestim.datasets.simulation.tasks import MEASURES
 
@@ -59,7 +59,7 @@ def test_drop_of_a_measurement_lowers_its_network_and_no_other(measure, network)
 
 def test_share_of_a_network_stays_a_share_of_variance():
     networks = np.array(["DefaultMode", "Visual", "unassigned"])
-    high, low = (network_share(networks, dict.fromkeys(MEASURES, size)) for size in (99.0, -99.0))
+    high, low = (share_variance(networks, dict.fromkeys(MEASURES, size)) for size in (99.0, -99.0))
     assert 0 < low[0] < high[0] < 0.95
     assert high[1] == low[1] > 0
     assert high[2] == low[2] == 0
@@ -67,7 +67,7 @@ def test_share_of_a_network_stays_a_share_of_variance():
 
 @pytest.mark.parametrize("t_r", [0.607, 3.0])
 def test_memory_is_the_same_in_seconds_whatever_the_repetition_time(t_r):
-    series = autoregression(1500, 40, t_r, np.random.default_rng(0))
+    series = draw_autoregression(1500, 40, t_r, np.random.default_rng(0))
     assert series.var() == pytest.approx(1, abs=0.1)
     lagged = np.mean(series[1:] * series[:-1]) / series.var()
     assert lagged == pytest.approx(np.exp(-t_r / TIME_CONSTANT), abs=0.03)

@@ -13,9 +13,9 @@ from adestim.datasets.simulation.genotypes import (
     N_TAGS,
     PARKINSON,
     TAG_DISTANCE,
-    bed_bytes,
-    hg18_positions,
-    variant_table,
+    build_variant_table,
+    pack_calls,
+    shift_to_hg18,
 )
 from adestim.datasets.simulation.tables import draw_tables
 
@@ -67,7 +67,7 @@ def dosages():
 
 def test_bits_are_those_of_the_format():
     # Four samples a byte, first in the lowest bits; the fifth begins a new one.
-    assert bed_bytes(np.array([[2, 1, 0, -1, 2]]))[3:] == bytes([0b01111000, 0b00000000])
+    assert pack_calls(np.array([[2, 1, 0, -1, 2]]))[3:] == bytes([0b01111000, 0b00000000])
 
 
 def test_files_hold_the_dosages(single, dosages):
@@ -133,7 +133,7 @@ def test_about_one_call_in_a_hundred_is_missing():
 def test_frequencies_in_controls_are_the_published_ones():
     tables = draw_tables(4000, "nc_ad", None, seed=0)
     controls = tables.genotypes.dosages[tables.latent.y == 0][:, :-2]
-    frequency = variant_table()["frequency"].to_numpy()
+    frequency = build_variant_table()["frequency"].to_numpy()
     error = np.sqrt(frequency * (1 - frequency) / (2 * len(controls)))
     assert (np.abs(controls.mean(axis=0) / 2 - frequency) < 4.5 * error).all()
 
@@ -151,11 +151,11 @@ def test_neighbours_are_in_linkage_with_their_variant():
 def with_apoe():
     """All variants of an array."""
     apoe = pd.DataFrame(APOE_VARIANTS, columns=TABLE_COLUMNS[:5])
-    return pd.concat([variant_table(), apoe], ignore_index=True)
+    return pd.concat([build_variant_table(), apoe], ignore_index=True)
 
 
 def test_table_is_sorted_by_chromosome_and_position():
-    table = variant_table()
+    table = build_variant_table()
     assert list(table) == TABLE_COLUMNS
     places = list(zip(table["chromosome"], table["position"], strict=True))
     assert places == sorted(places)
@@ -173,18 +173,18 @@ def test_alleles_are_two_different_bases(with_apoe):
 
 
 def test_no_variant_is_monomorphic():
-    assert variant_table()["frequency"].between(0.01, 0.99).all()
+    assert build_variant_table()["frequency"].between(0.01, 0.99).all()
 
 
 @pytest.mark.parametrize(("disease", "known"), [("ad", ALZHEIMER), ("pd", PARKINSON)])
 def test_effects_are_those_of_the_known_variants_alone(disease, known):
-    table = variant_table().set_index("id")
+    table = build_variant_table().set_index("id")
     effects = table.loc[table[disease] != 0, disease]
     assert effects.to_dict() == {row[0]: row[-1] for row in known}
 
 
 def test_every_known_variant_has_tags_beside_it():
-    table = variant_table()
+    table = build_variant_table()
     tags = table[table["tags"] != ""].merge(
         table, left_on="tags", right_on="id", suffixes=("", "_known")
     )
@@ -207,11 +207,11 @@ def test_every_known_variant_has_tags_beside_it():
 def test_build_markers_are_where_each_build_has_them(with_apoe, name, hg18, hg19):
     row = with_apoe.index[with_apoe["id"] == name][0]
     assert with_apoe.loc[row, "position"] == hg19
-    assert hg18_positions(with_apoe)[row] == hg18
+    assert shift_to_hg18(with_apoe)[row] == hg18
 
 
 def test_older_build_has_other_positions_in_the_same_order(with_apoe):
-    older = with_apoe.assign(hg18=hg18_positions(with_apoe))
+    older = with_apoe.assign(hg18=shift_to_hg18(with_apoe))
     assert (older["hg18"] != older["position"]).all()
     assert (older["hg18"] > 0).all()
     ordered = older.sort_values(["chromosome", "position"]).groupby("chromosome")["hg18"]

@@ -8,8 +8,8 @@ import pytest
 from adestim.datasets.simulation.images import (
     Examination,
     Grid,
-    examinations,
     hold_images,
+    list_examinations,
     make_images,
     write_images,
 )
@@ -40,7 +40,7 @@ def files(tmp_path):
 
 def test_examinations_follow_the_tables():
     tables = draw_tables(20, "nc_ad", "adni", seed=0)
-    made = examinations(tables)
+    made = list_examinations(tables)
     assert [each.number for each in made] == list(range(1, 21))
     assert [each.has_fmri for each in made] == tables.present.fmri.tolist()
     assert [each.volumes for each in made] == tables.acquisition.volumes.tolist()

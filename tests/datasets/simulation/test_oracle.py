@@ -10,12 +10,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from adestim.datasets.simulation.latent import (
-    covariance,
+    compute_covariance,
+    compute_mean_measures,
     draw_latent,
     education_probabilities,
-    mean_measures,
 )
-from adestim.datasets.simulation.oracle import Seen, posterior
+from adestim.datasets.simulation.oracle import Seen, compute_posterior
 from adestim.datasets.simulation.tables import draw_tables
 from adestim.datasets.simulation.tasks import APOE_CARRIER, BLOCK_OF, MEASURES, TASKS
 
@@ -37,7 +37,7 @@ def joint_density(task, group, latent, row, blocks):
     clinical = "clinical" in blocks
     columns = [place for place, name in enumerate(MEASURES) if BLOCK_OF[name] in blocks]
     seen_gate = "apoe" in blocks if task.gate == "apoe4" else clinical
-    cov = covariance(group)[np.ix_(columns, columns)]
+    cov = compute_covariance(group)[np.ix_(columns, columns)]
     total = 0.0
     for genotype, gate, (years, p_years), kind in product(
         range(6), (False, True), zip(*education_probabilities(group), strict=True), group.subtypes
@@ -53,7 +53,7 @@ def joint_density(task, group, latent, row, blocks):
         if not hidden_ok or p_gate == 0:
             continue
         weight = group.apoe_probabilities[genotype] * p_gate * p_years * kind.rates[int(gate)]
-        mean = mean_measures(group, kind, gate, years)[columns]
+        mean = compute_mean_measures(group, kind, gate, years)[columns]
         x = latent.measures[row, columns]
         total += weight * (multivariate_normal.pdf(x, mean, cov) if columns else 1.0)
     if clinical:
@@ -79,7 +79,7 @@ def joint_density(task, group, latent, row, blocks):
 def test_probability_is_that_of_a_plain_sum_over_all_hidden_states(name, blocks):
     task = TASKS[name]
     latent = draw_latent(task, 4, np.random.default_rng(0))
-    found = posterior(task, latent, np.zeros(4), seen_of(4, *blocks))
+    found = compute_posterior(task, latent, np.zeros(4), seen_of(4, *blocks))
     for row in range(4):
         first, second = (joint_density(task, group, latent, row, blocks) for group in task.groups)
         assert found[row] == pytest.approx(second / (first + second), rel=1e-8)
@@ -103,8 +103,8 @@ def test_what_is_not_seen_does_not_matter(block):
     evidence = np.linspace(-1, 1, 30)
     seen = seen_of(30, *(set(BLOCKS) - {block}))
     np.testing.assert_array_equal(
-        posterior(task, latent, evidence, seen),
-        posterior(task, changed, evidence[::-1] if block == "snps" else evidence, seen),
+        compute_posterior(task, latent, evidence, seen),
+        compute_posterior(task, changed, evidence[::-1] if block == "snps" else evidence, seen),
     )
 
 
@@ -112,7 +112,7 @@ def test_what_is_not_seen_does_not_matter(block):
 def test_nothing_seen_leaves_the_prior(name):
     task = TASKS[name]
     latent = draw_latent(task, 5, np.random.default_rng(0))
-    found = posterior(task, latent, np.ones(5), seen_of(5))
+    found = compute_posterior(task, latent, np.ones(5), seen_of(5))
     np.testing.assert_allclose(found, task.groups[1].share)
 
 
@@ -121,7 +121,7 @@ def test_genotypes_add_their_evidence_to_the_log_odds():
     latent = draw_latent(task, 5, np.random.default_rng(0))
     evidence = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     without, seen = (
-        posterior(task, latent, evidence, seen_of(5, *blocks))
+        compute_posterior(task, latent, evidence, seen_of(5, *blocks))
         for blocks in (["fmri"], ["fmri", "snps"])
     )
     np.testing.assert_allclose(log_odds(seen) - log_odds(without), evidence)
@@ -131,7 +131,7 @@ def test_subjects_do_not_depend_on_each_other():
     tables = draw_tables(60, "nc_mci", 0.5, seed=0)
     latent, seen = tables.latent, tables.present.seen()
     rows = np.arange(60)[::-2]
-    some = posterior(
+    some = compute_posterior(
         tables.task,
         type(latent)(**{f.name: getattr(latent, f.name)[rows] for f in fields(latent)}),
         tables.genotypes.evidence[rows],

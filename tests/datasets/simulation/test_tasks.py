@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from adestim.datasets.simulation.latent import covariance
+from adestim.datasets.simulation.latent import compute_covariance
 from adestim.datasets.simulation.tasks import (
     AGE_SLOPE,
     APOE,
@@ -19,8 +19,8 @@ from adestim.datasets.simulation.tasks import (
     NORMAL,
     PARKINSON,
     TASKS,
-    remainder,
-    tilted,
+    subtract_share,
+    tilt_frequencies,
 )
 
 # Means and SDs of ADNI's public aggregates: 1215 controls, 1338 impaired, 477 with dementia.
@@ -179,11 +179,11 @@ def test_effects_name_measurements_of_the_model():
 
 @pytest.mark.parametrize("group", [NORMAL, IMPAIRED, DEMENTIA, HEALTHY_PPMI, PARKINSON])
 def test_shared_factors_leave_every_measurement_a_variance_of_its_own(group):
-    assert np.linalg.eigvalsh(covariance(group)).min() > 0.05
+    assert np.linalg.eigvalsh(compute_covariance(group)).min() > 0.05
 
 
 def test_tilt_multiplies_the_odds_once_for_every_e4_allele():
-    frequencies = dict(zip(APOE, tilted((1, 1, 1, 1, 1, 1), per_e4=3.0), strict=True))
+    frequencies = dict(zip(APOE, tilt_frequencies((1, 1, 1, 1, 1, 1), per_e4=3.0), strict=True))
     assert sum(frequencies.values()) == pytest.approx(1)
     assert frequencies["3/4"] / frequencies["3/3"] == pytest.approx(3)
     assert frequencies["4/4"] / frequencies["3/3"] == pytest.approx(9)
@@ -191,6 +191,6 @@ def test_tilt_multiplies_the_odds_once_for_every_e4_allele():
 
 def test_remainder_and_part_make_the_whole():
     whole, part = (5, 5, 10, 40, 30, 10), (1, 2, 3, 2, 4, 1)
-    rest = remainder(whole, part, 0.3)
+    rest = subtract_share(whole, part, 0.3)
     mixed = 0.3 * np.array(part) / sum(part) + 0.7 * np.array(rest)
     np.testing.assert_allclose(mixed, np.array(whole) / sum(whole))

@@ -7,18 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adestim.datasets.tables.cells import (
-    ages,
     as_dates,
     as_identifiers,
-    birth_dates,
-    censoring,
-    converted,
-    lost,
-    nothing,
-    once,
-    text_of,
-    translated,
-    without_codes,
+    as_text,
+    compute_ages,
+    convert_cells,
+    drop_codes,
+    extract_signs,
+    find_lost,
+    make_empty_column,
+    read_birth_dates,
+    take_first_known,
+    translate_codes,
 )
 from adestim.exceptions import DataWarning, TableError
 
@@ -30,20 +30,20 @@ def text(*cells):
 
 
 def test_missing_value_is_no_word():
-    assert text_of(pd.Series([1, None], dtype=object)).isna().tolist() == [False, True]
+    assert as_text(pd.Series([1, None], dtype=object)).isna().tolist() == [False, True]
 
 
 @pytest.mark.parametrize("cell", ["-4", "-4.0", "-4.00"])
 def test_code_is_missing_however_a_number_is_written(cell):
-    assert without_codes(text(cell, "4"), ["-4"]).isna().tolist() == [True, False]
+    assert drop_codes(text(cell, "4"), ["-4"]).isna().tolist() == [True, False]
 
 
 def test_code_that_is_a_word_is_missing():
-    assert without_codes(text("unknown", "4"), ["unknown"]).isna().tolist() == [True, False]
+    assert drop_codes(text("unknown", "4"), ["unknown"]).isna().tolist() == [True, False]
 
 
 def test_negative_number_that_is_no_code_stays():
-    assert list(without_codes(text("-2", "-1"), ["-4"])) == ["-2", "-1"]
+    assert list(drop_codes(text("-2", "-1"), ["-4"])) == ["-2", "-1"]
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_identifier_of_digits_survives(number):
     [(">1700", 1700, ">"), ("<8", 8, "<"), (">= 80", 80, ">"), ("203.1", 203.1, "")],
 )
 def test_limit_of_an_assay_is_a_number_with_its_sign(cell, limit, sign):
-    assert list(converted(text(cell), "censored")) == [limit]
-    assert list(censoring(text(cell))) == [sign]
+    assert list(convert_cells(text(cell), "censored")) == [limit]
+    assert list(extract_signs(text(cell))) == [sign]
 
 
 def test_missing_cell_has_no_sign():
-    assert list(censoring(nothing(1))) == [""]
+    assert list(extract_signs(make_empty_column(1))) == [""]
 
 
 @pytest.mark.parametrize(
@@ -102,28 +102,28 @@ def test_american_and_iso_dates_agree(day):
 
 def test_lost_cells_are_those_that_were_there():
     before = text("1", None, "x")
-    np.testing.assert_array_equal(lost(before, converted(before, "number")), [2])
+    np.testing.assert_array_equal(find_lost(before, convert_cells(before, "number")), [2])
 
 
 def test_column_of_nothing_is_all_missing():
-    assert nothing(3).isna().tolist() == [True] * 3
+    assert make_empty_column(3).isna().tolist() == [True] * 3
 
 
 def test_codes_become_words_and_missing_ones_stay_so():
     cells = pd.Series(["0", "1.0", " 1", None], dtype="str")
-    assert translated(cells, SEXES, "SEX", "table").fillna("").tolist() == ["F", "M", "M", ""]
+    assert translate_codes(cells, SEXES, "SEX", "table").fillna("").tolist() == ["F", "M", "M", ""]
 
 
 def test_code_of_another_study_is_refused():
     with pytest.raises(
         TableError, match=r"'SEX' of 'table.csv' is coded 0 = F, 1 = M. Got another"
     ):
-        translated(pd.Series(["1", "2"], dtype="str"), SEXES, "SEX", "table.csv")
+        translate_codes(pd.Series(["1", "2"], dtype="str"), SEXES, "SEX", "table.csv")
 
 
 def test_first_known_cell_counts():
     table = pd.DataFrame({"subject": ["b", "a", "a"], "sex": [None, None, "F"]})
-    assert once(table, "sex").to_dict() == {"a": "F"}
+    assert take_first_known(table, "sex").to_dict() == {"a": "F"}
 
 
 @pytest.mark.parametrize(
@@ -137,23 +137,23 @@ def test_first_known_cell_counts():
     ],
 )
 def test_as_much_of_the_birth_as_is_told_counts(text, birth):
-    found = birth_dates(pd.Series([text], dtype="str"))[0]
+    found = read_birth_dates(pd.Series([text], dtype="str"))[0]
     assert pd.isna(found) if birth is None else found == pd.Timestamp(birth)
 
 
 def test_year_and_month_in_columns_of_their_own_count():
     text = pd.Series([None, None], dtype="str")
-    found = birth_dates(text, pd.Series([1940.0, 1941.0]), pd.Series([3.0, None]))
+    found = read_birth_dates(text, pd.Series([1940.0, 1941.0]), pd.Series([3.0, None]))
     assert found.dt.strftime("%Y-%m").tolist() == ["1940-03", "1941-07"]
 
 
 def test_age_is_in_years_to_one_decimal():
     births = pd.to_datetime(pd.Series(["1940-01-01"]))
-    assert ages(births, pd.to_datetime(pd.Series(["2010-07-02"]))).tolist() == [70.5]
+    assert compute_ages(births, pd.to_datetime(pd.Series(["2010-07-02"]))).tolist() == [70.5]
 
 
 def test_no_age_is_told_where_a_visit_lies_before_the_birth():
     births = pd.to_datetime(pd.Series(["1940-01-01", "2012-01-01"]))
     visits = pd.to_datetime(pd.Series(["2010-01-01", "2010-01-01"]))
     with pytest.warns(DataWarning, match="1 visits are dated before the birth"):
-        assert ages(births, visits).fillna(-1).tolist() == [70, -1]
+        assert compute_ages(births, visits).fillna(-1).tolist() == [70, -1]

@@ -4,14 +4,14 @@ import warnings
 
 import pytest
 
-from adestim.datasets.tables.columns import check_required, find_columns, plain, warn_of_absent
+from adestim.datasets.tables.columns import check_required, find_columns, fold_name, warn_of_absent
 from adestim.exceptions import DataWarning, TableError
 
 
 @pytest.mark.parametrize("name", ["age at visit", "Age_at_Visit", "AGE-AT-VISIT", "age.at.visit"])
 def test_case_and_marks_do_not_matter(name):
     assert find_columns([name], {"age": "age at visit"}) == {"age": name}
-    assert plain(name) == "ageatvisit"
+    assert fold_name(name) == "ageatvisit"
 
 
 def test_first_of_the_accepted_spellings_is_preferred():

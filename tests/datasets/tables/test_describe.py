@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adestim.datasets.tables.describe import bucket, describe, masked_path
+from adestim.datasets.tables.describe import describe, mask_path, round_to_range
 from adestim.exceptions import TableError
 
 
@@ -58,7 +58,7 @@ def test_first_row_of_data_is_not_taken_for_names(write):
      ("12.csv", "##.csv")],
 )  # fmt: skip
 def test_names_of_files_lose_what_could_be_an_identifier(tmp_path, name, shown):
-    assert masked_path(tmp_path / name, tmp_path) == shown
+    assert mask_path(tmp_path / name, tmp_path) == shown
 
 
 def test_names_of_columns_lose_what_could_be_an_identifier(write):
@@ -96,7 +96,7 @@ def test_missing_path_is_refused(tmp_path):
 
 
 def test_numbers_of_values_are_ranges():
-    assert [bucket(count) for count in (0, 1, 2, 4, 6, 21, 101, 5000)] == [
+    assert [round_to_range(count) for count in (0, 1, 2, 4, 6, 21, 101, 5000)] == [
         "0", "1", "2", "3-5", "6-20", "21-100", "101-1000", ">1000",
     ]  # fmt: skip
 

@@ -5,7 +5,7 @@ import gzip
 import pandas as pd
 import pytest
 
-from adestim.datasets.tables.files import SUFFIXES, list_tables, newest, read_cells
+from adestim.datasets.tables.files import SUFFIXES, choose_newest, list_tables, read_cells
 from adestim.exceptions import DataWarning, TableError
 
 
@@ -50,19 +50,19 @@ def test_search_goes_as_deep_as_asked(tmp_path):
 def test_newest_is_read_with_a_warning_that_names_both(tmp_path):
     files = files_of(tmp_path, "DXSUM_01Jan2024.csv", "DXSUM_23Dec2025.csv", "DXSUM.csv")
     with pytest.warns(DataWarning, match=r"DXSUM_23Dec2025.*DXSUM.csv.*DXSUM_01Jan2024"):
-        assert newest(files).name == "DXSUM_23Dec2025.csv"
+        assert choose_newest(files).name == "DXSUM_23Dec2025.csv"
 
 
 def test_two_copies_of_one_file_are_one(tmp_path):
     files = files_of(tmp_path, "DXSUM_23Dec2025.csv", "copy/DXSUM_23Dec2025.csv")
-    assert newest(files).name == "DXSUM_23Dec2025.csv"
+    assert choose_newest(files).name == "DXSUM_23Dec2025.csv"
 
 
 def test_two_different_files_of_one_date_are_refused(tmp_path):
     files = files_of(tmp_path, "DXSUM_23Dec2025.csv", "old/DXSUM_23Dec2025.csv")
     files[0].path.write_text("RID\n31\n")
     with pytest.raises(TableError, match=r"which differ.*Remove the one"):
-        newest(files)
+        choose_newest(files)
 
 
 # Cells

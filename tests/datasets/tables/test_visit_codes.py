@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from adestim.datasets.tables.visit_codes import months_of, one_a_visit, origins, slots, with_times
+from adestim.datasets.tables.visit_codes import (
+    add_times,
+    find_origins,
+    merge_visit_rows,
+    name_slots,
+    read_months,
+)
 
 
 def dates(*values):
@@ -26,17 +32,17 @@ def dates(*values):
     ],
 )
 def test_codes_of_one_visit_have_one_slot(code, slot, months):
-    found = slots(pd.Series([code], dtype="str"), dates(None))
+    found = name_slots(pd.Series([code], dtype="str"), dates(None))
     assert found.tolist() == [slot]
-    number = months_of(found)[0]
+    number = read_months(found)[0]
     assert pd.isna(number) if months is None else number == months
 
 
 def test_codes_outside_the_schedule_are_told_apart_by_their_date():
     codes = pd.Series(["uns1", "uns1", "v11", None], dtype="str")
-    found = slots(codes, dates("2012-01-01", "2014-01-01", None, "2015-05-05"))
+    found = name_slots(codes, dates("2012-01-01", "2014-01-01", None, "2015-05-05"))
     assert found.tolist() == ["uns1 2012-01-01", "uns1 2014-01-01", "v11", "2015-05-05"]
-    assert months_of(found).isna().all()
+    assert read_months(found).isna().all()
 
 
 def test_screening_fills_what_the_baseline_lacks():
@@ -49,7 +55,7 @@ def test_screening_fills_what_the_baseline_lacks():
             "mmse": [29.0, None, 20.0],
         }
     )
-    merged = one_a_visit(rows)
+    merged = merge_visit_rows(rows)
     assert merged["diagnosis"].tolist() == ["CN", "AD"]
     assert merged["mmse"].tolist() == [29.0, 20.0]
 
@@ -62,7 +68,7 @@ def test_months_come_from_the_date_where_the_code_does_not_tell():
             "date": dates("2010-01-01", None, "2024-01-01"),
         }
     )
-    timed = with_times(visits)
+    timed = add_times(visits)
     assert timed["months"].tolist() == [0, 6, 168.0]
     assert timed["day"].tolist() == [0, 183, 5113]
 
@@ -71,9 +77,9 @@ def test_the_baseline_follows_from_a_later_visit():
     visits = pd.DataFrame(
         {"number": ["1", "1"], "slot": ["bl", "m12"], "date": dates(None, "2011-01-01")}
     )
-    assert origins(visits)["1"] == pd.Timestamp(2010, 1, 1)
+    assert find_origins(visits)["1"] == pd.Timestamp(2010, 1, 1)
 
 
 def test_visits_without_any_date_are_timed_by_their_codes():
     visits = pd.DataFrame({"number": ["1"], "slot": ["m12"], "date": dates(None)})
-    assert with_times(visits)[["months", "day"]].to_numpy().tolist() == [[12, 365]]
+    assert add_times(visits)[["months", "day"]].to_numpy().tolist() == [[12, 365]]

@@ -9,7 +9,12 @@ import pytest
 
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri.parcellation import label_parcellation, seitzman_parcellation
-from adestim.modalities.fmri.timeseries import RoiLayout, SeriesReader, networks_of_names, renamed
+from adestim.modalities.fmri.timeseries import (
+    RoiLayout,
+    SeriesReader,
+    networks_of_names,
+    rename_regions,
+)
 
 
 @pytest.fixture
@@ -137,15 +142,15 @@ def test_run_without_a_signal_is_refused(reader):
 
 def test_user_names_the_regions():
     layout = RoiLayout(("label1", "label2"))
-    assert renamed(layout, None) is layout
-    assert renamed(layout, ["PCC", "V1"]).names == ("PCC", "V1")
-    assert renamed(RoiLayout(("roi0", "roi1"), named=False), ["PCC", "V1"]).named
+    assert rename_regions(layout, None) is layout
+    assert rename_regions(layout, ["PCC", "V1"]).names == ("PCC", "V1")
+    assert rename_regions(RoiLayout(("roi0", "roi1"), named=False), ["PCC", "V1"]).named
 
 
 @pytest.mark.parametrize("labels", [["PCC"], ["PCC", "PCC"]])
 def test_wrong_number_of_names_is_refused(labels):
     with pytest.raises(TimeSeriesError, match="2 different names"):
-        renamed(RoiLayout(("label1", "label2")), labels)
+        rename_regions(RoiLayout(("label1", "label2")), labels)
 
 
 def test_networks_are_read_from_names_of_the_schaefer_atlases():
