@@ -1,11 +1,11 @@
 import tarfile
-import time
 
 import pandas as pd
 import pytest
 
 from adestim.datasets.images.index import choose_images, index_images
 from adestim.exceptions import InputError
+from tests.counting import calls_into
 from tests.datasets.writers.bids import make_people, write, write_bids, write_fmriprep
 
 COLUMNS = [
@@ -109,11 +109,22 @@ def test_real_headers_without_voxels_and_early_confounds_are_told(unpacked):
     assert index["acquired"].max() < pd.Timestamp("1925-01-01")
 
 
-def test_thousands_of_files_take_seconds(tmp_path):
-    folder = tmp_path / "sub-01" / "func"
-    folder.mkdir(parents=True)
-    for number in range(2000):
-        (folder / f"sub-01_task-rest_run-{number}_bold.nii.gz").write_bytes(b"x")
-    start = time.process_time()
-    assert len(index_images(tmp_path)) == 2000
-    assert time.process_time() - start < 10
+def work_of_an_index(folder, n_files):
+    """How many functions, the package's and pandas', an index of so many runs calls."""
+    runs = folder / "sub-01" / "func"
+    runs.mkdir(parents=True)
+    for number in range(n_files):
+        (runs / f"sub-01_task-rest_run-{number}_bold.nii.gz").write_bytes(b"x")
+
+    def index():
+        assert len(index_images(folder)) == n_files
+
+    return [calls_into(package, index) for package in ("adestim", "pandas")]
+
+
+def test_the_work_grows_with_the_number_of_files_and_no_faster(tmp_path):
+    (own, pandas), (own_of_more, pandas_of_more) = (
+        work_of_an_index(tmp_path / str(n), n) for n in (50, 500)
+    )
+    assert own_of_more < 10.5 * own
+    assert pandas_of_more < pandas + 2 * 450
