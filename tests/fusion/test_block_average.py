@@ -10,8 +10,6 @@ from adestim.exceptions import DataWarning
 from adestim.fusion import tuned_logistic
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
-pytestmark = pytest.mark.usefixtures("few_penalties")
-
 
 @pytest.fixture(scope="module")
 def incomplete():

@@ -9,8 +9,6 @@ from adestim.exceptions import InputError
 from adestim.fusion.late import side_by_side
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
-pytestmark = pytest.mark.usefixtures("few_penalties")
-
 
 @pytest.fixture(scope="module")
 def incomplete():

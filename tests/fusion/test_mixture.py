@@ -6,8 +6,6 @@ from adestim.fusion.mixture import patterns_by_frequency
 from tests.fusion.rival_models import NETS
 from tests.fusion_tables import BLOCKS, numeric_table
 
-pytestmark = pytest.mark.usefixtures("few_penalties")
-
 
 @pytest.fixture(scope="module")
 def partly_missing():

@@ -19,8 +19,6 @@ from adestim.exceptions import DataWarning, InputError, NoModalityError
 from tests.fusion.rival_models import ALL, WEIGHTED
 from tests.fusion_tables import BLOCKS, encodings_table, free_tokens, numeric_table, with_missing
 
-pytestmark = pytest.mark.usefixtures("few_penalties")
-
 
 def over(models):
     """Parametrise a test over models."""

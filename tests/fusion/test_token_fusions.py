@@ -12,8 +12,6 @@ from adestim.exceptions import InputError
 from tests.fusion.rival_models import NETS
 from tests.fusion_tables import numeric_table, with_missing
 
-pytestmark = pytest.mark.usefixtures("few_penalties")
-
 SMALLEST = {"width": 8, "max_epochs": 1}
 
 

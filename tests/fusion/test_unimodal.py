@@ -7,8 +7,6 @@ from adestim.exceptions import InputError
 from tests.fusion.rival_models import SMALL
 from tests.fusion_tables import BLOCKS, free_tokens, numeric_table, with_missing
 
-pytestmark = pytest.mark.usefixtures("few_penalties")
-
 
 @pytest.fixture(scope="module")
 def incomplete():

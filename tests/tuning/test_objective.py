@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
 from adestim.exceptions import InputError, LeakageError
-from adestim.tuning import objective
+from adestim.tuning import TrialPruning, objective
 from adestim.tuning.objective import (
     Objective,
     checked_rows,
@@ -18,7 +18,6 @@ from adestim.tuning.objective import (
     free_memory,
     inner_splits,
 )
-from adestim.tuning.pruning import TrialPruning
 from tests.fusion_tables import quick
 from tests.tuning.studies import Moody, logistic_space, moods, plain_table
 

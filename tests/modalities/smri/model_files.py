@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from adestim.backbone.registry import find_card
+from adestim.backbone import find_card
 from adestim.encoding import BackboneSpec
 from adestim.extraction.foundation import canonical
 
