@@ -14,6 +14,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+# The many processes that tests start would each compile the package anew: six seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 SOURCES := adestim tests examples benchmarks setup.py

@@ -12,6 +12,8 @@ from tqdm import tqdm
 
 from adestim.fusion import block_average
 from adestim.training.phase_one import logistic
+from tests.modalities.clinical.language_folders import small_folder
+from tests.toy_backbone import write_weights
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("adestim", deadline=None, derandomize=True)
@@ -68,6 +70,18 @@ def own_digests(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("adestim._support.digests.user_cache", lambda: folder)
         yield
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory) -> Path:
+    """File of the toy model's weights, which tests only read."""
+    return write_weights(tmp_path_factory.mktemp("weights") / "toy.pt")
+
+
+@pytest.fixture(scope="session")
+def bert_folder(tmp_path_factory) -> Path:
+    """Folder of a tiny encoder with random weights, which tests only read."""
+    return small_folder(tmp_path_factory.mktemp("bert"), "bert")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor, SMRIExtractor
-from adestim.backbone.registry import find_card
+from adestim.backbone import find_card
 from adestim.modalities.fmri.models.brain_jepa import time_sines
 from tests.modalities.clinical.language_folders import small_folder
 from tests.modalities.fmri.model_files import (

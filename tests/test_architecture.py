@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import io
+import os
 import pickle
 import pkgutil
 import re
@@ -452,14 +453,15 @@ def test_files_are_short():
 
 def project_files():
     """Yield the text files of the project, without environments, caches and outputs."""
-    for path in ROOT.rglob("*"):
-        folders = path.relative_to(ROOT).parts[:-1]
-        hidden = path.name == ".git" or any(
-            folder.startswith(".") and folder != ".ci" for folder in folders
-        )
-        ours = not hidden and not NOT_OURS.intersection(folders) and path.is_file()
-        if ours and path.suffix in TEXT_SUFFIXES:
-            yield path
+    for name, folders, files in os.walk(ROOT):
+        folders[:] = [one for one in folders if one == ".ci" or is_ours(one)]
+        paths = (Path(name, file) for file in files if file != ".git")
+        yield from (path for path in paths if path.suffix in TEXT_SUFFIXES)
+
+
+def is_ours(folder):
+    """Tell the project's folders from caches, environments and outputs."""
+    return not folder.startswith(".") and folder not in NOT_OURS
 
 
 def test_no_file_knows_the_machine_it_was_written_on():

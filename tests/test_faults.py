@@ -28,6 +28,8 @@ from tests.toy_backbone import NOTES, ToyExtractor, ToyViT, note, toy_cells, wri
 
 ROOT = Path(__file__).parents[1]
 N_SUBJECTS = 20
+# Seconds after which a process is given up; no test is about how long one takes.
+HANGS = 600
 
 
 def prepare_slowly(cells):
@@ -112,7 +114,7 @@ def interrupt(process, noticed, attempts=10):
     """Interrupt a process, as often as Python loses it: one that falls into a finaliser is."""
     for _ in range(attempts):
         process.send_signal(signal.SIGINT)
-        end = time.monotonic() + 10
+        end = time.monotonic() + HANGS / 10
         while not noticed() and time.monotonic() < end:
             time.sleep(0.05)
         if noticed():
@@ -120,12 +122,12 @@ def interrupt(process, noticed, attempts=10):
     raise AssertionError("never interrupted")
 
 
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, process):
     """Wait until something is so; a process that ends before makes it an error."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + HANGS
     while not condition():
         assert process.poll() is None, f"ended with {process.returncode}"
-        assert time.monotonic() < end, "took too long"
+        assert time.monotonic() < end, "hangs"
         time.sleep(0.005)
 
 
@@ -178,7 +180,7 @@ def test_after_kill_9_only_what_was_in_flight_is_done_again(folder, n_jobs, in_f
 def test_two_processes_at_the_same_subjects_agree(folder):
     names = ("one", "other")
     both = {name: run_here("extract_together", str(folder), name) for name in names}
-    assert [process.wait(60) for process in both.values()] == [0, 0]
+    assert [process.wait(HANGS) for process in both.values()] == [0, 0]
     one, other = (np.load(folder / f"{name}.npy") for name in names)
     np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(one, tokens(extract(folder)))
@@ -191,7 +193,7 @@ def test_an_interrupted_fit_leaves_an_estimator_that_can_be_fitted(folder):
     process = run_here("fit_and_be_interrupted", str(folder))
     wait_for((folder / "training").exists, process)
     interrupt(process, (folder / "interrupted").exists)
-    assert process.wait(120) == 0
+    assert process.wait(HANGS) == 0
     assert (folder / "seen").read_text() == "KeyboardInterrupt, not fitted, True"
 
 

@@ -105,6 +105,7 @@ def test_cross_val_score_over_groups(pipeline, cohort):
     assert scores.mean() > 0.75
 
 
+@pytest.mark.usefixtures("all_penalties")  # as the processes, whom no fixture reaches
 def test_two_processes_score_as_one(pipeline, cohort):
     patients, y, _ = cohort
     one, two = (

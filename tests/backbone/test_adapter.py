@@ -6,12 +6,12 @@ import torch
 from adestim.backbone.adapter import Adapter, adapted_spec, apply_adapter, unadapted_spec
 from adestim.backbone.loading import load_backbone, skeleton
 from adestim.exceptions import InputError, MissingDependencyError
-from tests.toy_backbone import WIDTH, toy_spec, write_weights
+from tests.toy_backbone import WIDTH, toy_spec
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    return toy_spec(write_weights(tmp_path_factory.mktemp("weights") / "toy.pt"))
+def spec(weights):
+    return toy_spec(weights)
 
 
 def an_adapter(seed=0):

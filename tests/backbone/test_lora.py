@@ -15,14 +15,14 @@ from adestim.backbone.lora import (
     lora_targets,
 )
 from adestim.exceptions import InputError, MissingDependencyError
-from tests.toy_backbone import N_FEATURES, N_PLACES, ToyViT, toy_spec, write_weights
+from tests.toy_backbone import N_FEATURES, N_PLACES, ToyViT, toy_spec
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    return toy_spec(write_weights(tmp_path_factory.mktemp("weights") / "toy.pt"))
+def spec(weights):
+    return toy_spec(weights)
 
 
 @pytest.fixture

@@ -146,14 +146,16 @@ def test_a_subject_that_kills_every_worker_is_named_and_costs_no_other_anything(
     deaths = Path(preparation.folder, "deaths")
     deaths.write_text("x" * 99)
     X, _ = cohort(DEADLY)
-    extractor.set_params(errors="missing")
+    union = ModalityUnion([("img", extractor.set_params(errors="missing"), "img")])
     with pytest.warns(DataWarning, match=r"Subject 'sub-04'.*worker process.*memory.*missing"):
-        found = extractor.fit_transform(X)
+        found = union.fit_transform(X)
     assert found["img"].isna().tolist() == [row == 4 for row in range(N_SUBJECTS)]
-    before = len(preparation.notes())
+    before = preparation.notes()
     deaths.write_text("")
     assert extractor.fit_transform(X)["img"].notna().all()
-    assert [first for _, first in preparation.notes()[before:]] == [DEADLY]
+    assert [first for _, first in preparation.notes()[len(before) :]] == [DEADLY]
+    # A union encodes here what workers prepare.
+    assert os.getpid() not in {process for process, _ in preparation.notes()}
 
 
 def test_a_preparation_that_workers_cannot_load_is_an_error(on_dask):
@@ -162,17 +164,7 @@ def test_a_preparation_that_workers_cannot_load_is_an_error(on_dask):
         list(for_each_subject(NotInstalled(), X, -1, False, "img"))
 
 
-def test_a_union_encodes_here_what_workers_prepare(extractor, preparation, on_dask):
-    deaths = Path(preparation.folder, "deaths")
-    deaths.write_text("x" * 99)
-    X, _ = cohort(DEADLY)
-    union = ModalityUnion([("img", extractor.set_params(errors="missing"), "img")])
-    with pytest.warns(DataWarning, match=r"Subject 'sub-04'.*worker process"):
-        found = union.fit_transform(X)
-    assert found["img"].notna().sum() == N_SUBJECTS - 1
-    assert os.getpid() not in {process for process, _ in preparation.notes()}
-
-
+@pytest.mark.usefixtures("all_penalties")  # as the workers, whom no fixture reaches
 def test_a_cross_validation_runs_on_the_cluster(extractor, preparation, store, on_dask):
     X, y = cohort()
     X["tau"] = np.random.default_rng(0).normal(size=N_SUBJECTS)
@@ -196,7 +188,7 @@ def test_program_of_the_page_on_scale_runs_on_fewer_subjects(tmp_path, monkeypat
     page = Path(__file__).parents[2] / "docs" / "scale.md"
     programs = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     [program] = [program for program in programs if "LocalCluster" in program]
-    smaller = program.replace("make_cohort(40", "make_cohort(6")
+    smaller = program.replace("make_cohort(40", "make_cohort(4")
     smaller = smaller.replace("worker=1)", "worker=1, dashboard_address=':0')")
     assert len(smaller) > len(program)
     monkeypatch.chdir(tmp_path)

@@ -10,18 +10,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import (
-    check_dataframe_column_names_consistency,
-    check_get_feature_names_out_error,
-    check_global_output_transform_pandas,
-    check_inplace_ensure_writeable,
-    check_param_validation,
-    check_set_output_transform,
-    check_set_output_transform_pandas,
-    check_transformer_get_feature_names_out,
-    check_transformer_get_feature_names_out_pandas,
-    parametrize_with_checks,
-)
 
 from adestim import PoolTokens
 from adestim.encoding import BackboneSpec, Encoding
@@ -56,34 +44,6 @@ def frame():
         },
         index=["s1", "s2", "s3"],
     )
-
-
-# scikit-learn's rules
-
-
-@parametrize_with_checks([PoolTokens()])
-def test_pooling_keeps_scikit_learn_rules(estimator, check):
-    check(estimator)
-
-
-@pytest.mark.filterwarnings("ignore:X (does not have valid|has) feature names:UserWarning")
-@pytest.mark.parametrize(
-    "check",
-    [
-        check_dataframe_column_names_consistency,
-        check_get_feature_names_out_error,
-        check_global_output_transform_pandas,
-        check_inplace_ensure_writeable,
-        check_param_validation,
-        check_set_output_transform,
-        check_set_output_transform_pandas,
-        check_transformer_get_feature_names_out,
-        check_transformer_get_feature_names_out_pandas,
-    ],
-)
-@pytest.mark.parametrize("pool", ["auto", "mean"])
-def test_rules_outside_the_suite_are_kept_too(check, pool):
-    check("PoolTokens", PoolTokens(pool=pool))
 
 
 # What comes out

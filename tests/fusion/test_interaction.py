@@ -21,7 +21,7 @@ from adestim.encoding.tables import read_later_table
 from adestim.exceptions import InputError
 from tests.frozen_models import table_of
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
-from tests.toy_backbone import ToyViT, toy_table, write_weights
+from tests.toy_backbone import ToyViT, toy_table
 
 PLACES = ({"interaction_depth": 0}, {"interaction_depth": 1}, {"interaction_depth": "output"})
 every_place = pytest.mark.parametrize("place", PLACES, ids=str)
@@ -36,11 +36,6 @@ class JoinedAtItsInputAlone(ToyViT):
         for block in self.blocks:
             tokens = self.run(block, tokens, log_mask)
         return tokens
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights") / "toy.pt")
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,6 @@
 import pytest
 
 from tests.inspection.fitted import fitted_reader
-from tests.modalities.clinical.language_folders import small_folder
-
-
-@pytest.fixture(scope="session")
-def bert_folder(tmp_path_factory):
-    """Folder of a tiny encoder with random weights."""
-    return small_folder(tmp_path_factory.mktemp("bert"), "bert")
 
 
 @pytest.fixture(scope="session", params=["csf", "clinical"])

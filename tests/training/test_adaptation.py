@@ -8,15 +8,15 @@ from adestim.backbone.forward import pool_backbone
 from adestim.backbone.loading import load_backbone
 from adestim.exceptions import DeviceMemoryError, InputError
 from adestim.training.adaptation import AdaptationSettings, adapt_backbone
-from tests.toy_backbone import N_FEATURES, N_PLACES, WIDTH, ToyViT, toy_spec, write_weights
+from tests.toy_backbone import N_FEATURES, N_PLACES, WIDTH, ToyViT, toy_spec
 
 N_SUBJECTS = 60
 QUICK = AdaptationSettings(max_epochs=6, learning_rate=0.02, body_learning_rate=5e-3)
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    return toy_spec(write_weights(tmp_path_factory.mktemp("weights") / "toy.pt"))
+def spec(weights):
+    return toy_spec(weights)
 
 
 def subjects(seed=0):

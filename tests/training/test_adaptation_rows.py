@@ -5,14 +5,14 @@ import pytest
 
 from adestim.exceptions import InputError
 from adestim.training.adaptation_rows import AdaptationRequest, adapt_to_rows, adaptation_folds
-from tests.toy_backbone import N_FEATURES, N_PLACES, toy_spec, write_weights
+from tests.toy_backbone import N_FEATURES, N_PLACES, toy_spec
 
 N_SUBJECTS = 30
 
 
 @pytest.fixture(scope="module")
-def spec(tmp_path_factory):
-    return toy_spec(write_weights(tmp_path_factory.mktemp("weights") / "toy.pt"))
+def spec(weights):
+    return toy_spec(weights)
 
 
 def asked(**changes):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,9 @@ ROOT = Path(__file__).parents[2]
 SERVERS = Path("/usr/lib/postgresql")
 N_SUBJECTS = 24
 FOLDS = 2
+N_TRIALS = 2
+# Seconds after which a process is given up; no test is about how long one takes.
+HANGS = 600
 
 
 def storage_of(where):
@@ -123,19 +127,24 @@ def postgresql():
 
 
 def share_a_study(folder, where, storage):
-    """Let two processes work at one study; nobody is prepared or encoded again."""
+    """Let another process and this one work at one study; nobody is prepared or encoded again."""
     study = optuna.create_study(study_name="ours", storage=storage, direction="maximize")
-    processes = [run_here("optimize", str(folder), where, 3) for _ in range(2)]
-    assert [process.wait(90) for process in processes] == [0, 0]
-    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 6
-    assert len({trial.user_attrs["process"] for trial in study.trials}) == 2
+    other = run_here("optimize", str(folder), where, N_TRIALS)
+    while not study.get_trials(deepcopy=False):
+        assert other.poll() is None
+        time.sleep(0.05)
+    optimize(str(folder), where, N_TRIALS)
+    assert other.wait(HANGS) == 0
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 2 * N_TRIALS
+    processes = [trial.user_attrs["process"] for trial in study.trials]
+    assert {processes.count(process) for process in (os.getpid(), other.pid)} == {N_TRIALS}
     assert all(sorted(trial.intermediate_values) == [1, 2, 3, 4] for trial in study.trials)
     assert not (folder / "notes").exists()
 
 
 def prune_by_what_others_reported(folder, storage):
     """Run a trial of far too large steps, much worse than the other processes' trials."""
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=6)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=2 * N_TRIALS)
     study = optuna.load_study(study_name="ours", storage=storage, pruner=pruner)
     study.optimize(objective_of(folder, 0.5, 1.0), n_trials=1)
     assert study.trials[-1].state.name == "PRUNED"

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 
 from adestim._support.sklearn import list_callbacks
 from adestim.exceptions import InputError, LeakageError
-from adestim.tuning import objective
+from adestim.tuning import TrialPruning, objective
 from adestim.tuning.objective import (
     Objective,
     check_rows,
@@ -19,7 +19,6 @@ from adestim.tuning.objective import (
     draw_inner_splits,
     free_memory,
 )
-from adestim.tuning.pruning import TrialPruning
 from tests.fusion_tables import quick
 from tests.tuning.studies import Moody, logistic_space, moods, plain_table
 

@@ -9,7 +9,6 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim.datasets import ConfoundRegressor, SiteHarmonizer
 from adestim.exceptions import InputError, TableError
@@ -133,15 +132,3 @@ def test_it_survives_pickling():
     regressor = ConfoundRegressor(X[["age", "sex"]], fit_on="controls").fit(X[["volume"]], y)
     copy = pickle.loads(pickle.dumps(regressor))
     assert_allclose(copy.transform(X[["volume"]]), regressor.transform(X[["volume"]]))
-
-
-@parametrize_with_checks(
-    [ConfoundRegressor([0])],
-    expected_failed_checks=lambda _: {
-        "check_estimators_pickle": "makes confounds missing, which is refused; replaced by "
-        "test_it_survives_pickling"
-    },
-    xfail_strict=True,
-)
-def test_regressor_keeps_scikit_learn_rules(estimator, check):
-    check(estimator)

@@ -12,7 +12,6 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim.datasets import SiteHarmonizer
 from adestim.datasets.harmonisation.harmonize import (
@@ -290,18 +289,6 @@ def test_it_survives_pickling():
     harmonizer = SiteHarmonizer(sites=X["site"], covariates=X[["age"]]).fit(X[FEATURES])
     copy = pickle.loads(pickle.dumps(harmonizer))
     assert_allclose(copy.transform(X[FEATURES]), harmonizer.transform(X[FEATURES]))
-
-
-@parametrize_with_checks(
-    [SiteHarmonizer(sites=0, unseen="reference")],
-    expected_failed_checks=lambda _: {
-        "check_estimators_pickle": "makes sites missing, which is refused; replaced by "
-        "test_it_survives_pickling"
-    },
-    xfail_strict=True,
-)
-def test_harmonizer_keeps_scikit_learn_rules(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("column", [[2, 11], [2.0, 11.0], ["2", "11"], np.array([2, 11], object)])

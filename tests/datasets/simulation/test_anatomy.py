@@ -40,7 +40,7 @@ def scans():
     """T1-weighted volumes of both tasks at 8 mm, with their labels and sites."""
     made = {}
     for task in ("nc_ad", "nc_mci"):
-        tables = draw_tables(260, task, None, seed=3)
+        tables = draw_tables(160, task, None, seed=3)
         rows = zip(tables.latent.measures, tables.acquisition.site, strict=True)
         images = [
             make_t1w(measures, site, 8, np.random.default_rng([3, row]))

@@ -6,7 +6,6 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier
 from adestim.exceptions import InputError
@@ -29,12 +28,6 @@ def people(X, seed=0):
     )
     frame.iloc[3, 0], frame.iloc[4, 1] = np.nan, None
     return frame.sample(frac=1, random_state=seed)
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks([MaskOnlyClassifier(), CovariateClassifier()], xfail_strict=True)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 # Mask only

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim.evaluation import (
     ModalityDropout,
@@ -27,11 +26,6 @@ def cohorts(draw):
     shape = draw(shapes)
     numbers = arrays(float, shape, elements=st.floats(0, 1, exclude_max=True))
     return draw(arrays(bool, shape)), draw(numbers)
-
-
-@parametrize_with_checks([ModalityDropout(random_state=0)], xfail_strict=True)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 # Choosing what to hide

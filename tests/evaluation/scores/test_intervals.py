@@ -1,5 +1,4 @@
 import pickle
-import time
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from adestim.evaluation import (
 )
 from adestim.evaluation.scores.intervals import make_resampler
 from adestim.exceptions import InputError
+from tests.counting import calls_into
 
 
 def test_interval_of_a_mean_is_that_of_scipy():
@@ -130,19 +130,27 @@ def test_interval_survives_pickling():
     assert (interval.low, interval.high, interval.n_undefined) == (0.1, 0.2, 3)
 
 
-def test_area_under_the_curve_of_a_thousand_subjects_takes_seconds():
+def work_of_an_interval(n_subjects, n_resamples):
+    """How many functions of scikit-learn an interval of an area under the curve calls."""
     rng = np.random.default_rng(0)
-    y = rng.integers(2, size=1000)
-    p = rng.random(1000)
+    y = rng.integers(2, size=n_subjects)
+    p = rng.random(n_subjects)
     p = np.stack([1 - p, p], axis=1)
 
     def auc(rows):
         return score_probabilities(y[rows], p[rows], [0, 1], scores=["roc_auc"])["roc_auc"]
 
-    start = time.process_time()
-    low, high = bootstrap_interval(auc, 1000, random_state=0)
-    assert low < 0.5 < high
-    assert time.process_time() - start < 5
+    def interval():
+        low, high = bootstrap_interval(auc, n_subjects, n_resamples=n_resamples, random_state=0)
+        assert low < auc(np.arange(n_subjects)) < high
+
+    return calls_into("sklearn", interval)
+
+
+def test_a_resample_of_a_thousand_subjects_is_as_many_calls_as_one_of_a_hundred():
+    few, many = work_of_an_interval(100, 50), work_of_an_interval(1000, 50)
+    assert many <= few
+    assert work_of_an_interval(100, 100) <= 2 * few
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ NOTES = ["forgets names of friends", "tremor of the right hand", "sleeps badly s
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return str(small_folder(tmp_path_factory.mktemp("bert"), "bert"))
+def folder(bert_folder):
+    return str(bert_folder)
 
 
 @pytest.fixture

@@ -6,15 +6,11 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import (
     check_param_validation,
-    estimator_checks_generator,
-    parametrize_with_checks,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim import FMRIExtractor, ModalityUnion, PoolTokens
 from adestim.encoding import Encoding
@@ -329,83 +325,3 @@ def test_fit_leaves_parameters_alone(extractor, series_frame):
     assert all(after[name] is before[name] for name in before)
     learned = set(vars(extractor)) - own
     assert all(name.startswith("_") or name.endswith("_") for name in learned)
-
-
-class RowsAsSeries(TransformerMixin, BaseEstimator):
-    """Turns rows of numbers into ROI series: tones whose mixture the numbers decide."""
-
-    def fit(self, X, y=None):
-        validate_data(self, X, dtype=np.float64)
-        return self
-
-    def transform(self, X):
-        check_is_fitted(self, "n_features_in_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        times = np.arange(60)[:, None] * 3.0
-        tones = np.sin(2 * np.pi * times * [0.02, 0.03, 0.05])
-        series = [tones + np.roll(tones, 1, axis=1) * np.tanh(row.mean()) for row in X]
-        frame = pd.DataFrame({"bold": pd.Series([None] * len(X), dtype=object)})
-        frame["bold"] = pd.Series(series, dtype=object)
-        return frame
-
-
-PIPELINE_FAILURES = dict.fromkeys(
-    ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"],
-    "Pipeline itself fits its steps in place; test_fit_leaves_parameters_alone replaces it",
-)
-
-
-@parametrize_with_checks(
-    [make_pipeline(RowsAsSeries(), FMRIExtractor(t_r=3.0), PoolTokens())],
-    expected_failed_checks=lambda _: PIPELINE_FAILURES,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks_over_series(estimator, check):
-    check(estimator)
-
-
-REASON = (
-    "feeds a table of numbers, but a cell is a run or ROI series; "
-    "replaced by test_scikit_learn_checks_over_series"
-)
-EXPECTED_FAILURES = dict.fromkeys(
-    [
-        "check_dict_unchanged",
-        "check_dont_overwrite_parameters",
-        "check_dtype_object",
-        "check_estimators_dtypes",
-        "check_estimators_fit_returns_self",
-        "check_estimators_overwrite_params",
-        "check_estimators_pickle",
-        "check_f_contiguous_array_estimator",
-        "check_fit2d_1feature",
-        "check_fit2d_1sample",
-        "check_fit2d_predict1d",
-        "check_fit_check_is_fitted",
-        "check_fit_idempotent",
-        "check_fit_score_takes_y",
-        "check_methods_sample_order_invariance",
-        "check_methods_subset_invariance",
-        "check_n_features_in",
-        "check_n_features_in_after_fitting",
-        "check_pipeline_consistency",
-        "check_positive_only_tag_during_fit",
-        "check_readonly_memmap_input",
-        "check_transformer_data_not_an_array",
-        "check_transformer_general",
-    ],
-    REASON,
-)
-
-
-@parametrize_with_checks(
-    [FMRIExtractor()], expected_failed_checks=lambda _: EXPECTED_FAILURES, xfail_strict=True
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-def test_expected_failures_are_checks_that_exist():
-    suite = estimator_checks_generator(FMRIExtractor(), mark=None)
-    names = {getattr(check, "func", check).__name__ for _, check in suite}
-    assert {*EXPECTED_FAILURES, *PIPELINE_FAILURES} <= names

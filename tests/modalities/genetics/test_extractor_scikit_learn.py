@@ -3,10 +3,8 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
 from adestim.encoding import Encoding
@@ -59,72 +57,3 @@ def test_fit_leaves_parameters_alone(extractor):
     assert all(after[name] is before[name] for name in before)
     learned = set(vars(extractor)) - own
     assert all(name.startswith("_") or name.endswith("_") for name in learned)
-
-
-class RowsAsDosages(TransformerMixin, BaseEstimator):
-    """Squeezes any number into the range of a dosage."""
-
-    def fit(self, X, y=None):
-        validate_data(self, X, dtype=np.float64)
-        return self
-
-    def transform(self, X):
-        check_is_fitted(self, "n_features_in_")
-        return 1 + np.tanh(validate_data(self, X, dtype=np.float64, reset=False))
-
-
-PIPELINE_FAILURES = dict.fromkeys(
-    ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"],
-    "Pipeline itself fits its steps in place; test_fit_leaves_parameters_alone replaces it",
-)
-
-
-@parametrize_with_checks(
-    [make_pipeline(RowsAsDosages(), GeneticsExtractor(min_maf=0, min_call_rate=0), PoolTokens())],
-    expected_failed_checks=lambda _: PIPELINE_FAILURES,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks_over_dosages(estimator, check):
-    check(estimator)
-
-
-REASON = (
-    "feeds numbers that are no dosages, or subtracts encodings; "
-    "replaced by test_scikit_learn_checks_over_dosages"
-)
-EXPECTED_FAILURES = dict.fromkeys(
-    [
-        "check_dict_unchanged",
-        "check_dont_overwrite_parameters",
-        "check_estimators_dtypes",
-        "check_estimators_fit_returns_self",
-        "check_estimators_overwrite_params",
-        "check_estimators_pickle",
-        "check_f_contiguous_array_estimator",
-        "check_fit2d_predict1d",
-        "check_fit_check_is_fitted",
-        "check_fit_idempotent",
-        "check_methods_sample_order_invariance",
-        "check_methods_subset_invariance",
-        "check_n_features_in",
-        "check_n_features_in_after_fitting",
-        "check_pipeline_consistency",
-        "check_readonly_memmap_input",
-        "check_transformer_data_not_an_array",
-        "check_transformer_general",
-    ],
-    REASON,
-)
-
-
-@parametrize_with_checks(
-    [GeneticsExtractor()], expected_failed_checks=lambda _: EXPECTED_FAILURES, xfail_strict=True
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-def test_expected_failures_are_checks_that_exist():
-    suite = estimator_checks_generator(GeneticsExtractor(), mark=None)
-    names = {getattr(check, "func", check).__name__ for _, check in suite}
-    assert {*EXPECTED_FAILURES, *PIPELINE_FAILURES} <= names

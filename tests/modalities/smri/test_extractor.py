@@ -7,16 +7,11 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.datasets import load_mni152_template
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import (
     check_param_validation,
-    estimator_checks_generator,
-    parametrize_with_checks,
 )
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim import ModalityUnion, PoolTokens, SMRIExtractor
 from adestim.encoding import Encoding
@@ -309,86 +304,3 @@ def test_real_files_that_are_no_volumes_name_the_subject(realdata, extractor, br
     frame = column(brain_image, str(realdata / "nitime_fmri" / "fmri1.nii.gz"))
     with pytest.raises(AdestimError, match="Subject 's2'"):
         extractor.fit_transform(frame)
-
-
-TEMPLATE = load_mni152_template(resolution=12)
-
-
-class RowsAsVolumes(TransformerMixin, BaseEstimator):
-    """Turns rows of numbers into brains whose front is as bright as the numbers say."""
-
-    def fit(self, X, y=None):
-        validate_data(self, X, dtype=np.float64)
-        return self
-
-    def transform(self, X):
-        check_is_fitted(self, "n_features_in_")
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        front = np.linspace(-1, 1, TEMPLATE.shape[1])[:, None]
-        values = TEMPLATE.get_fdata(dtype=np.float32)
-        images = [
-            nibabel.Nifti1Image(values * (1 + 0.1 * np.tanh(row.mean()) * front), TEMPLATE.affine)
-            for row in X
-        ]
-        return pd.DataFrame({"t1w": pd.Series(images, dtype=object)})
-
-
-PIPELINE_FAILURES = dict.fromkeys(
-    ["check_estimators_overwrite_params", "check_dont_overwrite_parameters"],
-    "Pipeline itself fits its steps in place; test_fit_leaves_parameters_alone replaces it",
-)
-
-
-@parametrize_with_checks(
-    [make_pipeline(RowsAsVolumes(), SMRIExtractor(resolution=12.0), PoolTokens())],
-    expected_failed_checks=lambda _: PIPELINE_FAILURES,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks_over_volumes(estimator, check):
-    check(estimator)
-
-
-REASON = (
-    "feeds a table of numbers, but a cell is a volume; "
-    "replaced by test_scikit_learn_checks_over_volumes"
-)
-EXPECTED_FAILURES = dict.fromkeys(
-    [
-        "check_dict_unchanged",
-        "check_dont_overwrite_parameters",
-        "check_dtype_object",
-        "check_estimators_dtypes",
-        "check_estimators_fit_returns_self",
-        "check_estimators_overwrite_params",
-        "check_estimators_pickle",
-        "check_f_contiguous_array_estimator",
-        "check_fit2d_1sample",
-        "check_fit2d_predict1d",
-        "check_fit_check_is_fitted",
-        "check_fit_idempotent",
-        "check_fit_score_takes_y",
-        "check_methods_sample_order_invariance",
-        "check_methods_subset_invariance",
-        "check_n_features_in",
-        "check_n_features_in_after_fitting",
-        "check_pipeline_consistency",
-        "check_positive_only_tag_during_fit",
-        "check_readonly_memmap_input",
-        "check_transformer_data_not_an_array",
-        "check_transformer_general",
-    ],
-    REASON,
-)
-
-
-@parametrize_with_checks(
-    [SMRIExtractor()], expected_failed_checks=lambda _: EXPECTED_FAILURES, xfail_strict=True
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-def test_expected_failures_are_checks_that_exist():
-    suite = estimator_checks_generator(SMRIExtractor(), mark=None)
-    names = {getattr(check, "func", check).__name__ for _, check in suite}
-    assert {*EXPECTED_FAILURES, *PIPELINE_FAILURES} <= names

@@ -3,12 +3,7 @@ import pytest
 import torch
 
 from adestim.training.nets.own_tokens import InputReader, own_rms
-from tests.toy_backbone import N_PLACES, WIDTH, toy_data, toy_module, write_weights
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_weights(tmp_path_factory.mktemp("weights") / "toy.pt")
+from tests.toy_backbone import N_PLACES, WIDTH, toy_data, toy_module
 
 
 @pytest.fixture

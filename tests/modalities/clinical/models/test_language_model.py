@@ -31,10 +31,9 @@ IDS = [np.array([1, 5, 6, 7, 8, 9, 2], np.int32), np.array([1, 6, 9, 2], np.int3
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
+def folders(tmp_path_factory, bert_folder):
     """One folder of a causal model, one of an encoder."""
-    place = tmp_path_factory.mktemp("models")
-    return {kind: small_folder(place / kind, kind) for kind in ("llama", "bert")}
+    return {"llama": small_folder(tmp_path_factory.mktemp("llama"), "llama"), "bert": bert_folder}
 
 
 def learned(folder, **params):

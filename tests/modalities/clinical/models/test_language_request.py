@@ -10,14 +10,13 @@ from adestim.backbone.registry import _CARDS, BackboneCard
 from adestim.exceptions import CheckpointError, InputError
 from adestim.extraction.foundation import ModelRequest
 from adestim.modalities.clinical.models.language_request import language_request
-from tests.modalities.clinical.language_folders import small_folder
 
 CARDS = ["llama-2-7b", "llama-2-13b", "medgemma-4b", "medgemma-27b", "clinicalbert"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return small_folder(tmp_path_factory.mktemp("bert"), "bert")
+def folder(bert_folder):
+    return bert_folder
 
 
 def requested(backbone, weights=None, backbone_params=None, adapt=None):
