@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 from torch import Tensor, nn
@@ -55,14 +56,9 @@ def canonical_state(
     """Return the tensors of the model, under the module's names."""
     state = drop_ignored(select_tensors(find_state(raw, layout.wrappers, owner_of)), layout.ignored)
     for prefix in layout.prefixes:
-        state = rename_tensors(state, dropping(prefix))
+        state = rename_tensors(state, methodcaller("removeprefix", prefix))
         state = drop_ignored(state, layout.ignored)
     return rename_tensors(state, layout.rename or str)
-
-
-def dropping(prefix: str) -> Callable[[str], str]:
-    """Return what drops a prefix from a name."""
-    return lambda name: name.removeprefix(prefix)
 
 
 def find_state(

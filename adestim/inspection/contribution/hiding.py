@@ -6,7 +6,7 @@ subjects who lacked the modality. Nothing is replaced by means or by other subje
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,7 +143,7 @@ def check_baseline(baseline: Any, model: Any) -> np.ndarray:
     return values
 
 
-def find_output(classes: Sequence[Any] | None, target: Any) -> int:
+def find_output(classes: Iterable[Any] | None, target: Any) -> int:
     """Return which column of a model's answers is explained; a regressor has no classes."""
     if classes is None:
         if target is not None:
