@@ -61,7 +61,7 @@ def test_the_explained_of_two_classes_comes_last():
 
 
 def test_a_comparison_gives_each_subject_once_and_its_threshold():
-    found = read_outcomes(compared(), reported()[0])
+    found = read_outcomes(compared(), reported()[0].classes_)
     assert len(found.y) == 48
     assert np.isfinite(found.cuts).all()
     assert not found.apparent
@@ -69,9 +69,9 @@ def test_a_comparison_gives_each_subject_once_and_its_threshold():
 
 def test_what_is_no_comparison_is_refused():
     with pytest.raises(InputError, match=r"must be what adestim.evaluation.compare .*Got a dict"):
-        read_outcomes({}, reported()[0])
+        read_outcomes({}, reported()[0].classes_)
 
 
 def test_a_comparison_of_other_classes_is_refused():
     with pytest.raises(InputError, match="must be of the classes that the model was fitted on"):
-        read_outcomes(compared(), reported(3)[0])
+        read_outcomes(compared(), reported(3)[0].classes_)
