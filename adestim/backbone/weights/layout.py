@@ -94,13 +94,17 @@ def require_tensors(table: Any, where: str) -> Mapping:
         return table.state_dict()
     if isinstance(table, Mapping) and select_tensors(table):
         return table
-    kind = table.kind() if hasattr(table, "kind") else type(table).__name__
     raise CheckpointError(
         f"A checkpoint must hold tensors by name in {where}",
-        got=f"an object of type {kind}",
+        got=f"an object of type {name_kind(table)}",
         remedy="Save the state_dict() of the model with torch.save; or, if you trust where the "
         "file comes from and its classes are installed, pass trust_checkpoint=True",
     )
+
+
+def name_kind(content: Any) -> str:
+    """Return the class of what was read; of an object that was not made the one it would be of."""
+    return content.kind() if hasattr(content, "kind") else type(content).__name__
 
 
 def select_tensors(table: Mapping) -> dict[str, Tensor]:

@@ -64,20 +64,18 @@ def net_benefit(is_positive: Any, probability: Any, thresholds: Any) -> np.ndarr
     return (acts & members).mean(axis=1) - (acts & ~members).mean(axis=1) * odds
 
 
-def set_against_rest(outcomes: Outcomes) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
-    """Yield class, who is of it, and its probability; of two classes the last alone."""
+def set_against_rest(outcomes: Outcomes) -> Iterator[tuple[Any, np.ndarray, np.ndarray, tuple]]:
+    """Yield class, who is of it, its probability, and its look; of two classes the last alone."""
     first = 1 if len(outcomes.classes) == 2 else 0
-    for place in range(first, len(outcomes.classes)):
+    for place, look in zip(range(first, len(outcomes.classes)), cycle(LOOKS), strict=False):
         label = outcomes.classes[place]
-        yield label, np.asarray(outcomes.y == label), outcomes.values[:, place]
+        yield label, np.asarray(outcomes.y == label), outcomes.values[:, place], look
 
 
 def draw_roc(ax: Any, outcomes: Outcomes) -> str:
     """Draw sensitivity against false alarms."""
     areas = {}
-    for (label, members, values), (colour, line, _) in zip(
-        set_against_rest(outcomes), cycle(LOOKS), strict=False
-    ):
+    for label, members, values, (colour, line, _) in set_against_rest(outcomes):
         areas[label] = roc_auc_score(members, values)
         x, y, _ = roc_curve(members, values)
         ax.plot(x, y, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
@@ -89,9 +87,7 @@ def draw_roc(ax: Any, outcomes: Outcomes) -> str:
 def draw_precision_recall(ax: Any, outcomes: Outcomes) -> str:
     """Draw precision against sensitivity."""
     areas = {}
-    for (label, members, values), (colour, line, _) in zip(
-        set_against_rest(outcomes), cycle(LOOKS), strict=False
-    ):
+    for label, members, values, (colour, line, _) in set_against_rest(outcomes):
         areas[label] = average_precision_score(members, values)
         precision, recall, _ = precision_recall_curve(members, values)
         ax.step(recall, precision, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
@@ -104,9 +100,7 @@ def draw_calibration(ax: Any, outcomes: Outcomes) -> str:
     """Draw how often a class is there against how probable it was said to be."""
     n_bins = int(np.clip(len(outcomes.y) // FEWEST_IN_A_BIN, 2, N_BINS))
     gaps = {}
-    for (label, members, values), (colour, line, mark) in zip(
-        set_against_rest(outcomes), cycle(LOOKS), strict=False
-    ):
+    for label, members, values, (colour, line, mark) in set_against_rest(outcomes):
         observed, said = calibration_curve(members, values, n_bins=n_bins, strategy="quantile")
         gaps[label] = values.mean() - members.mean()
         ax.plot(said, observed, color=colour, ls=line, marker=mark, ms=4, label=str(label))
@@ -141,7 +135,7 @@ def draw_confusion(ax: Any, outcomes: Outcomes) -> str:
 
 def draw_decision_curve(ax: Any, outcomes: Outcomes) -> str:
     """Draw net benefit of acting on the model, for all and for nobody."""
-    label, members, values = next(set_against_rest(outcomes))
+    label, members, values, _ = next(set_against_rest(outcomes))
     cuts = np.linspace(0.01, 0.99, 99)
     model = net_benefit(members, values, cuts)
     everybody = net_benefit(members, np.ones(len(members)), cuts)

@@ -1,4 +1,4 @@
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,15 +10,6 @@ from adestim.inspection.tokens.model_tokens import row_by_row
 from adestim.inspection.tokens.token_places import on_grid
 from adestim.modalities.fmri.parcellation import seitzman_parcellation
 from tests.inspection.fitted import fitted
-
-matplotlib.use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Displays of words."""
 
-import matplotlib
 import pandas as pd
 import pytest
 
@@ -19,15 +18,6 @@ from adestim.inspection.report import sections_explanation
 from adestim.inspection.report.gather import gather_material
 from adestim.inspection.report.sections_explanation import write_subjects
 from tests.inspection.fitted import records_table
-
-matplotlib.use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
