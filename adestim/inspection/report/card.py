@@ -111,7 +111,7 @@ def model_card(
     """
     fusion = fusion_of(estimator)
     if comparison is not None:
-        require_comparison(comparison, getattr(fusion, "classes_", None))
+        require_comparison(comparison, fusion)
     name = None if cohort is None else cohort_name(cohort)
     backbones = describe_backbones(estimator, name)
     pairs = None if splits is None else list(splits)

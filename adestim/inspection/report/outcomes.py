@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,9 +50,9 @@ class Outcomes:
         return bool(np.isin(np.asarray(self.classes), self.y).all())
 
 
-def read_outcomes(comparison: Any, classes: Iterable[Any] | None) -> Outcomes:
+def outcomes_of(comparison: Any, model: Any) -> Outcomes:
     """Return a comparison's out-of-fold predictions by its reference, of the first repeat."""
-    require_comparison(comparison, classes)
+    require_comparison(comparison, model)
     table = comparison.predictions
     table = table[table["estimator"] == comparison.reference]
     table = table[table["repeat"] == table["repeat"].min()]
@@ -62,31 +61,31 @@ def read_outcomes(comparison: Any, classes: Iterable[Any] | None) -> Outcomes:
             "The reference of a comparison must have predicted somebody",
             got=f"no predictions of {comparison.reference!r}",
         )
-    ordered = tuple(comparison.classes)
-    columns = [f"p_{label}" for label in ordered] or ["prediction"]
+    classes = tuple(comparison.classes)
+    columns = [f"p_{label}" for label in classes] or ["prediction"]
     cuts = table["threshold"] if "threshold" in table else np.full(len(table), np.nan)
     values = table[columns].to_numpy(dtype=float)
     y = table["y"].to_numpy()
-    return Outcomes(y, values, ordered, np.asarray(cuts, dtype=float), apparent=False)
+    return Outcomes(y, values, classes, np.asarray(cuts, dtype=float), apparent=False)
 
 
-def require_comparison(comparison: Any, classes: Iterable[Any] | None) -> None:
+def require_comparison(comparison: Any, model: Any) -> None:
     """Refuse what is no comparison, or one of another question."""
     if not all(hasattr(comparison, name) for name in NEEDED):
         raise InputError(
             "'comparison' must be what adestim.evaluation.compare returned",
             got=f"a {type(comparison).__name__}",
         )
-    fitted = set() if classes is None else set(classes)
-    if fitted != set(comparison.classes):
+    classes = set(model.classes_) if is_classifier(model) else set()
+    if classes != set(comparison.classes):
         raise InputError(
             "The comparison must be of the classes that the model was fitted on",
-            got=f"{sorted(map(str, comparison.classes))} and {sorted(map(str, fitted))}",
+            got=f"{sorted(map(str, comparison.classes))} and {sorted(map(str, classes))}",
             remedy="Compare and fit on the same labels",
         )
 
 
-def predict_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Outcomes:
+def apparent_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Outcomes:
     """Return what a model says of the very subjects of a report.
 
     table (n_subjects, n_columns), y (n_subjects,).
