@@ -64,7 +64,7 @@ def net_benefit(is_positive: Any, probability: Any, thresholds: Any) -> np.ndarr
     return (acts & members).mean(axis=1) - (acts & ~members).mean(axis=1) * odds
 
 
-def one_against_rest(outcomes: Outcomes) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
+def set_against_rest(outcomes: Outcomes) -> Iterator[tuple[Any, np.ndarray, np.ndarray]]:
     """Yield class, who is of it, and its probability; of two classes the last alone."""
     first = 1 if len(outcomes.classes) == 2 else 0
     for place in range(first, len(outcomes.classes)):
@@ -76,28 +76,28 @@ def draw_roc(ax: Any, outcomes: Outcomes) -> str:
     """Draw sensitivity against false alarms."""
     areas = {}
     for (label, members, values), (colour, line, _) in zip(
-        one_against_rest(outcomes), cycle(LOOKS), strict=False
+        set_against_rest(outcomes), cycle(LOOKS), strict=False
     ):
         areas[label] = roc_auc_score(members, values)
         x, y, _ = roc_curve(members, values)
         ax.plot(x, y, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
     ax.plot([0, 1], [0, 1], **REFERENCE, label="chance: 0.50")
-    finish(ax, "1 − specificity", "sensitivity", "area")
-    return f"ROC curve. Area under it: {in_words(areas)}."
+    finish_axes(ax, "1 − specificity", "sensitivity", "area")
+    return f"ROC curve. Area under it: {say_values(areas)}."
 
 
 def draw_precision_recall(ax: Any, outcomes: Outcomes) -> str:
     """Draw precision against sensitivity."""
     areas = {}
     for (label, members, values), (colour, line, _) in zip(
-        one_against_rest(outcomes), cycle(LOOKS), strict=False
+        set_against_rest(outcomes), cycle(LOOKS), strict=False
     ):
         areas[label] = average_precision_score(members, values)
         precision, recall, _ = precision_recall_curve(members, values)
         ax.step(recall, precision, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
         ax.axhline(members.mean(), **REFERENCE)
-    finish(ax, "sensitivity (recall)", "precision", "average precision")
-    return f"Precision-recall curve; dotted: prevalence. Average precision: {in_words(areas)}."
+    finish_axes(ax, "sensitivity (recall)", "precision", "average precision")
+    return f"Precision-recall curve; dotted: prevalence. Average precision: {say_values(areas)}."
 
 
 def draw_calibration(ax: Any, outcomes: Outcomes) -> str:
@@ -105,16 +105,16 @@ def draw_calibration(ax: Any, outcomes: Outcomes) -> str:
     n_bins = int(np.clip(len(outcomes.y) // FEWEST_IN_A_BIN, 2, N_BINS))
     gaps = {}
     for (label, members, values), (colour, line, mark) in zip(
-        one_against_rest(outcomes), cycle(LOOKS), strict=False
+        set_against_rest(outcomes), cycle(LOOKS), strict=False
     ):
         observed, said = calibration_curve(members, values, n_bins=n_bins, strategy="quantile")
         gaps[label] = values.mean() - members.mean()
         ax.plot(said, observed, color=colour, ls=line, marker=mark, ms=4, label=str(label))
     ax.plot([0, 1], [0, 1], **REFERENCE, label="perfect")
-    finish(ax, "predicted probability", "observed share", None)
+    finish_axes(ax, "predicted probability", "observed share", None)
     return (
         f"Calibration curve in {n_bins} groups of equal size. "
-        f"Mean probability minus observed share: {in_words(gaps)}."
+        f"Mean probability minus observed share: {say_values(gaps)}."
     )
 
 
@@ -141,7 +141,7 @@ def draw_confusion(ax: Any, outcomes: Outcomes) -> str:
 
 def draw_decision_curve(ax: Any, outcomes: Outcomes) -> str:
     """Draw net benefit of acting on the model, for all and for nobody."""
-    label, members, values = next(one_against_rest(outcomes))
+    label, members, values = next(set_against_rest(outcomes))
     cuts = np.linspace(0.01, 0.99, 99)
     model = net_benefit(members, values, cuts)
     everybody = net_benefit(members, np.ones(len(members)), cuts)
@@ -171,7 +171,7 @@ def draw_observed(ax: Any, outcomes: Outcomes) -> str:
     return f"Observed against predicted numbers of {len(truth)} subjects; mean error {error:.3g}."
 
 
-def finish(ax: Any, xlabel: str, ylabel: str, legend: str | None) -> None:
+def finish_axes(ax: Any, xlabel: str, ylabel: str, legend: str | None) -> None:
     """Give a curve within the unit square its axes and legend."""
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel=xlabel, ylabel=ylabel)
     ax.set_aspect("equal")
@@ -179,6 +179,6 @@ def finish(ax: Any, xlabel: str, ylabel: str, legend: str | None) -> None:
     strip_frame(ax)
 
 
-def in_words(values: dict) -> str:
+def say_values(values: dict) -> str:
     """Return numbers by class in words."""
     return ", ".join(f"{label} {value:.2f}" for label, value in values.items())

@@ -16,7 +16,7 @@ from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.contribution import draw_rows
 from adestim.inspection.contribution.hiding import HidingReader, find_output, split_estimator
-from adestim.inspection.report.outcomes import Outcomes, apparent_outcomes, outcomes_of
+from adestim.inspection.report.outcomes import Outcomes, predict_outcomes, read_outcomes
 from adestim.inspection.report.provenance import describe_backbones
 from adestim.inspection.tokens.free_text import free_texts
 from adestim.inspection.tokens.view import SubjectsView, chosen_anchor, fusion_of, view_of
@@ -104,9 +104,9 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     draw_seed, seed = draw_seeds(random_state, 2)
     if comparison is None:
         shown = reader.frame if hasattr(fusion, "feature_names_in_") else table
-        outcomes = apparent_outcomes(fusion, shown, truth, target)
+        outcomes = predict_outcomes(fusion, shown, truth, target)
     else:
-        outcomes = outcomes_of(comparison, fusion)
+        outcomes = read_outcomes(comparison, fusion)
         flow = comparison.flow if flow is None else flow
     return Material(
         estimator=estimator,

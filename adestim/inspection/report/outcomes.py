@@ -50,7 +50,7 @@ class Outcomes:
         return bool(np.isin(np.asarray(self.classes), self.y).all())
 
 
-def outcomes_of(comparison: Any, model: Any) -> Outcomes:
+def read_outcomes(comparison: Any, model: Any) -> Outcomes:
     """Return a comparison's out-of-fold predictions by its reference, of the first repeat."""
     require_comparison(comparison, model)
     table = comparison.predictions
@@ -85,7 +85,7 @@ def require_comparison(comparison: Any, model: Any) -> None:
         )
 
 
-def apparent_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Outcomes:
+def predict_outcomes(model: Any, table: Any, y: np.ndarray, target: Any) -> Outcomes:
     """Return what a model says of the very subjects of a report.
 
     table (n_subjects, n_columns), y (n_subjects,).

@@ -16,7 +16,7 @@ from adestim.inspection.report.curves import (
     net_benefit,
 )
 from adestim.inspection.report.outcomes import Outcomes
-from adestim.inspection.report.page import new_axes
+from adestim.inspection.report.page import make_axes
 
 
 def outcomes(n_classes=2, n_subjects=60):
@@ -30,7 +30,7 @@ def outcomes(n_classes=2, n_subjects=60):
 
 
 def axes():
-    return new_axes((4, 4))
+    return make_axes((4, 4))
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=20))

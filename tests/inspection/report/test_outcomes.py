@@ -6,9 +6,9 @@ import pytest
 from adestim.exceptions import InputError
 from adestim.inspection.report.outcomes import (
     Outcomes,
-    apparent_outcomes,
     apparent_scores,
-    outcomes_of,
+    predict_outcomes,
+    read_outcomes,
 )
 from tests.inspection.reported import compared, reported
 
@@ -48,20 +48,20 @@ def test_scores_of_numbers():
 
 def test_of_several_classes_scores_are_against_the_rest():
     fusion, X, y = reported(3)
-    found = apparent_outcomes(fusion, X, y, "AD")
+    found = predict_outcomes(fusion, X, y, "AD")
     assert found.values.shape == (48, 3)
     assert apparent_scores(found).notna().all()
 
 
 def test_the_explained_of_two_classes_comes_last():
     fusion, X, y = reported()
-    found = apparent_outcomes(fusion, X, y, "AD")
+    found = predict_outcomes(fusion, X, y, "AD")
     assert found.classes == ("CN", "AD")
     np.testing.assert_allclose(found.values[:, 1], fusion.predict_proba(X)[:, 0])
 
 
 def test_a_comparison_gives_each_subject_once_and_its_threshold():
-    found = outcomes_of(compared(), reported()[0])
+    found = read_outcomes(compared(), reported()[0])
     assert len(found.y) == 48
     assert np.isfinite(found.cuts).all()
     assert not found.apparent
@@ -69,9 +69,9 @@ def test_a_comparison_gives_each_subject_once_and_its_threshold():
 
 def test_what_is_no_comparison_is_refused():
     with pytest.raises(InputError, match=r"must be what adestim.evaluation.compare .*Got a dict"):
-        outcomes_of({}, reported()[0])
+        read_outcomes({}, reported()[0])
 
 
 def test_a_comparison_of_other_classes_is_refused():
     with pytest.raises(InputError, match="must be of the classes that the model was fitted on"):
-        outcomes_of(compared(), reported(3)[0])
+        read_outcomes(compared(), reported(3)[0])
