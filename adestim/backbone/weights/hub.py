@@ -19,7 +19,7 @@ from adestim.exceptions import (
 )
 
 HUB_PAGE = "https://huggingface.co"
-# Of a whole repository: configuration, vocabulary and weights, but not other formats in folders.
+# Other formats, which lie in folders of a repository, are not downloaded.
 SUBFOLDERS = ["*/*"]
 # The file of a whole model that a card's SHA-256 is of.
 WHOLE = "model.safetensors"
