@@ -20,7 +20,7 @@ _KNOWN: dict[tuple, str] = {}
 def digest_file(path: str | Path, folder: Path | None = None) -> str:
     """Return the SHA-256 of a file; it is read once for a path, size and time of change."""
     path = Path(path).expanduser().resolve()
-    state = state_of(path)
+    state = read_path_state(path)
     folder = user_cache() if folder is None else folder
     memo = None if folder is None else folder / hashlib.sha256(bytes(path)).hexdigest()[:32]
     digest = _KNOWN.get(state) or read_memo(memo, state)
@@ -28,7 +28,7 @@ def digest_file(path: str | Path, folder: Path | None = None) -> str:
         settled = is_settled(path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if not settled or state_of(path) != state:
+        if not settled or read_path_state(path) != state:
             return digest
         write_memo(memo, state, digest)
     _KNOWN[state] = digest
@@ -43,7 +43,7 @@ def user_cache() -> Path | None:
     return None
 
 
-def state_of(path: Path) -> tuple[str | int, ...]:
+def read_path_state(path: Path) -> tuple[str | int, ...]:
     """Return what changes when a file does; the last remains where its date is put back."""
     stat = path.stat()
     return str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns

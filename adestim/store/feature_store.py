@@ -113,7 +113,7 @@ class FeatureStore:
             return None
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
-                self._warn_once("read", reason_of(error))
+                self._warn_once("read", say_reason(error))
             return None
         return record
 
@@ -145,7 +145,7 @@ class FeatureStore:
             write_record(path, arrays, {**metadata, "stage": stage})
             return open_record(path)
         except OSError as error:
-            self._warn_once("write", reason_of(error))
+            self._warn_once("write", say_reason(error))
         except DamagedRecordError as problem:
             self._warn_once("write", f"a record of another kind has the name: {problem}")
         return None
@@ -300,6 +300,6 @@ def note_use(path: Path) -> None:
             os.utime(path)
 
 
-def reason_of(error: OSError) -> str:
+def say_reason(error: OSError) -> str:
     """Say why a folder cannot be used."""
     return "the disk is full" if error.errno == errno.ENOSPC else str(error.strerror)

@@ -67,7 +67,7 @@ class StoredArray:
     def check(self) -> None:
         """Compare the array with its checksum; raise DamagedRecordError where they differ."""
         with Path(self.path).open("rb", buffering=0) as file:
-            state = state_of(file.fileno())
+            state = read_file_state(file.fileno())
             self._compare(self._load(file))
         _COMPARED.add(hash((state, self.offset)))
 
@@ -79,7 +79,7 @@ class StoredArray:
         """Return the array once it was compared with its checksum."""
         try:
             with Path(self.path).open("rb", buffering=0) as file:
-                state = state_of(file.fileno())
+                state = read_file_state(file.fileno())
                 values = load(file)
             if not self.was_compared(state):
                 self._compare(values)
@@ -155,15 +155,15 @@ def write_record(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping
     A whole record that has the name keeps it: what one process has seen under a key does not
     change while others come to the same. So does one of another format.
     """
-    arrays = {name: storable(value) for name, value in arrays.items()}
+    arrays = {name: prepare_array(value) for name, value in arrays.items()}
     sums = {f"crc32 of {name}": checksum(value) for name, value in arrays.items()}
     said = {**metadata, **sums, "format": FORMAT, "key": path.stem}
     shapes = {name: (CODES[value.dtype.str], value.shape) for name, value in arrays.items()}
-    said["crc32"] = header_sum(shapes, said)
+    said["crc32"] = sum_header(shapes, said)
     write_whole(path, save(arrays, metadata=said), stays=keeps_its_name)
 
 
-def storable(values: np.ndarray) -> np.ndarray:
+def prepare_array(values: np.ndarray) -> np.ndarray:
     """Return an array as it is stored: little-endian, its last axis fastest."""
     values = np.asarray(values)
     values = np.asarray(values, dtype=values.dtype.newbyteorder("<"), order="C")
@@ -188,7 +188,7 @@ def keeps_its_name(path: Path) -> bool:
 def open_record(path: Path) -> Record:
     """Read the header of a record."""
     with Path(path).open("rb", buffering=0) as file:
-        state = state_of(file.fileno())
+        state = read_file_state(file.fileno())
         start = 8 + int.from_bytes(file.read(8), "little")
         header = file.read(start - 8) if start - 8 <= LARGEST_HEADER else b""
     try:
@@ -196,10 +196,10 @@ def open_record(path: Path) -> Record:
         said = entries.pop("__metadata__", {})
         require_format(said.get("format"))
         shapes = {name: (entry["dtype"], entry["shape"]) for name, entry in entries.items()}
-        if header_sum(shapes, said) != said.get("crc32") or said["key"] != path.stem:
+        if sum_header(shapes, said) != said.get("crc32") or said["key"] != path.stem:
             raise ValueError("its checksum or its key is another")
         arrays = {
-            name: stored_array(path, entry, start, said[f"crc32 of {name}"])
+            name: read_entry(path, entry, start, said[f"crc32 of {name}"])
             for name, entry in entries.items()
         }
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -213,7 +213,7 @@ def require_format(found: str | None) -> None:
         raise OtherFormatError(f"format {found!r} instead of {FORMAT!r}")
 
 
-def stored_array(path: Path, entry: Mapping[str, Any], start: int, crc32: str) -> StoredArray:
+def read_entry(path: Path, entry: Mapping[str, Any], start: int, crc32: str) -> StoredArray:
     """Return one array of a header; refuse one whose place is not of its size."""
     begin, end = entry["data_offsets"]
     dtype, shape = np.dtype(DTYPES[entry["dtype"]]), tuple(entry["shape"])
@@ -222,7 +222,7 @@ def stored_array(path: Path, entry: Mapping[str, Any], start: int, crc32: str) -
     return StoredArray(str(path), start + begin, dtype.str, shape, crc32)
 
 
-def header_sum(shapes: Mapping[str, tuple], metadata: Mapping[str, str]) -> str:
+def sum_header(shapes: Mapping[str, tuple], metadata: Mapping[str, str]) -> str:
     """Return the CRC-32 of what a header says, but for where arrays lie and for itself."""
     said = {name: text for name, text in metadata.items() if name != "crc32"}
     content = [[name, *shapes[name]] for name in sorted(shapes)], sorted(said.items())
@@ -234,7 +234,7 @@ def checksum(values: np.ndarray) -> str:
     return f"{zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data):08x}"
 
 
-def state_of(file: int | str | Path) -> tuple[int, ...]:
+def read_file_state(file: int | str | Path) -> tuple[int, ...]:
     """Return what changes when a file, open or named, does; of a restored date the last remains."""
     stat = os.stat(file)  # noqa: PTH116 - an open file has no path
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns

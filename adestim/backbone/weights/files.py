@@ -22,6 +22,7 @@ from torch.serialization import safe_globals
 
 from adestim._support.digests import digest_file
 from adestim._support.files import FETCHED_BY, name_pointer
+from adestim.backbone.weights.layout import name_kind
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
 # In the order in which they are preferred; transformers writes them so.
@@ -131,10 +132,9 @@ def require_table(content: Any, path: Path) -> Mapping:
     """Refuse anything but named entries."""
     if isinstance(content, Mapping):
         return content
-    kind = content.kind() if hasattr(content, "kind") else type(content).__name__
     raise CheckpointError(
         f"{path.name} must hold tensors by name, as a module's state_dict()",
-        got=f"an object of type {kind}",
+        got=f"an object of type {name_kind(content)}",
         remedy="Save its state_dict() with torch.save; or, if you trust where the file comes from "
         "and its classes are installed, pass trust_checkpoint=True",
     )

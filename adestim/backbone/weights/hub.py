@@ -10,7 +10,7 @@ from pathlib import Path
 
 from adestim._support.digests import digest_file
 from adestim.backbone.registry import BackboneCard
-from adestim.backbone.weights.files import WEIGHT_SUFFIXES
+from adestim.backbone.weights.files import COMPANIONS, WEIGHT_SUFFIXES
 from adestim.exceptions import (
     AdestimError,
     CheckpointError,
@@ -19,8 +19,7 @@ from adestim.exceptions import (
 )
 
 HUB_PAGE = "https://huggingface.co"
-# Of a whole repository: configuration, vocabulary and weights, but not other formats in folders.
-TEXTS = ["*.json", "*.txt", "*.model"]
+# Other formats, which lie in folders of a repository, are not downloaded.
 SUBFOLDERS = ["*/*"]
 # The file of a whole model that a card's SHA-256 is of.
 WHOLE = "model.safetensors"
@@ -105,7 +104,7 @@ def download_model(card: BackboneCard, download: Callable[..., str]) -> Path:
             download(
                 card.hub,
                 revision=card.revision,
-                allow_patterns=[*TEXTS, pattern],
+                allow_patterns=[*COMPANIONS, pattern],
                 ignore_patterns=SUBFOLDERS,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any
 
 from torch import Tensor, nn
@@ -55,14 +56,9 @@ def canonical_state(
     """Return the tensors of the model, under the module's names."""
     state = drop_ignored(select_tensors(find_state(raw, layout.wrappers, owner_of)), layout.ignored)
     for prefix in layout.prefixes:
-        state = rename_tensors(state, dropping(prefix))
+        state = rename_tensors(state, methodcaller("removeprefix", prefix))
         state = drop_ignored(state, layout.ignored)
     return rename_tensors(state, layout.rename or str)
-
-
-def dropping(prefix: str) -> Callable[[str], str]:
-    """Return what drops a prefix from a name."""
-    return lambda name: name.removeprefix(prefix)
 
 
 def find_state(
@@ -98,13 +94,17 @@ def require_tensors(table: Any, where: str) -> Mapping:
         return table.state_dict()
     if isinstance(table, Mapping) and select_tensors(table):
         return table
-    kind = table.kind() if hasattr(table, "kind") else type(table).__name__
     raise CheckpointError(
         f"A checkpoint must hold tensors by name in {where}",
-        got=f"an object of type {kind}",
+        got=f"an object of type {name_kind(table)}",
         remedy="Save the state_dict() of the model with torch.save; or, if you trust where the "
         "file comes from and its classes are installed, pass trust_checkpoint=True",
     )
+
+
+def name_kind(content: Any) -> str:
+    """Return the class of what was read; of an object that was not made the one it would be of."""
+    return content.kind() if hasattr(content, "kind") else type(content).__name__
 
 
 def select_tensors(table: Mapping) -> dict[str, Tensor]:

@@ -127,16 +127,8 @@ class Contributions:
         ends = bootstrap_means(
             np.abs(values), present, self._groups(groups), n_resamples, level, random_state
         )
-        return pd.DataFrame(
-            {
-                "n_present": present.sum(axis=0),
-                "mean": average_present(values, present),
-                "mean_absolute": average_present(np.abs(values), present),
-                "low": ends[0],
-                "high": ends[1],
-            },
-            index=pd.Index(self.values.columns, name="modality"),
-        )
+        index = pd.Index(self.values.columns, name="modality")
+        return pd.DataFrame(summarise_present(values, present, ends), index=index)
 
     def synergies(
         self,
@@ -172,17 +164,8 @@ class Contributions:
         ends = bootstrap_means(
             values, present, self._groups(groups), n_resamples, level, random_state
         )
-        return pd.DataFrame(
-            {
-                "first": self.values.columns[first],
-                "second": self.values.columns[second],
-                "n_present": present.sum(axis=0),
-                "mean": average_present(values, present),
-                "mean_absolute": average_present(np.abs(values), present),
-                "low": ends[0],
-                "high": ends[1],
-            }
-        )
+        names = {"first": self.values.columns[first], "second": self.values.columns[second]}
+        return pd.DataFrame(names | summarise_present(values, present, ends))
 
     def interactions(self) -> pd.DataFrame:
         """Return the mean interactions of every pair, over those who have both.
@@ -438,6 +421,22 @@ def average_present(values: np.ndarray, present: np.ndarray) -> np.ndarray:
     count = present.sum(axis=0)
     total = (values * present).sum(axis=0)
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def summarise_present(
+    values: np.ndarray, present: np.ndarray, ends: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return how many are present, their column means, and the ends of an interval by name.
+
+    values, present (n_subjects, n_columns), ends (2, n_columns).
+    """
+    return {
+        "n_present": present.sum(axis=0),
+        "mean": average_present(values, present),
+        "mean_absolute": average_present(np.abs(values), present),
+        "low": ends[0],
+        "high": ends[1],
+    }
 
 
 def bootstrap_means(

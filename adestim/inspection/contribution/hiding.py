@@ -6,7 +6,7 @@ subjects who lacked the modality. Nothing is replaced by means or by other subje
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +57,11 @@ class HidingReader:
             )
         model, table = split_estimator(estimator, X)
         frame = check_fusion_table(model, table, reset=False)
-        columns = locate_columns(model, frame)
+        columns = locate_columns(frame, getattr(model, "modalities_", None))
         start = training_baseline(model) if baseline is None else baseline
-        return cls(
-            model, frame, columns, find_present(frame, columns), check_baseline(start, model)
-        )
+        n_classes = len(model.classes_) if is_classifier(model) else None
+        checked = check_baseline(start, n_classes)
+        return cls(model, frame, columns, find_present(frame, columns), checked)
 
     @property
     def classes(self) -> np.ndarray | None:
@@ -92,9 +92,8 @@ class HidingReader:
         return np.asarray(self.model.predict(shown), dtype=float).reshape(-1, 1)
 
 
-def locate_columns(model: Any, frame: pd.DataFrame) -> dict[str, list[int]]:
+def locate_columns(frame: pd.DataFrame, known: Sequence[str] | None) -> dict[str, list[int]]:
     """Return the positions of the columns of every modality that a model knows."""
-    known = getattr(model, "modalities_", None)
     columns = modality_columns(frame, known)
     absent = [name for name in known or () if name not in columns]
     if absent:
@@ -132,21 +131,21 @@ def training_baseline(model: Any) -> np.ndarray:
     return np.exp(discriminant.log_prior)
 
 
-def check_baseline(baseline: Any, model: Any) -> np.ndarray:
-    """Return a baseline as an array, of one number a class, or of one."""
+def check_baseline(baseline: Any, n_classes: int | None) -> np.ndarray:
+    """Return a baseline as an array, of one number a class, or of one where there are none."""
     values = np.atleast_1d(np.asarray(baseline, dtype=float))
-    n_values = len(model.classes_) if is_classifier(model) else 1
+    n_values = 1 if n_classes is None else n_classes
     if values.shape != (n_values,) or not np.isfinite(values).all():
         raise InputError(
             f"'baseline' must hold {n_values} finite number(s), one a class or one in all",
             got=f"an array of shape {values.shape}",
         )
-    if is_classifier(model) and not (np.isclose(values.sum(), 1) and (values >= 0).all()):
+    if n_classes is not None and not (np.isclose(values.sum(), 1) and (values >= 0).all()):
         raise InputError("The probabilities of 'baseline' must sum to 1", got=f"{values.sum():g}")
     return values
 
 
-def find_output(classes: Sequence[Any] | None, target: Any) -> int:
+def find_output(classes: Iterable[Any] | None, target: Any) -> int:
     """Return which column of a model's answers is explained; a regressor has no classes."""
     if classes is None:
         if target is not None:

@@ -22,7 +22,7 @@ from adestim.inspection.report.provenance import (
 from adestim.inspection.report.sections_performance import (
     format_intervals,
     tabulate_flow,
-    tabulate_patterns,
+    tabulate_pattern_scores,
 )
 from adestim.inspection.tokens.view import fusion_of
 
@@ -249,7 +249,7 @@ def describe_patterns(comparison: Any, n_resamples: int) -> list[str]:
     """Return scores by pattern of modalities."""
     if comparison is None:
         return ["None of unseen subjects were given."]
-    return [render_markdown(tabulate_patterns(comparison, n_resamples))]
+    return [render_markdown(tabulate_pattern_scores(comparison, n_resamples))]
 
 
 def describe_origin(params: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier
 
 from adestim._support.positive_class import choose_positive
 from adestim._support.predictions import Predictions
@@ -107,9 +106,9 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     fusion = fusion_of(estimator)
     _, table = split_estimator(estimator, X)
     reader = HidingReader.of(fusion, table)
-    truth = check_truth(y, fusion, len(reader.frame))
+    truth = check_truth(y, reader.classes, len(reader.frame))
     groups = check_groups(groups, len(truth))
-    target = choose_target(target, fusion, comparison)
+    target = choose_target(target, reader.classes, comparison)
     draw_seed, seed = draw_seeds(random_state, 2)
     if comparison is None:
         shown = reader.frame if hasattr(fusion, "feature_names_in_") else table
@@ -139,7 +138,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     )
 
 
-def check_truth(y: Any, fusion: Any, n_subjects: int) -> np.ndarray:
+def check_truth(y: Any, classes: np.ndarray | None, n_subjects: int) -> np.ndarray:
     """Return labels or numbers of everybody."""
     truth = pd.Series(np.asarray(y).reshape(-1))
     if len(truth) != n_subjects:
@@ -147,9 +146,9 @@ def check_truth(y: Any, fusion: Any, n_subjects: int) -> np.ndarray:
             "'y' must have a value for every subject of the table",
             got=f"{len(truth)} values and {n_subjects} subjects",
         )
-    if is_classifier(fusion):
-        n_strange = int((~truth.isin(fusion.classes_)).sum())
-        rule = f"Labels must be of the fitted classes {[str(label) for label in fusion.classes_]}"
+    if classes is not None:
+        n_strange = int((~truth.isin(classes)).sum())
+        rule = f"Labels must be of the fitted classes {[str(label) for label in classes]}"
     else:
         truth = pd.to_numeric(truth, errors="coerce")
         n_strange = int((~np.isfinite(truth)).sum())
@@ -172,13 +171,13 @@ def check_groups(groups: Any, n_subjects: int) -> np.ndarray | None:
     return found
 
 
-def choose_target(target: Any, fusion: Any, comparison: Any) -> Any:
+def choose_target(target: Any, classes: np.ndarray | None, comparison: Any) -> Any:
     """Return the explained class: the one asked for, the positive one, or the last."""
-    if target is None and is_classifier(fusion):
+    if target is None and classes is not None:
         # Classes of a comparison have the positive one last.
         compared = getattr(comparison, "classes", ())
-        return compared[-1] if compared else choose_positive(fusion.classes_)
-    find_output(fusion.classes_ if is_classifier(fusion) else None, target)
+        return compared[-1] if compared else choose_positive(list(classes))
+    find_output(classes, target)
     return target
 
 

@@ -314,10 +314,12 @@ def write_first_tokens(material: Material, place: int) -> str:
     shown = table.loc[largest].set_index("token")
     rows = render_table(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
     written = [name for name in found.values if name in find_modalities_with_words(found)]
-    return rows + "".join(render_part(draw_record, material, found, name) for name in written)
+    return rows + "".join(
+        render_part(draw_subject_record, material, found, name) for name in written
+    )
 
 
-def draw_record(material: Material, found: TokenAttribution, modality: str) -> str:
+def draw_subject_record(material: Material, found: TokenAttribution, modality: str) -> str:
     """Return one subject's record, its words shaded; only where subjects may be known."""
     if not material.show_ids or np.isnan(found.values[modality]).all():
         return ""

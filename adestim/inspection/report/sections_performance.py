@@ -188,12 +188,14 @@ def write_differences(comparison: Any) -> str:
 
 def write_pattern_scores(comparison: Any, n_resamples: int, seed: int) -> str:
     """Return scores by pattern of modalities."""
-    table = tabulate_patterns(comparison, n_resamples, seed)
+    table = tabulate_pattern_scores(comparison, n_resamples, seed)
     caption = f"Scores of {comparison.reference} [95 % interval]"
     return "<h3>By pattern of modalities</h3>" + render_table(table, caption)
 
 
-def tabulate_patterns(comparison: Any, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def tabulate_pattern_scores(
+    comparison: Any, n_resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
     """Return the reference's scores for every pattern of modalities, as texts."""
     table = comparison.by_pattern(n_resamples=n_resamples, random_state=seed)
     table = table.reset_index() if "pattern" not in table else table

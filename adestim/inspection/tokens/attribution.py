@@ -410,7 +410,7 @@ def share_forest(output: ExplainedOutput, pieces: list[np.ndarray]) -> list[np.n
     first, n_modalities = len(output.read), len(output.heads.modalities)
     found = [np.zeros(piece.shape[:2]) for piece in pieces[first : first + n_modalities]]
     if output.forest is not None:
-        shares = output.forest.shared(pieces[first + n_modalities + 1])
+        shares = output.forest.share(pieces[first + n_modalities + 1])
         for values, columns, share in zip(found, output.forest.columns, shares, strict=True):
             values[:, columns] = share
     return found

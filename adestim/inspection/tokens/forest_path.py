@@ -33,7 +33,7 @@ class ForestSteps:
     # the features that the forest reads as columns, one array a modality
     columns: tuple[np.ndarray, ...]
 
-    def shared(self, attributed: np.ndarray) -> list[np.ndarray]:
+    def share(self, attributed: np.ndarray) -> list[np.ndarray]:
         """Share what is attributed to the log-odds among the columns that make them.
 
         attributed (n_subjects, n_classes - 1) -> (n_subjects, n_columns).
@@ -44,7 +44,7 @@ class ForestSteps:
         by_column = np.einsum("nco,no->nc", self.steps, slope)
         return np.split(by_column, np.cumsum([len(own) for own in self.columns])[:-1], axis=1)
 
-    def with_columns_shuffled(self, rng: np.random.Generator) -> ForestSteps:
+    def shuffle_columns(self, rng: np.random.Generator) -> ForestSteps:
         """Return the same of a forest that reads other columns of each modality in their place."""
         return replace(self, columns=tuple(map(rng.permutation, self.columns)))
 

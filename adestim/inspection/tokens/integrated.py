@@ -1,4 +1,4 @@
-"""One anchor's output as a differentiable function of its tokens and phase-1 features."""
+"""One anchor's output as a differentiable function, and the lines along which it is integrated."""
 
 from __future__ import annotations
 

@@ -167,7 +167,7 @@ def randomise_weights(output: ExplainedOutput, rng: np.random.Generator) -> Expl
         heads.intercepts,
         heads.joint_intercept,
     )
-    forest = output.forest and output.forest.with_columns_shuffled(rng)
+    forest = output.forest and output.forest.shuffle_columns(rng)
     return replace(output, module=module.eval(), heads=plain, forest=forest)
 
 

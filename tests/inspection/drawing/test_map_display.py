@@ -1,4 +1,4 @@
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,15 +9,6 @@ from adestim.inspection import TokenMapDisplay, TokenPlaces
 from adestim.inspection.drawing.map_display import space_names
 from adestim.modalities.fmri.parcellation import seitzman_parcellation
 from tests.inspection.fitted import fitted
-
-matplotlib.use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture

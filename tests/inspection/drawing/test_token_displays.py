@@ -1,19 +1,9 @@
-import matplotlib
+import matplotlib.pyplot as plt
 import pandas as pd
-import pytest
 
 from adestim.inspection import AttributionDisplay, QueryAttentionDisplay
 from adestim.inspection.drawing.token_displays import draw_token_bars
 from tests.inspection.fitted import fitted, fitted_regressor
-
-matplotlib.use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def labels(ax):

@@ -1,6 +1,5 @@
 """Displays of words."""
 
-import matplotlib
 import pandas as pd
 import pytest
 
@@ -16,16 +15,9 @@ from adestim.inspection import (
 )
 from adestim.inspection.drawing.words_display import N_CHARACTERS, lay_out_words
 from adestim.inspection.report import sections_explanation
+from adestim.inspection.report.gather import gather_material
+from adestim.inspection.report.sections_explanation import write_subjects
 from tests.inspection.fitted import records_table
-
-matplotlib.use("agg")
-plt = pytest.importorskip("matplotlib.pyplot")
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")
@@ -112,17 +104,26 @@ def test_maps_of_records_are_bars_by_column(reader, of):
     assert set(labels(ax)) == {"age", "note"}
 
 
-@pytest.mark.parametrize("show_ids", [False, True])
-def test_reports_tell_a_subjects_words_only_where_asked(reader, show_ids, monkeypatch):
+@pytest.fixture
+def told(reader, monkeypatch):
+    """A pipeline, its table with a note that one subject alone has, and labels; all words shown."""
     monkeypatch.setattr(sections_explanation, "N_TOP", 100)
     pipeline, X = reader
-    _, y = records_table()
     X = X.copy()
     X.loc["sub-003", "note"] = "systolic blood pressure"
-    page = FusionReport(
-        pipeline, X, y, subjects=["sub-003"], show_ids=show_ids, n_resamples=20
-    ).to_html()
+    return pipeline, X, records_table()[1]
+
+
+def test_reports_tell_common_words_and_no_subjects_record(told):
+    page = FusionReport(*told, subjects=["sub-003"], n_resamples=20).to_html()
     assert "Words of clinical that stand in 5 records or more" in page
-    assert ("The record of clinical" in page) == show_ids
+    assert "The record of clinical" not in page
     assert "systolic" not in page
     assert ">forgets<" in page
+
+
+def test_reports_draw_a_subjects_record_where_asked(told):
+    # No other section reads show_ids.
+    html = write_subjects(gather_material(*told, subjects=["sub-003"], show_ids=True))
+    assert "The record of clinical" in html
+    assert "systolic" not in html

@@ -20,15 +20,26 @@ def gathered(**settings):
     return gather_material(*reported(), **({"max_subjects": 12} | settings))
 
 
-def test_modalities_are_explained_by_bars_points_and_pairs():
-    html = write_modalities(gathered(groups=np.arange(48) // 2))
-    assert html.count("<img") == 3
-    assert "decisions that change" in html
-    assert "Not shown" not in html
+@pytest.fixture(scope="module")
+def modalities():
+    """The section on modalities, of visits of 24 subjects."""
+    return write_modalities(gathered(groups=np.arange(48) // 2))
 
 
-def test_who_is_explained_is_told():
-    assert "Of 12 of 48 subjects, drawn at random." in write_modalities(gathered())
+@pytest.fixture(scope="module")
+def tokens():
+    """The section on tokens, read by the first anchor."""
+    return write_tokens(gathered())
+
+
+def test_modalities_are_explained_by_bars_points_and_pairs(modalities):
+    assert modalities.count("<img") == 3
+    assert "decisions that change" in modalities
+    assert "Not shown" not in modalities
+
+
+def test_who_is_explained_is_told(modalities):
+    assert "Of 12 of 48 subjects, drawn at random." in modalities
 
 
 def test_the_strongest_pair_is_told():
@@ -44,16 +55,15 @@ def test_anchors_are_told():
     assert "Agreement of anchors. mri decides for" in html
 
 
-def test_tokens_have_attention_attribution_and_a_table_a_modality():
-    html = write_tokens(gathered())
-    assert "Not shown" not in html
+def test_tokens_have_attention_attribution_and_a_table_a_modality(tokens):
+    assert "Not shown" not in tokens
     for name in ("mri", "csf", "gene"):
-        assert f"<h3>Columns and words: {name}</h3>" in html
+        assert f"<h3>Columns and words: {name}</h3>" in tokens
 
 
-def test_tokens_are_explained_through_the_anchor_that_is_named():
+def test_tokens_are_explained_through_the_anchor_that_is_named(tokens):
     assert "Read by the anchor &#x27;csf&#x27;" in write_tokens(gathered(anchor="csf"))
-    assert "Read by the anchor &#x27;mri&#x27;" in write_tokens(gathered())
+    assert "Read by the anchor &#x27;mri&#x27;" in tokens
 
 
 def test_a_missing_extra_is_told_on_the_page(monkeypatch):

@@ -9,7 +9,7 @@ from adestim.inspection.report.gather import gather_material
 from adestim.inspection.report.sections_performance import (
     format_intervals,
     tabulate_flow,
-    tabulate_patterns,
+    tabulate_pattern_scores,
     write_cohort,
     write_performance,
 )
@@ -52,7 +52,7 @@ def test_scores_of_a_comparison_have_intervals_and_a_threshold():
 
 
 def test_scores_by_pattern_begin_with_all():
-    table = tabulate_patterns(compared(), n_resamples=20)
+    table = tabulate_pattern_scores(compared(), n_resamples=20)
     assert table.index[0] == "all"
     assert table["n"].iloc[0] == 48
 

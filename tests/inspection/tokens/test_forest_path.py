@@ -111,7 +111,7 @@ def test_many_rows_are_the_same_as_few(grown, monkeypatch):
 
 def test_log_odds_are_shared_among_the_columns_of_each_modality(grown):
     found = follow_lines(*grown)
-    shares = found.shared(2 * (found.end - found.start))
+    shares = found.share(2 * (found.end - found.start))
     assert [share.shape for share in shares] == [(N, 4), (N, 2)]
     np.testing.assert_allclose(np.hstack(shares), 2 * found.steps.sum(axis=2), atol=1e-9)
 
@@ -119,12 +119,12 @@ def test_log_odds_are_shared_among_the_columns_of_each_modality(grown):
 def test_what_ends_where_it_began_shares_nothing(grown):
     forest, start, _ = grown
     found = follow_lines(forest, start, start)
-    assert not np.hstack(found.shared(np.zeros_like(found.end))).any()
+    assert not np.hstack(found.share(np.zeros_like(found.end))).any()
 
 
 def test_shuffled_columns_stay_within_their_modality(grown):
     found = follow_lines(*grown)
-    shuffled = found.with_columns_shuffled(np.random.default_rng(1))
+    shuffled = found.shuffle_columns(np.random.default_rng(1))
     for own, other in zip(found.columns, shuffled.columns, strict=True):
         np.testing.assert_array_equal(np.sort(other), own)
     np.testing.assert_array_equal(found.columns[0], np.arange(4))
