@@ -327,7 +327,7 @@ class ClinicalExtractor(FoundationExtractor):
     def token_texts(self, X):
         """Return the columns of free text that the built-in model reads."""
         check_is_fitted(self, "backbone_")
-        if not self._is_built_in():
+        if self.backbone_.is_foundation:
             return []
         return list(read_free_text(self.tabular_, check_cells(self, X, reset=False)))
 
