@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.cohort import FlowTable, as_cohort, modality_columns
+from adestim.datasets.cohort import FlowTable, as_cohort, columns_by_reader
 from adestim.exceptions import InputError
 
 
@@ -22,7 +22,7 @@ def parts():
         "site": pd.Series(["002", np.nan], index=frame.index),
         "description": "Two people.",
         "name": "ADNI",
-        "columns": modality_columns(frame, clinical=["age"]),
+        "columns": columns_by_reader(frame, clinical=["age"]),
     }
 
 
@@ -176,7 +176,7 @@ def test_image_that_is_no_path_is_refused(parts):
 
 def test_run_is_preferred_to_its_series():
     frame = pd.DataFrame(columns=["bold", "roi_series", "confounds", "genotypes"])
-    columns = modality_columns(frame)
+    columns = columns_by_reader(frame)
     assert columns["fmri"] == ["bold", "confounds"]
     assert columns["genetics"] == ["genotypes"]
     assert columns["smri"] == columns["clinical"] == columns["diagnostic"] == []

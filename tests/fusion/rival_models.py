@@ -26,11 +26,3 @@ WEIGHTED = NETS | {
     "late, stacked": LateFusionClassifier(weighting="stacked", random_state=0),
 }
 ALL = WEIGHTED | {"block average": BlockAverageClassifier(random_state=0)}
-
-EXPECTED_FAILED_CHECKS = {
-    "check_sample_weight_equivalence_on_dense_data": (
-        "batches and inner folds are drawn at random over rows, so weights and repeated rows "
-        "differ by chance; replaced by test_rows_of_weight_zero_change_nothing_at_all and "
-        "test_a_heavier_class_becomes_more_probable of tests/estimators/test_rivals.py"
-    )
-}

@@ -9,15 +9,12 @@ from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
-from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_inplace_ensure_writeable,
     check_param_validation,
-    parametrize_with_checks,
 )
 
-from adestim import AnchoredFusionClassifier
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from adestim.training import task as tasks
 from adestim.training.net import StopTraining
@@ -29,20 +26,6 @@ from tests.fusion_tables import (
     numeric_table,
     quick,
     with_missing,
-)
-
-EXPECTED_FAILED_CHECKS = {
-    "check_sample_weight_equivalence_on_dense_data": (
-        "batches and inner folds are drawn at random over rows, so weights and repeated rows "
-        "differ by chance; replaced by test_rows_of_weight_zero_change_nothing_at_all, "
-        "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two and "
-        "test_a_heavier_class_becomes_more_probable"
-    )
-}
-REPLACEMENTS = (
-    "test_rows_of_weight_zero_change_nothing_at_all",
-    "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two",
-    "test_a_heavier_class_becomes_more_probable",
 )
 
 
@@ -59,23 +42,6 @@ def fitted(incomplete):
 
 
 # scikit-learn's own checks
-
-
-@pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks(
-    [AnchoredFusionClassifier(n_trees=5)],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-def test_every_expected_failure_is_a_check_of_scikit_learn_and_has_its_replacement():
-    assert all(hasattr(estimator_checks, name) for name in EXPECTED_FAILED_CHECKS)
-    reasons = " ".join(EXPECTED_FAILED_CHECKS.values())
-    assert all(name in reasons and name in globals() for name in REPLACEMENTS)
 
 
 @pytest.mark.parametrize(

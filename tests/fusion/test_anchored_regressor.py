@@ -13,7 +13,6 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import AnchoredFusionRegressor, ModalityUnion
 from adestim.evaluation import cross_val_fit
@@ -25,19 +24,6 @@ from adestim.training.net import NumberLoss
 from adestim.training.phase_one.ridge import number_folds
 from tests.fusion_tables import BLOCKS, encodings_table, free_tokens, numeric_table, with_missing
 
-EXPECTED_FAILED_CHECKS = {
-    "check_sample_weight_equivalence_on_dense_data": (
-        "batches and inner folds are drawn at random over rows, so weights and repeated rows "
-        "differ by chance; replaced by test_rows_of_weight_zero_change_nothing_at_all, "
-        "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two and "
-        "test_heavier_subjects_draw_predictions_to_themselves"
-    )
-}
-REPLACEMENTS = (
-    "test_rows_of_weight_zero_change_nothing_at_all",
-    "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two",
-    "test_heavier_subjects_draw_predictions_to_themselves",
-)
 SMALL = {"anchor": "mri", "width": 8, "n_queries": 2, "max_epochs": 2, "random_state": 0}
 
 
@@ -66,21 +52,6 @@ def fitted(incomplete):
 
 
 # scikit-learn's own checks
-
-
-@parametrize_with_checks(
-    [quick(anchor="all")],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
-def test_every_expected_failure_is_a_check_of_scikit_learn_and_has_its_replacement():
-    assert all(hasattr(estimator_checks, name) for name in EXPECTED_FAILED_CHECKS)
-    reasons = " ".join(EXPECTED_FAILED_CHECKS.values())
-    assert all(name in reasons and name in globals() for name in REPLACEMENTS)
 
 
 def test_further_scikit_learn_checks():

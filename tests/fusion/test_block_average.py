@@ -4,7 +4,6 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.naive_bayes import GaussianNB
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import BlockAverageClassifier
 from adestim.exceptions import DataWarning
@@ -12,12 +11,6 @@ from adestim.fusion import tuned_logistic
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 pytestmark = pytest.mark.usefixtures("few_penalties")
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks([BlockAverageClassifier(), BlockAverageClassifier(tuned_logistic([]))])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import (
     AnchoredFusionClassifier,
@@ -63,19 +62,6 @@ def filled(X):
 
 def logistic():
     return make_pipeline(FunctionTransformer(filled), LogisticRegression())
-
-
-WRAPPERS = [
-    PatternCalibratedClassifier(LogisticRegression()),
-    PatternCalibratedClassifier(LogisticRegression(), method="platt"),
-    PatternConformalClassifier(LogisticRegression()),
-]
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks(WRAPPERS)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 # Calibration

@@ -3,25 +3,13 @@ import pytest
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.metrics import log_loss
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import LateFusionClassifier
 from adestim.exceptions import InputError
 from adestim.training.aggregation import lay_side_by_side
-from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 pytestmark = pytest.mark.usefixtures("few_penalties")
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks(
-    [LateFusionClassifier()],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

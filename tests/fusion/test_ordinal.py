@@ -11,11 +11,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.isotonic import isotonic_regression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import OrdinalClassifier
 from adestim.exceptions import InputError
@@ -36,15 +34,6 @@ def leveled(n_subjects=200, noise=0.4, seed=0):
 
 def ordinal(estimator=None, **params):
     return OrdinalClassifier(estimator or LogisticRegression(), **({"order": ORDER} | params))
-
-
-# scikit-learn's own checks
-
-
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks([OrdinalClassifier(LogisticRegression()), OrdinalClassifier(GaussianNB())])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 # Probabilities

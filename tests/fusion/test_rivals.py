@@ -13,11 +13,10 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import estimator_checks
 
 from adestim import PoolTokens
 from adestim.exceptions import DataWarning, InputError, NoModalityError
-from tests.fusion.rival_models import ALL, EXPECTED_FAILED_CHECKS, WEIGHTED
+from tests.fusion.rival_models import ALL, WEIGHTED
 from tests.fusion_tables import BLOCKS, encodings_table, free_tokens, numeric_table, with_missing
 
 pytestmark = pytest.mark.usefixtures("few_penalties")
@@ -47,14 +46,6 @@ def fitted_once(name):
 @pytest.fixture(params=ALL)
 def fitted(request):
     return fitted_once(request.param)
-
-
-def test_every_expected_failure_is_a_check_of_scikit_learn_and_has_its_replacement():
-    assert all(hasattr(estimator_checks, name) for name in EXPECTED_FAILED_CHECKS)
-    replacements = ["rows_of_weight_zero_change_nothing_at_all", "a_heavier_class_becomes_more"]
-    for part in replacements:
-        assert any(name.startswith(f"test_{part}") for name in globals())
-        assert all(part in reason for reason in EXPECTED_FAILED_CHECKS.values())
 
 
 def test_labels_come_back_and_probabilities_are_some(fitted, incomplete):

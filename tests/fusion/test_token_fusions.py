@@ -2,41 +2,18 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import (
     AnchoredFusionClassifier,
     ConcatFusionClassifier,
-    CrossAttentionFusionClassifier,
-    LinearFusionClassifier,
-    MixtureFusionClassifier,
     SelfAttentionFusionClassifier,
 )
 from adestim.exceptions import InputError
 from adestim.fusion.token_fusions import rank_patterns
-from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS, NETS
+from tests.fusion.rival_models import NETS
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 pytestmark = pytest.mark.usefixtures("few_penalties")
-
-SMALLEST = {"width": 8, "max_epochs": 1}
-
-
-@pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks(
-    [
-        ConcatFusionClassifier(**SMALLEST),
-        CrossAttentionFusionClassifier(depth=1, **SMALLEST),
-        LinearFusionClassifier(**SMALLEST),
-        MixtureFusionClassifier(**SMALLEST),
-        SelfAttentionFusionClassifier(depth=1, **SMALLEST),
-    ],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

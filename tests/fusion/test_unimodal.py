@@ -1,25 +1,13 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from adestim import AnchoredFusionClassifier, UnimodalClassifier
 from adestim.exceptions import InputError
-from tests.fusion.rival_models import EXPECTED_FAILED_CHECKS, SMALL
+from tests.fusion.rival_models import SMALL
 from tests.fusion_tables import BLOCKS, free_tokens, numeric_table, with_missing
 
 pytestmark = pytest.mark.usefixtures("few_penalties")
-
-
-@pytest.mark.filterwarnings("ignore:A class has a single group:adestim.exceptions.DataWarning")
-@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")
-@parametrize_with_checks(
-    [UnimodalClassifier(width=8, depth=1, max_epochs=1)],
-    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
-    xfail_strict=True,
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
