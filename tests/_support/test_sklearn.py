@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
+from sklearn.callback import ProgressBar
 
 from adestim._support import sklearn
-from adestim._support.sklearn import draw_seeds
+from adestim._support.sklearn import CallbackSupportMixin, callbacks_of, check_params, draw_seeds
 
 
 def global_state():
@@ -54,3 +56,24 @@ def test_number_is_refused_where_a_seed_is_due():
 
 def test_door_offers_what_it_promises():
     assert all(hasattr(sklearn, name) for name in sklearn.__all__)
+
+
+class Watched(CallbackSupportMixin, BaseEstimator):
+    """An estimator with a parameter that must be a bool."""
+
+    _parameter_constraints = {"wanted": ["boolean"]}  # noqa: RUF012
+
+    def __init__(self, wanted=True):
+        self.wanted = wanted
+
+
+def test_callbacks_of_an_estimator_are_those_that_were_set():
+    bar = ProgressBar()
+    assert callbacks_of(Watched().set_callbacks(bar)) == [bar]
+    assert callbacks_of(Watched()) == callbacks_of(BaseEstimator()) == []
+
+
+def test_parameters_are_checked_without_a_fit():
+    check_params(Watched())
+    with pytest.raises(ValueError, match="'wanted' parameter of Watched"):
+        check_params(Watched(wanted="yes"))
