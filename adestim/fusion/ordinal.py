@@ -20,9 +20,9 @@ from adestim.exceptions import InputError
 from adestim.fusion._cross_fit import (
     check_labels,
     fit_params,
-    require_classes,
     rows_of,
 )
+from adestim.fusion._targets import require_classes
 
 
 @fill_docs
