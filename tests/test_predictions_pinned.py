@@ -44,9 +44,8 @@ def read_ad_data(path):
     homes = {"tau": "markers", "p_tau": "markers", "Ab_42": "markers"}
     homes |= {"age": "demographics", "male": "demographics"}
     frame = table.rename(columns=lambda name: f"{homes.get(name, 'proteins')}__{name}")
-    for allele in "24":
-        frame[f"genotype__e{allele}"] = genotype.str.count(allele)
-    return frame.astype(float), y
+    alleles = {f"genotype__e{allele}": genotype.str.count(allele) for allele in "24"}
+    return pd.concat([frame, pd.DataFrame(alleles)], axis=1).astype(float), y
 
 
 def hide_blocks(frame, rate):

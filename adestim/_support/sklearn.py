@@ -23,7 +23,6 @@ __all__ = [
     "StrOptions",
     "VisualBlock",
     "callback_management_context",
-    "callbacks_of",
     "check_feature_names_in",
     "check_params",
     "draw_seeds",
@@ -35,7 +34,7 @@ __all__ = [
 
 def list_callbacks(estimator):
     """Return the callbacks that were set on an estimator."""
-    return list(getattr(estimator, "_skl_callbacks", ()))
+    return list(getattr(estimator, "_skl_callbacks", None) or [])
 
 
 def draw_seeds(random_state, n_seeds):
@@ -49,11 +48,6 @@ def draw_seeds(random_state, n_seeds):
         else check_random_state(random_state)
     )
     return [int(seed) for seed in generator.randint(2**31 - 1, size=n_seeds)]
-
-
-def callbacks_of(estimator):
-    """Return the callbacks that were set on an estimator."""
-    return list(getattr(estimator, "_skl_callbacks", None) or [])
 
 
 def check_params(estimator):

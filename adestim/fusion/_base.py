@@ -138,21 +138,10 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     def fit_nets(
         self, X, y, groups=None, sample_weight=None
     ) -> Iterator[tuple[FusionNet, FusionData]]:
-        """Fit as ``fit`` does, but leave the training of every net to the caller.
+        """Fit as ``fit`` does, given the same, but leave the training of every net to the caller.
 
-        For who trains nets of several estimators at the same time. Parameters are not checked.
-
-        Parameters
-        ----------
-        X : {DataFrame, array-like} of shape (n_subjects, n_modalities or n_features)
-            Encodings table, numeric frame or numeric array.
-        y : array-like of shape (n_subjects,)
-            What is to be predicted.
-        groups : array-like of shape (n_subjects,), default=None
-            Rows of one group stay on one side of the inner splits. By default rows of the
-            same index label, and rows that hold the very same data, are one group.
-        sample_weight : array-like of shape (n_subjects,), default=None
-            Weights of the subjects; a subject of weight 0 is left out.
+        For who trains nets of several estimators at the same time. Parameters of the estimator
+        are not checked.
 
         Yields
         ------

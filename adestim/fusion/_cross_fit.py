@@ -29,6 +29,7 @@ from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.exceptions import InputError, LeakageError
+from adestim.fusion._targets import require_classes, require_target
 from adestim.training.phase_one.logistic import inner_folds
 
 N_FOLDS = 5
@@ -193,8 +194,7 @@ def check_labels(
     wrapper: str, table: Any, y: Any, groups: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return labels and weights, and what the user gave beside of subjects of a weight above 0."""
-    if y is None:
-        raise ValueError(f"{wrapper} requires y to be passed, but the target y is None.")
+    require_target(y, wrapper)
     y = column_or_1d(y, warn=True)
     check_consistent_length(table, y, groups)
     check_classification_targets(y)
@@ -204,16 +204,6 @@ def check_labels(
         "sample_weight": None if sample_weight is None else weight,
     }
     return y, weight, {name: each[weight > 0] for name, each in given.items() if each is not None}
-
-
-def require_classes(classes: np.ndarray, name: str) -> None:
-    """Refuse labels of a single class."""
-    if len(classes) < 2:
-        raise InputError(
-            f"{name} needs at least 2 classes in y",
-            got=f"{len(classes)} class",
-            remedy="Check the labels, or the split that left one class out",
-        )
 
 
 def read_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray) -> Folds | None:

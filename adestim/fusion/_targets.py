@@ -34,8 +34,7 @@ def check_classes(
     (n_classes,).
     """
     name = type(estimator).__name__
-    if y is None:
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    require_target(y, name)
     frame = check_fusion_table(estimator, X, reset=True)
     y = column_or_1d(y, warn=True)
     check_consistent_length(frame, y)
@@ -43,12 +42,7 @@ def check_classes(
     weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
     kept = weight > 0
     encoder = LabelEncoder().fit(y[kept])
-    if len(encoder.classes_) < 2:
-        raise InputError(
-            f"{name} needs at least 2 classes in y",
-            got=f"{len(encoder.classes_)} class",
-            remedy="Check the labels, or the split that left one class out",
-        )
+    require_classes(encoder.classes_, name)
     data = TrainingSet(
         frame=frame[kept],
         targets=encoder.transform(y[kept]),
@@ -64,8 +58,7 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
     X (n_subjects, n_columns), y (n_subjects,), groups, sample_weight (n_subjects,).
     """
     name = type(estimator).__name__
-    if y is None:
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+    require_target(y, name)
     frame = check_fusion_table(estimator, X, reset=True)
     y = as_numbers(column_or_1d(y, warn=True), name)
     check_consistent_length(frame, y)
@@ -76,6 +69,22 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
             f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
         )
     return TrainingSet(frame[kept], y[kept], weight[kept], check_groups(groups, frame, kept))
+
+
+def require_target(y, name: str) -> None:
+    """Refuse a fit without a target, in scikit-learn's words."""
+    if y is None:
+        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+
+
+def require_classes(classes: np.ndarray, name: str) -> None:
+    """Refuse labels of a single class."""
+    if len(classes) < 2:
+        raise InputError(
+            f"{name} needs at least 2 classes in y",
+            got=f"{len(classes)} class",
+            remedy="Check the labels, or the split that left one class out",
+        )
 
 
 def as_numbers(y: np.ndarray, name: str) -> np.ndarray:

@@ -203,8 +203,8 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         -------
         dict of str to ndarray of shape (n_subjects,)
         """
-        task, outputs = self._task(), self._outputs_by_anchor(X)
-        return {anchor: task.labels(each[:, 0]) for anchor, each in outputs.items()}
+        outputs = self._outputs_by_anchor(X)
+        return {name: self._task().labels(each[:, 0]) for name, each in outputs.items()}
 
     def _training_set(self, X, y, groups, sample_weight):
         data = check_numbers(self, X, y, groups, sample_weight)

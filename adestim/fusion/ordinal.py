@@ -21,8 +21,8 @@ from adestim._support.sklearn import HasMethods, fit_context, take_rows
 from adestim.exceptions import InputError
 from adestim.fusion._cross_fit import (
     check_labels,
-    require_classes,
 )
+from adestim.fusion._targets import require_classes
 
 
 @fill_docs

@@ -3,11 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.callback import ProgressBar
 
-from adestim import AnchoredFusionClassifier
 from adestim._support import sklearn
-from adestim._support.sklearn import draw_seeds, list_callbacks, take_rows
+from adestim._support.sklearn import (
+    CallbackSupportMixin,
+    check_params,
+    draw_seeds,
+    list_callbacks,
+    take_rows,
+)
 
 
 def global_state():
@@ -68,7 +74,22 @@ def test_rows_are_taken_from_whatever_holds_a_table(rows):
     assert take_rows(cells.tolist(), rows) == cells[rows].tolist()
 
 
-def test_callbacks_are_listed_and_none_where_none_were_set():
-    given = AnchoredFusionClassifier().set_callbacks(ProgressBar())
-    assert len(list_callbacks(given)) == 1
-    assert list_callbacks(AnchoredFusionClassifier()) == list_callbacks(object()) == []
+class Watched(CallbackSupportMixin, BaseEstimator):
+    """An estimator with a parameter that must be a bool."""
+
+    _parameter_constraints = {"wanted": ["boolean"]}  # noqa: RUF012
+
+    def __init__(self, wanted=True):
+        self.wanted = wanted
+
+
+def test_callbacks_of_an_estimator_are_those_that_were_set():
+    bar = ProgressBar()
+    assert list_callbacks(Watched().set_callbacks(bar)) == [bar]
+    assert list_callbacks(Watched()) == list_callbacks(object()) == []
+
+
+def test_parameters_are_checked_without_a_fit():
+    check_params(Watched())
+    with pytest.raises(ValueError, match="'wanted' parameter of Watched"):
+        check_params(Watched(wanted="yes"))

@@ -10,6 +10,7 @@ from adestim.encoding.tables import (
     check_fusion_table,
     numeric_block,
     pack_features,
+    read_later_table,
     read_modalities,
     read_training_table,
 )
@@ -234,3 +235,23 @@ def test_training_subject_without_a_modality_is_refused_by_name(encodings):
 def test_table_without_any_modality_is_refused_without_a_warning(encodings):
     with pytest.raises(NoModalityError, match="3 subject"):
         read_training_table(encodings.assign(smri=None, fmri=None))
+
+
+# Subjects
+
+
+def test_later_subjects_are_read_as_those_of_fit(encodings):
+    fitted = read_training_table(encodings)
+    likes = fitted.likes()
+    assert all(len(like.tokens) == 0 for like in likes.values())
+    later = read_later_table(encodings[["fmri", "smri"]], likes)
+    assert list(later.tables) == list(later.cells) == ["smri", "fmri"]
+    np.testing.assert_array_equal(later.present, [[True, True], [False, True], [True, False]])
+    for found, expected in zip(later.pool_tokens(), fitted.pool_tokens(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_later_subject_with_nothing_is_refused_by_name(encodings):
+    likes = read_training_table(encodings).likes()
+    with pytest.raises(NoModalityError, match="'s2'"):
+        read_later_table(encodings.assign(fmri=None), likes)

@@ -1,6 +1,8 @@
 """What all fusions that train nets share."""
 
+import numpy as np
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from adestim import AnchoredFusionClassifier, ConcatFusionClassifier
 from adestim.exceptions import InputError
@@ -37,6 +39,25 @@ def test_what_failed_in_training_does_not_pass_for_fitted(table, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         model.fit(*table)
     assert not hasattr(model, "nets_")
+
+
+@pytest.mark.parametrize("kind", [AnchoredFusionClassifier, ConcatFusionClassifier])
+def test_nets_that_the_caller_trains_make_the_same_fit(kind, table):
+    X, y = table
+    expected = kind(**SMALL).fit(X, y)
+    model = kind(**SMALL)
+    for net, train in model.fit_nets(X, y):
+        net.fit(train)
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+def test_who_leaves_nets_untrained_has_no_fitted_estimator(table):
+    model = AnchoredFusionClassifier(**SMALL)
+    nets = model.fit_nets(*table)
+    next(nets)
+    nets.close()
+    with pytest.raises(NotFittedError):
+        model.predict(table[0])
 
 
 def test_a_width_that_does_not_split_into_heads_names_the_estimator(table):

@@ -88,7 +88,7 @@ def test_patterns_are_read_from_raw_cells():
     expected = np.stack([np.ones(40), np.ones(40), np.arange(40) % 3 > 0], axis=1)
     np.testing.assert_array_equal(model.unseen_.present, expected)
     nobody = raw.assign(t1w=None)
-    assert not model._judged(nobody)[1][:, 2].any()
+    assert not model._judge(nobody)[1][:, 2].any()
 
 
 def test_weights_and_groups_reach_a_classifier_that_takes_them():

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from adestim.backbone.attention import CLOSED, log_mask_of
+from adestim.backbone.attention import CLOSED, Attention, log_mask_of
 from adestim.backbone.contract import Backbone
-from adestim.training.nets.output_reader import OutputReader, resize_tokens
 from adestim.training.nets.own_tokens import InputReader, SummaryReader, score_log_mask
 from adestim.training.nets.qformer import ModalityAwareQFormer
 
@@ -98,7 +97,7 @@ class AnchoredFusion(nn.Module):
             self.auxiliaries, shapes, qformer_width, n_queries, n_heads, cross_modal
         )
         joins = self.qformer is not None and not at_output
-        self.widen = resize_tokens(qformer_width, backbone.width) if joins else nn.Identity()
+        self.widen = map_width(qformer_width, backbone.width) if joins else nn.Identity()
         self.output_reader = None
         if self.qformer is not None and at_output:
             self.output_reader = OutputReader(backbone.width_out, qformer_width, n_heads)
@@ -220,6 +219,37 @@ class AnchoredFusion(nn.Module):
         gate = self.log_gate + log_mask_of(present)
         gate = gate.repeat_interleave(self.qformer.n_queries, dim=1)
         return match_rms(self.widen(auxiliary), rms), gate
+
+
+class OutputReader(nn.Module):
+    """Let the anchor's pooled vector read the auxiliary tokens by one cross-attention.
+
+    The vector reads itself too, so that a gate weighs the auxiliary tokens against something, and
+    who has no auxiliary modality reads nothing that is absent.
+    """
+
+    def __init__(self, width: int, reader_width: int, n_heads: int):
+        super().__init__()
+        self.narrow = map_width(width, reader_width)
+        self.norm_pooled = nn.LayerNorm(reader_width)
+        self.norm_tokens = nn.LayerNorm(reader_width)
+        self.attention = Attention(reader_width, n_heads)
+        self.widen = map_width(reader_width, width)
+
+    def forward(self, pooled: Tensor, tokens: Tensor, log_mask: Tensor) -> Tensor:
+        """Return the vectors (B, width), what they have read added.
+
+        pooled (B, width), tokens (B, A, reader_width), log_mask (B, A).
+        """
+        reader = self.norm_pooled(self.narrow(pooled))[:, None]
+        keys = torch.cat([reader, self.norm_tokens(tokens).to(reader.dtype)], dim=1)
+        read = self.attention(reader, keys, F.pad(log_mask, (1, 0)))
+        return pooled + self.widen(read[:, 0])
+
+
+def map_width(width: int, wanted: int) -> nn.Module:
+    """Return a linear map from one width to another, or nothing to do where they are equal."""
+    return nn.Identity() if width == wanted else nn.Linear(width, wanted)
 
 
 def starting_gate(backbone: Backbone, n_own: int, n_queries: int, at_output: bool) -> float:
