@@ -19,6 +19,13 @@ from tests.toy_backbone import write_weights
 settings.register_profile("adestim", deadline=None, derandomize=True)
 settings.load_profile("adestim")
 
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Run long tests first, so that no worker waits for another's at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
