@@ -12,7 +12,7 @@ from adestim._support.missing import (
     names_nan,
 )
 from adestim.modalities.clinical.cells import known_cells, parse_numbers, plain_cells
-from adestim.modalities.fmri._tables import read_numeric_table
+from adestim.modalities.fmri._tables import read_table
 
 
 def text(*cells):
@@ -37,7 +37,7 @@ def test_words_of_cells_are_missing_for_every_reader(cell):
 
 @pytest.mark.parametrize("cell", sorted(NUMBER_WORDS))
 def test_words_among_numbers_are_missing_in_tables_over_time(cell):
-    table = read_numeric_table(pd.DataFrame({"A": ["1", cell], "B": ["1", "2"]}), "ROI series")
+    table = read_table(pd.DataFrame({"A": ["1", cell], "B": ["1", "2"]}), "ROI series")
     assert pd.isna(table.values[1, 0])
 
 

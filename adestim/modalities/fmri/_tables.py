@@ -31,7 +31,7 @@ class NumericTable:
     step: float | None  # time between rows in s, from a column named ``time``; None without one
 
 
-def read_numeric_table(source: Any, what: str) -> NumericTable:
+def read_table(source: Any, what: str) -> NumericTable:
     """Read a table of numbers over time.
 
     A header is recognised by its words, or by being a plain enumeration of the columns. A column

@@ -13,7 +13,7 @@ import pandas as pd
 
 from adestim.encoding import is_missing
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities.fmri._tables import NumericTable, read_numeric_table
+from adestim.modalities.fmri._tables import NumericTable, read_table
 from adestim.modalities.fmri.timeseries import RoiSeries, find_varying, require_enough_regions
 
 MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
@@ -195,7 +195,7 @@ def read_confounds(source: Any, names: Sequence[str] | None, n_volumes: int) -> 
 def open_confounds(source: Any) -> NumericTable:
     """Return a table or an array of confounds."""
     if isinstance(source, (str, os.PathLike, pd.DataFrame)):
-        return read_numeric_table(source, what="confounds")
+        return read_table(source, what="confounds")
     values = np.asarray(source)
     if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
         raise TimeSeriesError(

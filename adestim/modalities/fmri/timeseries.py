@@ -13,7 +13,7 @@ import pandas as pd
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities._nifti import is_path, open_nifti
 from adestim.modalities.fmri._repetition_time import read_header_t_r, read_sidecar_t_r, settle_t_r
-from adestim.modalities.fmri._tables import NumericTable, read_numeric_table
+from adestim.modalities.fmri._tables import NumericTable, read_table
 from adestim.modalities.fmri.parcellation import Parcellation, mean_series
 
 TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".1d", ".tsv.gz", ".csv.gz")
@@ -113,7 +113,7 @@ def read_series_table(cell: Any) -> NumericTable:
     if is_path(cell) and str(cell).lower().endswith(".npy"):
         return wrap_array(read_npy(Path(cell)))
     if is_path(cell) or isinstance(cell, pd.DataFrame):
-        return read_numeric_table(cell, what="ROI series")
+        return read_table(cell, what="ROI series")
     if isinstance(cell, (np.ndarray, list, tuple)):
         return wrap_array(cell)
     raise TimeSeriesError(
