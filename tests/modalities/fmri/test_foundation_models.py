@@ -104,7 +104,7 @@ def test_series_become_encodings(request, params, n_rois, inputs, tokens, n_read
     assert missing is None
     assert first.inputs.shape == inputs
     assert first.backbone == extractor.backbone_
-    assert first.backbone.option("home").startswith("adestim.modalities.fmri.")
+    assert first.backbone.source("home").startswith("adestim.modalities.fmri.")
     assert not np.allclose(first.tokens, second.tokens)
     if tokens is not None:
         assert first.tokens.shape == tokens
