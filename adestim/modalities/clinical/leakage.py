@@ -19,7 +19,7 @@ def guard_columns(names: Sequence[str], diagnostic: str, owner: str) -> dict[str
             f"{listed}. Pass diagnostic='exclude' to drop them, or diagnostic='allow' if that "
             "is meant.",
             LeakageWarning,
-            stacklevel=5,
+            stacklevel=7,
         )
     if len(found) == len(names) and diagnostic == "exclude":
         raise TableError(
