@@ -20,8 +20,7 @@ Names are imported when first used, so that ``import adestim`` stays quick.
 """
 
 from adestim._support.lazy import lazy_names
-
-__version__ = "0.1.0"
+from adestim._support.version import __version__ as __version__
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,

@@ -31,6 +31,7 @@ SOURCES = sorted(
 )
 
 WITHOUT_MIRROR = {
+    "_support/version.py": "a constant, compared with the one to cite here",
     "_support/docs.py": "a decorator; the docstrings it fills are checked against signatures here",
 }
 

@@ -14,11 +14,11 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import is_regressor
 
-import adestim
 from adestim._support.files import make_private, write_whole
 from adestim._support.keys import content_key
 from adestim._support.predictions import align_probabilities
 from adestim._support.progress import show_progress
+from adestim._support.version import __version__
 from adestim.evaluation.scores.thresholds import inner_threshold
 from adestim.evaluation.splitting.folds import fit_fold
 from adestim.exceptions import InputError
@@ -140,9 +140,7 @@ def require_finite_predictions(predictions: np.ndarray) -> np.ndarray:
 def name_result(job: Job, data: str) -> str:
     """Return the name of a job's result: equal where estimator, data and split are."""
     try:
-        settings = content_key(
-            FORMAT, adestim.__version__, describe_settings(job.estimator), job.classes
-        )
+        settings = content_key(FORMAT, __version__, describe_settings(job.estimator), job.classes)
     except Exception as error:
         raise InputError(
             "'resume' needs estimators whose parameters pickle",
