@@ -2,7 +2,6 @@
 
 import io
 import os
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,9 +9,8 @@ import pytest
 from hypothesis import settings
 from tqdm import tqdm
 
-from adestim.fusion import block_average
-from adestim.training.phase_one import logistic
 from tests.modalities.clinical.language_folders import small_folder
+from tests.penalties import FEW, USERS, penalties
 from tests.toy_backbone import write_weights
 
 # The same examples in every run, however busy the machine is.
@@ -91,25 +89,15 @@ def bert_folder(tmp_path_factory) -> Path:
     return small_folder(tmp_path_factory.mktemp("bert"), "bert")
 
 
-@contextmanager
-def patch_penalties(penalties):
-    """Let phase 1 choose among some penalties, in a context."""
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (logistic, block_average):
-            patch.setattr(module, "PENALTIES", penalties)
-        yield
-
-
 @pytest.fixture(scope="session", autouse=True)
 def few_penalties():
     """Two penalties instead of eight: the search for one was most of the time of a small fit."""
-    own = logistic.PENALTIES
-    with patch_penalties(own[[3, 5]]):
-        yield own
+    with penalties(FEW):
+        yield
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def all_penalties(few_penalties):
-    """The package's own penalties, for a module of tests that look at them."""
-    with patch_penalties(few_penalties):
+    """The users' penalties, where a test looks at them or other processes have them."""
+    with penalties(USERS):
         yield

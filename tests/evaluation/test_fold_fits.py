@@ -282,6 +282,7 @@ def test_folds_may_differ_in_their_modalities(table):
     assert_same(fits, separate, X)
 
 
+@pytest.mark.usefixtures("all_penalties")
 def test_texts_of_different_lengths_train_together(weights):
     X, y = table_of(weights, RaggedViT, lengths=(2, 9))
     estimator = quick(batch_size=4)

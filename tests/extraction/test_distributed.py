@@ -151,11 +151,11 @@ def test_a_subject_that_kills_every_worker_is_named_and_costs_no_other_anything(
         found = union.fit_transform(X)
     assert found["img"].isna().tolist() == [row == 4 for row in range(N_SUBJECTS)]
     before = preparation.notes()
+    # A union encodes here what workers prepare.
+    assert os.getpid() not in {process for process, _ in before}
     deaths.write_text("")
     assert extractor.fit_transform(X)["img"].notna().all()
     assert [first for _, first in preparation.notes()[len(before) :]] == [DEADLY]
-    # A union encodes here what workers prepare.
-    assert os.getpid() not in {process for process, _ in preparation.notes()}
 
 
 def test_a_preparation_that_workers_cannot_load_is_an_error(on_dask):

@@ -2,7 +2,11 @@
 
 import pytest
 
+from tests.penalties import USERS, penalties
+
 
 @pytest.fixture(scope="module", autouse=True)
-def users_penalties(all_penalties):
+def users_penalties(few_penalties):
     """All penalties."""
+    with penalties(USERS):
+        yield
