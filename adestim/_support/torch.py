@@ -28,11 +28,11 @@ def choose_device(device: str) -> torch.device:
             got="none",
             remedy="Write device='auto' or device='cpu'",
         )
-    require_usable(device, chosen)
+    require_usable_device(device, chosen)
     return chosen
 
 
-def require_usable(name: str, device: torch.device) -> None:
+def require_usable_device(name: str, device: torch.device) -> None:
     """Refuse a device that holds no numbers, or that this torch or machine does not have."""
     try:
         torch.zeros(1, device=device).item()

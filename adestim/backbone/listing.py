@@ -24,12 +24,14 @@ class BackboneTable(pd.DataFrame):
     """
 
     def __repr__(self) -> str:
-        short = pd.DataFrame({name: self[name].map(shortened) for name in self}, index=self.index)
+        short = pd.DataFrame(
+            {name: self[name].map(shorten_cell) for name in self}, index=self.index
+        )
         with pd.option_context("display.max_columns", None, "display.max_colwidth", None):
             return repr(short)
 
 
-def shortened(cell: Any) -> Any:
+def shorten_cell(cell: Any) -> Any:
     """Return a text as much of which as a column of a table shows."""
     too_long = isinstance(cell, str) and len(cell) > WIDEST_COLUMN
     return f"{cell[: WIDEST_COLUMN - 3]}..." if too_long else cell

@@ -123,7 +123,7 @@ class BackboneCard:
         name = [f'backbone="{self.name}"'] if self.is_foundation else []
         by_hand = self.is_foundation and not self.hub
         weights = [f'weights="{self.filename or FOLDER}"'] if by_hand else []
-        return f"{extractor_of(self.modality)}({', '.join([*name, *weights, *self.needs])})"
+        return f"{name_extractor(self.modality)}({', '.join([*name, *weights, *self.needs])})"
 
     def backbone_class(self) -> type[Any]:
         """Import and return the class."""
@@ -132,7 +132,7 @@ class BackboneCard:
 
 def extractor_class(modality: str) -> type[Any]:
     """Return the extractor that the package of a modality offers."""
-    return getattr(import_module(f"adestim.modalities.{modality}"), extractor_of(modality))
+    return getattr(import_module(f"adestim.modalities.{modality}"), name_extractor(modality))
 
 
 def home_of(cls: type) -> str:
@@ -237,7 +237,7 @@ def modalities() -> tuple[str, ...]:
     return (*first, *sorted(set(found) - set(first)))
 
 
-def extractor_of(modality: str) -> str:
+def name_extractor(modality: str) -> str:
     """Return the name of the extractor that the package of a modality offers."""
     offered = import_module(f"adestim.modalities.{modality}").__all__
     return next(name for name in offered if name.endswith("Extractor"))

@@ -152,8 +152,8 @@ class FlowTable:
             One line a step and reason, and a last line with the number of those kept.
         """
         rows = [
-            f"| {join_lines(row.step)} | {row.n_before} | {row.n_excluded} | "
-            f"{join_lines(row.reason)} |"
+            f"| {unwrap_text(row.step)} | {row.n_before} | {row.n_excluded} | "
+            f"{unwrap_text(row.reason)} |"
             for row in self.steps.itertuples()
         ]
         head = ["| step | before | excluded | reason |", "|---|---:|---:|---|"]
@@ -187,7 +187,7 @@ def append_rows(table: pd.DataFrame, rows: Sequence[tuple]) -> pd.DataFrame:
     )
 
 
-def join_lines(text: str) -> str:
+def unwrap_text(text: str) -> str:
     """Return a text that does not break a row of Markdown."""
     return " ".join(str(text).replace("|", "\\|").split())
 

@@ -221,7 +221,7 @@ class FoundationExtractor(BaseExtractor):
         from adestim.training.adaptation_rows import adapt_to_rows
 
         request = self._adaptation_request()
-        self.adaptation_ = adapt_to_rows(request, self.backbone_, inputs_of(prepared), y, groups)
+        self.adaptation_ = adapt_to_rows(request, self.backbone_, list_inputs(prepared), y, groups)
         self.backbone_ = self.adaptation_.spec
 
     def _cross_fitted(
@@ -230,7 +230,7 @@ class FoundationExtractor(BaseExtractor):
         """Encode every row by a model that was adapted without it and its group."""
         from adestim.training.adaptation_rows import adapt_to_rows, adaptation_folds
 
-        request, inputs = self._adaptation_request(), inputs_of(prepared)
+        request, inputs = self._adaptation_request(), list_inputs(prepared)
         encodings: list[Encoding | None] = [None] * len(prepared)
         for train, test in adaptation_folds(request, inputs, y, groups):
             shown = [inputs[row] for row in train]
@@ -296,7 +296,7 @@ class FoundationExtractor(BaseExtractor):
         return recalled(shelf, list(prepared), encode)
 
 
-def inputs_of(prepared: Sequence[Prepared | None]) -> list[Any]:
+def list_inputs(prepared: Sequence[Prepared | None]) -> list[Any]:
     """Return the subjects' inputs, None where missing."""
     return [None if item is None else item.inputs for item in prepared]
 

@@ -17,7 +17,7 @@ from adestim.extraction.dask import answer_for_lost_tasks, on_dask
 Begin = Callable[[Sequence[tuple]], Callable[[], list]]
 
 
-def in_order(tasks: Sequence[tuple], n_jobs: int | None, size: int) -> Iterator:
+def run_in_order(tasks: Sequence[tuple], n_jobs: int | None, size: int) -> Iterator:
     """Yield the tasks' results; a portion is begun before that in front of it is handed out."""
     portions = [tasks[start : start + size] for start in range(0, len(tasks), size)]
     with here_or_elsewhere(n_jobs, len(portions)) as begin:

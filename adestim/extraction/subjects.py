@@ -12,7 +12,7 @@ from joblib import delayed
 from adestim._support.progress import show_progress
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
-from adestim.extraction.parallel import in_order
+from adestim.extraction.parallel import run_in_order
 from adestim.extraction.prepared import Prepared
 
 N_FAILURES_SHOWN = 5
@@ -38,7 +38,7 @@ def for_each_subject(
             frame.index, frame.itertuples(index=False, name=None), strict=True
         )
     ]
-    results = in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
+    results = run_in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
     yield from show_progress(results, title, "subject", verbose, total=len(frame))
 
 

@@ -47,7 +47,7 @@ def check_classes(
         frame=frame[kept],
         targets=encoder.transform(y[kept]),
         weight=weight[kept] * compute_sample_weight(class_weight, y[kept]),
-        groups=check_groups(groups, frame, kept),
+        groups=check_training_groups(groups, frame, kept),
     )
     return data, encoder.classes_
 
@@ -60,7 +60,7 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
     name = type(estimator).__name__
     require_target(y, name)
     frame = check_fusion_table(estimator, X, reset=True)
-    y = as_numbers(column_or_1d(y, warn=True), name)
+    y = read_numbers(column_or_1d(y, warn=True), name)
     check_consistent_length(frame, y)
     weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
     kept = weight > 0
@@ -68,7 +68,9 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
         raise InputError(
             f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
         )
-    return TrainingSet(frame[kept], y[kept], weight[kept], check_groups(groups, frame, kept))
+    return TrainingSet(
+        frame[kept], y[kept], weight[kept], check_training_groups(groups, frame, kept)
+    )
 
 
 def require_target(y, name: str) -> None:
@@ -87,7 +89,7 @@ def require_classes(classes: np.ndarray, name: str) -> None:
         )
 
 
-def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
+def read_numbers(y: np.ndarray, name: str) -> np.ndarray:
     """Return finite floats, or say what y is, but not what it holds."""
     try:
         y = y.astype(np.float64)
@@ -100,7 +102,7 @@ def as_numbers(y: np.ndarray, name: str) -> np.ndarray:
     return check_array(y, ensure_2d=False, input_name="y")
 
 
-def check_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
+def check_training_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
     """Return the groups of the kept rows as integers, the table's own where none are given."""
     if groups is None:
         return group_own_rows(frame[kept])

@@ -107,7 +107,7 @@ def search_space(
     """
     known = collect_space(estimator)
     for parameter, names in (("only", only or ()), ("fixed", fixed)):
-        require_known(parameter, names, known)
+        require_known_parameter(parameter, names, known)
     space = {
         name: values
         for name, values in known.items()
@@ -158,7 +158,7 @@ def list_parts(estimator: Any) -> Iterable[tuple[str, Any]]:
     return [] if inner is None else [("estimator", inner)]
 
 
-def require_known(parameter: str, names: Collection[str], space: Space) -> None:
+def require_known_parameter(parameter: str, names: Collection[str], space: Space) -> None:
     """Refuse a name that is none of the space."""
     if isinstance(names, str):
         raise InputError(f"'{parameter}' is a collection of names", got=f"the str {names!r}")

@@ -11,12 +11,12 @@ import adestim
 from adestim import list_backbones
 from adestim.backbone.registry import (
     BackboneCard,
-    extractor_of,
     find_card,
     find_class,
     find_extractor,
     import_class,
     modalities,
+    name_extractor,
     names_like,
     names_of,
     register_backbone,
@@ -157,7 +157,7 @@ def test_the_line_to_use_it_names_what_is_not_on_the_hub_and_what_it_needs(facts
 
 @pytest.mark.parametrize("modality", modalities())
 def test_every_line_of_the_package_makes_its_extractor(cards, modality):
-    extractor_class = getattr(adestim, extractor_of(modality))
+    extractor_class = getattr(adestim, name_extractor(modality))
     for card in cards.values():
         if card.modality == modality and (not card.home or card.home.startswith("adestim.")):
             names = {extractor_class.__name__: extractor_class, "region_names": ["a", "b"]}

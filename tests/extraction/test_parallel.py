@@ -2,7 +2,7 @@ import pytest
 from joblib import delayed
 
 from adestim.extraction import parallel
-from adestim.extraction.parallel import in_order, windows, workers
+from adestim.extraction.parallel import run_in_order, windows, workers
 
 
 def test_results_come_a_few_at_a_time():
@@ -35,12 +35,12 @@ def double(number):
 @pytest.mark.parametrize("size", [1, 3, 10])
 def test_results_are_in_the_order_of_the_tasks(n_jobs, size):
     tasks = [delayed(double)(number) for number in range(7)]
-    assert list(in_order(tasks, n_jobs, size)) == [0, 2, 4, 6, 8, 10, 12]
+    assert list(run_in_order(tasks, n_jobs, size)) == [0, 2, 4, 6, 8, 10, 12]
 
 
 def test_a_single_portion_needs_no_thread(monkeypatch):
     monkeypatch.setattr(parallel, "ThreadPoolExecutor", None)
-    assert list(in_order([delayed(double)(1), delayed(double)(2)], None, 2)) == [2, 4]
+    assert list(run_in_order([delayed(double)(1), delayed(double)(2)], None, 2)) == [2, 4]
 
 
 def test_results_come_one_by_one_from_every_backend():

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from adestim.backbone.registry import BackboneCard, import_class, registered_cards
 from adestim.backbone.weights.files import read_checkpoint
-from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, show_names
+from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, list_first_names
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 
@@ -77,9 +77,9 @@ def find_differences(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) 
         ],
     }
     return [
-        f"{len(names)} of {len(wanted)} {what}: {show_names(names)}"
+        f"{len(names)} of {len(wanted)} {what}: {list_first_names(names)}"
         if what != "unexpected"
-        else f"{len(names)} {what}: {show_names(names)}"
+        else f"{len(names)} {what}: {list_first_names(names)}"
         for what, names in found.items()
         if names
     ]

@@ -83,11 +83,11 @@ def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
         )
     files = list_weight_files(path)
     if len(files) == 1:
-        return read_file(files[0], trust_pickle)
+        return read_weights_file(files[0], trust_pickle)
     return {
         key: value
         for file in files
-        for key, value in require_table(read_file(file, trust_pickle), file).items()
+        for key, value in require_table(read_weights_file(file, trust_pickle), file).items()
     }
 
 
@@ -140,7 +140,7 @@ def require_table(content: Any, path: Path) -> Mapping:
     )
 
 
-def read_file(path: Path, trust_pickle: bool) -> Mapping:
+def read_weights_file(path: Path, trust_pickle: bool) -> Mapping:
     """Read one file, by what it holds, whatever its name ends in."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)

@@ -79,7 +79,11 @@ def find_state(
     }
     if len(tables) == 1:
         return next(iter(tables.values()))
-    found = f"several: {', '.join(tables)}" if tables else f"none under {show_names(map(str, raw))}"
+    found = (
+        f"several: {', '.join(tables)}"
+        if tables
+        else f"none under {list_first_names(map(str, raw))}"
+    )
     owner = owner_of(raw) if owner_of is not None else None
     raise CheckpointError(
         "A checkpoint must hold a table of tensors by name",
@@ -136,7 +140,7 @@ def rename_tensors(state: Mapping[str, Tensor], rename: Callable[[str], str]) ->
     return result
 
 
-def show_names(names: Any) -> str:
+def list_first_names(names: Any) -> str:
     """Return the first few names."""
     names = list(names)
     rest = len(names) - N_KEYS_SHOWN

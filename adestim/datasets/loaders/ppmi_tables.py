@@ -245,7 +245,9 @@ def read_people_of_tables(root: str | Path) -> pd.DataFrame:
     people["seen"] = people["date"].notna() | everybody.isin(find_subjects_seen(forms))
     people["date"] = people["date"].fillna(status["enrolled"])
     people = people.join(read_lasting_columns(root, demographics))
-    people = people.join(read_scores(root, forms)).join(read_dose_at_baseline(root, people["date"]))
+    people = people.join(read_form_scores(root, forms)).join(
+        read_dose_at_baseline(root, people["date"])
+    )
     born = compute_ages(people.pop("birth"), people["date"])
     people["age"] = people["age"].fillna(status["age"]).fillna(born).round(1)
     return people
@@ -286,7 +288,7 @@ def read_lasting_columns(root: str | Path, demographics: pd.DataFrame) -> pd.Dat
     return frame.astype({"education": "float64", "birth": "datetime64[us]"})
 
 
-def read_scores(root: str | Path, forms: dict[str, pd.DataFrame | None]) -> pd.DataFrame:
+def read_form_scores(root: str | Path, forms: dict[str, pd.DataFrame | None]) -> pd.DataFrame:
     """Return age and scores at baseline by subject."""
     parts = [select_baseline(forms[form.names[0]], form.numeric) for form in
              (AGE, MOTOR, COGNITION, *OTHER_PARTS)]  # fmt: skip

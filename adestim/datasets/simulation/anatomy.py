@@ -54,7 +54,7 @@ class Template:
 
 
 @lru_cache(maxsize=2)
-def load_template(resolution: int) -> Template:
+def load_brain_maps(resolution: int) -> Template:
     """Load the templates at a resolution in mm, and what is computed from the grid alone."""
     from nilearn.datasets import (
         load_mni152_brain_mask,
@@ -141,7 +141,7 @@ def make_t1w(measures: np.ndarray, site: int, resolution: float, random_state: n
     """
     from nibabel import Nifti1Image
 
-    template = load_template(int(resolution))
+    template = load_brain_maps(int(resolution))
     size = dict(zip(MEASURES, measures, strict=True))
     grey, white = warp_image(template, size["ventricles"], resolution, random_state)
     grey = np.minimum(grey * np.exp(compute_atrophy(template, size)), 1 - white)

@@ -39,7 +39,7 @@ def as_identifiers(cells: pd.Series) -> pd.Series:
     return cells.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
 
 
-def as_numbers(cells: pd.Series) -> pd.Series:
+def parse_numbers(cells: pd.Series) -> pd.Series:
     """Return numbers; what is none is missing."""
     return pd.to_numeric(cells, errors="coerce").astype("float64")
 
@@ -74,8 +74,8 @@ def as_dates(cells: pd.Series) -> pd.Series:
 def convert_cells(cells: pd.Series, kind: str) -> pd.Series:
     """Return cells as identifiers, numbers, dates or text."""
     if kind == "censored":
-        return as_numbers(strip_signs(cells))
-    convert = {"ids": as_identifiers, "number": as_numbers, "dates": as_dates}.get(kind)
+        return parse_numbers(strip_signs(cells))
+    convert = {"ids": as_identifiers, "number": parse_numbers, "dates": as_dates}.get(kind)
     return cells if convert is None else convert(cells)
 
 

@@ -172,7 +172,7 @@ def score_by_pattern(
     labels = pattern_labels(present).to_numpy()
     rows = []
     for name, pool in pools.items():
-        names = read_scores(scores, pool)
+        names = compute_scores(scores, pool)
         for label, members in split_by_pattern(labels, pool.rows, pool.groups, min_subjects):
             row = {"estimator": name, "pattern": label, "n": len(members)}
             rows.append(row | score_members(pool, members, names, n_resamples, level, random_state))
@@ -216,7 +216,7 @@ def score_members(
     }
 
 
-def read_scores(scores: Any, pool: Pool) -> Any:
+def compute_scores(scores: Any, pool: Pool) -> Any:
     """Return the names of scores that were asked for, or the usual ones."""
     of_classes = bool(pool.repeats[0].predictions.classes)
     require_scores(scores or (), CLASS_SCORES if of_classes else NUMBER_SCORES)

@@ -20,7 +20,7 @@ from adestim.inspection.tokens.long_tables import known_mean, long_frame, requir
 from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
-    label_subjects,
+    name_subjects,
     word_means,
     word_values,
     words_table,
@@ -149,7 +149,7 @@ class QueryAttention:
         """Return the attention by word on one path."""
         table = words_table(word_values(self.texts, values), level)
         if level == "subject":
-            return label_subjects(table, self.subjects, "weight")
+            return name_subjects(table, self.subjects, "weight")
         found = word_means(table, level, self.weights, min_subjects)
         return found.rename(columns={"mean": "weight"}).drop(columns=["mean_absolute", "spread"])
 

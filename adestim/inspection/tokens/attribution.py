@@ -31,7 +31,7 @@ from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
     WordValue,
-    label_subjects,
+    name_subjects,
     word_means,
     word_values,
     words_table,
@@ -145,7 +145,7 @@ class TokenAttribution:
         """
         table = words_table(chain(word_values(self.texts, self.values), self.notes), level)
         if level == "subject":
-            return label_subjects(table, self.subjects, "attribution")
+            return name_subjects(table, self.subjects, "attribution")
         return word_means(table, level, self.values, min_subjects)
 
     def completeness(self) -> pd.DataFrame:

@@ -16,12 +16,12 @@ MAX_ROWS = 5_000_000
 def long_frame(values: np.ndarray, axes: Mapping[str, Sequence], name: str) -> pd.DataFrame:
     """Return an array as a table, one row a cell."""
     remedy = "Ask for level='token', pass fewer subjects, or read the arrays themselves"
-    require_rows(prod(values.shape), axes, remedy)
+    require_few_rows(prod(values.shape), axes, remedy)
     index = pd.MultiIndex.from_product([list(labels) for labels in axes.values()], names=list(axes))
     return pd.DataFrame({name: values.ravel()}, index=index).reset_index()
 
 
-def require_rows(n_rows: int, axes: Iterable[str], remedy: str) -> None:
+def require_few_rows(n_rows: int, axes: Iterable[str], remedy: str) -> None:
     """Refuse a table of millions of rows."""
     if n_rows > MAX_ROWS:
         raise InputError(

@@ -8,7 +8,7 @@ from adestim.backbone.registry import find_extractor
 from adestim.encoding.places import TokenPlaces, name_tokens
 from adestim.exceptions import InputError
 from adestim.extraction import BaseExtractor
-from adestim.inspection.tokens.view import extractor_of, fusion_of
+from adestim.inspection.tokens.view import find_extractor_in, fusion_of
 
 
 def token_places(
@@ -72,7 +72,7 @@ def token_places(
         )
     spec = likes[modality].backbone
     names = name_tokens(spec, n_tokens or likes[modality].tokens.shape[1])
-    fitted = extractor_of(estimator, modality)
+    fitted = find_extractor_in(estimator, modality)
     kind = type(fitted)
     if not isinstance(fitted, BaseExtractor):
         fitted, kind = None, find_extractor(spec) or BaseExtractor

@@ -98,7 +98,7 @@ def choose_anchor(fusion: Any, anchor: str | None) -> str:
     return anchor
 
 
-def extractor_of(estimator: Any, modality: str) -> Any:
+def find_extractor_in(estimator: Any, modality: str) -> Any:
     """Return the fitted extractor of a modality within a pipeline, None where there is none."""
     steps = estimator.steps[:-1] if isinstance(estimator, Pipeline) else []
     for _, step in steps:

@@ -15,7 +15,7 @@ from adestim.backbone.registry import class_named, find_class
 from adestim.encoding import BackboneSpec, Encoding, read_array
 from adestim.encoding.texts import Word
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.long_tables import MAX_ROWS, require_level, require_rows
+from adestim.inspection.tokens.long_tables import MAX_ROWS, require_few_rows, require_level
 
 LEVELS = ("word", "column", "subject")
 WORDS = ("row", "modality", "place", "column", "word", "value")
@@ -103,11 +103,11 @@ def words_table(values: Iterable[WordValue], level: str) -> pd.DataFrame:
             remedy="Pass the whole pipeline; or encode the records by "
             "ClinicalExtractor(backbone='all-minilm-l6-v2'), or by another language model",
         )
-    require_rows(len(rows), ("subject", "word"), "Pass fewer subjects")
+    require_few_rows(len(rows), ("subject", "word"), "Pass fewer subjects")
     return pd.DataFrame(rows, columns=list(WORDS))
 
 
-def label_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
+def name_subjects(table: pd.DataFrame, subjects: pd.Index, name: str) -> pd.DataFrame:
     """Return values with the subjects' labels."""
     labelled = table.assign(row=subjects[table["row"]])
     return labelled.rename(columns={"row": "subject", "value": name})

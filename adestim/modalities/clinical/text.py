@@ -181,7 +181,7 @@ class RecordTemplate:
         TableError
             When a value is neither text nor a finite number.
         """
-        return write_record(record, self.sentences(list(record)), self.opening)
+        return write_sentences(record, self.sentences(list(record)), self.opening)
 
     def sentences(self, columns: Sequence[str]) -> tuple[Sentence, ...]:
         """Return how each column of a table is written.
@@ -302,7 +302,7 @@ def require_decimals(decimals: int | None) -> None:
         )
 
 
-def write_record(record: Mapping[str, Any], sentences: Sequence[Sentence], opening: str) -> str:
+def write_sentences(record: Mapping[str, Any], sentences: Sequence[Sentence], opening: str) -> str:
     """Write one record."""
     written = (opening, *(write_fact(record[item.column], item) for item in sentences))
     return " ".join(text for text in written if text)

@@ -41,7 +41,7 @@ def read_table(source: Any, what: str) -> NumericTable:
     if isinstance(source, pd.DataFrame):
         names, values = split_frame(source, what)
     else:
-        names, values = read_file(Path(os.fspath(source)).expanduser(), what)
+        names, values = read_table_file(Path(os.fspath(source)).expanduser(), what)
     require_unique_header(names, what)
     return drop_clock(names, values, what)
 
@@ -54,7 +54,7 @@ def split_frame(frame: pd.DataFrame, what: str) -> tuple[list[str] | None, np.nd
     return names, convert_to_numbers(frame, labels, what)
 
 
-def read_file(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
+def read_table_file(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
     """Return the names and numbers of a text file."""
     cells = read_lines(path, what)
     first = ["" if pd.isna(cell) else str(cell).strip() for cell in cells.iloc[0]]

@@ -25,7 +25,7 @@ from adestim.modalities.fmri.connectome import Connectome
 from adestim.modalities.fmri.models.training_series import TrainingSeries
 from adestim.modalities.fmri.parcellation import (
     Parcellation,
-    label_parcellation,
+    read_label_parcellation,
     seitzman_parcellation,
 )
 from adestim.modalities.fmri.places import place_at_parcels
@@ -249,7 +249,7 @@ class FMRIExtractor(FoundationExtractor):
         """Learn the regions from the training rows, and settle how runs are read and cleaned."""
         require_columns(frame)
         cleaning = self._cleaning()
-        reader = SeriesReader(chosen_parcellation(self.parcellation), self.t_r)
+        reader = SeriesReader(choose_regions(self.parcellation), self.t_r)
         self.layout_ = learned_layout(reader, frame, self.errors)
         self._read = CleanSeries(reader, self.layout_, cleaning)
 
@@ -331,9 +331,9 @@ def require_band(high_pass: float | None, low_pass: float | None) -> None:
         )
 
 
-def chosen_parcellation(source: Any) -> Parcellation:
+def choose_regions(source: Any) -> Parcellation:
     """Return the built-in coordinates, or the regions of the user's label image."""
-    return seitzman_parcellation() if source is None else label_parcellation(source)
+    return seitzman_parcellation() if source is None else read_label_parcellation(source)
 
 
 def learned_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiLayout:

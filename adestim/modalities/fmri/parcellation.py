@@ -66,7 +66,7 @@ def seitzman_parcellation() -> Parcellation:
     return Parcellation(names, networks, digest_of(centres, radii), centres=centres, radii=radii)
 
 
-def label_parcellation(source: Any) -> Parcellation:
+def read_label_parcellation(source: Any) -> Parcellation:
     """Return the regions of a label image."""
     image = open_nifti(source, n_dim=3, error=TimeSeriesError)
     values = image_values(image, TimeSeriesError)
@@ -107,7 +107,7 @@ def mean_series(image: Any, parcellation: Parcellation) -> np.ndarray:
     """
     affine = np.asarray(image.affine, dtype=float)
     grid = region_voxels(parcellation, affine.tobytes(), tuple(image.shape[:3]))
-    require_overlap(grid, parcellation, image)
+    require_field_overlap(grid, parcellation, image)
     values = image_values(image, TimeSeriesError)
     voxels = values.reshape(-1, values.shape[3], order="F")[grid.voxels].astype(np.float64)
     usable = usable_voxels(voxels)
@@ -204,7 +204,7 @@ def share_in_view(
     return np.bincount(code[inside], minlength=parcellation.n_rois) / size
 
 
-def require_overlap(grid: RegionVoxels, parcellation: Parcellation, image: Any) -> None:
+def require_field_overlap(grid: RegionVoxels, parcellation: Parcellation, image: Any) -> None:
     """Refuse a run whose field of view holds no region."""
     if len(grid.voxels):
         return

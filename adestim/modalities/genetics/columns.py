@@ -135,7 +135,7 @@ def holds_apoe(column: pd.Series) -> bool:
         return False
 
 
-def read_cells(frame: pd.DataFrame, roles: ColumnRoles) -> Cells:
+def read_genotype_cells(frame: pd.DataFrame, roles: ColumnRoles) -> Cells:
     """Read all cells; a bad one becomes its row's error."""
     read = [read_dosages(frame.iloc[:, place]) for place in roles.dosages]
     dosages = np.full((len(frame), len(read)), np.nan, dtype=np.float32)

@@ -30,7 +30,7 @@ from adestim.modalities.genetics.columns import (
     apoe_column_snps,
     column_roles,
     column_variants,
-    read_cells,
+    read_genotype_cells,
 )
 from adestim.modalities.genetics.dosage import dosage_spec
 from adestim.modalities.genetics.genotype_model import (
@@ -292,7 +292,7 @@ class GeneticsExtractor(FoundationExtractor):
             sample=self.sample_column,
             apoe=self.apoe_column,
         )
-        cells = read_cells(frame, self.columns_)
+        cells = read_genotype_cells(frame, self.columns_)
         if self.genotypes is None:
             self._learn_from_columns(frame, cells)
         else:
@@ -407,7 +407,7 @@ class GeneticsExtractor(FoundationExtractor):
 
     def _dosages(self, frame):
         """Return the dosages of all subjects, APOE's last, and what is wrong with which row."""
-        cells = read_cells(frame, self.columns_)
+        cells = read_genotype_cells(frame, self.columns_)
         if self.genotypes is None:
             dosages, apoe, errors = read_columns(
                 frame, cells, self.columns_, self.variants_, self._apoe_snps

@@ -69,7 +69,7 @@ def require_file(file: Path) -> None:
 
 def read_bim(file: Path) -> pd.DataFrame:
     """Read the variants; the counted allele is the fifth column."""
-    table = read_columns(file, 6)
+    table = read_plink_columns(file, 6)
     positions = pd.to_numeric(table[3], errors="coerce")
     if positions.isna().any() or (positions % 1 != 0).any():
         raise GenotypeError(
@@ -86,14 +86,14 @@ def read_fam(file: Path) -> list[tuple[str, ...]]:
 
     Sex and phenotype stand in this file too; they are never used.
     """
-    table = read_columns(file, 6)
+    table = read_plink_columns(file, 6)
     return [
         (person, f"{family} {person}", f"{family}_{person}")
         for family, person in zip(table[0], table[1], strict=True)
     ]
 
 
-def read_columns(file: Path, n_columns: int) -> pd.DataFrame:
+def read_plink_columns(file: Path, n_columns: int) -> pd.DataFrame:
     """Read a headerless table of text, white space between its columns."""
     try:
         table = read_text_table(file, has_names=False, separator=BLANKS)

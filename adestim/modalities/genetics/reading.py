@@ -75,7 +75,7 @@ def read_files(
     alignments = [align(variants, item) for item in sets]
     paths = [str(item.path) for item in sets]
     warn_of_masked(dict(zip(paths, alignments, strict=True)))
-    warn_of_absent(variants, np.any([item.present for item in alignments], axis=0))
+    warn_of_absent_variants(variants, np.any([item.present for item in alignments], axis=0))
     dosages = pooled_dosages(sets, rows, alignments, n_jobs=n_jobs, verbose=verbose)
     apoe = np.full((rows.shape[1], 2), np.nan, dtype=np.float32)
     if apoe_snps is not None:
@@ -130,7 +130,7 @@ def require_tokens(variants: pd.DataFrame, has_apoe: bool, rule: Rule) -> None:
         )
 
 
-def warn_of_absent(variants: pd.DataFrame, present: np.ndarray) -> None:
+def warn_of_absent_variants(variants: pd.DataFrame, present: np.ndarray) -> None:
     """Say how many SNPs of the training set none of the files can give."""
     learned = (variants["counted"] != UNKNOWN_ALLELE) | (variants["other"] != UNKNOWN_ALLELE)
     n_absent = int((learned & ~present).sum())

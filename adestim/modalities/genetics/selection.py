@@ -104,10 +104,10 @@ def select(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> pd.DataFrame:
     call_rate = counted["n_called"] / max(1, n_subjects)
     passing = (minor >= rule.min_maf) & (call_rate >= rule.min_call_rate)
     ranked = counted.assign(minor=minor, call_rate=call_rate)[passing.to_numpy()]
-    return in_order(thinned(in_order(ranked), rule.max_snps))[counted.columns]
+    return sort_variants(thinned(sort_variants(ranked), rule.max_snps))[counted.columns]
 
 
-def in_order(variants: pd.DataFrame) -> pd.DataFrame:
+def sort_variants(variants: pd.DataFrame) -> pd.DataFrame:
     """Sort by chromosome and position; variants without a position keep their order."""
     chromosome = pd.to_numeric(variants["chromosome"], errors="coerce").fillna(0)
     order = np.lexsort((variants["position"], chromosome))

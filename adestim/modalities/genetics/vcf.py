@@ -105,7 +105,7 @@ def undoubled(name: str) -> str:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[str]]:
+def open_lines(path: Path) -> Iterator[IO[str]]:
     """Open the text of a VCF file; whatever is wrong with its bytes becomes a GenotypeError."""
     if not path.is_file():
         raise GenotypeError(
@@ -128,7 +128,7 @@ def opened(path: Path) -> Iterator[IO[str]]:
 def read_header(path: Path) -> tuple[str | None, list[str]]:
     """Return the build that the header names, if any, and the names of the samples."""
     builds: set[str] = set()
-    with opened(path) as text:
+    with open_lines(path) as text:
         for line in text:
             if line.startswith(("##reference", "##contig", "##assembly")):
                 builds |= {build for build, word in BUILD_WORDS.items() if word.search(line)}
@@ -148,7 +148,7 @@ def lines_numbered(path: Path, wanted=None) -> Iterator[tuple[int, str]]:
     left = len(wanted) if wanted is not None else -1
     if left == 0:
         return
-    with opened(path) as text:
+    with open_lines(path) as text:
         for number, line in enumerate(text, start=1):
             if line.startswith("#") or not line.strip():
                 continue

@@ -23,7 +23,7 @@ from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
 from adestim.extraction.subjects import Preparation, readable_raws
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
-from adestim.modalities.smri.parcellation import Parcellation, label_parcellation
+from adestim.modalities.smri.parcellation import Parcellation, resample_label_parcellation
 from adestim.modalities.smri.places import place_in_regions
 from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
@@ -218,7 +218,7 @@ class SMRIExtractor(FoundationExtractor):
         """Return morphometry, which reads volumes by itself, onto its own grid."""
         morphometry = Morphometry(
             grid=mni_grid(self.resolution),
-            parcellation=chosen_parcellation(self.parcellation, self.labels, self.resolution),
+            parcellation=choose_parcellation(self.parcellation, self.labels, self.resolution),
             registration=self.registration,
             affine=hashable_affine(self.affine),
         )
@@ -293,10 +293,10 @@ def require_one_column(frame: pd.DataFrame) -> None:
         )
 
 
-def chosen_parcellation(source: Any, labels: Any, resolution: float) -> Parcellation | None:
+def choose_parcellation(source: Any, labels: Any, resolution: float) -> Parcellation | None:
     """Return the user's regions on the grid, or None for the built-in ones."""
     if source is not None:
-        return label_parcellation(source, mni_grid(resolution), labels)
+        return resample_label_parcellation(source, mni_grid(resolution), labels)
     if labels is not None:
         raise InputError(
             "labels of SMRIExtractor name the regions of a parcellation",

@@ -172,7 +172,7 @@ def compacted(
     )
 
 
-def label_parcellation(
+def resample_label_parcellation(
     source: Any, grid: Grid, labels: Sequence[str] | str | os.PathLike | None = None
 ) -> Parcellation:
     """Bring a label image to a grid, each voxel to the nearest label, inside the brain."""
@@ -183,7 +183,7 @@ def label_parcellation(
     places = np.cumsum(found != 0) * (found != 0)
     codes = places[codes].reshape(values.shape)
     on_grid = nearest_labels(codes, image.affine, grid) * load_template(grid).brain
-    require_overlap(codes, image.affine, on_grid, grid)
+    require_label_overlap(codes, image.affine, on_grid, grid)
     warn_of_lost_regions(names, on_grid)
     return compacted(names, on_grid, mostly_fluid(on_grid, len(names), load_template(grid)))
 
@@ -260,7 +260,9 @@ def nearest_labels(codes: np.ndarray, affine: np.ndarray, grid: Grid) -> np.ndar
     return labels
 
 
-def require_overlap(codes: np.ndarray, affine: np.ndarray, on_grid: np.ndarray, grid: Grid) -> None:
+def require_label_overlap(
+    codes: np.ndarray, affine: np.ndarray, on_grid: np.ndarray, grid: Grid
+) -> None:
     """Refuse an atlas most of whose volume is not in the template's brain."""
     own = np.count_nonzero(codes) * abs(np.linalg.det(affine[:3, :3])) / 1000
     shared = np.count_nonzero(on_grid) * grid.voxel_ml

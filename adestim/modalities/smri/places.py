@@ -14,7 +14,7 @@ from adestim.exceptions import InputError
 from adestim.modalities.smri.parcellation import (
     Parcellation,
     builtin_parcellation,
-    label_parcellation,
+    resample_label_parcellation,
 )
 from adestim.modalities.smri.template import mni_grid
 
@@ -28,7 +28,7 @@ def place_in_regions(
     """Return tokens in the regions that they were measured in; names alone without these."""
     grid = mni_grid(spec.option("resolution"))
     if parcellation is not None:
-        found = label_parcellation(parcellation, grid, list(tokens.names))
+        found = resample_label_parcellation(parcellation, grid, list(tokens.names))
     else:
         found = builtin_parcellation(grid) if measured is None else measured
     if found.digest != spec.option("parcellation"):

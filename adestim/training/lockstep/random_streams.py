@@ -20,22 +20,22 @@ class RandomStream:
 
     def __init__(self, device: torch.device):
         self.device = device
-        self.state = read_state(device)
+        self.state = read_generator_state(device)
 
     @contextmanager
     def taken_up(self, state: State | None = None) -> Iterator[None]:
         """Draw from the stream inside the block; leave the global generators as found."""
-        outside = read_state(self.device)
+        outside = read_generator_state(self.device)
         write_state(self.device, self.state if state is None else state)
         try:
             yield
         finally:
             if state is None:
-                self.state = read_state(self.device)
+                self.state = read_generator_state(self.device)
             write_state(self.device, outside)
 
 
-def read_state(device: torch.device) -> State:
+def read_generator_state(device: torch.device) -> State:
     """Return the state of the generators that a device's computations draw from."""
     on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
     return torch.get_rng_state(), on_gpu

@@ -152,7 +152,7 @@ class LinearFusion(RivalFusion):
     def fuse(self, read: list[ReadTokens]) -> Tensor:
         """Return the average of the mapped means, (B, width)."""
         mapped = [linear(modality.mean) for linear, modality in zip(self.maps, read, strict=True)]
-        return average_present(torch.stack(mapped, dim=1), stack_present(read))
+        return average_vectors(torch.stack(mapped, dim=1), stack_present(read))
 
 
 class SelfAttentionFusion(RivalFusion):
@@ -246,7 +246,7 @@ class CrossAttentionFusion(RivalFusion):
             for one, own in zip(read, self.modality, strict=True)
         ]
         summaries = [self._summary(named, place) for place in range(len(named))]
-        return average_present(self.norm(torch.stack(summaries, dim=1)), stack_present(read))
+        return average_vectors(self.norm(torch.stack(summaries, dim=1)), stack_present(read))
 
     def _summary(self, read: list[ReadTokens], place: int) -> Tensor:
         """Return one modality's mean token after it has read the others', (B, width)."""
@@ -366,7 +366,7 @@ def stack_present(read: list[ReadTokens]) -> Tensor:
     return torch.stack([modality.present for modality in read], dim=1)
 
 
-def average_present(vectors: Tensor, present: Tensor) -> Tensor:
+def average_vectors(vectors: Tensor, present: Tensor) -> Tensor:
     """Average vectors (B, n_modalities, width) over the modalities that a subject has."""
     weight = present.to(vectors.dtype)
     weight = weight / weight.sum(dim=1, keepdim=True).clamp(min=1)

@@ -106,14 +106,16 @@ def choose_discriminant(
 ) -> PatternDiscriminant:
     """Fit the discriminant, the share of own covariances chosen by log-loss over the folds."""
     losses = [
-        fold_loss(scores, present, y, weight, folds, n_classes, share) if folds else share
+        measure_discriminant_loss(scores, present, y, weight, folds, n_classes, share)
+        if folds
+        else share
         for share in OWN_SHARES
     ]
     best = OWN_SHARES[int(np.argmin(losses))]
     return PatternDiscriminant.fit(scores, present, y, weight, n_classes, best)
 
 
-def fold_loss(scores, present, y, weight, folds, n_classes, own_share) -> float:
+def measure_discriminant_loss(scores, present, y, weight, folds, n_classes, own_share) -> float:
     """Return the weighted log-loss over the validation parts of the folds."""
     total = 0.0
     for train, test in folds:

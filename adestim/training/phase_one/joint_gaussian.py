@@ -97,12 +97,14 @@ def choose_conditional(
     """
     if not folds:
         return ConditionalGaussian.fit(scores, present, targets, weight)
-    losses = [fold_loss(scores, present, targets, weight, folds, each) for each in SHRINKAGES]
+    losses = [
+        measure_gaussian_loss(scores, present, targets, weight, folds, each) for each in SHRINKAGES
+    ]
     best = SHRINKAGES[int(np.argmin(losses))]
     return ConditionalGaussian.fit(scores, present, targets, weight, best)
 
 
-def fold_loss(scores, present, targets, weight, folds, shrinkage) -> float:
+def measure_gaussian_loss(scores, present, targets, weight, folds, shrinkage) -> float:
     """Return the weighted squared error over the validation parts of the folds."""
     total = 0.0
     for train, test in folds:

@@ -11,7 +11,7 @@ from adestim.datasets.simulation.anatomy import (
     REGIONS,
     VENTRICLE_BOX,
     draw_scanner,
-    load_template,
+    load_brain_maps,
     make_cosine_waves,
     make_grid_mm,
     make_t1w,
@@ -29,7 +29,7 @@ def volume_of(site=0, seed=0, resolution=5, **sizes):
 
 def near_seeds(name, resolution=5):
     """The voxels within 8 mm of a region's seeds."""
-    template = load_template(resolution)
+    template = load_brain_maps(resolution)
     mm = make_grid_mm(template.grey.shape, template.affine)
     centres = np.array(REGIONS[name][0])
     return np.min([np.linalg.norm(mm - c[:, None, None, None], axis=0) for c in centres], 0) < 8
@@ -104,12 +104,12 @@ def test_site_shows_in_raw_intensities(scans):
 def test_loss_of_a_region_darkens_it_and_nothing_far_away(region):
     whole, less = volume_of(), volume_of(**{region: -2.0})
     assert less[near_seeds(region)].mean() < whole[near_seeds(region)].mean() - 5
-    far = load_template(5).regions[region] < 1e-6
+    far = load_brain_maps(5).regions[region] < 1e-6
     np.testing.assert_array_equal(less[far], whole[far])
 
 
 def test_ventricles_grow_with_their_measurement():
-    template = load_template(5)
+    template = load_brain_maps(5)
     x, y, z = make_grid_mm(template.grey.shape, template.affine)
     inside = [
         (place > low) & (place < high)
@@ -127,7 +127,7 @@ def test_same_seed_gives_the_same_volume():
 
 def test_volume_is_skull_stripped_in_the_template_s_space():
     image = make_t1w(np.zeros(len(MEASURES)), 0, 5, np.random.default_rng(0))
-    template = load_template(5)
+    template = load_brain_maps(5)
     volume = np.asarray(image.dataobj)
     assert volume.dtype == np.uint8
     np.testing.assert_array_equal(volume > 0, template.brain)

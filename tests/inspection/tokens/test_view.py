@@ -4,7 +4,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.view import extractor_of, view_of
+from adestim.inspection.tokens.view import find_extractor_in, view_of
 from tests.fusion_tables import numeric_table, quick
 from tests.inspection.fitted import fitted
 
@@ -46,4 +46,4 @@ def test_table_without_a_modality_of_fit_is_refused():
 
 
 def test_fusion_alone_has_no_extractor():
-    assert extractor_of(fitted()[0], "mri") is None
+    assert find_extractor_in(fitted()[0], "mri") is None

@@ -11,8 +11,8 @@ from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri.parcellation import (
     Parcellation,
     digest_of,
-    label_parcellation,
     mean_series,
+    read_label_parcellation,
     seitzman_parcellation,
 )
 
@@ -49,13 +49,15 @@ def test_labels_on_another_grid_agree_with_nilearn():
     run = noise_run()
     masker = NiftiLabelsMasker(atlas, resampling_target="data", standardize=None)
     expected = masker.fit_transform(run)
-    np.testing.assert_allclose(mean_series(run, label_parcellation(atlas)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        mean_series(run, read_label_parcellation(atlas)), expected, rtol=1e-5
+    )
 
 
 def test_flipped_and_oblique_grids_are_followed():
     atlas = np.zeros((12, 12, 12), dtype=np.uint8)
     atlas[2:5, 2:10, 2:10] = 1
-    parcellation = label_parcellation(nibabel.Nifti1Image(atlas, np.eye(4)))
+    parcellation = read_label_parcellation(nibabel.Nifti1Image(atlas, np.eye(4)))
     values = np.random.default_rng(0).normal(size=(12, 12, 12, 4)).astype(np.float32)
     straight = nibabel.Nifti1Image(values, np.eye(4))
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -83,7 +85,7 @@ def test_region_mostly_outside_the_field_of_view_is_unknown():
 def test_label_mostly_outside_the_field_of_view_is_unknown():
     values = np.zeros((60, 10, 10), dtype=np.uint8)
     values[:10], values[10:] = 1, 2
-    parcellation = label_parcellation(nibabel.Nifti1Image(values, np.eye(4)))
+    parcellation = read_label_parcellation(nibabel.Nifti1Image(values, np.eye(4)))
     run = noise_run(shape=(20, 10, 10), zoom=1.0, origin=(0, 0, 0))
     result = mean_series(run, parcellation)
     np.testing.assert_allclose(result[:, 0], run.get_fdata()[:10].mean(axis=(0, 1, 2)), rtol=1e-6)
@@ -93,7 +95,7 @@ def test_label_mostly_outside_the_field_of_view_is_unknown():
 def test_small_labels_survive_a_coarse_grid():
     values = np.zeros((24, 24, 24), dtype=np.uint8)
     values[9:16, 9:16, 9:16], values[1:4, 1:4, 1:4] = 1, 2
-    parcellation = label_parcellation(nibabel.Nifti1Image(values, np.eye(4)))
+    parcellation = read_label_parcellation(nibabel.Nifti1Image(values, np.eye(4)))
     run = noise_run(shape=(4, 4, 4), zoom=6.0, origin=(2.5, 2.5, 2.5))
     result = mean_series(run, parcellation)
     np.testing.assert_array_equal(np.isfinite(result).all(axis=0), [True, True])
@@ -124,7 +126,7 @@ def test_region_of_nan_voxels_is_unknown():
 @pytest.mark.parametrize("kind", ["spheres", "labels"])
 def test_atlas_that_does_not_overlap_is_refused(kind):
     atlas = nibabel.Nifti1Image(np.ones((4, 4, 4), dtype=np.uint8), np.eye(4))
-    parcellation = seitzman_parcellation() if kind == "spheres" else label_parcellation(atlas)
+    parcellation = seitzman_parcellation() if kind == "spheres" else read_label_parcellation(atlas)
     far = noise_run(origin=(900, 900, 900))
     with pytest.raises(TimeSeriesError, match=r"must overlap.*900.*space"):
         mean_series(far, parcellation)
@@ -133,19 +135,19 @@ def test_atlas_that_does_not_overlap_is_refused(kind):
 def test_label_image_of_fractions_is_refused():
     atlas = nibabel.Nifti1Image(np.full((3, 3, 3), 0.4, dtype=np.float32), np.eye(4))
     with pytest.raises(TimeSeriesError, match="whole numbers"):
-        label_parcellation(atlas)
+        read_label_parcellation(atlas)
 
 
 def test_label_image_of_background_is_refused():
     atlas = nibabel.Nifti1Image(np.zeros((3, 3, 3), dtype=np.uint8), np.eye(4))
     with pytest.raises(TimeSeriesError, match="at least one region"):
-        label_parcellation(atlas)
+        read_label_parcellation(atlas)
 
 
 def test_probabilistic_atlas_is_refused():
     atlas = nibabel.Nifti1Image(np.zeros((3, 3, 3, 7), dtype=np.float32), np.eye(4))
     with pytest.raises(TimeSeriesError, match="a single volume"):
-        label_parcellation(atlas)
+        read_label_parcellation(atlas)
 
 
 def test_built_in_coordinates_name_their_networks():

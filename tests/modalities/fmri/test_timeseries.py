@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities.fmri.parcellation import label_parcellation, seitzman_parcellation
+from adestim.modalities.fmri.parcellation import read_label_parcellation, seitzman_parcellation
 from adestim.modalities.fmri.timeseries import (
     RoiLayout,
     SeriesReader,
@@ -26,7 +26,7 @@ def series():
 def reader():
     atlas = np.zeros((4, 4, 4), dtype=np.uint8)
     atlas[:2, :2], atlas[2:, 2:] = 1, 2
-    return SeriesReader(label_parcellation(nibabel.Nifti1Image(atlas, np.eye(4))), t_r=None)
+    return SeriesReader(read_label_parcellation(nibabel.Nifti1Image(atlas, np.eye(4))), t_r=None)
 
 
 def run_image(n_volumes=20, t_r=2.0):
@@ -174,7 +174,7 @@ def test_real_table_and_real_image(realdata, reader):
     source = nibabel.load(realdata / "nitime_fmri" / "fmri1.nii.gz")
     halves = np.ones(source.shape[:3], dtype=np.uint8)
     halves[5:] = 2
-    real = SeriesReader(label_parcellation(nibabel.Nifti1Image(halves, source.affine)))
+    real = SeriesReader(read_label_parcellation(nibabel.Nifti1Image(halves, source.affine)))
     run = read(real, realdata / "nitime_fmri" / "fmri1.nii.gz")
     np.testing.assert_allclose(
         run.values[:, 1], source.get_fdata()[5:].mean(axis=(0, 1, 2)), rtol=1e-5

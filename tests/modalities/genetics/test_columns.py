@@ -7,7 +7,7 @@ from adestim.modalities.genetics.columns import (
     ColumnRoles,
     column_roles,
     column_variants,
-    read_cells,
+    read_genotype_cells,
 )
 
 SAMPLES = ["p1", "p2", "p3"]
@@ -75,12 +75,17 @@ def test_two_apoe_columns_are_refused():
 
 def test_sample_ids_are_read_as_text():
     frame = pd.DataFrame({"id": [1001.0, np.nan, "023_S_1", "fam  1"]}, dtype=object)
-    assert read_cells(frame, ColumnRoles(0, None, ())).names == ["1001", None, "023_S_1", "fam 1"]
+    assert read_genotype_cells(frame, ColumnRoles(0, None, ())).names == [
+        "1001",
+        None,
+        "023_S_1",
+        "fam 1",
+    ]
 
 
 def test_bad_cells_are_noted_by_row():
     frame = pd.DataFrame({"rs1": ["0", "x", 3.0, -1, np.inf, None], "apoe": [*["33"] * 5, "5/5"]})
-    errors = read_cells(frame, ColumnRoles(None, 1, (0,))).errors
+    errors = read_genotype_cells(frame, ColumnRoles(None, 1, (0,))).errors
     assert {row: error.got for row, error in errors.items()} == {
         1: "a cell of text",
         2: "a number above 2",

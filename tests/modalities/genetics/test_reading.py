@@ -4,7 +4,7 @@ import pytest
 
 from adestim.exceptions import DataWarning, GenotypeError, NoModalityError
 from adestim.extraction.prepared import Prepared
-from adestim.modalities.genetics.columns import column_roles, column_variants, read_cells
+from adestim.modalities.genetics.columns import column_roles, column_variants, read_genotype_cells
 from adestim.modalities.genetics.pooled import locate, open_genotypes
 from adestim.modalities.genetics.reading import (
     dosages_of_columns,
@@ -35,7 +35,7 @@ def reference(table):
 def cells_of(**columns):
     frame = pd.DataFrame(columns)
     roles = column_roles(frame, from_files="iid" in columns, sample=None, apoe=None)
-    return frame, roles, read_cells(frame, roles)
+    return frame, roles, read_genotype_cells(frame, roles)
 
 
 def test_columns_are_read_in_the_order_of_the_variants():

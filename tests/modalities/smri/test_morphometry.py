@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from adestim.exceptions import VolumeError
 from adestim.modalities.smri.morphometry import FEATURE_NAMES, Morphometry, region_features
-from adestim.modalities.smri.parcellation import builtin_parcellation, label_parcellation
+from adestim.modalities.smri.parcellation import builtin_parcellation, resample_label_parcellation
 from adestim.modalities.smri.template import load_template, mni_grid
 from adestim.modalities.smri.volume import GridVolume
 
@@ -148,7 +148,7 @@ def test_users_regions_are_measured(brain_image):
     values = np.zeros(brain_image.shape, dtype=np.uint8)
     values[:25, 20:40, 20:30], values[25:, 20:40, 20:30] = 1, 2
     atlas = nibabel.Nifti1Image(values, brain_image.affine)
-    regions = label_parcellation(atlas, GRID, labels=["core_L", "core_R"])
+    regions = resample_label_parcellation(atlas, GRID, labels=["core_L", "core_R"])
     morphometry = Morphometry(GRID, regions)
     tokens, mask = morphometry(brain_image)
     assert tokens.shape == (2, len(FEATURE_NAMES))
@@ -159,7 +159,7 @@ def test_users_regions_are_measured(brain_image):
 
 def test_regions_without_counterpart_have_no_asymmetry(brain_image):
     atlas = nibabel.Nifti1Image(np.ones((9, 9, 9), dtype=np.uint8), 8 * np.eye(4))
-    tokens, _ = Morphometry(GRID, label_parcellation(atlas, GRID))(brain_image)
+    tokens, _ = Morphometry(GRID, resample_label_parcellation(atlas, GRID))(brain_image)
     assert tokens[0, ASYMMETRY] == 0
 
 

@@ -8,8 +8,8 @@ import pytest
 from adestim.exceptions import DataWarning, InputError, VolumeError
 from adestim.modalities.smri.parcellation import (
     builtin_parcellation,
-    label_parcellation,
     other_side,
+    resample_label_parcellation,
 )
 from adestim.modalities.smri.template import load_template, mni_grid
 
@@ -104,7 +104,7 @@ def test_sides_of_the_usual_atlases_are_understood(name, other):
 
 
 def test_label_image_and_names(two_halves):
-    parcellation = label_parcellation(two_halves, GRID, labels=["core_L", "core_R"])
+    parcellation = resample_label_parcellation(two_halves, GRID, labels=["core_L", "core_R"])
     x = GRID.centres()[..., 0]
     assert parcellation.names == ("core_L", "core_R")
     assert parcellation.pairs.tolist() == [1, 0]
@@ -119,11 +119,14 @@ def test_regions_of_fluid_are_told_from_tissue(builtin):
     affine = np.diag([4.0, 4.0, 4.0, 1.0])
     affine[:3, 3] = np.array([-6, 14, 11]) - 16
     in_frontal_horn = nibabel.Nifti1Image(values, affine)
-    assert label_parcellation(in_frontal_horn, mni_grid(2.0)).is_fluid.tolist() == [False, True]
+    assert resample_label_parcellation(in_frontal_horn, mni_grid(2.0)).is_fluid.tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_labels_without_names_are_numbered_and_have_no_pair(two_halves):
-    parcellation = label_parcellation(two_halves, GRID)
+    parcellation = resample_label_parcellation(two_halves, GRID)
     assert parcellation.names == ("label3", "label7")
     assert parcellation.pairs.tolist() == [0, 1]
 
@@ -132,7 +135,7 @@ def test_names_from_a_bids_table(two_halves, tmp_path):
     table = pd.DataFrame({"index": [7, 3, 9], "name": ["right", "left", "unused"]})
     table.to_csv(tmp_path / "dseg.tsv", sep="\t", index=False)
     nibabel.save(two_halves, tmp_path / "dseg.nii.gz")
-    parcellation = label_parcellation(
+    parcellation = resample_label_parcellation(
         tmp_path / "dseg.nii.gz", GRID, labels=str(tmp_path / "dseg.tsv")
     )
     assert parcellation.names == ("left", "right")
@@ -142,19 +145,19 @@ def test_names_from_a_bids_table(two_halves, tmp_path):
 @pytest.mark.parametrize("labels", [["one"], ["one", "one"], ["a", "b", "c"]])
 def test_names_that_do_not_fit_are_refused(two_halves, labels):
     with pytest.raises(InputError, match="one unique name for every region"):
-        label_parcellation(two_halves, GRID, labels=labels)
+        resample_label_parcellation(two_halves, GRID, labels=labels)
 
 
 def test_tables_that_do_not_fit_are_refused(two_halves, tmp_path):
     path = tmp_path / "dseg.tsv"
     path.write_text("index\tname\n3\tleft\n")
     with pytest.raises(InputError, match=r"no name for \[7\]"):
-        label_parcellation(two_halves, GRID, labels=path)
+        resample_label_parcellation(two_halves, GRID, labels=path)
     path.write_text("id\tregion\n3\tleft\n")
     with pytest.raises(InputError, match="columns 'index' and 'name'"):
-        label_parcellation(two_halves, GRID, labels=path)
+        resample_label_parcellation(two_halves, GRID, labels=path)
     with pytest.raises(InputError, match="must be a readable text file"):
-        label_parcellation(two_halves, GRID, labels=tmp_path / "absent.tsv")
+        resample_label_parcellation(two_halves, GRID, labels=tmp_path / "absent.tsv")
 
 
 @pytest.mark.parametrize(
@@ -167,13 +170,13 @@ def test_tables_that_do_not_fit_are_refused(two_halves, tmp_path):
 )
 def test_atlas_that_does_not_overlap_the_brain_is_refused(atlas):
     with pytest.raises(VolumeError, match="must overlap the MNI152 brain") as caught:
-        label_parcellation(atlas, GRID)
+        resample_label_parcellation(atlas, GRID)
     assert "MNI152 space" in caught.value.remedy
 
 
 def test_probabilities_are_no_labels():
     with pytest.raises(VolumeError, match="whole numbers"):
-        label_parcellation(label_image(np.full((4, 4, 4), 0.5, dtype=np.float32)), GRID)
+        resample_label_parcellation(label_image(np.full((4, 4, 4), 0.5, dtype=np.float32)), GRID)
 
 
 def test_region_too_small_for_the_grid_is_named():
@@ -181,5 +184,5 @@ def test_region_too_small_for_the_grid_is_named():
     values[20, 20, 20] = 2
     atlas = label_image(values, resolution=1.0)
     with pytest.warns(DataWarning, match="'label2'"):
-        parcellation = label_parcellation(atlas, mni_grid(9.0))
+        parcellation = resample_label_parcellation(atlas, mni_grid(9.0))
     assert parcellation.names == ("label1",)

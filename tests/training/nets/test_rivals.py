@@ -14,7 +14,7 @@ from adestim.training.nets.rivals import (
     ExpertBank,
     RivalFusion,
     TokenReader,
-    average_present,
+    average_vectors,
     pattern_bias,
     sparse_softmax,
 )
@@ -149,7 +149,7 @@ def test_the_average_is_over_those_present():
     vectors = torch.tensor([[[1.0], [3.0]], [[1.0], [3.0]], [[1.0], [3.0]]])
     present = torch.tensor([[True, True], [True, False], [False, False]])
     torch.testing.assert_close(
-        average_present(vectors, present), torch.tensor([[2.0], [1.0], [0.0]])
+        average_vectors(vectors, present), torch.tensor([[2.0], [1.0], [0.0]])
     )
 
 

@@ -33,7 +33,7 @@ def run_joining(
     if join_at == 0:
         return run_body(body, family, laid, dtype)
     joining = blocks[join_at]
-    with handing_through(blocks[join_at:]), inputs_of(joining) as seen:
+    with handing_through(blocks[join_at:]), find_block_inputs(joining) as seen:
         run_body(body, family, text_of(laid), dtype)
     with handing_through(blocks[:join_at]), starting_from(joining, joined(laid, seen[0])):
         return run_body(body, family, laid, dtype)
@@ -79,7 +79,7 @@ def unchanged(tokens: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 
 
 @contextmanager
-def inputs_of(block: nn.Module) -> Iterator[list[Tensor]]:
+def find_block_inputs(block: nn.Module) -> Iterator[list[Tensor]]:
     """Collect the tokens that a block is given."""
     seen: list[Tensor] = []
     hook = block.register_forward_pre_hook(lambda _, args: seen.append(args[0]))

@@ -32,7 +32,7 @@ from adestim.modalities.clinical.models.language_layouts import (
 )
 from adestim.modalities.clinical.models.language_weights import load_body
 from adestim.modalities.clinical.models.language_words import record_reader
-from adestim.modalities.clinical.text import RecordTemplate, Sentence, write_record
+from adestim.modalities.clinical.text import RecordTemplate, Sentence, write_sentences
 
 PADDING = -1
 RESERVE = 64
@@ -77,7 +77,7 @@ class LanguageModel(Backbone):
         tokenizer = read_tokenizer(str(params["folder"]), trusted)
         causal = family_of(config.model_type).reads_backwards_only(config)
         wording = " ".join(item.sentence for item in sentences)
-        require_words(token_ids(tokenizer, wording, causal), tokenizer, config.vocab_size)
+        require_room_for_words(token_ids(tokenizer, wording, causal), tokenizer, config.vocab_size)
         return {
             "folder": params["folder"],
             "sentences": tuple(map(astuple, sentences)),
@@ -97,9 +97,9 @@ class LanguageModel(Backbone):
         """
         tokenizer = read_tokenizer(str(options["folder"]), options["trust_remote_code"])
         ids = record_ids(raw, tokenizer, options)
-        require_words(ids, tokenizer, options["n_words"])
+        require_room_for_words(ids, tokenizer, options["n_words"])
         if len(ids) > options["limit"]:
-            ids = shortened(ids, tokenizer, options)
+            ids = shorten_ids(ids, tokenizer, options)
         return np.asarray(ids, dtype=np.int32)
 
     @staticmethod
@@ -262,7 +262,9 @@ def longest_text(config: Any, reserve: int) -> int:
 def record_ids(raw: Mapping[str, Any], tokenizer: Any, options: Mapping[str, Any]) -> list[int]:
     """Write a record as sentences, and return the numbers of all their tokens."""
     sentences = [Sentence(*item) for item in options["sentences"]]
-    return token_ids(tokenizer, write_record(raw, sentences, options["opening"]), options["causal"])
+    return token_ids(
+        tokenizer, write_sentences(raw, sentences, options["opening"]), options["causal"]
+    )
 
 
 def token_ids(tokenizer: Any, text: str, causal: bool) -> list[int]:
@@ -272,7 +274,7 @@ def token_ids(tokenizer: Any, text: str, causal: bool) -> list[int]:
     return [first, *ids] if causal and first is not None and ids[:1] != [first] else ids
 
 
-def require_words(ids: Sequence[int], tokenizer: Any, n_words: int) -> None:
+def require_room_for_words(ids: Sequence[int], tokenizer: Any, n_words: int) -> None:
     """Refuse the tokenizer of another model, or of another language."""
     n_unknown = sum(number == tokenizer.unk_token_id for number in ids)
     if max(ids) >= n_words or n_unknown > len(ids) / 2:
@@ -286,7 +288,7 @@ def require_words(ids: Sequence[int], tokenizer: Any, n_words: int) -> None:
         )
 
 
-def shortened(ids: list[int], tokenizer: Any, options: Mapping[str, Any]) -> list[int]:
+def shorten_ids(ids: list[int], tokenizer: Any, options: Mapping[str, Any]) -> list[int]:
     """Refuse a text that is too long, or cut it where asked for."""
     limit = options["limit"]
     if options["too_long"] == "raise":

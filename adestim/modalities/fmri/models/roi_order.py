@@ -47,7 +47,7 @@ def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
     Schaefer et al. (2018). Local-global parcellation of the human cerebral cortex from intrinsic
     functional connectivity MRI. Cerebral Cortex 28, 3095-3114.
     """
-    require_count(layout, N_TIAN + 400, model, ORDER)
+    require_roi_count(layout, N_TIAN + 400, model, ORDER)
     if not names_are_known(layout):
         raise TimeSeriesError(
             f"{model} must know the regions by name, since it reads them in a fixed order: {ORDER}",
@@ -61,7 +61,7 @@ def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
 def require_counted_regions(layout: RoiLayout, n_rois: int, model: str) -> None:
     """Refuse regions that are not those of an atlas without names, in ascending order of label."""
     order = f"regions 1 to {n_rois} of its atlas, in ascending order of label"
-    require_count(layout, n_rois, model, order)
+    require_roi_count(layout, n_rois, model, order)
     if not layout.named:
         return
     ends = [re.search(r"(\d+)$", name) for name in layout.names]
@@ -83,7 +83,7 @@ def first_strange(names: Sequence[str], numbers: Sequence[int | None]) -> str:
     return "other labels"
 
 
-def require_count(layout: RoiLayout, n_rois: int, model: str, order: str) -> None:
+def require_roi_count(layout: RoiLayout, n_rois: int, model: str, order: str) -> None:
     """Refuse more or fewer regions than the model reads."""
     if layout.n_rois != n_rois:
         raise TimeSeriesError(

@@ -85,7 +85,7 @@ def open_reference(path: str | os.PathLike) -> Iterator[ReferenceGenome]:
         )
     with TemporaryDirectory() as folder, without_chatter(pysam):
         fai, gzi = indices(path, Path(folder), pysam)
-        with opened(path, fai, gzi, pysam) as fasta:
+        with open_fasta(path, fai, gzi, pysam) as fasta:
             yield ReferenceGenome(fasta)
 
 
@@ -99,7 +99,7 @@ def without_chatter(pysam: Any) -> Iterator[None]:
         pysam.set_verbosity(level)
 
 
-def opened(path: Path, fai: Path, gzi: Path | None, pysam: Any) -> Any:
+def open_fasta(path: Path, fai: Path, gzi: Path | None, pysam: Any) -> Any:
     """Open a FASTA file, whose index must be its own."""
     try:
         fasta = pysam.FastaFile(

@@ -22,7 +22,7 @@ from adestim.modalities._nifti import image_values
 from adestim.modalities.smri.models.intensity import (
     clean_background,
     require_skull_stripped,
-    standardise,
+    standardise_intensities,
 )
 from adestim.modalities.smri.models.layers import require_volumes_of, tokens_of, whole_patches
 from adestim.modalities.smri.models.preparation import chosen_options
@@ -100,7 +100,7 @@ class BrainIAC(Backbone):
             0, 0
         ].numpy()
         inside = resized != 0
-        return np.where(inside, standardise(resized, inside), np.float32(0))[None]
+        return np.where(inside, standardise_intensities(resized, inside), np.float32(0))[None]
 
     @classmethod
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:

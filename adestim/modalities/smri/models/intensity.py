@@ -92,7 +92,7 @@ def scale_percentiles(values: np.ndarray, low: float, high: float) -> np.ndarray
     return np.clip((values - bottom) / (top - bottom), 0, 1).astype(np.float32)
 
 
-def standardise(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def standardise_intensities(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Bring the mean of some voxels to 0 and their standard deviation to 1.
 
     values (n_x, n_y, n_z), inside (n_x, n_y, n_z) -> (n_x, n_y, n_z).

@@ -21,7 +21,7 @@ from adestim.modalities.smri.models.intensity import (
     clean_background,
     is_skull_stripped,
     require_brain,
-    standardise,
+    standardise_intensities,
 )
 from adestim.modalities.smri.models.layers import (
     ChannelNorm,
@@ -129,7 +129,7 @@ class SAMMed3D(Backbone):
         else:
             middle = head_middle(values, RESOLUTION)
         cube = crop_or_pad(values, middle, options["shape"])
-        return standardise(cube, cube > 0)[None]
+        return standardise_intensities(cube, cube > 0)[None]
 
     @classmethod
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:

@@ -6,7 +6,7 @@ from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 from adestim.modalities.clinical import RecordTemplate
 from adestim.modalities.clinical.models.language_words import RecordReader, record_reader
-from adestim.modalities.clinical.text import ColumnPhrase, write_record
+from adestim.modalities.clinical.text import ColumnPhrase, write_sentences
 from tests.modalities.clinical.language_folders import small_folder, spec_of
 
 RECORD = {
@@ -80,7 +80,7 @@ def read(kind, record=RECORD, **template):
     template = RecordTemplate(opening="A visit.", **template)
     sentences = template.sentences(list(record))
     tokenizer = KINDS[kind]()
-    ids = tokenizer(write_record(record, sentences, template.opening))["input_ids"]
+    ids = tokenizer(write_sentences(record, sentences, template.opening))["input_ids"]
     return RecordReader(tokenizer, sentences).read(ids), ids
 
 

@@ -11,7 +11,7 @@ from adestim.modalities.smri.models.intensity import (
     require_brain,
     require_skull_stripped,
     scale_percentiles,
-    standardise,
+    standardise_intensities,
 )
 from tests.modalities.smri.phantom import ORIENTATIONS, phantom
 
@@ -63,7 +63,9 @@ def test_volume_in_metres_is_refused(stripped_image):
 
 
 def test_standardised_volume_is_refused(stripped_image):
-    standard = with_values(stripped_image, lambda values: standardise(values, values > 0))
+    standard = with_values(
+        stripped_image, lambda values: standardise_intensities(values, values > 0)
+    )
     with pytest.raises(VolumeError, match="of the voxels below zero"):
         require_brain(standard)
 
@@ -76,7 +78,7 @@ def test_percentiles_that_agree_are_refused():
 def test_voxels_that_agree_are_refused():
     values = np.array([0.0, 2.0, 2.0])
     with pytest.raises(VolumeError, match="2 voxels of the same value"):
-        standardise(values, values > 0)
+        standardise_intensities(values, values > 0)
 
 
 def test_mask_is_refused(stripped_image):
