@@ -166,7 +166,7 @@ def write_peak_of_a_fit(n_subjects, folder):
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_of_a_fit_does_not_grow_with_the_subjects(tmp_path):
-    n_subjects = 100
+    n_subjects = 160
     call = f"import tests.test_memory as m; m.write_peak_of_a_fit({n_subjects}, {str(tmp_path)!r})"
     root = Path(__file__).parents[1]
     subprocess.run([sys.executable, "-c", call], cwd=root, check=True)

@@ -1,5 +1,10 @@
 """Parameters that several classes share, described once."""
 
+import sys
+
+# Since 3.13, Python strips from docstrings the indentation that fragments have too.
+STRIPPED = "    " if sys.version_info >= (3, 13) else ""
+
 FRAGMENTS = {
     # Those that hold other fragments come first.
     "rival_head": """%(rival_start)s
@@ -180,5 +185,5 @@ FRAGMENTS = {
 def fill_docs(cls):
     """Replace ``%(name)s`` in a class's docstring by the shared fragment of that name."""
     for name, fragment in FRAGMENTS.items():
-        cls.__doc__ = cls.__doc__.replace(f"%({name})s", fragment)
+        cls.__doc__ = cls.__doc__.replace(f"%({name})s", fragment.replace(f"\n{STRIPPED}", "\n"))
     return cls
