@@ -2,7 +2,8 @@
 
 import pytest
 
-from adestim._support.diagnostic_columns import RULES, diagnostic_columns
+from adestim._support.diagnostic_columns import RULES
+from adestim.modalities.clinical import diagnostic_columns
 
 SPELLINGS = {
     "Clinical diagnosis form": "DX, DX_bl, dx, dx1, dx5_code, DXCURREN, DXCHANGE, DXDDUE, DXCONFID",

@@ -3,14 +3,8 @@
 import pandas as pd
 import pytest
 
-from adestim._support.missing import (
-    CELL_WORDS,
-    NUMBER_WORDS,
-    STUDY_WORDS,
-    is_missing,
-    mask_missing,
-    names_nan,
-)
+from adestim._support.missing import CELL_WORDS, NUMBER_WORDS, STUDY_WORDS, mask_missing, names_nan
+from adestim.encoding import is_missing
 from adestim.modalities.clinical.cells import known_cells, parse_numbers, plain_cells
 from adestim.modalities.fmri._tables import read_table
 

@@ -6,16 +6,8 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from adestim._support.predictions import Predictions
-from adestim._support.scores import (
-    ALL_SCORES,
-    HIGHER_IS_BETTER,
-    ORDINAL_SCORES,
-    REGRESSION_SCORES,
-    SCORES,
-    calibration_intercept,
-    calibration_slope,
-    score_rows,
-)
+from adestim._support.scores import ALL_SCORES, calibration_intercept, calibration_slope, score_rows
+from adestim.evaluation import HIGHER_IS_BETTER, ORDINAL_SCORES, REGRESSION_SCORES, SCORES
 
 
 def outcomes(seed, n=40, scale=1.0):

@@ -3,8 +3,9 @@ import sys
 import pytest
 import torch
 
+from adestim.backbone import load_backbone
 from adestim.backbone.adapter import Adapter, adapted_spec, apply_adapter, unadapted_spec
-from adestim.backbone.loading import load_backbone, skeleton
+from adestim.backbone.loading import skeleton
 from adestim.exceptions import InputError, MissingDependencyError
 from tests.toy_backbone import WIDTH, toy_spec
 

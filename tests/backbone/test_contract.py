@@ -6,8 +6,8 @@ from adestim.backbone import Backbone
 from adestim.backbone.contract import sizes_of
 from adestim.backbone.weights.files import digest_weights
 from adestim.encoding import BackboneSpec
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError
+from adestim.inspection import TokenPlaces
 from tests.backbone.toys import ToyBackbone, subjects, toy
 
 

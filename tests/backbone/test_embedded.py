@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from adestim import AnchoredFusionClassifier
-from adestim.backbone import limit_embedded
+from adestim.backbone import limit_embedded, load_backbone
 from adestim.backbone.embedded import EMBEDDED, LIMIT, EmbeddedSubjects
 from adestim.backbone.forward import encode_frozen
-from adestim.backbone.loading import load_backbone
 from adestim.backbone.lora import AdaptedBackbone, LoRASettings
 from adestim.encoding import BackboneSpec
 from adestim.evaluation import cross_val_fit

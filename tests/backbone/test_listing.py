@@ -2,8 +2,7 @@ import pandas as pd
 import pytest
 
 import adestim
-from adestim.backbone.listing import list_backbones
-from adestim.backbone.registry import BackboneCard, register_backbone
+from adestim import BackboneCard, list_backbones, register_backbone
 from adestim.exceptions import InputError
 
 TOY = "tests.backbone.toys:ToyBackbone"

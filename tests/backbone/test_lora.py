@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from adestim.backbone.loading import load_backbone, skeleton
+from adestim.backbone import load_backbone
+from adestim.backbone.loading import skeleton
 from adestim.backbone.lora import (
     AdaptedBackbone,
     LoRASettings,

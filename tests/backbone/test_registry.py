@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 import adestim
-from adestim import list_backbones
+from adestim import BackboneCard, list_backbones, register_backbone
+from adestim.backbone import find_card
 from adestim.backbone.registry import (
-    BackboneCard,
-    find_card,
     find_class,
     find_extractor,
     import_class,
@@ -19,7 +18,6 @@ from adestim.backbone.registry import (
     name_extractor,
     names_like,
     names_of,
-    register_backbone,
 )
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimWarning, InputError

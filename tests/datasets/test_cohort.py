@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
+from adestim.datasets import FlowTable
+from adestim.datasets.cohort import build_cohort, sort_by_extractor
 from adestim.exceptions import InputError
 
 

@@ -6,13 +6,13 @@ import pytest
 from adestim.encoding import BackboneSpec
 from adestim.encoding.places import (
     SPHERE_GRID_MM,
-    TokenPlaces,
     draw_spheres,
     lay_on_grid,
     name_tokens,
     share_among_parcels,
 )
 from adestim.exceptions import InputError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.smri.template import mni_grid
 
 NAMELESS = TokenPlaces("smri", "columns", ())

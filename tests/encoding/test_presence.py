@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from adestim.encoding.presence import find_filled_cells, find_present, modality_columns
+from adestim.encoding.presence import find_filled_cells, find_present
 from adestim.encoding.tables import ANONYMOUS
+from adestim.evaluation import modality_columns
 
 
 def test_columns_of_a_modality_are_found_in_every_kind_of_table(encodings):

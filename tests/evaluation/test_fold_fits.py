@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from adestim import AnchoredFusionClassifier
-from adestim.backbone.loading import load_backbone
+from adestim.backbone import load_backbone
 from adestim.evaluation import cross_val_fit, fold_fits
 from adestim.evaluation.fold_fits import folds_of
 from adestim.exceptions import DataWarning, InputError

@@ -11,8 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ModalityUnion
-from adestim.backbone import loading
-from adestim.backbone.loading import load_backbone
+from adestim.backbone import load_backbone, loading
 from adestim.exceptions import InputError
 from tests.toy_backbone import ToyExtractor, toy_cells, toy_table
 

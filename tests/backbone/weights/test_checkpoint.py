@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from adestim.backbone import BackboneCard, load_backbone, register_backbone
+from adestim.backbone import BackboneCard, CheckpointLayout, load_backbone, register_backbone
 from adestim.backbone.registry import registered_cards
 from adestim.backbone.weights.checkpoint import find_owner, judge_state, load_strict, read_state
-from adestim.backbone.weights.layout import CheckpointLayout, canonical_state
+from adestim.backbone.weights.layout import canonical_state
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 from tests.backbone.toys import ToyBackbone, toy

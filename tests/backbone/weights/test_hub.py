@@ -6,7 +6,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, errors
 
-from adestim.backbone.registry import BackboneCard
+from adestim import BackboneCard
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.exceptions import CheckpointError, DataWarning, MissingDependencyError
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from adestim.backbone.weights.layout import CheckpointLayout, canonical_state
+from adestim.backbone import CheckpointLayout
+from adestim.backbone.weights.layout import canonical_state
 from adestim.exceptions import CheckpointError
 
 ONE, TWO = torch.ones(1), torch.ones(2)

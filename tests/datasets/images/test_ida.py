@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
+from adestim.datasets import choose_images, index_images
 from adestim.datasets.images.ida import guess_modality, parse_place, read_ida_collection
-from adestim.datasets.images.index import choose_images, index_images
 from adestim.exceptions import InputError, TableError
 from tests.datasets.writers.ida import (
     make_series,

@@ -3,9 +3,8 @@ import tarfile
 import pandas as pd
 import pytest
 
+from adestim.datasets import choose_images, index_images
 from adestim.datasets.images.index import (
-    choose_images,
-    index_images,
     keep_atlas,
     keep_space,
     keep_task,

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from adestim._support.bids import parse_name
-from adestim.datasets.images.index import choose_images, index_images
+from adestim.datasets import choose_images, index_images
 from adestim.datasets.images.names import (
     find_atlas,
     find_description,

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from adestim.datasets.cohort import FlowTable
+from adestim.datasets import FlowTable
 from adestim.datasets.images.index import build_index
 from adestim.datasets.images.sessions import (
     choose_entry_sessions,

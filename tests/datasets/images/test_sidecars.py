@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from adestim._support.bids import find_namesake, sort_sidecars
-from adestim.datasets.images.index import index_images
+from adestim.datasets import index_images
 from adestim.datasets.images.sidecars import (
     find_repetition_time,
     read_scan_times,

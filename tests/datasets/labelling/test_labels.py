@@ -6,12 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adestim.datasets.labelling.labels import (
-    NOT_AD,
-    baseline_labels,
-    diagnosis_labels,
-    progression_labels,
-)
+from adestim.datasets import baseline_labels, diagnosis_labels, progression_labels
+from adestim.datasets.labelling.labels import NOT_AD
 from adestim.exceptions import InputError, TableError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adestim.datasets.labelling.matching import match_visits
+from adestim.datasets import match_visits
 from adestim.exceptions import InputError
 
 DAYS = {"image_time": "day", "visit_time": "day"}

@@ -3,7 +3,8 @@
 import pytest
 from sklearn.utils import Bunch
 
-from adestim.datasets.loaders.acknowledgement import STUDIES, acknowledgement
+from adestim.datasets import acknowledgement
+from adestim.datasets.loaders.acknowledgement import STUDIES
 from adestim.exceptions import InputError
 
 

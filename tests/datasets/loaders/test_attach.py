@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.images.index import index_images
+from adestim.datasets import index_images
 from adestim.datasets.loaders.adni_forms import PATTERN
 from adestim.datasets.loaders.attach import attach_genotypes, attach_images, extract_numbers
 from adestim.exceptions import DataWarning, InputError

@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.images.index import index_images
+from adestim.datasets import index_images, load_oasis3, oasis3_diagnoses
 from adestim.datasets.loaders.oasis import (
     PATTERN,
     find_first_sessions,
-    load_oasis3,
-    oasis3_diagnoses,
     parse_session_day,
     time_images,
 )

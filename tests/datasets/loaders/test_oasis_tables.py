@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adestim.datasets import oasis3_diagnoses
 from adestim.datasets.labelling.labels import NOT_AD
-from adestim.datasets.loaders.oasis import oasis3_diagnoses
 from adestim.datasets.loaders.oasis_tables import (
     MCI_FLAGS,
     match_form,

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.datasets.loaders.ppmi import load_ppmi, ppmi_event, read_ppmi
+from adestim.datasets import load_ppmi
+from adestim.datasets.loaders.ppmi import ppmi_event, read_ppmi
 from adestim.datasets.simulation.genotypes import write_plink
 from adestim.exceptions import DataWarning, InputError, TableError
 from tests.datasets.writers.bids import tiny_image, write

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adestim.datasets.tables.describe import describe, mask_path, round_to_range
+from adestim.datasets import describe
+from adestim.datasets.tables.describe import mask_path, round_to_range
 from adestim.exceptions import TableError
 
 

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from adestim._support.scores import REGRESSION_SCORES, SCORES
-from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier
+from adestim.evaluation import REGRESSION_SCORES, SCORES, CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.candidates import (
     Candidate,
     add_controls,

@@ -10,8 +10,7 @@ from sklearn.model_selection import ShuffleSplit, StratifiedKFold
 from sklearn.svm import LinearSVC
 
 from adestim import ClinicalExtractor, ModalityUnion
-from adestim._support.scores import REGRESSION_SCORES
-from adestim.evaluation import SCORES, compare
+from adestim.evaluation import REGRESSION_SCORES, SCORES, compare
 from adestim.exceptions import DataWarning, InputError, LeakageError
 from tests.evaluation.studies import (
     FailsWhere,

@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from adestim import ClinicalExtractor, ModalityUnion
-from adestim.evaluation.comparing.flow import cohort_flow, find_presence, find_union
+from adestim.evaluation import cohort_flow
+from adestim.evaluation.comparing.flow import find_presence, find_union
 from adestim.exceptions import MissingDependencyError
 from tests.fusion_tables import encodings_table, numeric_table, with_missing
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from adestim.backbone.attention import Attention, log_mask_of
+from adestim.backbone import Attention
+from adestim.backbone.attention import log_mask_of
 from adestim.exceptions import InputError
 from adestim.inspection import query_attention
 from adestim.inspection.tokens.attention import compute_attention

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from adestim.backbone.contract import Backbone
+from adestim import Backbone
 
 
 class AgeModel(Backbone):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from adestim.backbone.attention import CLOSED, log_mask_of
+from adestim.backbone import CLOSED
+from adestim.backbone.attention import log_mask_of
 from adestim.backbone.loading import skeleton
 from adestim.exceptions import InputError
 from adestim.modalities.clinical.models.language_depth import handing_through

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from adestim import check_backbone
 from adestim.backbone.attention import log_mask_of
-from adestim.backbone.check.checks import check_backbone
 from adestim.backbone.loading import skeleton
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.clinical import RecordTemplate

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adestim import list_backbones
-from adestim.backbone.registry import _CARDS, BackboneCard
+from adestim import BackboneCard, list_backbones
+from adestim.backbone.registry import _CARDS
 from adestim.exceptions import CheckpointError, InputError
 from adestim.extraction.foundation import ModelRequest
 from adestim.modalities.clinical.models.language_request import language_request

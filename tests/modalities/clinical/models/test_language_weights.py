@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from adestim._support.torch import autocast
+from adestim.backbone import load_backbone
 from adestim.backbone.forward import pool_backbone
-from adestim.backbone.loading import load_backbone
 from adestim.exceptions import CheckpointError, MissingDependencyError
 from adestim.modalities.clinical.models.language_weights import load_body, quantized
 from adestim.training.adaptation import AdaptationSettings, own_data, own_module

@@ -4,9 +4,9 @@ import pytest
 
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
-from adestim.modalities.clinical import RecordTemplate
+from adestim.modalities.clinical import ColumnPhrase, RecordTemplate
 from adestim.modalities.clinical.models.language_words import RecordReader, record_reader
-from adestim.modalities.clinical.text import ColumnPhrase, write_sentences
+from adestim.modalities.clinical.text import write_sentences
 from tests.modalities.clinical.language_folders import small_folder, spec_of
 
 RECORD = {
