@@ -26,6 +26,8 @@ from adestim import (
 from adestim.datasets import make_cohort
 from adestim.evaluation import rivals
 
+pytestmark = pytest.mark.usefixtures("all_penalties")
+
 PINNED = Path(__file__).with_name("predictions_pinned.json")
 AD_DATA = "modeldata_ad/ad_data.csv.gz"
 SMALL = {"max_epochs": 2, "n_trees": 20, "device": "cpu", "random_state": 0}

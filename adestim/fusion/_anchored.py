@@ -79,7 +79,7 @@ class AnchoredBase(BaseFusion):
     @property
     def anchors_(self) -> list[str]:
         """Modalities that were anchor."""
-        return list(self.nets_)
+        return list(self.inputs_.starts)
 
     def _starts(self, modalities):
         anchors = choose_anchors(self.anchor, modalities, type(self).__name__)

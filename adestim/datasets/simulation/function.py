@@ -150,7 +150,7 @@ class VoxelMap:
     """How regions show in voxels."""
 
     inside: np.ndarray  # (x, y, z); grey matter, and the voxel nearest to each region
-    # (n_inside, 300); gaussians around the coordinates; the largest of a region is one
+    # (n_inside, 300); Gaussians around the coordinates; the largest of a region is one
     weights: np.ndarray
     level: np.ndarray  # (n_inside,)
     affine: np.ndarray  # (4, 4)

@@ -40,7 +40,7 @@ def is_plain(cell) -> bool:
 class Numbers:
     """Cells read as numbers."""
 
-    values: np.ndarray  # (n_subjects,); naN where unknown or unreadable
+    values: np.ndarray  # (n_subjects,); NaN where unknown or unreadable
     is_limit: np.ndarray  # (n_subjects,); true where the cell is a limit of detection
     is_unreadable: np.ndarray  # (n_subjects,); true where a cell holds something that is no number
 

@@ -26,7 +26,7 @@ EVEN_STEP = 0.01
 class NumericTable:
     """Numbers over time."""
 
-    values: np.ndarray  # (n_volumes, n_columns); naN where the table says ``n/a``
+    values: np.ndarray  # (n_volumes, n_columns); NaN where the table says ``n/a``
     names: tuple[str, ...] | None  # names of the columns; None without a header
     step: float | None  # time between rows in s, from a column named ``time``; None without one
 

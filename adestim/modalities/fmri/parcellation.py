@@ -130,7 +130,7 @@ def usable_voxels(voxels: np.ndarray) -> np.ndarray:
 class RegionVoxels:
     """Which voxels of one grid belong to which region."""
 
-    voxels: np.ndarray  # (n_voxels,); fortran-order indices of all voxels of any region
+    voxels: np.ndarray  # (n_voxels,); Fortran-order indices of all voxels of any region
     membership: sparse.csr_array  # (n_rois, n_voxels); one where a voxel belongs to a region
     # (n_rois,); number of voxels each region would have in an unbounded field of view
     expected: np.ndarray

@@ -36,7 +36,7 @@ class Cells(NamedTuple):
 
     names: list[str | None]
     apoe: np.ndarray  # (n_subjects, 2); copies of e2 and e4, NaN where unknown
-    dosages: np.ndarray  # (n_subjects, n_columns); naN where unknown
+    dosages: np.ndarray  # (n_subjects, n_columns); NaN where unknown
     errors: dict[int, GenotypeError]  # what is wrong with a row
 
 

@@ -24,7 +24,7 @@ from adestim.modalities.genetics.selection import Rule
 class Read(NamedTuple):
     """What was read of all subjects."""
 
-    dosages: np.ndarray  # (n_subjects, n_snps); naN where there is no call
+    dosages: np.ndarray  # (n_subjects, n_snps); NaN where there is no call
     apoe: np.ndarray  # (n_subjects, 2); copies of e2 and e4 by the two SNPs, NaN where not known
     errors: dict[int, GenotypeError]  # what is wrong with a row
 

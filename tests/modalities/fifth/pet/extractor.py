@@ -1,7 +1,7 @@
 """The estimator: a column of PET volumes in, a column of encodings out."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from adestim.modalities.pet.reader import read_uptake
 from adestim.modalities.pet.suvr import label_image, measure_parts, spec_of
@@ -9,37 +9,30 @@ from adestim.modalities.pet.suvr import label_image, measure_parts, spec_of
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions
 from adestim.encoding import is_missing
-from adestim.extraction import BaseExtractor
-from adestim.extraction.foundation import (
-    FOUNDATION_CONSTRAINTS,
-    FOUNDATION_NOT_SEARCHED,
-    open_foundation,
-    refuse_model_options,
-)
-from adestim.extraction.stored import Prepared
-
-BUILT_IN = "suvr"
+from adestim.extraction.foundation import OpenedModel
+from adestim.extraction.foundation_extractor import FoundationExtractor
+from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
+from adestim.extraction.subjects import readable_raws
 
 
-class PETExtractor(BaseExtractor):
+class PETExtractor(FoundationExtractor):
     """Encode PET: one token a part of the brain, or those of a foundation model."""
 
     _modality: ClassVar[str] = "pet"
+    _built_in: ClassVar[str] = "suvr"
     _parameter_constraints: ClassVar[dict] = {
-        **BaseExtractor._parameter_constraints,
-        **FOUNDATION_CONSTRAINTS,
+        **FoundationExtractor._parameter_constraints,
         "reference": [StrOptions({"whole", "back"})],
     }
     _search_space: ClassVar[dict] = {"reference": Choice(("whole", "back"), on_request=True)}
     _not_searched: ClassVar[dict] = {
-        **BaseExtractor._not_searched,
-        **FOUNDATION_NOT_SEARCHED,
+        **FoundationExtractor._not_searched,
     }
 
     def __init__(
         self,
         *,
-        backbone=BUILT_IN,
+        backbone="suvr",
         reference="whole",
         weights=None,
         backbone_params=None,
@@ -73,38 +66,35 @@ class PETExtractor(BaseExtractor):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def _learn(self, frame):
-        refuse_model_options(self, BUILT_IN)
-        self._model = None
-        if self.backbone != BUILT_IN:
-            volumes = (read_uptake(cell) for cell in frame.iloc[:, 0] if not is_missing(cell))
-            self._model = open_foundation(self, self._modality, volumes)
+    def _built_in_model(self, frame):
+        model = PartsModel(self.reference)
+        return OpenedModel(TokenPreparation(model), spec_of(self.reference))
+
+    def _training_raws(self, frame):
+        return readable_raws(frame, read_cell)
 
     def _preparation(self):
-        prepare = None if self._model is None else self._model.prepare
-        return SubjectPreparation(self.reference, prepare)
-
-    def _spec(self):
-        return spec_of(self.reference) if self._model is None else self._model.spec
+        return SubjectPreparation(read_cell, self._model.prepare)
 
     @classmethod
     def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
         """Return the parts of the brain, or the cubes of a foundation model."""
-        if spec.name != BUILT_IN:
+        if spec.name != cls._built_in:
             return super().place_tokens(tokens, spec)
         return replace(tokens, kind="regions", labels=label_image())
 
 
 @dataclass(frozen=True)
-class SubjectPreparation:
-    """One subject's cell in, the model's input out."""
+class PartsModel:
+    """One volume in, a token a part out."""
 
     reference: str
-    model: Any
 
-    def __call__(self, cells):
-        """Read the volume, and measure or prepare it."""
-        values = read_uptake(cells[0])
-        if self.model is None:
-            return Prepared(measure_parts(values, self.reference))
-        return self.model(values)
+    def __call__(self, values):
+        """Measure."""
+        return measure_parts(values, self.reference), None
+
+
+def read_cell(cells):
+    """Return the volume in the only cell."""
+    return None if is_missing(cells[0]) else read_uptake(cells[0])
