@@ -125,7 +125,7 @@ class StatedTime(NamedTuple):
     seconds: float | None
 
 
-def stated_times(fields: Mapping[str, Any]) -> Iterator[StatedTime]:
+def list_stated_times(fields: Mapping[str, Any]) -> Iterator[StatedTime]:
     """Yield what a sidecar's fields say of the repetition time, the plainest first, unchecked."""
     for field in ("RepetitionTime", "SamplingFrequency"):
         value = fields.get(field)

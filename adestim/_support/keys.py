@@ -28,7 +28,7 @@ def content_key(*parts: Any) -> str:
     return digest.hexdigest()[:40]
 
 
-def named(name: str, *contents: bytes | memoryview) -> Iterator[bytes | memoryview]:
+def prefix_with_kind(name: str, *contents: bytes | memoryview) -> Iterator[bytes | memoryview]:
     """Yield contents after their kind and lengths, so that no two values run into one another."""
     lengths = " ".join(str(len(content)) for content in contents)
     yield f"{name} {lengths};".encode()
@@ -40,9 +40,9 @@ def class_name(value: Any) -> str:
     return type(value).__qualname__
 
 
-def all_of(name: str, values: Any) -> Iterator[bytes | memoryview]:
+def walk_all(name: str, values: Any) -> Iterator[bytes | memoryview]:
     """Yield what several values are, in their order."""
-    yield from named(f"{name} of {len(values)}")
+    yield from prefix_with_kind(f"{name} of {len(values)}")
     for value in values:
         yield from walk(value)
 
@@ -52,60 +52,60 @@ def walk(value: Any) -> Iterator[bytes | memoryview]:
     """Yield what a value is, as bytes."""
     if is_dataclass(value) and not isinstance(value, type):
         held = [(item.name, getattr(value, item.name)) for item in fields(value) if item.compare]
-        return all_of(class_name(value), held)
+        return walk_all(class_name(value), held)
     if hasattr(value, "dataobj") and hasattr(value, "affine"):
         return walk_image(value)
-    return named(class_name(value), joblib.hash(value).encode())
+    return prefix_with_kind(class_name(value), joblib.hash(value).encode())
 
 
 def walk_image(image: Any) -> Iterator[bytes | memoryview]:
     """Yield what an image of nibabel is, wherever its values lie."""
     said = bytes(getattr(image.header, "binaryblock", b""))
-    return all_of(class_name(image), (said, image.affine, np.asanyarray(image.dataobj)))
+    return walk_all(class_name(image), (said, image.affine, np.asanyarray(image.dataobj)))
 
 
 @walk.register(type(None))
 @walk.register(bool)
 @walk.register(int)
 def _(value: Any) -> Iterator[bytes | memoryview]:
-    return named(type(value).__name__, str(value).encode())
+    return prefix_with_kind(type(value).__name__, str(value).encode())
 
 
 @walk.register
 def _(value: float) -> Iterator[bytes | memoryview]:
-    return named("float", b"nan" if math.isnan(value) else struct.pack("<d", value))
+    return prefix_with_kind("float", b"nan" if math.isnan(value) else struct.pack("<d", value))
 
 
 @walk.register
 def _(value: str) -> Iterator[bytes | memoryview]:
-    return named("str", value.encode(errors="surrogatepass"))
+    return prefix_with_kind("str", value.encode(errors="surrogatepass"))
 
 
 @walk.register(bytes)
 @walk.register(bytearray)
 def _(value: Any) -> Iterator[bytes | memoryview]:
-    return named("bytes", bytes(value))
+    return prefix_with_kind("bytes", bytes(value))
 
 
 @walk.register
 def _(value: PurePath) -> Iterator[bytes | memoryview]:
-    return named("path", str(value).encode(errors="surrogatepass"))
+    return prefix_with_kind("path", str(value).encode(errors="surrogatepass"))
 
 
 @walk.register(list)
 @walk.register(tuple)
 def _(value: Any) -> Iterator[bytes | memoryview]:
-    return all_of("list" if isinstance(value, list) else "tuple", value)
+    return walk_all("list" if isinstance(value, list) else "tuple", value)
 
 
 @walk.register
 def _(value: Mapping) -> Iterator[bytes | memoryview]:
-    return all_of("mapping", sorted((content_key(key), content_key(value[key])) for key in value))
+    return walk_all("mapping", sorted((content_key(key), content_key(value[key])) for key in value))
 
 
 @walk.register
 def _(value: Set) -> Iterator[bytes | memoryview]:
-    return all_of("set", sorted(map(content_key, value)))
+    return walk_all("set", sorted(map(content_key, value)))
 
 
 @walk.register
@@ -116,33 +116,33 @@ def _(value: np.generic) -> Iterator[bytes | memoryview]:
 @walk.register
 def _(value: np.ndarray) -> Iterator[bytes | memoryview]:
     if value.dtype.hasobject:
-        return all_of(f"array {value.shape}", value.ravel().tolist())
+        return walk_all(f"array {value.shape}", value.ravel().tolist())
     content = np.ascontiguousarray(value).reshape(-1).view(np.uint8).data
-    return named(f"array {value.dtype.descr} {value.shape}", content)
+    return prefix_with_kind(f"array {value.dtype.descr} {value.shape}", content)
 
 
 @walk.register
 def _(value: np.ma.MaskedArray) -> Iterator[bytes | memoryview]:
-    return all_of("masked", (np.ma.getdata(value), np.ma.getmaskarray(value)))
+    return walk_all("masked", (np.ma.getdata(value), np.ma.getmaskarray(value)))
 
 
 @walk.register
 def _(value: pd.Index) -> Iterator[bytes | memoryview]:
-    return all_of(f"index {value.dtype}", (list(value.names), value.to_numpy()))
+    return walk_all(f"index {value.dtype}", (list(value.names), value.to_numpy()))
 
 
 @walk.register
 def _(value: pd.Series) -> Iterator[bytes | memoryview]:
     categories = getattr(value.dtype, "categories", None)
     held = (value.name, value.index, categories, value.to_numpy())
-    return all_of(f"series {value.dtype}", held)
+    return walk_all(f"series {value.dtype}", held)
 
 
 @walk.register
 def _(value: pd.DataFrame) -> Iterator[bytes | memoryview]:
     columns = [value.iloc[:, place].to_numpy() for place in range(value.shape[1])]
     kinds = [(str(kind), getattr(kind, "categories", None)) for kind in value.dtypes]
-    return all_of("frame", (value.columns, value.index, kinds, columns))
+    return walk_all("frame", (value.columns, value.index, kinds, columns))
 
 
 def freeze_value(value: Any) -> Hashable:

@@ -56,7 +56,7 @@ def import_safetensors():
     return safetensors.torch
 
 
-def adapted_spec(spec: BackboneSpec, adapter: Adapter) -> BackboneSpec:
+def make_adapted_spec(spec: BackboneSpec, adapter: Adapter) -> BackboneSpec:
     """Return the name tag of an adapted model; its digest covers weights and adapter."""
     content = adapter.to_bytes()
     return replace(
@@ -67,7 +67,7 @@ def adapted_spec(spec: BackboneSpec, adapter: Adapter) -> BackboneSpec:
     )
 
 
-def unadapted_spec(spec: BackboneSpec) -> BackboneSpec:
+def strip_adapter(spec: BackboneSpec) -> BackboneSpec:
     """Return the name tag of the frozen model that was adapted."""
     options = tuple(pair for pair in spec.options if pair[0] != "unadapted")
     return replace(spec, digest=spec.option("unadapted"), options=options, adapter=b"")

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from adestim._support.torch import memory_of
-from adestim.backbone.adapter import Adapter, apply_adapter, unadapted_spec
+from adestim.backbone.adapter import Adapter, apply_adapter, strip_adapter
 from adestim.backbone.contract import Backbone
 from adestim.backbone.quantization import find_packed_states, require_gpu
-from adestim.backbone.registry import class_named, known_card
+from adestim.backbone.registry import class_named, get_card
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError
 
@@ -60,7 +60,11 @@ def load_backbone(
         require_gpu(spec, device)
         forget_adapted()
         with room_for(spec, device, dtype):
-            model = adapted(spec, device, dtype) if spec.adapter else loaded(spec, device, dtype)
+            model = (
+                apply_phase_one(spec, device, dtype)
+                if spec.adapter
+                else read_model(spec, device, dtype)
+            )
         _LOADED[key] = model.requires_grad_(False).eval()
     return _LOADED[key]
 
@@ -127,7 +131,7 @@ def forget_adapted() -> None:
         _LOADED.pop(key)
 
 
-def loaded(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
+def read_model(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
     """Read a model from its file."""
     cls = class_named(spec.name, spec.source("home"))
     require_same_weights(cls, spec)
@@ -155,15 +159,15 @@ def require_same_weights(cls: type[Backbone], spec: BackboneSpec) -> None:
 def whence(spec: BackboneSpec) -> str:
     """Say which file a spec's weights are, and where they can be had."""
     digest = f"the file whose SHA-256 is {spec.digest}"
-    card = known_card(spec.name)
+    card = get_card(spec.name)
     place = "" if card is None else f"https://huggingface.co/{card.hub}" if card.hub else card.url
     name = "" if card is None or not card.filename else f"{card.filename} "
     return f"{digest} ({name}from {place})" if place else digest
 
 
-def adapted(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
+def apply_phase_one(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
     """Return the model as phase 1 adapted it; it shares every weight that was not changed."""
-    model = skeleton(load_backbone(unadapted_spec(spec), device, dtype))
+    model = skeleton(load_backbone(strip_adapter(spec), device, dtype))
     apply_adapter(model, Adapter.from_bytes(spec.adapter))
     return model
 

@@ -320,7 +320,7 @@ def find_card(name: str, modality: str) -> BackboneCard | None:
     return next((card for card in cards_of(modality) if card.name == name), None)
 
 
-def known_card(name: str) -> BackboneCard | None:
+def get_card(name: str) -> BackboneCard | None:
     """Return the card of a backbone of any modality, or None."""
     for search in (models_of, discover):
         for modality in modalities():
@@ -331,7 +331,7 @@ def known_card(name: str) -> BackboneCard | None:
 
 def class_named(name: str, home: str | None = None) -> type[Any]:
     """Return the class of a registered backbone; of one that is not, the class at its home."""
-    card = known_card(name)
+    card = get_card(name)
     if card is not None and card.is_foundation:
         return card.backbone_class()
     if home:
@@ -356,11 +356,11 @@ def find_class(spec: BackboneSpec) -> type[Any] | None:
 def find_extractor(spec: BackboneSpec) -> type[Any] | None:
     """Return the extractor of the modality that a spec's model reads; None for a stranger."""
     find_class(spec)  # whose module may register it
-    card = known_card(spec.name)
+    card = get_card(spec.name)
     return None if card is None else extractor_class(card.modality)
 
 
-def registered_cards() -> list[BackboneCard]:
+def list_cards() -> list[BackboneCard]:
     """Return the cards of all backbones."""
     return [card for modality in modalities() for card in cards_of(modality)]
 

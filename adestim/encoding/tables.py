@@ -19,9 +19,9 @@ from adestim.encoding import BackboneSpec, Encoding, is_missing
 from adestim.encoding.tokens import (
     SEPARATOR,
     TokenTable,
+    drop_rows,
     require_a_modality,
     stack_tokens,
-    without_rows,
 )
 from adestim.exceptions import DataWarning, InputError
 
@@ -47,7 +47,7 @@ class Subjects:
 
     def likes(self) -> dict[str, TokenTable]:
         """Return shape and backbone of every modality's tokens, no subject's data."""
-        return {name: without_rows(table) for name, table in self.tables.items()}
+        return {name: drop_rows(table) for name, table in self.tables.items()}
 
 
 def read_modalities(

@@ -205,11 +205,11 @@ def free_moments(table: TokenTable) -> tuple[np.ndarray, np.ndarray]:
     parts = list(row_blocks(table.tokens))
     total = sum(table.tokens[part].sum(axis=(0, 1), dtype=np.float64) for part in parts)
     mean = total / count
-    squares = sum(centred_squares(table, part, mean) for part in parts)
+    squares = sum(sum_centred_squares(table, part, mean) for part in parts)
     return mean, usable_scale(mean, np.sqrt(squares / count))
 
 
-def centred_squares(table: TokenTable, part: slice, mean: np.ndarray) -> np.ndarray:
+def sum_centred_squares(table: TokenTable, part: slice, mean: np.ndarray) -> np.ndarray:
     """Return the sum over real tokens of the squared distance to a mean, by feature."""
     real = table.tokens[part][table.mask[part]]
     return ((real - mean) ** 2).sum(axis=0)
@@ -243,7 +243,7 @@ def usable_scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
     return np.where(varies, deviation, np.inf)
 
 
-def without_rows(table: TokenTable) -> TokenTable:
+def drop_rows(table: TokenTable) -> TokenTable:
     """Return the table's shape and backbone, no subject's data."""
     vectors = None if table.vectors is None else table.vectors[:0]
     return TokenTable(table.tokens[:0], table.mask[:0], table.backbone, vectors)

@@ -31,9 +31,9 @@ from adestim.extraction.prepared import Prepared
 from adestim.extraction.stored import RecalledPreparation
 from adestim.extraction.subjects import (
     Preparation,
+    drop_failures,
     for_each_subject,
     settle_failures,
-    without_failures,
 )
 from adestim.store.feature_store import FeatureStore, as_store
 
@@ -138,7 +138,7 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         for window in windows(self._prepare_all(frame), self._window()):
             failures += [item for item in window if isinstance(item, AdestimError)]
             if not failures or self.errors == "missing":
-                encodings += self._encode(without_failures(window), self.backbone_)
+                encodings += self._encode(drop_failures(window), self.backbone_)
         settle_failures(failures, self.errors)
         return encodings
 

@@ -133,7 +133,7 @@ def require_known_options(
     name: str, model: Any, params: Mapping[str, Any], architecture: Mapping[str, Any]
 ) -> None:
     """Refuse options that the model does not have, before anything is read or loaded."""
-    sizes_of = (accepted(model.__init__) or set()) | set(model.load_options)
+    sizes_of = (list_options(model.__init__) or set()) | set(model.load_options)
     require_among(name, architecture, sizes_of, "'architecture' in ")
     require_buildable(name, model, architecture)
     sizes = model.input_size(**architecture)
@@ -148,7 +148,7 @@ def require_known_options(
     from adestim.backbone.contract import Backbone
 
     overridden = model.learn.__func__ is not vars(Backbone)["learn"].__func__
-    known = accepted(model.learn if overridden else model.prepare)
+    known = list_options(model.learn if overridden else model.prepare)
     require_among(name, params, None if known is None else known - sizes.keys(), "")
 
 
@@ -174,7 +174,7 @@ def require_buildable(name: str, model: Any, architecture: Mapping[str, Any]) ->
         raise InputError(
             f"'architecture' in 'backbone_params' of backbone {name!r} must have sizes of which "
             "the model can be made",
-            got=f"{shown_sizes(architecture)}, which ended in {problem}",
+            got=f"{show_sizes(architecture)}, which ended in {problem}",
             remedy="Correct them, or leave 'architecture' out for those of the released model",
         )
 
@@ -206,12 +206,12 @@ def takes(constructor: Callable[..., Any], given: Mapping[str, Any]) -> bool:
     )
 
 
-def shown_sizes(architecture: Mapping[str, Any]) -> str:
+def show_sizes(architecture: Mapping[str, Any]) -> str:
     """Return an architecture as words."""
     return ", ".join(f"{key}={value!r}" for key, value in architecture.items())
 
 
-def accepted(function: Callable[..., Any]) -> set[str] | None:
+def list_options(function: Callable[..., Any]) -> set[str] | None:
     """Return the names of the options of a function; None where it takes any."""
     parameters = inspect.signature(function).parameters.values()
     if any(each.kind is each.VAR_KEYWORD for each in parameters):

@@ -26,7 +26,7 @@ from adestim.exceptions import InputError
 from adestim.extraction.base import BaseExtractor
 from adestim.extraction.foundation import ModelRequest, OpenedModel, open_foundation
 from adestim.extraction.prepared import Prepared
-from adestim.extraction.stored import KeptReading, RecalledReading, TokenShelf, recalled
+from adestim.extraction.stored import KeptReading, RecalledReading, TokenShelf, recall_encodings
 from adestim.extraction.subjects import settle_failures
 from adestim.store.feature_store import as_store
 
@@ -140,7 +140,7 @@ class FoundationExtractor(BaseExtractor):
         unseen = self._cross_fitted(prepared, y, groups) if self.cross_fit else None
         self._adapt(prepared, y, groups)
         spec = self.backbone_
-        encodings = self._encode(prepared, spec) if unseen is None else with_spec(unseen, spec)
+        encodings = self._encode(prepared, spec) if unseen is None else replace_spec(unseen, spec)
         return encodings_frame(encodings, self._modality, frame.index)
 
     # What is learned, and the model
@@ -293,7 +293,7 @@ class FoundationExtractor(BaseExtractor):
                 keep=keep,
             )
 
-        return recalled(shelf, list(prepared), encode)
+        return recall_encodings(shelf, list(prepared), encode)
 
 
 def list_inputs(prepared: Sequence[Prepared | None]) -> list[Any]:
@@ -301,7 +301,7 @@ def list_inputs(prepared: Sequence[Prepared | None]) -> list[Any]:
     return [None if item is None else item.inputs for item in prepared]
 
 
-def with_spec(encodings: Sequence[Encoding | None], spec: BackboneSpec) -> list[Encoding | None]:
+def replace_spec(encodings: Sequence[Encoding | None], spec: BackboneSpec) -> list[Encoding | None]:
     """Put the name tag of the model fitted on all rows on the encodings of its folds."""
     return [None if item is None else replace(item, backbone=spec) for item in encodings]
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.encoding.tables import check_fusion_table, read_modalities
-from adestim.encoding.tokens import TokenTable, stack_tokens, without_rows
+from adestim.encoding.tokens import TokenTable, drop_rows, stack_tokens
 
 
 class PoolTokens(TransformerMixin, BaseEstimator):
@@ -70,7 +70,7 @@ class PoolTokens(TransformerMixin, BaseEstimator):
         """
         frame = check_fusion_table(self, X, reset=True)
         tables = {name: stack_tokens(cells, name) for name, cells in read_modalities(frame).items()}
-        self._like = {name: without_rows(table) for name, table in tables.items()}
+        self._like = {name: drop_rows(table) for name, table in tables.items()}
         self.modalities_ = list(tables)
         return self
 

@@ -50,7 +50,7 @@ class RecalledPreparation:
         key = key_of_cells(self.key, cells, files_beside(self.preparation, cells), self.store)
         record = self.store.get("inputs", key) if key else None
         if record is not None:
-            return as_prepared(record)
+            return read_prepared(record)
         prepared = self.preparation(cells)
         if prepared is None or not key:
             return prepared
@@ -64,7 +64,7 @@ class RecalledPreparation:
             modality=self.modality,
             backbone=self.backbone,
         )
-        return prepared if record is None else as_prepared(record)
+        return prepared if record is None else read_prepared(record)
 
 
 class KeptReading(Protocol):
@@ -135,7 +135,7 @@ def key_of_cells(key: str, cells: tuple, files: Sequence[Path], store: FeatureSt
         return None
 
 
-def as_prepared(record: Record) -> Prepared:
+def read_prepared(record: Record) -> Prepared:
     """Return a record of the first stage as what it holds."""
     arrays = record.arrays
     return Prepared(arrays["inputs"], arrays.get("mask"), record.metadata["content"])
@@ -196,7 +196,7 @@ class TokenShelf:
         return Encoding(*parts)
 
 
-def recalled(
+def recall_encodings(
     shelf: TokenShelf | None,
     prepared: list[Prepared | None],
     encode: Callable[[list, Callable[[int, Encoding], Encoding]], list[Encoding | None]],

@@ -76,10 +76,10 @@ def settle_failures(results: Sequence, errors: str) -> list[Prepared | None]:
         warnings.warn(
             f"{failures_text(failures)} They are treated as missing.", DataWarning, stacklevel=5
         )
-    return without_failures(results)
+    return drop_failures(results)
 
 
-def without_failures(results: Sequence) -> list[Prepared | None]:
+def drop_failures(results: Sequence) -> list[Prepared | None]:
     """Return results with None in the place of failures."""
     return [None if isinstance(item, AdestimError) else item for item in results]
 

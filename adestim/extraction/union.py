@@ -230,7 +230,7 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         """Yield clones of the extractors, with their names and columns."""
         for name, transformer, columns in self.transformers:
             own = transformer if transformer == "passthrough" else clone(transformer)
-            yield name, with_memory(own, self.memory), columns
+            yield name, share_memory(own, self.memory), columns
 
     def _transform(self, frame):
         """Encode a checked table."""
@@ -306,7 +306,7 @@ def select_columns(frame: pd.DataFrame, columns, name: str) -> pd.DataFrame:
     if callable(columns):
         columns = columns(frame)
     if isinstance(columns, slice):
-        columns = list(frame.columns[as_positions(columns, frame.columns)])
+        columns = list(frame.columns[convert_positions(columns, frame.columns)])
     columns = [columns] if isinstance(columns, (str, int, np.integer)) else list(columns)
     absent = [item for item in columns if item not in frame.columns]
     if absent and all(is_position(item, frame.shape[1]) for item in columns):
@@ -321,7 +321,7 @@ def select_columns(frame: pd.DataFrame, columns, name: str) -> pd.DataFrame:
     return frame.loc[:, columns]
 
 
-def as_positions(columns: slice, labels: pd.Index) -> slice:
+def convert_positions(columns: slice, labels: pd.Index) -> slice:
     """Return a slice of positions; one of labels includes its end, as pandas has it."""
     by_label = isinstance(columns.start, str) or isinstance(columns.stop, str)
     return labels.slice_indexer(columns.start, columns.stop, columns.step) if by_label else columns
@@ -338,7 +338,7 @@ def as_read_by(transformer, block: pd.DataFrame) -> pd.DataFrame | pd.Series:
     return block if reads_tables or block.shape[1] > 1 else block.iloc[:, 0]
 
 
-def with_memory(transformer, memory):
+def share_memory(transformer, memory):
     """Give an extractor the union's store where it has none of its own."""
     if memory is not None and isinstance(transformer, BaseExtractor) and transformer.memory is None:
         return transformer.set_params(memory=memory)
@@ -351,7 +351,7 @@ def fit_one(item, frame, y):
     block = select_columns(frame, columns, name)
     if transformer != "passthrough":
         transformer = transformer.fit(as_read_by(transformer, block), y)
-    return name, transformer, settled_columns(columns, block)
+    return name, transformer, settle_columns(columns, block)
 
 
 def fit_transform_one(item, frame, y, verbose):
@@ -363,7 +363,7 @@ def fit_transform_one(item, frame, y, verbose):
     if transformer != "passthrough":
         output = fit_transformed(transformer, as_read_by(transformer, block), y)
     column = encodings_frame(as_encodings(output, transformer, name), name, frame.index)
-    return (name, transformer, settled_columns(columns, block)), column
+    return (name, transformer, settle_columns(columns, block)), column
 
 
 def fit_transformed(transformer, block, y):
@@ -373,7 +373,7 @@ def fit_transformed(transformer, block, y):
     return transformer.fit(block, y).transform(block)
 
 
-def settled_columns(columns, block):
+def settle_columns(columns, block):
     """Return the columns; a choice by data types must not change with the subjects."""
     return list(block.columns) if callable(columns) else columns
 

@@ -208,7 +208,7 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
 
     def _training_set(self, X, y, groups, sample_weight):
         data = check_numbers(self, X, y, groups, sample_weight)
-        self.target_mean_, self.target_scale_ = weighted_moments(data.targets, data.weight)
+        self.target_mean_, self.target_scale_ = compute_weighted_moments(data.targets, data.weight)
         return data._replace(targets=(data.targets - self.target_mean_) / self.target_scale_)
 
     def _task(self):
@@ -222,7 +222,7 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
                 self.aggregation_ = weigh_by_error(unseen, losses)
 
 
-def weighted_moments(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+def compute_weighted_moments(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
     """Return weighted mean and standard deviation, 1 where numbers do not vary."""
     mean = float(np.average(values, weights=weight))
     scale = float(np.sqrt(np.average((values - mean) ** 2, weights=weight)))

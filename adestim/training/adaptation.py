@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from adestim._support.torch import autocast, choose_device, memory_of, seeded
-from adestim.backbone.adapter import adapted_spec
+from adestim.backbone.adapter import make_adapted_spec
 from adestim.backbone.contract import Backbone
 from adestim.backbone.forward import pool_backbone
 from adestim.backbone.loading import PRECISIONS, load_backbone
@@ -150,7 +150,7 @@ def adapt_backbone(
     with seeded(seed, choose_device(device)):
         module = own_module(spec, len(classes), settings, kind, trainer)
         if kind == "head":
-            inputs = pooled_inputs(spec, inputs, trainer)
+            inputs = pool_inputs(spec, inputs, trainer)
         data = own_data(inputs, codes, module.backbone.collate)
         net, train = prepare_net(module, data, split, None, trainer)
         if train is not None:
@@ -158,7 +158,7 @@ def adapt_backbone(
     # Where the start was the best, no weight has changed, and the model is the one it was.
     changed = kind != "head" and train is not None and best_epoch(net) > 0
     return Adaptation(
-        adapted_spec(spec, module.backbone.adapter()) if changed else spec,
+        make_adapted_spec(spec, module.backbone.adapter()) if changed else spec,
         classes,
         *plain_head(module),
         history=[
@@ -189,16 +189,16 @@ class PooledVectors(Backbone):
         return tokens
 
 
-def frozen_model(spec: BackboneSpec, trainer: TrainerSettings) -> Backbone:
+def load_frozen_model(spec: BackboneSpec, trainer: TrainerSettings) -> Backbone:
     """Return the shared frozen model."""
     return load_backbone(spec, choose_device(trainer.device), PRECISIONS[trainer.precision])
 
 
-def pooled_inputs(
+def pool_inputs(
     spec: BackboneSpec, inputs: Sequence[np.ndarray], trainer: TrainerSettings
 ) -> list[np.ndarray]:
     """Return every subject's pooled vector."""
-    model, device = frozen_model(spec, trainer), choose_device(trainer.device)
+    model, device = load_frozen_model(spec, trainer), choose_device(trainer.device)
     vectors: list[np.ndarray] = []
     room = memory_of(
         device,
@@ -243,7 +243,7 @@ def own_module(
 ) -> AnchoredFusion:
     """Return an anchor without auxiliaries."""
     if kind == "head":
-        body = PooledVectors(frozen_model(spec, trainer).width_out)
+        body = PooledVectors(load_frozen_model(spec, trainer).width_out)
     else:
         body = own_body(spec, settings, kind, trainer)
     return AnchoredFusion(

@@ -47,7 +47,7 @@ class Mean:
 
     def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return means (n_subjects, n_values)."""
-        return weighted_mean(values, np.ones(present.shape), present)
+        return average_weighted(values, np.ones(present.shape), present)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ByConfidence:
     def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return weighted means (n_subjects, n_classes)."""
         entropy = -xlogy(values, values).sum(axis=2) / np.log(values.shape[2])
-        return weighted_mean(values, np.maximum(1 - entropy, 0), present)
+        return average_weighted(values, np.maximum(1 - entropy, 0), present)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class BySkill:
 
     def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return weighted means (n_subjects, n_values)."""
-        return weighted_mean(values, np.broadcast_to(self.skill, present.shape), present)
+        return average_weighted(values, np.broadcast_to(self.skill, present.shape), present)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +198,7 @@ def judge_fold(judge, present, train, test, n_classes: int) -> np.ndarray:
     return probabilities
 
 
-def weighted_mean(values: np.ndarray, weight: np.ndarray, present: np.ndarray) -> np.ndarray:
+def average_weighted(values: np.ndarray, weight: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Return means over the anchors that count, equal ones where all weights are 0."""
     counted = count_anchors(present)
     shares = weight * counted

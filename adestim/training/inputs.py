@@ -13,7 +13,7 @@ from adestim._support.torch import choose_device
 from adestim.backbone.loading import PRECISIONS, load_backbone
 from adestim.encoding import Encoding
 from adestim.encoding.tables import Subjects
-from adestim.encoding.tokens import TokenScaler, TokenTable, without_rows
+from adestim.encoding.tokens import TokenScaler, TokenTable, drop_rows
 from adestim.training.batches import AnchorBatches, FusionData, GatheredTokens
 from adestim.training.nets import ModalityShape
 from adestim.training.phase_one.logistic import PhaseOne
@@ -53,7 +53,7 @@ class NetInputs:
         """Learn scales from the training subjects' tokens and their scores by unseen heads."""
         return cls(
             phase_one=phase_one,
-            likes={name: without_rows(table) for name, table in tables.items()},
+            likes={name: drop_rows(table) for name, table in tables.items()},
             scalers={name: TokenScaler.fit(table) for name, table in tables.items()},
             score_scale=scale_of_scores(scores.values),
             n_outputs=n_outputs,

@@ -45,7 +45,9 @@ class Scaling:
         problem = (logits_of(probabilities), targets, weight)
         bounds = [SHARPNESS_BOUNDS, *[(None, None)] * n_biases]
         start = np.array([1.0, *[0.0] * n_biases])
-        found = minimize(penalised_loss, start, problem, "L-BFGS-B", jac=True, bounds=bounds).x
+        found = minimize(
+            compute_penalised_loss, start, problem, "L-BFGS-B", jac=True, bounds=bounds
+        ).x
         return cls(-np.log(found[0]), bias_of(found, n_classes))
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
@@ -132,7 +134,7 @@ def bias_of(parameters: np.ndarray, n_classes: int) -> np.ndarray:
     return bias
 
 
-def penalised_loss(
+def compute_penalised_loss(
     parameters: np.ndarray, logits: np.ndarray, targets: np.ndarray, weight: np.ndarray
 ) -> tuple[float, np.ndarray]:
     """Return the log-loss and its gradient by sharpness and biases, a standard normal prior on."""

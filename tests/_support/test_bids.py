@@ -10,9 +10,9 @@ from nilearn.interfaces.bids import parse_bids_filename
 from adestim._support.bids import (
     find_namesake,
     find_sidecars,
+    list_stated_times,
     parse_name,
     read_json,
-    stated_times,
 )
 
 GRAY = (
@@ -121,4 +121,4 @@ def test_json_that_is_no_object_has_no_fields(tmp_path):
     ],
 )
 def test_times_are_numbers_also_in_writing(fields, seconds):
-    assert [time.seconds for time in stated_times(fields)] == seconds
+    assert [time.seconds for time in list_stated_times(fields)] == seconds

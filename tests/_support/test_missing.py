@@ -5,7 +5,7 @@ import pytest
 
 from adestim._support.missing import CELL_WORDS, NUMBER_WORDS, STUDY_WORDS, mask_missing, names_nan
 from adestim.encoding import is_missing
-from adestim.modalities.clinical.cells import known_cells, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import find_known_cells, parse_numbers, plain_cells
 from adestim.modalities.fmri._tables import read_table
 
 
@@ -25,7 +25,7 @@ def test_white_space_around_a_cell_is_no_part_of_it():
 @pytest.mark.parametrize("cell", sorted(CELL_WORDS))
 def test_words_of_cells_are_missing_for_every_reader(cell):
     assert is_missing(f" {cell} ")
-    assert not known_cells(plain_cells(pd.Series([cell], dtype=object)))[0]
+    assert not find_known_cells(plain_cells(pd.Series([cell], dtype=object)))[0]
     assert cell in NUMBER_WORDS & STUDY_WORDS
 
 

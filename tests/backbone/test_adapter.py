@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from adestim.backbone import load_backbone
-from adestim.backbone.adapter import Adapter, adapted_spec, apply_adapter, unadapted_spec
+from adestim.backbone.adapter import Adapter, apply_adapter, make_adapted_spec, strip_adapter
 from adestim.backbone.loading import skeleton
 from adestim.exceptions import InputError, MissingDependencyError
 from tests.toy_backbone import WIDTH, toy_spec
@@ -33,18 +33,18 @@ def test_bytes_and_back():
 
 
 def test_an_adapted_model_has_a_name_tag_of_its_own(spec):
-    tags = {adapted_spec(spec, an_adapter(seed)) for seed in (0, 0, 1)}
+    tags = {make_adapted_spec(spec, an_adapter(seed)) for seed in (0, 0, 1)}
     assert len(tags) == 2
     assert spec not in tags
 
 
 def test_the_name_tag_of_the_frozen_model_is_found_again(spec):
-    assert unadapted_spec(adapted_spec(spec, an_adapter())) == spec
+    assert strip_adapter(make_adapted_spec(spec, an_adapter())) == spec
 
 
 def test_weights_are_exchanged_and_updates_added(spec):
     adapter, frozen = an_adapter(), load_backbone(spec, "cpu")
-    model = load_backbone(adapted_spec(spec, adapter), "cpu")
+    model = load_backbone(make_adapted_spec(spec, adapter), "cpu")
     assert torch.equal(model.place, adapter.weight["place"])
     update = adapter.up["blocks.0.proj"] @ adapter.down["blocks.0.proj"]
     expected = frozen.blocks[0].proj.weight + update

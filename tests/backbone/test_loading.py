@@ -6,7 +6,7 @@ import torch
 from joblib import Parallel, delayed
 
 from adestim.backbone import load_backbone, loading
-from adestim.backbone.adapter import Adapter, adapted_spec
+from adestim.backbone.adapter import Adapter, make_adapted_spec
 from adestim.backbone.loading import in_worker_process, require_own_gpu, skeleton, whence
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError, InputError
@@ -85,7 +85,7 @@ def adapter(seed=0):
 
 
 def test_an_adapted_model_shares_what_was_not_changed(spec):
-    frozen, adapted = load_backbone(spec), load_backbone(adapted_spec(spec, adapter()))
+    frozen, adapted = load_backbone(spec), load_backbone(make_adapted_spec(spec, adapter()))
     assert adapted.out.bias.equal(adapter().weight["out.bias"])
     assert not frozen.out.bias.equal(adapted.out.bias)
     assert adapted.toy.weight is frozen.toy.weight
@@ -93,9 +93,9 @@ def test_an_adapted_model_shares_what_was_not_changed(spec):
 
 def test_few_adapted_models_are_kept(spec, loaded):
     for seed in range(5):
-        load_backbone(adapted_spec(spec, adapter(seed)))
+        load_backbone(make_adapted_spec(spec, adapter(seed)))
     assert len(loaded) == 1 + loading.N_ADAPTED_KEPT
-    newest = adapted_spec(spec, adapter(4))
+    newest = make_adapted_spec(spec, adapter(4))
     assert load_backbone(newest) is load_backbone(newest)
 
 

@@ -61,9 +61,7 @@ register_backbone(
 @pytest.fixture
 def my_model(tmp_path, monkeypatch):
     """Write the model to a file, as its author would, and import it."""
-    monkeypatch.setattr(
-        registry, "_CARDS", {card.name: card for card in registry.registered_cards()}
-    )
+    monkeypatch.setattr(registry, "_CARDS", {card.name: card for card in registry.list_cards()})
     (tmp_path / "my_model.py").write_text(MY_MODEL)
     monkeypatch.syspath_prepend(tmp_path)
     yield importlib.import_module("my_model").MyModel
@@ -154,7 +152,7 @@ def move_model(folder, monkeypatch):
     """Move the model's file into a package, as its author may between two releases."""
     (folder / "my_package").mkdir()
     (folder / "my_model.py").rename(folder / "my_package" / "model.py")
-    others = {card.name: card for card in registry.registered_cards() if card.name != "my-model"}
+    others = {card.name: card for card in registry.list_cards() if card.name != "my-model"}
     monkeypatch.setattr(registry, "_CARDS", others)
     monkeypatch.setattr(loading, "_LOADED", {})
     del sys.modules["my_model"]

@@ -32,7 +32,7 @@ def cards(monkeypatch):
     """Leave the registry as it was found."""
     from adestim.backbone import registry
 
-    kept = {card.name: card for card in registry.registered_cards()}
+    kept = {card.name: card for card in registry.list_cards()}
     monkeypatch.setattr(registry, "_CARDS", kept)
     return kept
 

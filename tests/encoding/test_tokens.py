@@ -8,10 +8,10 @@ from adestim.encoding import BackboneSpec, Encoding
 from adestim.encoding.tokens import (
     TokenScaler,
     TokenTable,
+    drop_rows,
     feature_moments,
     require_a_modality,
     stack_tokens,
-    without_rows,
 )
 from adestim.exceptions import InputError, NoModalityError
 
@@ -83,7 +83,7 @@ def test_modality_that_nobody_has_is_refused():
 
 
 def test_modality_that_nobody_has_takes_the_shape_of_fit(fixed):
-    table = stack_tokens([None, None], "smri", like=without_rows(fixed))
+    table = stack_tokens([None, None], "smri", like=drop_rows(fixed))
     assert table.tokens.shape == (2, 2, 2)
     assert table.backbone == FIXED
     assert not table.present.any()
@@ -128,12 +128,12 @@ def test_more_or_fewer_tokens_than_their_backbone_names_are_refused(fixed, n_tok
 
 
 def test_more_tokens_than_in_fit_are_welcome_without_fixed_places(ragged):
-    table = stack_tokens([encoding(np.ones((5, 2)))], "text", like=without_rows(ragged))
+    table = stack_tokens([encoding(np.ones((5, 2)))], "text", like=drop_rows(ragged))
     assert table.tokens.shape == (1, 5, 2)
 
 
 def test_table_without_rows_keeps_shape_and_backbone_alone(fixed):
-    empty = without_rows(fixed)
+    empty = drop_rows(fixed)
     assert empty.tokens.shape == (0, 2, 2)
     assert empty.mask.shape == (0, 2)
     assert empty.backbone is fixed.backbone
@@ -286,7 +286,7 @@ def test_a_models_own_summary_is_the_pooled_vector():
 
 
 def test_summaries_keep_their_width_where_nobody_has_the_modality():
-    like = without_rows(stack_tokens([summarised(1.0)], "text"))
+    like = drop_rows(stack_tokens([summarised(1.0)], "text"))
     table = stack_tokens([None, None], "text", like)
     assert table.pooled().shape == (2, 4)
     assert np.isnan(table.pooled()).all()

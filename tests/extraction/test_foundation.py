@@ -38,9 +38,7 @@ class Learner(ToyBackbone):
 @pytest.fixture(autouse=True)
 def cards(monkeypatch):
     """Register two models for the length of a test."""
-    monkeypatch.setattr(
-        registry, "_CARDS", {card.name: card for card in registry.registered_cards()}
-    )
+    monkeypatch.setattr(registry, "_CARDS", {card.name: card for card in registry.list_cards()})
     architecture = {"depth": 1}
     register_backbone(BackboneCard("toy", "smri", home=ToyBackbone, architecture=architecture))
     register_backbone(BackboneCard("learner", "smri", home=Learner, architecture=architecture))

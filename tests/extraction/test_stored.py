@@ -18,7 +18,7 @@ from adestim.extraction.stored import (
     RecalledReading,
     TokenShelf,
     cell_content,
-    recalled,
+    recall_encodings,
 )
 from adestim.store import FeatureStore
 
@@ -222,8 +222,8 @@ def inputs_of(*values):
 
 def test_tokens_are_made_once_an_input(store):
     calls = []
-    recalled(shelf(store), inputs_of(1, None, 2), encode_all(calls))
-    found = recalled(shelf(store), inputs_of(2, 1, 3, None), encode_all(calls))
+    recall_encodings(shelf(store), inputs_of(1, None, 2), encode_all(calls))
+    found = recall_encodings(shelf(store), inputs_of(2, 1, 3, None), encode_all(calls))
     assert calls == [[0, 2], [2]]
     assert [encoding is None for encoding in found] == [False, False, False, True]
     np.testing.assert_array_equal(found[0].tokens, np.ones((2, 4)))
@@ -234,22 +234,22 @@ def test_tokens_are_made_once_an_input(store):
 @pytest.mark.parametrize("change", [{"digest": "other"}, {"precision": "bfloat16"}])
 def test_other_weights_or_another_precision_make_other_tokens(store, change):
     calls = []
-    recalled(shelf(store), inputs_of(1), encode_all(calls))
-    recalled(shelf(store, **change), inputs_of(1), encode_all(calls))
+    recall_encodings(shelf(store), inputs_of(1), encode_all(calls))
+    recall_encodings(shelf(store, **change), inputs_of(1), encode_all(calls))
     assert calls == [[0], [0]]
 
 
 def test_tokens_of_another_format_are_apart(store, monkeypatch):
     calls = []
-    recalled(shelf(store), inputs_of(1), encode_all(calls))
+    recall_encodings(shelf(store), inputs_of(1), encode_all(calls))
     monkeypatch.setattr(stored, "FORMAT", "another")
-    recalled(shelf(store), inputs_of(1), encode_all(calls))
+    recall_encodings(shelf(store), inputs_of(1), encode_all(calls))
     assert calls == [[0], [0]]
 
 
 def test_without_a_store_everything_is_made(store):
     calls = []
-    made = recalled(None, inputs_of(1, None), encode_all(calls))
+    made = recall_encodings(None, inputs_of(1, None), encode_all(calls))
     assert calls == [[0]]
     assert made[0].tokens.dtype == np.float32
 

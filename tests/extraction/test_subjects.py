@@ -7,10 +7,10 @@ from adestim.exceptions import DataWarning, InputError, SubjectsError
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import (
+    drop_failures,
     for_each_subject,
     readable_raws,
     settle_failures,
-    without_failures,
 )
 
 
@@ -25,7 +25,7 @@ def test_one_failure_is_raised_as_it_is_and_several_together():
 def test_failures_are_missing_where_asked_for():
     with pytest.warns(DataWarning, match="treated as missing"):
         assert settle_failures([1, InputError("rule")], "missing") == [1, None]
-    assert without_failures([InputError("rule"), 2]) == [None, 2]
+    assert drop_failures([InputError("rule"), 2]) == [None, 2]
 
 
 def test_rows_that_can_be_read_are_yielded():

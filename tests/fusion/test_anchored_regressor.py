@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from adestim import AnchoredFusionRegressor, ModalityUnion
 from adestim.evaluation import cross_val_fit
 from adestim.exceptions import DataWarning, InputError, NoModalityError
-from adestim.fusion.anchored_regressor import weighted_moments
+from adestim.fusion.anchored_regressor import compute_weighted_moments
 from adestim.training import task as tasks
 from adestim.training.aggregation import Validated, weigh_by_error
 from adestim.training.net import NumberLoss
@@ -387,9 +387,9 @@ def test_cross_val_fit_says_that_it_takes_the_classifier(incomplete):
 
 
 def test_moments_are_weighted():
-    mean, scale = weighted_moments(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
+    mean, scale = compute_weighted_moments(np.array([1.0, 3.0]), np.array([1.0, 3.0]))
     assert (mean, scale) == (2.5, pytest.approx(np.sqrt(0.75)))
 
 
 def test_numbers_that_do_not_vary_are_not_divided():
-    assert weighted_moments(np.full(3, 0.1), np.ones(3)) == (pytest.approx(0.1), 1.0)
+    assert compute_weighted_moments(np.full(3, 0.1), np.ones(3)) == (pytest.approx(0.1), 1.0)

@@ -9,9 +9,9 @@ from adestim.training.scaling import (
     PatternScaling,
     Scaling,
     apply_temperature,
+    compute_penalised_loss,
     fit_temperature,
     pattern_keys,
-    penalised_loss,
     shrinkage_share,
 )
 
@@ -59,10 +59,10 @@ def test_the_gradient_is_that_of_the_loss(sharpness, bias, seed, n):
     problem = (np.log(probabilities), targets, np.arange(1.0, n + 1))
 
     def loss(parameters):
-        return penalised_loss(parameters, *problem)[0]
+        return compute_penalised_loss(parameters, *problem)[0]
 
     def gradient(parameters):
-        return penalised_loss(parameters, *problem)[1]
+        return compute_penalised_loss(parameters, *problem)[1]
 
     parameters = np.array([sharpness, bias, -bias])
     scale = 1 + np.abs(gradient(parameters)).max()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from adestim.backbone.registry import BackboneCard, import_class, registered_cards
+from adestim.backbone.registry import BackboneCard, import_class, list_cards
 from adestim.backbone.weights.files import read_checkpoint
 from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, list_first_names
 from adestim.encoding import BackboneSpec
@@ -99,7 +99,7 @@ class Verdict(NamedTuple):
 
 def judge_state(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
     """Say whose weights a state seems to be, other than those of the model that was wanted."""
-    others = [card for card in registered_cards() if card.home and card.name != name]
+    others = [card for card in list_cards() if card.home and card.name != name]
     fitting = [card for card in others if bears_card(state, card) and fits_card(state, card)]
     akin = [card for card in others if bears_card(state, card)]
     if fitting:
@@ -117,7 +117,7 @@ def judge_state(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
 
 def find_owner(raw: Mapping) -> str | None:
     """Return the name of the backbone as whose release a file can be read, or None."""
-    for card in registered_cards():
+    for card in list_cards():
         # Files of other models are refused, each for its own reason.
         with suppress(Exception):
             layout = card.backbone_class().checkpoint

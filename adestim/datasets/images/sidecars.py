@@ -10,7 +10,7 @@ from warnings import warn
 import numpy as np
 import pandas as pd
 
-from adestim._support.bids import Level, applying_sidecars, read_json, stated_times
+from adestim._support.bids import Level, applying_sidecars, list_stated_times, read_json
 from adestim._support.missing import STUDY_WORDS
 from adestim._support.tables import read_rows
 from adestim.datasets.images.names import spell_session
@@ -31,7 +31,7 @@ def find_repetition_time(name: str, levels: Sequence[Level]) -> float | None:
 def read_unchanged(path: str, _changed: int) -> float | None:
     """Return what a sidecar says, read once however many files it is for."""
     try:
-        stated = stated_times(read_json(path))
+        stated = list_stated_times(read_json(path))
     except ValueError:
         warn(f"The sidecar {path!r} is no JSON and is passed over.", DataWarning, stacklevel=2)
         return None

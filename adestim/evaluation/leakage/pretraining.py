@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from adestim.backbone.pretraining_cohorts import cohort_name, names_cohort
-from adestim.backbone.registry import BackboneCard, known_card
+from adestim.backbone.registry import BackboneCard, get_card
 from adestim.exceptions import InputError, LeakageWarning
 
 
@@ -73,7 +73,7 @@ def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.Data
     """
     name = cohort_name(cohort)
     cards = {
-        backbone: known_card(backbone) for backbone in dict.fromkeys(find_backbone_names(models))
+        backbone: get_card(backbone) for backbone in dict.fromkeys(find_backbone_names(models))
     }
     table = pd.DataFrame(
         [describe_pretraining(card, name) for card in cards.values()],
@@ -115,7 +115,7 @@ def find_backbone_names(models: Any) -> list[str]:
 
 def is_built_in(name: str) -> bool:
     """Tell whether a backbone learned from nobody."""
-    card = known_card(name)
+    card = get_card(name)
     return card is not None and card.family == "reference"
 
 

@@ -15,7 +15,7 @@ from adestim.inspection.drawing.drawing import OKABE_ITO, Display, draw_map, str
 from adestim.inspection.drawing.token_displays import draw_token_bars, name_unit
 from adestim.inspection.tokens.attention import OWN, QueryAttention, query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, token_attribution
-from adestim.inspection.tokens.long_tables import known_mean
+from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.token_places import token_places
 
 KINDS = ("auto", "map", "markers", "connectome", "networks", "manhattan", "bar")
@@ -317,9 +317,13 @@ def average_tokens(
 ) -> tuple[np.ndarray, str, pd.DataFrame | None]:
     """Return mean attribution or attention by token, its label, and attributions by feature."""
     if isinstance(found, QueryAttention):
-        return known_mean(known_mean(found.weights[modality], 1), 0), "attention", None
+        return (
+            average_known_values(average_known_values(found.weights[modality], 1), 0),
+            "attention",
+            None,
+        )
     label = f"attribution, {name_unit(found)}"
-    return known_mean(found.values[modality], 0), label, found.features.get(modality)
+    return average_known_values(found.values[modality], 0), label, found.features.get(modality)
 
 
 def average_columns(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.backbone.pretraining_cohorts import names_cohort
-from adestim.backbone.registry import BackboneCard, known_card
+from adestim.backbone.registry import BackboneCard, get_card
 from adestim.inspection.tokens.view import fusion_of
 
 PACKAGES = ("adestim", "numpy", "pandas", "scikit-learn", "skorch", "torch", "nibabel", "nilearn")
@@ -30,7 +30,7 @@ def describe_backbones(estimator: Any, cohort: str | None = None) -> pd.DataFram
 
 def describe_backbone(spec: Any, cohort: str | None) -> dict[str, str]:
     """Return what is known of one backbone."""
-    card = known_card(spec.name)
+    card = get_card(spec.name)
     learned = spec.is_foundation
     seen = ", ".join(card.cohorts) if card is not None and card.cohorts else NOT_KNOWN
     row = {

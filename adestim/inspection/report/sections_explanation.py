@@ -38,7 +38,7 @@ from adestim.inspection.report.page import (
 )
 from adestim.inspection.tokens.attention import query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, attribute_class
-from adestim.inspection.tokens.long_tables import known_mean
+from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.token_places import token_places
 
 N_TOP = 10
@@ -235,7 +235,7 @@ def draw_places(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame)
     """Return mean absolute attributions of a modality, drawn where its tokens are."""
     modality = places.modality
     display = TokenMapDisplay(
-        known_mean(np.abs(found.values[modality]), 0),
+        average_known_values(np.abs(found.values[modality]), 0),
         places,
         label="mean absolute attribution",
     )

@@ -16,7 +16,7 @@ from torch import Tensor
 from adestim.backbone.attention import Attention
 from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
+from adestim.inspection.tokens.long_tables import average_known_values, long_frame, require_level
 from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
@@ -165,7 +165,7 @@ class QueryAttention:
         axes: dict[str, Any] = {"subject": self.subjects, "query": range(values.shape[1])}
         for place, name in reversed(list(enumerate(axes))):
             if name not in LEVELS[level]:
-                values = known_mean(values, axis=place)
+                values = average_known_values(values, axis=place)
         kept = {name: axes[name] for name in LEVELS[level]} | {"token": self.tokens[modality]}
         frame = long_frame(values, kept, "weight")
         frame.insert(len(kept) - 1, "path", path)

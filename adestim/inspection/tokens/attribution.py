@@ -26,7 +26,7 @@ from adestim.inspection.tokens.integrated import (
     make_line_start,
     standardise_features,
 )
-from adestim.inspection.tokens.long_tables import known_mean, long_frame, require_level
+from adestim.inspection.tokens.long_tables import average_known_values, long_frame, require_level
 from adestim.inspection.tokens.view import SubjectsView, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
@@ -164,7 +164,10 @@ class TokenAttribution:
     def _by_token(self, name: str) -> pd.DataFrame:
         """Return one modality's means."""
         values = self.values[name]
-        means = {"mean": known_mean(values, 0), "mean_absolute": known_mean(np.abs(values), 0)}
+        means = {
+            "mean": average_known_values(values, 0),
+            "mean_absolute": average_known_values(np.abs(values), 0),
+        }
         return pd.DataFrame({"modality": name, "token": list(self.tokens[name]), **means})
 
     def _by_subject(self, name: str) -> pd.DataFrame:

@@ -31,7 +31,7 @@ def require_few_rows(n_rows: int, axes: Iterable[str], remedy: str) -> None:
         )
 
 
-def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+def average_known_values(values: np.ndarray, axis: int) -> np.ndarray:
     """Return the mean of what is known along an axis, NaN where nothing is."""
     known = ~np.isnan(values)
     count = known.sum(axis=axis)

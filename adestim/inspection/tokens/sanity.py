@@ -19,7 +19,7 @@ from adestim.inspection.tokens.attribution import (
     require_settings,
 )
 from adestim.inspection.tokens.integrated import ExplainedOutput, find_target
-from adestim.inspection.tokens.long_tables import known_mean
+from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.view import view_of
 from adestim.training.phase_one.penalised import Heads, LinearHead
 
@@ -180,7 +180,7 @@ def randomise_head(head: LinearHead, rng: np.random.Generator) -> LinearHead:
 def measure_importance(attribution: TokenAttribution) -> np.ndarray:
     """Return every token's mean absolute attribution, those of phase-1 scores left out."""
     values = attribution.values.values()
-    means = np.concatenate([known_mean(np.abs(block[:, :-1]), 0) for block in values])
+    means = np.concatenate([average_known_values(np.abs(block[:, :-1]), 0) for block in values])
     return means[~np.isnan(means)]
 
 

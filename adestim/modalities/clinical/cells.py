@@ -26,9 +26,9 @@ def plain_cells(column: pd.Series) -> np.ndarray:
     return plain
 
 
-def known_cells(cells: np.ndarray) -> np.ndarray:
+def find_known_cells(cells: np.ndarray) -> np.ndarray:
     """Tell which cells hold anything, shape (n_subjects,), dtype bool."""
-    return as_mask(not is_missing(cell) for cell in cells)
+    return convert_mask(not is_missing(cell) for cell in cells)
 
 
 def is_plain(cell) -> bool:
@@ -47,15 +47,17 @@ class Numbers:
 
 def parse_numbers(cells: np.ndarray) -> Numbers:
     """Read cells as numbers; ``">1700"`` is read as its limit, the word ``nan`` as unknown."""
-    is_text = as_mask(isinstance(cell, str) for cell in cells)
-    is_number = as_mask(is_plain(cell) for cell in cells) & ~is_text
+    is_text = convert_mask(isinstance(cell, str) for cell in cells)
+    is_number = convert_mask(is_plain(cell) for cell in cells) & ~is_text
     values = np.full(len(cells), np.nan)
     values[is_number] = [float_or_infinity(cell) for cell in cells[is_number]]
     written = pd.Series([LIMIT.sub("", cell) for cell in cells[is_text]], dtype=object)
     values[is_text] = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
-    unreadable = known_cells(cells) & np.isnan(values)
-    unreadable &= ~as_mask(map(names_nan, cells))
-    is_limit = as_mask(isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells)
+    unreadable = find_known_cells(cells) & np.isnan(values)
+    unreadable &= ~convert_mask(map(names_nan, cells))
+    is_limit = convert_mask(
+        isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells
+    )
     return Numbers(values, is_limit & ~unreadable, unreadable)
 
 
@@ -67,6 +69,6 @@ def float_or_infinity(number) -> float:
         return np.inf
 
 
-def as_mask(answers: Iterable[bool]) -> np.ndarray:
+def convert_mask(answers: Iterable[bool]) -> np.ndarray:
     """Return answers as an array, dtype bool."""
     return np.fromiter(answers, dtype=bool)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import CellTypeError, TableError
-from adestim.modalities.clinical.cells import is_plain, known_cells, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import find_known_cells, is_plain, parse_numbers, plain_cells
 from adestim.modalities.clinical.table import Column
 
 
@@ -107,7 +107,7 @@ def code_levels(column: pd.Series, coding: Column) -> CodedCells:
     slot of their own, which it then shares.
     """
     cells = plain_cells(column)
-    present = known_cells(cells)
+    present = find_known_cells(cells)
     problems = find_problems(cells, present, coding.name)
     present[list(problems)] = False
     slots = np.full(len(cells), -1)
@@ -146,7 +146,7 @@ def fill_slots(slots: np.ndarray, coding: Column) -> np.ndarray:
 def code_text(column: pd.Series, coding: Column, semantics: TextEmbedding) -> CodedCells:
     """Code a column of free text as coordinates, shape (n_subjects, width)."""
     cells = plain_cells(column)
-    known = known_cells(cells)
+    known = find_known_cells(cells)
     problems = find_problems(cells, known, coding.name)
     known[list(problems)] = False
     values = np.zeros((len(cells), semantics.width))

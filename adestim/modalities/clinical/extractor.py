@@ -24,13 +24,13 @@ from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.subjects import readable_raws, settle_failures
 from adestim.modalities.clinical.free_text import read_free_text
-from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
+from adestim.modalities.clinical.latent_semantics import keep_known_texts, learn_latent_semantics
 from adestim.modalities.clinical.leakage import guard_columns
 from adestim.modalities.clinical.record_rows import (
     RecordPreparation,
+    list_written_columns,
     record_of,
-    with_word_of_cuts,
-    written_columns,
+    warn_of_cuts,
 )
 from adestim.modalities.clinical.table import (
     Declarations,
@@ -265,7 +265,7 @@ class ClinicalExtractor(FoundationExtractor):
 
     def _open_model(self, frame) -> OpenedModel:
         """Find the model, and settle how it reads records; free text is left out."""
-        self.columns_, remarks = written_columns(self.columns_, self.text or ())
+        self.columns_, remarks = list_written_columns(self.columns_, self.text or ())
         warn_of([*remarks, *odd_columns(frame, [c for c in self.columns_ if c.kind != "empty"])])
         return super()._open_model(frame)
 
@@ -287,7 +287,7 @@ class ClinicalExtractor(FoundationExtractor):
     def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
         """Code the table column by column, or write every row for itself."""
         if self.backbone_.is_foundation:
-            return with_word_of_cuts(super()._prepare_all(frame), frame, self._preparation())
+            return warn_of_cuts(super()._prepare_all(frame), frame, self._preparation())
         coded = self._model.prepare(frame)
         warn_of(coded.remarks)
         return rows_of(coded, frame.index)
@@ -312,7 +312,7 @@ class ClinicalExtractor(FoundationExtractor):
         columns = [column for column in self.columns_ if column.kind == "text"]
         return {
             column.name: learn_latent_semantics(
-                known_texts(frame.iloc[:, column.position]), self.text_width, seed
+                keep_known_texts(frame.iloc[:, column.position]), self.text_width, seed
             )
             for column, seed in zip(
                 columns, draw_seeds(self.random_state, len(columns)), strict=True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from adestim.encoding.texts import FreeText
-from adestim.modalities.clinical.cells import known_cells, plain_cells
+from adestim.modalities.clinical.cells import find_known_cells, plain_cells
 from adestim.modalities.clinical.tabular import TabularBackbone
 
 
@@ -18,7 +18,7 @@ def read_free_text(tabular: TabularBackbone, frame: pd.DataFrame) -> Iterator[Fr
         if column.kind == "text":
             semantics = tabular.semantics[column.name]
             cells = plain_cells(frame.iloc[:, column.position])
-            texts = zip(cells, known_cells(cells), strict=True)
+            texts = zip(cells, find_known_cells(cells), strict=True)
             yield FreeText(
                 column.name,
                 place,

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.utils.extmath import randomized_svd
 
-from adestim.modalities.clinical.cells import known_cells, plain_cells
+from adestim.modalities.clinical.cells import find_known_cells, plain_cells
 
 N_HASHED = 2**12
 SMALLEST_SIZE = 1e-6
@@ -89,7 +89,7 @@ def hashing(**changes: Any) -> HashingVectorizer:
     return HashingVectorizer(n_features=N_HASHED, **usual | changes)
 
 
-def known_texts(column: pd.Series) -> list[str]:
+def keep_known_texts(column: pd.Series) -> list[str]:
     """Return the texts of the subjects who have one."""
     cells = plain_cells(column)
-    return [str(cell) for cell in cells[known_cells(cells)]]
+    return [str(cell) for cell in cells[find_known_cells(cells)]]

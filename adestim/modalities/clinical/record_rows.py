@@ -36,7 +36,7 @@ class RecordPreparation:
         return tell is not None and tell(record_of(cells, self.columns), **self.prepare.options)
 
 
-def with_word_of_cuts(
+def warn_of_cuts(
     results: Iterable[Prepared | AdestimError | None],
     frame: pd.DataFrame,
     preparation: RecordPreparation,
@@ -67,7 +67,7 @@ def record_of(cells: tuple, columns: Iterable[Column]) -> dict[str, Any]:
     return {column.name: cells[column.position] for column in columns}
 
 
-def written_columns(
+def list_written_columns(
     columns: tuple[Column, ...], asked_for: Iterable
 ) -> tuple[tuple[Column, ...], list[str]]:
     """Return the columns that sentences are made of, and remarks on free text left out."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import TableError
-from adestim.modalities.clinical.cells import is_plain, known_cells, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import find_known_cells, is_plain, parse_numbers, plain_cells
 
 DATE_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\b.*|\d{1,2}/(\d{1,2}/)?\d{4}|\d{1,2}/\d{1,2}/\d{2}")
 DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
@@ -105,7 +105,7 @@ def learn_column(
     column (n_subjects,).
     """
     cells = plain_cells(column)
-    present = cells[known_cells(cells)]
+    present = cells[find_known_cells(cells)]
     kind = declarations.kinds.get(name) or infer_kind(column, present, name)
     if len(present) == 0:
         return Column(name, position, "empty")
@@ -209,5 +209,5 @@ def odd_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
 
 def is_identifier(cells: np.ndarray) -> bool:
     """Tell whether no two subjects share a cell."""
-    present = [str(cell) for cell in cells[known_cells(cells)]]
+    present = [str(cell) for cell in cells[find_known_cells(cells)]]
     return len(set(present)) == len(present)

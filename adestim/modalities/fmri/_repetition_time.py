@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from adestim._support.bids import StatedTime, find_sidecars, read_json, stated_times
+from adestim._support.bids import StatedTime, find_sidecars, list_stated_times, read_json
 from adestim.exceptions import TimeSeriesError
 
 SHORTEST = 0.05
@@ -59,7 +59,7 @@ def read_sidecar_t_r(path: Path) -> float | None:
     The nearest that states a time wins.
     """
     for sidecar in find_sidecars(path):
-        stated = next(stated_times(read_sidecar(sidecar)), None)
+        stated = next(list_stated_times(read_sidecar(sidecar)), None)
         if stated is not None:
             return require_seconds(stated, sidecar)
     return None

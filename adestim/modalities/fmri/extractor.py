@@ -250,13 +250,13 @@ class FMRIExtractor(FoundationExtractor):
         require_columns(frame)
         cleaning = self._cleaning()
         reader = SeriesReader(choose_regions(self.parcellation), self.t_r)
-        self.layout_ = learned_layout(reader, frame, self.errors)
+        self.layout_ = learn_layout(reader, frame, self.errors)
         self._read = CleanSeries(reader, self.layout_, cleaning)
 
     def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
         """Return the connectome of the regions."""
         layout = rename_regions(self.layout_, self.labels)
-        connectome = Connectome(layout, settled_profile(self.profile, layout))
+        connectome = Connectome(layout, settle_profile(self.profile, layout))
         return OpenedModel(TokenPreparation(connectome), connectome.spec())
 
     def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
@@ -336,7 +336,7 @@ def choose_regions(source: Any) -> Parcellation:
     return seitzman_parcellation() if source is None else read_label_parcellation(source)
 
 
-def learned_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiLayout:
+def learn_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiLayout:
     """Return the regions of the first training row that can be read, else the parcellation's."""
     runs = zip(frame.index, frame.iloc[:, 0].array, strict=True)
     for subject, cell in runs:
@@ -350,7 +350,7 @@ def learned_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> Ro
     return RoiLayout(reader.parcellation.names, reader.parcellation.networks)
 
 
-def settled_profile(profile: str, layout: RoiLayout) -> str:
+def settle_profile(profile: str, layout: RoiLayout) -> str:
     """Return what a token holds, where the regions allow it."""
     if profile == "auto":
         return "regions" if layout.networks is None else "networks"

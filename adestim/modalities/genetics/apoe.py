@@ -131,7 +131,7 @@ def apoe_sites(places: Sequence[int]) -> pd.DataFrame:
     )
 
 
-def placed_apoe(variants: pd.DataFrame, build: str | None) -> pd.DataFrame:
+def place_apoe(variants: pd.DataFrame, build: str | None) -> pd.DataFrame:
     """Return variants with the positions on a build of those of APOE that have none."""
     lost = variants["id"].isin(APOE_TOKENS) & (variants["position"] == 0)
     if not lost.any():
@@ -168,7 +168,7 @@ def apoe_from_snps(dosages: np.ndarray) -> np.ndarray:
     return np.where(impossible[:, None], np.float32(np.nan), counts)
 
 
-def merged_apoe(reported: np.ndarray, by_snps: np.ndarray) -> np.ndarray:
+def merge_apoe(reported: np.ndarray, by_snps: np.ndarray) -> np.ndarray:
     """Return the reported copies of e2 and e4, and those by SNPs where none are reported.
 
     reported (n_subjects, 2), by_snps (n_subjects, 2) -> (n_subjects, 2).

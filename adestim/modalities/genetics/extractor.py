@@ -23,7 +23,7 @@ from adestim.modalities.genetics.apoe import (
     APOE_TOKENS,
     apoe_places,
     apoe_reference,
-    merged_apoe,
+    merge_apoe,
 )
 from adestim.modalities.genetics.build import common_build, require_same_build
 from adestim.modalities.genetics.columns import (
@@ -34,33 +34,33 @@ from adestim.modalities.genetics.columns import (
 )
 from adestim.modalities.genetics.dosage import dosage_spec
 from adestim.modalities.genetics.genotype_model import (
+    add_names,
     encode_alleles,
     open_dna_model,
     reads_dna,
     require_places,
-    with_names,
 )
 from adestim.modalities.genetics.harmonise import align
-from adestim.modalities.genetics.models.mixing import prepared_genotypes
+from adestim.modalities.genetics.models.mixing import prepare_genotypes
 from adestim.modalities.genetics.models.sequence import are_snps
 from adestim.modalities.genetics.places import place_variants
 from adestim.modalities.genetics.pooled import locate, open_genotypes
 from adestim.modalities.genetics.reading import (
-    prepared_dosages,
+    merge_errors,
+    prepare_dosages,
     read_columns,
     read_files,
     require_samples,
     require_tokens,
     sample_errors,
-    with_errors,
 )
 from adestim.modalities.genetics.selection import (
     Rule,
     candidates,
+    keep_requested,
     select,
     token_names,
     training_counts,
-    with_requested,
 )
 
 
@@ -301,7 +301,7 @@ class GeneticsExtractor(FoundationExtractor):
 
     def _built_in_model(self, frame) -> OpenedModel:
         """Return what takes dosages for tokens."""
-        return OpenedModel(prepared_dosages, dosage_spec(*self._token_names()))
+        return OpenedModel(prepare_dosages, dosage_spec(*self._token_names()))
 
     def _open_model(self, frame):
         """Open the model that is named; SNPs without DNA are left out where allowed."""
@@ -312,7 +312,7 @@ class GeneticsExtractor(FoundationExtractor):
             model, self.variants_ = open_dna_model(request, self.variants_, places, self.build_)
         else:
             model = super()._open_model(frame)
-        return replace(model, spec=with_names(model.spec, *self._token_names()))
+        return replace(model, spec=add_names(model.spec, *self._token_names()))
 
     def _training_raws(self, frame):
         """Return the dosages of the training rows that have some."""
@@ -323,11 +323,11 @@ class GeneticsExtractor(FoundationExtractor):
         dosages, errors = self._dosages(frame)
         prepare = self._model.prepare
         prepared = (
-            prepared_genotypes(dosages, prepare)
+            prepare_genotypes(dosages, prepare)
             if self.backbone_.is_foundation
             else prepare(dosages)
         )
-        return with_errors(prepared, errors, frame.index)
+        return merge_errors(prepared, errors, frame.index)
 
     def _encode(self, prepared, spec):
         """Mix the alleles' tokens; another model reads every subject's inputs."""
@@ -389,7 +389,7 @@ class GeneticsExtractor(FoundationExtractor):
     def _chosen(self, counted, n_subjects):
         """Return the SNPs asked for, or those that pass."""
         if self.snps is not None:
-            chosen = with_requested(counted, self.snps, self.absent)
+            chosen = keep_requested(counted, self.snps, self.absent)
         else:
             chosen = select(counted, n_subjects, self._rule())
         return chosen.reset_index(drop=True)
@@ -419,7 +419,7 @@ class GeneticsExtractor(FoundationExtractor):
                 sets, cells, self.variants_, self._apoe_snps, self.n_jobs, self.verbose
             )
         if self.has_apoe_:
-            dosages = np.hstack([dosages, merged_apoe(cells.apoe, apoe)])
+            dosages = np.hstack([dosages, merge_apoe(cells.apoe, apoe)])
         return dosages, errors
 
     def __sklearn_tags__(self):

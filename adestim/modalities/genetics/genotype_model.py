@@ -15,7 +15,7 @@ from adestim.exceptions import GenotypeError
 from adestim.extraction.foundation import FoundationModel, ModelRequest, open_foundation
 from adestim.modalities.genetics.apoe import apoe_sites
 from adestim.modalities.genetics.columns import ColumnRoles
-from adestim.modalities.genetics.models.mixing import PreparedGenotypes, mixed_encoding
+from adestim.modalities.genetics.models.mixing import PreparedGenotypes, mix_alleles
 
 MODALITY = "genetics"
 
@@ -67,7 +67,7 @@ def open_dna_model(
     return model, variants[kept[: len(variants)]].reset_index(drop=True)
 
 
-def with_names(spec: BackboneSpec, names: Sequence[str], counted: Sequence[str]) -> BackboneSpec:
+def add_names(spec: BackboneSpec, names: Sequence[str], counted: Sequence[str]) -> BackboneSpec:
     """Return a model's name tag with what its tokens stand for.
 
     They are no ``token_names``: with these, phase 1 would lay all tokens side by side, thousands
@@ -94,4 +94,4 @@ def encode_alleles(
     alleles = allele_tokens(
         spec, options, device=device, precision=precision, batch_size=batch_size
     )
-    return [None if item is None else mixed_encoding(item, alleles, spec) for item in prepared]
+    return [None if item is None else mix_alleles(item, alleles, spec) for item in prepared]

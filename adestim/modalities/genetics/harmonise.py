@@ -64,7 +64,7 @@ def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
     columns = np.full(len(reference), NOT_ALIGNED, dtype=np.int64)
     swapped = np.zeros(len(reference), dtype=bool)
     places = pairs["place"].to_numpy()
-    relation = resolved_relations(pairs, reference, genotypes)
+    relation = resolve_relations(pairs, reference, genotypes)
     usable = (relation == SAME) | (relation == SWAPPED)
     columns[places[usable]] = pairs["column"].to_numpy()[usable]
     swapped[places[usable]] = relation[usable] == SWAPPED
@@ -72,7 +72,7 @@ def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
     return Alignment(columns, swapped, n_incompatible, int((~usable).sum()) - n_incompatible)
 
 
-def oriented(dosages: np.ndarray, swapped: np.ndarray) -> np.ndarray:
+def orient_dosages(dosages: np.ndarray, swapped: np.ndarray) -> np.ndarray:
     """Return dosages of the reference's counted allele."""
     if not swapped.any():
         return dosages
@@ -150,7 +150,7 @@ def fit_alleles(ours, theirs) -> np.ndarray:
     return fits
 
 
-def resolved_relations(
+def resolve_relations(
     pairs: pd.DataFrame, reference: pd.DataFrame, genotypes: GenotypeSet
 ) -> np.ndarray:
     """Return the relations, palindromic ones settled where frequencies are clear.

@@ -98,13 +98,13 @@ def read_plink_columns(file: Path, n_columns: int) -> pd.DataFrame:
     try:
         table = read_text_table(file, has_names=False, separator=BLANKS)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise malformed(file, n_columns, type(error).__name__) from error
+        raise refuse_malformed(file, n_columns, type(error).__name__) from error
     if table.shape[1] != n_columns:
-        raise malformed(file, n_columns, f"{table.shape[1]} columns")
+        raise refuse_malformed(file, n_columns, f"{table.shape[1]} columns")
     return table
 
 
-def malformed(file: Path, n_columns: int, got: str) -> GenotypeError:
+def refuse_malformed(file: Path, n_columns: int, got: str) -> GenotypeError:
     """Return the error about a table that is not of PLINK's shape."""
     return GenotypeError(
         f"{file} must hold {n_columns} columns in every line",

@@ -13,7 +13,7 @@ from joblib import Parallel, delayed
 from adestim._support.progress import show_progress
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import ABSENT, AMBIGUOUS, GenotypeSet
-from adestim.modalities.genetics.harmonise import Alignment, oriented
+from adestim.modalities.genetics.harmonise import Alignment, orient_dosages
 from adestim.modalities.genetics.plink import open_plink
 from adestim.modalities.genetics.vcf import open_vcf
 
@@ -63,7 +63,7 @@ def sample_error(sets: Sequence[GenotypeSet], rows: np.ndarray, name: str) -> Ge
     return None
 
 
-def pooled_dosages(
+def pool_dosages(
     sets: Sequence[GenotypeSet],
     rows: np.ndarray,
     alignments: Sequence[Alignment],
@@ -99,7 +99,7 @@ def read_present(genotypes: GenotypeSet, rows: np.ndarray, alignment: Alignment)
     if not known.any() or not present.any():
         return np.empty((known.sum(), present.sum()), dtype=np.float32)
     dosages = genotypes.dosages(rows[known], alignment.columns[present])
-    return oriented(dosages, alignment.swapped[present])
+    return orient_dosages(dosages, alignment.swapped[present])
 
 
 def reference_variants(sets: Sequence[GenotypeSet]) -> pd.DataFrame:

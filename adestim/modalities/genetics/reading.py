@@ -17,7 +17,7 @@ from adestim.modalities.genetics.dosage import dosage_tokens
 from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
 from adestim.modalities.genetics.harmonise import align, warn_of_masked
 from adestim.modalities.genetics.models.mixing import PreparedGenotypes
-from adestim.modalities.genetics.pooled import locate, pooled_dosages, sample_error
+from adestim.modalities.genetics.pooled import locate, pool_dosages, sample_error
 from adestim.modalities.genetics.selection import Rule
 
 
@@ -76,15 +76,15 @@ def read_files(
     paths = [str(item.path) for item in sets]
     warn_of_masked(dict(zip(paths, alignments, strict=True)))
     warn_of_absent_variants(variants, np.any([item.present for item in alignments], axis=0))
-    dosages = pooled_dosages(sets, rows, alignments, n_jobs=n_jobs, verbose=verbose)
+    dosages = pool_dosages(sets, rows, alignments, n_jobs=n_jobs, verbose=verbose)
     apoe = np.full((rows.shape[1], 2), np.nan, dtype=np.float32)
     if apoe_snps is not None:
         aligned = [align(apoe_snps, item) for item in sets]
-        apoe = apoe_from_snps(pooled_dosages(sets, rows, aligned))
+        apoe = apoe_from_snps(pool_dosages(sets, rows, aligned))
     return Read(dosages, apoe, cells.errors | sample_errors(sets, rows, cells.names))
 
 
-def prepared_dosages(dosages: np.ndarray) -> list[Prepared | None]:
+def prepare_dosages(dosages: np.ndarray) -> list[Prepared | None]:
     """Return every subject's dosages as tokens, None without a call."""
     return [
         Prepared(table, mask) if mask.any() else None
@@ -92,7 +92,7 @@ def prepared_dosages(dosages: np.ndarray) -> list[Prepared | None]:
     ]
 
 
-def with_errors(
+def merge_errors(
     prepared: Sequence[Prepared | PreparedGenotypes | None],
     errors: dict[int, GenotypeError],
     index: pd.Index,

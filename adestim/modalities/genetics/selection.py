@@ -19,7 +19,7 @@ from adestim.modalities.genetics.harmonise import (
     allele_frequency,
     pieces,
 )
-from adestim.modalities.genetics.pooled import pooled_dosages, reference_variants
+from adestim.modalities.genetics.pooled import pool_dosages, reference_variants
 
 N_SHOWN = 5
 CHR_PREFIX = re.compile(r"^chr(?=[0-9XYM])")
@@ -64,8 +64,8 @@ def training_counts(
     counted = reference.reset_index(drop=True).assign(frequency=np.nan, n_called=0)
     if len(sets) > 1:
         # The frequency where an allele pair was first seen settles its strand elsewhere.
-        counted = with_counts(counted, sets, rows, [own_alignment(counted, item) for item in sets])
-    return with_counts(counted, sets, rows, [align(counted, item) for item in sets])
+        counted = add_counts(counted, sets, rows, [own_alignment(counted, item) for item in sets])
+    return add_counts(counted, sets, rows, [align(counted, item) for item in sets])
 
 
 def own_alignment(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
@@ -77,7 +77,7 @@ def own_alignment(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
     return Alignment(columns, np.zeros(len(reference), dtype=bool))
 
 
-def with_counts(
+def add_counts(
     reference: pd.DataFrame,
     sets: Sequence[GenotypeSet],
     rows: np.ndarray,
@@ -85,7 +85,7 @@ def with_counts(
 ) -> pd.DataFrame:
     """Count alleles and calls in all files together, a piece of the variants at a time."""
     counts = [
-        allele_frequency(pooled_dosages(sets, rows, [item.part(places) for item in alignments]))
+        allele_frequency(pool_dosages(sets, rows, [item.part(places) for item in alignments]))
         for places in pieces(len(reference), rows.shape[1])
     ]
     frequency, n_called = (np.concatenate(values) for values in zip(*counts, strict=True))
@@ -104,7 +104,7 @@ def select(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> pd.DataFrame:
     call_rate = counted["n_called"] / max(1, n_subjects)
     passing = (minor >= rule.min_maf) & (call_rate >= rule.min_call_rate)
     ranked = counted.assign(minor=minor, call_rate=call_rate)[passing.to_numpy()]
-    return sort_variants(thinned(sort_variants(ranked), rule.max_snps))[counted.columns]
+    return sort_variants(thin_variants(sort_variants(ranked), rule.max_snps))[counted.columns]
 
 
 def sort_variants(variants: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def sort_variants(variants: pd.DataFrame) -> pd.DataFrame:
     return variants.iloc[order].reset_index(drop=True)
 
 
-def thinned(variants: pd.DataFrame, max_snps: int | None) -> pd.DataFrame:
+def thin_variants(variants: pd.DataFrame, max_snps: int | None) -> pd.DataFrame:
     """Keep the best variant of each of ``max_snps`` runs."""
     if max_snps is None or len(variants) <= max_snps:
         return variants
@@ -125,7 +125,7 @@ def thinned(variants: pd.DataFrame, max_snps: int | None) -> pd.DataFrame:
     return best_first.drop_duplicates("run")
 
 
-def with_requested(counted: pd.DataFrame, requested: Sequence[str], absent: str) -> pd.DataFrame:
+def keep_requested(counted: pd.DataFrame, requested: Sequence[str], absent: str) -> pd.DataFrame:
     """Return the asked variants in the order asked for."""
     names = list(dict.fromkeys(str(name) for name in requested))
     found = {

@@ -91,14 +91,14 @@ def open_vcf(path: str | Path) -> VcfSet:
     return VcfSet(
         path,
         len(samples),
-        sample_lookup([(name, undoubled(name)) for name in samples], path),
+        sample_lookup([(name, undouble_name(name)) for name in samples], path),
         variants,
         build,
         lines=lines.reshape(-1, 2),
     )
 
 
-def undoubled(name: str) -> str:
+def undouble_name(name: str) -> str:
     """Return A for A_A, which PLINK writes when family and individual id are equal."""
     half = name[: len(name) // 2]
     return half if name == f"{half}_{half}" else name

@@ -34,7 +34,9 @@ class Grid:
         return index * np.float32(self.resolution) + np.asarray(self.origin, dtype=np.float32)
 
 
-def interpolated(layer: np.ndarray, to_voxels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def interpolate_values(
+    layer: np.ndarray, to_voxels: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
     """Interpolate linearly on another grid; zero outside."""
     return affine_transform(
         layer,

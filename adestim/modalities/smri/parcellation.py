@@ -64,10 +64,10 @@ def parcellation_of(names: Sequence[str], labels: np.ndarray, is_fluid: np.ndarr
     labels.setflags(write=False)
     digest = blake2b("\n".join(names).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(labels).tobytes())
-    return Parcellation(tuple(names), labels, paired_regions(names), is_fluid, digest.hexdigest())
+    return Parcellation(tuple(names), labels, pair_regions(names), is_fluid, digest.hexdigest())
 
 
-def paired_regions(names: Sequence[str]) -> np.ndarray:
+def pair_regions(names: Sequence[str]) -> np.ndarray:
     """Return the place of each region's counterpart, its own where there is none."""
     places = {name.lower(): place for place, name in enumerate(names)}
     return np.array(
@@ -109,12 +109,12 @@ def builtin_parcellation(grid: Grid) -> Parcellation:
         structures = (*structures, name)
     is_right = grid.centres()[..., 0] > 0
     labels = np.where(structure > 0, 2 * structure - 1 + is_right, 0)
-    names = [sided(name, side) for name in structures for side in "LR"]
+    names = [add_side(name, side) for name in structures for side in "LR"]
     is_fluid = [name.startswith(FLUID_STRUCTURES) for name in names]
-    return compacted(names, labels, is_fluid)
+    return drop_empty_regions(names, labels, is_fluid)
 
 
-def sided(structure: str, side: str) -> str:
+def add_side(structure: str, side: str) -> str:
     """Put the side before a structure's number."""
     stem, number = re.fullmatch(r"(.*?)(_\d+)?", structure).groups()
     return f"{stem}_{side}{number or ''}"
@@ -160,7 +160,7 @@ def around_ventricles(is_csf: np.ndarray, grid: Grid) -> np.ndarray:
     return away <= max(VENTRICLE_REACH, grid.resolution)
 
 
-def compacted(
+def drop_empty_regions(
     names: Sequence[str], labels: np.ndarray, is_fluid: Sequence[bool] | np.ndarray
 ) -> Parcellation:
     """Drop regions without a voxel, and number the rest from 1."""
@@ -185,7 +185,9 @@ def resample_label_parcellation(
     on_grid = nearest_labels(codes, image.affine, grid) * load_template(grid).brain
     require_label_overlap(codes, image.affine, on_grid, grid)
     warn_of_lost_regions(names, on_grid)
-    return compacted(names, on_grid, mostly_fluid(on_grid, len(names), load_template(grid)))
+    return drop_empty_regions(
+        names, on_grid, mostly_fluid(on_grid, len(names), load_template(grid))
+    )
 
 
 def mostly_fluid(labels: np.ndarray, n_regions: int, template: Template) -> np.ndarray:

@@ -46,7 +46,7 @@ def seitzman_seeds() -> Seeds:
     Seitzman et al. (2020). A set of functionally-defined brain regions with improved
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
     """
-    table = folded_coordinates()
+    table = fold_coordinates()
     table["structure"] = [structure_of(row) for row in table.itertuples()]
     table = pd.concat([table[table.structure != "hippocampus"], hippocampal_axis(table)])
     table["structure"] = split_large(table)
@@ -61,7 +61,7 @@ def seitzman_seeds() -> Seeds:
     )
 
 
-def folded_coordinates() -> pd.DataFrame:
+def fold_coordinates() -> pd.DataFrame:
     """Return coordinates in mm, x made positive, with region and network."""
     from nilearn.datasets import fetch_coords_seitzman_2018
 

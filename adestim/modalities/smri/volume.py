@@ -11,7 +11,13 @@ from numpy.typing import ArrayLike
 
 from adestim.exceptions import VolumeError
 from adestim.modalities._nifti import image_values, is_path, open_nifti, require_invertible_affine
-from adestim.modalities.smri.grid import Grid, block_affine, block_mean, block_steps, interpolated
+from adestim.modalities.smri.grid import (
+    Grid,
+    block_affine,
+    block_mean,
+    block_steps,
+    interpolate_values,
+)
 
 MAX_VOLUME_BYTES = 4 * 2**30
 MIN_SUPPORT = 0.5
@@ -98,10 +104,12 @@ def resample_to_grid(image: Any, grid: Grid) -> GridVolume:
     steps = block_steps(image.affine, grid.resolution)
     layers = (block_mean(layer, steps) for layer in (np.where(support, values, 0), support))
     to_voxels = np.linalg.inv(block_affine(image.affine, steps)) @ grid.affine
-    return supported(*(interpolated(layer, to_voxels, grid.shape) for layer in layers))
+    return undo_partial_support(
+        *(interpolate_values(layer, to_voxels, grid.shape) for layer in layers)
+    )
 
 
-def supported(values: np.ndarray, support: np.ndarray) -> GridVolume:
+def undo_partial_support(values: np.ndarray, support: np.ndarray) -> GridVolume:
     """Undo the darkening of partly supported voxels."""
     support = np.clip(support, 0, 1)
     mean = np.divide(values, support, out=np.zeros_like(values), where=support >= MIN_SUPPORT)

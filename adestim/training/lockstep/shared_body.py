@@ -111,7 +111,7 @@ class SharedBody:
         self.modules = modules
         self.shares = Shares(streams)
         self.body = skeleton(modules[0].backbone.body)
-        for name in adapted_layers(self.body):
+        for name in list_adapted_layers(self.body):
             layers = [module.backbone.body.get_submodule(name) for module in modules]
             exchange(self.body, name, JointLinear(layers, self.shares))
 
@@ -202,7 +202,7 @@ class Embedded:
         return getattr(self.backbone, name)
 
 
-def adapted_layers(body: nn.Module) -> Iterator[str]:
+def list_adapted_layers(body: nn.Module) -> Iterator[str]:
     """Return the names of the layers that have adapters."""
     named = body.named_modules()
     return iter([name for name, layer in named if ADAPTER in getattr(layer, "lora_A", ())])

@@ -208,7 +208,7 @@ class AnchoredFusion(nn.Module):
         tokens, masks = {}, {}
         for name in self.auxiliaries:
             place = self.modalities.index(name)
-            tokens[name], masks[name] = with_scores(
+            tokens[name], masks[name] = append_scores(
                 batch["tokens"][name],
                 batch["masks"][name],
                 batch["scores"][:, place],
@@ -285,7 +285,7 @@ def build_qformer(
     return ModalityAwareQFormer(widths, width, n_queries, n_heads, cross_modal)
 
 
-def with_scores(
+def append_scores(
     tokens: Tensor, mask: Tensor, scores: Tensor, present: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Append the score token; features, scores and a flag stand side by side in the width."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.reference import ReadingBlock
-from adestim.training.nets.anchored import ModalityShape, with_scores
+from adestim.training.nets.anchored import ModalityShape, append_scores
 from adestim.training.nets.own_tokens import score_log_mask
 
 # At this bias the expert of a pattern is among the chosen ones until the router has learned.
@@ -51,7 +51,7 @@ class TokenReader(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor, scores: Tensor, present: Tensor) -> ReadTokens:
         """Read the tokens (B, T, n_features) and scores (B, n_scores) of some subjects."""
-        joined, closed = with_scores(tokens, mask, scores, present)
+        joined, closed = append_scores(tokens, mask, scores, present)
         x = self.features(joined)
         if len(self.place_gain):
             x = x * self.place_gain + self.place_shift

@@ -21,7 +21,7 @@ def flatten(scores: np.ndarray, present: np.ndarray) -> tuple[np.ndarray, np.nda
     return np.where(known, scores.reshape(known.shape), 0), known
 
 
-def known_means(flat: np.ndarray, known: np.ndarray, weight: np.ndarray) -> np.ndarray:
+def average_known(flat: np.ndarray, known: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Return weighted means of the known scores; 0 where nobody of weight has one.
 
     flat (n_subjects, n_scores), known (n_subjects, n_scores), weight (n_subjects,) -> (n_scores,).

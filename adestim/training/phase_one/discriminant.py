@@ -14,8 +14,8 @@ import numpy as np
 from scipy.special import log_softmax
 
 from adestim.training.phase_one.covariance import (
+    average_known,
     flatten,
-    known_means,
     pairwise_covariance,
     positive_definite,
     shrink_covariance,
@@ -56,7 +56,7 @@ class PatternDiscriminant:
         """
         flat, known = flatten(scores, present)
         by_class = [weight * (y == label) for label in range(n_classes)]
-        means = np.array([known_means(flat, known, share) for share in by_class])
+        means = np.array([average_known(flat, known, share) for share in by_class])
         residual = np.where(known, flat - means[y], 0)
         pooled = shrink_covariance(pairwise_covariance(residual, known, weight))
         own = [pairwise_covariance(residual, known, share, pooled) for share in by_class]

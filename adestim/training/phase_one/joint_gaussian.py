@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from adestim.training.phase_one.covariance import (
+    average_known,
     flatten,
-    known_means,
     pairwise_covariance,
     shrink_covariance,
 )
@@ -57,7 +57,7 @@ class ConditionalGaussian:
         flat, known = flatten(scores, present)
         flat = np.column_stack([targets, flat])
         known = np.column_stack([np.ones(len(targets), dtype=bool), known])
-        mean = known_means(flat, known, weight)
+        mean = average_known(flat, known, weight)
         residual = np.where(known, flat - mean, 0)
         return cls(mean, shrink_covariance(pairwise_covariance(residual, known, weight), shrinkage))
 

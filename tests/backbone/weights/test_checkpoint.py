@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from adestim.backbone import BackboneCard, CheckpointLayout, load_backbone, register_backbone
-from adestim.backbone.registry import registered_cards
+from adestim.backbone.registry import list_cards
 from adestim.backbone.weights.checkpoint import find_owner, judge_state, load_strict, read_state
 from adestim.backbone.weights.layout import canonical_state
 from adestim.encoding import BackboneSpec
@@ -254,7 +254,7 @@ def released_state(path):
     ],
 )
 def test_released_weights_are_recognised(reference, file, name):
-    wanted = {card.home: card for card in registered_cards() if card.home.startswith("adestim.")}
+    wanted = {card.home: card for card in list_cards() if card.home.startswith("adestim.")}
     state = released_state(reference / file)
     for card in wanted.values():
         other = card.name

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.modalities.clinical.cells import is_plain, known_cells, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import find_known_cells, is_plain, parse_numbers, plain_cells
 
 
 def objects(*cells):
@@ -17,7 +17,7 @@ def objects(*cells):
 
 def test_known_cells_are_those_that_hold_anything():
     cells = objects(1, "", "n/a", None, np.nan, pd.NA, pd.NaT, "x", False, 0)
-    assert known_cells(cells).tolist() == [
+    assert find_known_cells(cells).tolist() == [
         True, False, False, False, False, False, False, True, True, True,
     ]  # fmt: skip
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from adestim.modalities.clinical.latent_semantics import known_texts, learn_latent_semantics
+from adestim.modalities.clinical.latent_semantics import keep_known_texts, learn_latent_semantics
 
 TEXTS = [
     "forgets names of friends and appointments",
@@ -53,7 +53,7 @@ def test_a_text_without_words_is_at_the_origin():
 
 
 def test_only_texts_that_are_there_are_learned_from():
-    assert known_texts(pd.Series(["a", None, " ", "b"])) == ["a", "b"]
+    assert keep_known_texts(pd.Series(["a", None, " ", "b"])) == ["a", "b"]
 
 
 def test_words_sum_to_the_coordinates_of_a_text():

@@ -8,9 +8,9 @@ from adestim.exceptions import DataWarning, InputError, TableError
 from adestim.extraction.foundation import ModelPreparation
 from adestim.modalities.clinical.record_rows import (
     RecordPreparation,
+    list_written_columns,
     record_of,
-    with_word_of_cuts,
-    written_columns,
+    warn_of_cuts,
 )
 from adestim.modalities.clinical.table import Column
 
@@ -50,23 +50,23 @@ def test_row_without_a_used_value_is_missing():
 def test_subjects_whose_texts_were_cut_are_told_once():
     prepared = [preparation(1)(row) for row in rows()]
     with pytest.warns(DataWarning, match=r"1 record\(s\) of more than 1 tokens.*: 's1'\.") as told:
-        passed = list(with_word_of_cuts(prepared, FRAME, preparation(1)))
+        passed = list(warn_of_cuts(prepared, FRAME, preparation(1)))
     assert passed == prepared
     assert len(told) == 1
 
 
 def test_nothing_is_told_of_texts_that_fit_or_failed():
     prepared = [preparation(2)(rows()[0]), None, InputError("A rule")]
-    assert list(with_word_of_cuts(prepared, FRAME, preparation(2))) == prepared
+    assert list(warn_of_cuts(prepared, FRAME, preparation(2))) == prepared
 
 
 def test_free_text_is_left_out_unless_it_is_named():
-    columns, remarks = written_columns((AGE, NOTE), ())
+    columns, remarks = list_written_columns((AGE, NOTE), ())
     assert columns == (AGE,)
     assert "'note' holds free text" in remarks[0]
-    assert written_columns((AGE, NOTE), ["note"]) == ((AGE, NOTE), [])
+    assert list_written_columns((AGE, NOTE), ["note"]) == ((AGE, NOTE), [])
 
 
 def test_free_text_alone_is_refused():
     with pytest.raises(TableError, match="at least one column"):
-        written_columns((NOTE,), ())
+        list_written_columns((NOTE,), ())

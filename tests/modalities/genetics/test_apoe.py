@@ -11,8 +11,8 @@ from adestim.modalities.genetics.apoe import (
     apoe_places,
     apoe_reference,
     apoe_sites,
-    merged_apoe,
-    placed_apoe,
+    merge_apoe,
+    place_apoe,
 )
 from adestim.modalities.genetics.pooled import open_genotypes
 from tests.modalities.genetics.files import variants, write_plink
@@ -63,7 +63,7 @@ def test_reported_genotype_wins_and_disagreement_is_counted():
     reported = np.array([[0.0, 1.0], [np.nan, np.nan], [0.0, 0.0]])
     by_snps = np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 0.0]])
     with pytest.warns(DataWarning, match=r"^1 subject\(s\)"):
-        merged = merged_apoe(reported, by_snps)
+        merged = merge_apoe(reported, by_snps)
     assert merged.tolist() == [[0, 1], [1, 0], [0, 0]]
 
 
@@ -93,15 +93,15 @@ def test_copies_of_e2_and_e4_are_alleles_of_two_snps():
     ("build", "expected"), [("hg19", [45412079, 45411941]), ("hg38", [44908822, 44908684])]
 )
 def test_apoe_without_places_is_placed_by_the_build(build, expected):
-    assert placed_apoe(apoe_sites((0, 0)), build)["position"].tolist() == expected
+    assert place_apoe(apoe_sites((0, 0)), build)["position"].tolist() == expected
 
 
 def test_known_places_of_apoe_stay():
     sites = apoe_sites((1000, 1138))
-    assert placed_apoe(sites, None) is sites
+    assert place_apoe(sites, None) is sites
 
 
 @pytest.mark.parametrize("build", [None, "b37"])
 def test_apoe_on_an_unknown_build_has_no_place(build):
     with pytest.raises(GenotypeError, match=r"build must be known.*one of hg18, hg19, hg38"):
-        placed_apoe(apoe_sites((0, 0)), build)
+        place_apoe(apoe_sites((0, 0)), build)

@@ -10,10 +10,10 @@ from adestim.encoding import BackboneSpec
 from adestim.exceptions import GenotypeError, InputError
 from adestim.modalities.genetics.columns import ColumnRoles
 from adestim.modalities.genetics.genotype_model import (
+    add_names,
     encode_alleles,
     reads_dna,
     require_places,
-    with_names,
 )
 from tests.modalities.genetics.genomes import V1, V2
 
@@ -44,9 +44,7 @@ class ScaledDosages(Backbone):
 @pytest.fixture
 def scaled(tmp_path, monkeypatch):
     """Register the model, and return a file of its weights."""
-    monkeypatch.setattr(
-        registry, "_CARDS", {card.name: card for card in registry.registered_cards()}
-    )
+    monkeypatch.setattr(registry, "_CARDS", {card.name: card for card in registry.list_cards()})
     register_backbone(BackboneCard("scaled-dosages", "genetics", home=ScaledDosages))
     path = tmp_path / "scaled.pt"
     torch.save({"scale": torch.tensor([10.0])}, path)
@@ -84,7 +82,7 @@ def test_columns_of_dosages_have_no_places():
 
 
 def test_names_are_kept_beside_the_other_options():
-    spec = with_names(BackboneSpec("m", options=(("home", "a:B"),)), ["rs1"], ["A"])
+    spec = add_names(BackboneSpec("m", options=(("home", "a:B"),)), ["rs1"], ["A"])
     assert spec.option("home") == "a:B"
     assert spec.option("snp_names") == ("rs1",)
     assert spec.option("counted_alleles") == ("A",)

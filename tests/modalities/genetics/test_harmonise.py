@@ -10,7 +10,7 @@ from adestim.modalities.genetics.harmonise import (
     align,
     allele_frequency,
     clear_side,
-    oriented,
+    orient_dosages,
     warn_of_masked,
 )
 from adestim.modalities.genetics.plink import open_plink
@@ -31,7 +31,7 @@ def file_of(tmp_path, rows, dosages):
 def harmonised(reference, genotypes):
     alignment = align(reference, genotypes)
     dosages = genotypes.dosages(np.arange(genotypes.n_samples), alignment.columns)
-    return oriented(dosages, alignment.swapped)
+    return orient_dosages(dosages, alignment.swapped)
 
 
 def rewritten(alleles, *, swap, flip):

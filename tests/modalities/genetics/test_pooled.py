@@ -8,7 +8,7 @@ from adestim.modalities.genetics.plink import open_plink
 from adestim.modalities.genetics.pooled import (
     locate,
     open_genotypes,
-    pooled_dosages,
+    pool_dosages,
     reference_variants,
     sample_error,
 )
@@ -80,29 +80,29 @@ def test_sample_that_is_ambiguous_in_one_file_is_an_error_with_the_remedy(sets):
 
 def test_call_of_an_earlier_file_wins_and_a_later_one_fills_its_gaps(sets):
     rows = locate(sets, ["x", "y", "z"])
-    pooled = pooled_dosages(sets, rows, [straight(2), straight(2)])
+    pooled = pool_dosages(sets, rows, [straight(2), straight(2)])
     assert pooled.dtype == np.float32
     assert pooled.tolist() == [[0, 1], [1, 2], [2, 2]]
-    turned = pooled_dosages(sets[::-1], rows[::-1], [straight(2), straight(2)])
+    turned = pool_dosages(sets[::-1], rows[::-1], [straight(2), straight(2)])
     assert turned.tolist() == [[0, 1], [1, 0], [2, 2]]
 
 
 def test_swapped_variants_are_counted_as_the_reference_counts(sets):
     rows = locate(sets, ["x", "z"])
-    pooled = pooled_dosages(sets, rows, [straight(2), straight(2, swapped=[False, True])])
+    pooled = pool_dosages(sets, rows, [straight(2), straight(2, swapped=[False, True])])
     assert pooled.tolist() == [[0, 1], [2, 0]]
 
 
 def test_variants_that_a_file_lacks_and_absent_samples_have_no_call(sets):
     rows = locate(sets, ["x", "z", "nobody"])
-    pooled = pooled_dosages(sets, rows, [straight(2), straight(2, columns=[-1, 0])])
+    pooled = pool_dosages(sets, rows, [straight(2), straight(2, columns=[-1, 0])])
     np.testing.assert_array_equal(pooled, [[0, 1], [np.nan, 2], [np.nan, np.nan]])
 
 
 def test_number_of_jobs_does_not_matter(sets):
     rows, alignments = locate(sets, ["x", "y", "z"]), [straight(2), straight(2)]
     np.testing.assert_array_equal(
-        pooled_dosages(sets, rows, alignments, n_jobs=2), pooled_dosages(sets, rows, alignments)
+        pool_dosages(sets, rows, alignments, n_jobs=2), pool_dosages(sets, rows, alignments)
     )
 
 

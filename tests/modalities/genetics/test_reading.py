@@ -8,13 +8,13 @@ from adestim.modalities.genetics.columns import column_roles, column_variants, r
 from adestim.modalities.genetics.pooled import locate, open_genotypes
 from adestim.modalities.genetics.reading import (
     dosages_of_columns,
-    prepared_dosages,
+    merge_errors,
+    prepare_dosages,
     read_columns,
     read_files,
     require_samples,
     require_tokens,
     sample_errors,
-    with_errors,
 )
 from adestim.modalities.genetics.selection import Rule
 from tests.modalities.genetics.files import simple_variants, write_plink
@@ -75,14 +75,14 @@ def test_absent_columns_are_unknown():
 
 
 def test_subject_without_a_call_is_none():
-    first, second = prepared_dosages(np.array([[1, np.nan], [np.nan, np.nan]]))
+    first, second = prepare_dosages(np.array([[1, np.nan], [np.nan, np.nan]]))
     assert first.mask.tolist() == [True, False]
     assert second is None
 
 
 def test_error_takes_the_place_of_a_subject_and_names_it():
     errors = {1: GenotypeError("A rule")}
-    found = with_errors([Prepared(np.zeros(1)), None], errors, pd.Index(["a", "b"]))
+    found = merge_errors([Prepared(np.zeros(1)), None], errors, pd.Index(["a", "b"]))
     assert isinstance(found[0], Prepared)
     assert found[1].subject == "b"
 

@@ -6,14 +6,14 @@ from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics import harmonise
 from adestim.modalities.genetics.harmonise import align
 from adestim.modalities.genetics.plink import open_plink
-from adestim.modalities.genetics.pooled import locate, open_genotypes, pooled_dosages
+from adestim.modalities.genetics.pooled import locate, open_genotypes, pool_dosages
 from adestim.modalities.genetics.selection import (
     Rule,
     candidates,
+    keep_requested,
     select,
     token_names,
     training_counts,
-    with_requested,
 )
 from tests.modalities.genetics.files import random_dosages, simple_variants, variants, write_plink
 
@@ -115,7 +115,7 @@ def test_files_by_chromosome_are_read_as_one(tmp_path):
         ]
     )
     reference = training(sets, SAMPLES)
-    pooled = pooled_dosages(
+    pooled = pool_dosages(
         sets, locate(sets, SAMPLES[::-1]), [align(reference, item) for item in sets], n_jobs=2
     )
     np.testing.assert_array_equal(pooled, dosages[::-1])
@@ -130,7 +130,7 @@ def test_later_file_fills_only_what_an_earlier_one_lacks(tmp_path):
         ]
     )
     reference = training(sets, ["s"])
-    pooled = pooled_dosages(sets, locate(sets, ["s"]), [align(reference, item) for item in sets])
+    pooled = pool_dosages(sets, locate(sets, ["s"]), [align(reference, item) for item in sets])
     assert pooled.tolist() == [[1, 0]]
 
 
@@ -138,14 +138,14 @@ def test_later_file_fills_only_what_an_earlier_one_lacks(tmp_path):
 def test_variant_is_asked_for_by_name_or_place(tmp_path, name):
     bed = write_plink(tmp_path / "a", np.ones((1, 3)), ["s"], simple_variants(3))
     counted = training([open_plink(bed)], ["s"], [name])
-    assert with_requested(counted, [name], "raise")["id"].tolist() == ["rs101"]
+    assert keep_requested(counted, [name], "raise")["id"].tolist() == ["rs101"]
 
 
 def test_asked_variants_keep_the_order_and_the_absent_are_masked(tmp_path):
     bed = write_plink(tmp_path / "a", np.ones((1, 3)), ["s"], simple_variants(3))
     names = ["rs102", "rs999", "rs100"]
     counted = training([open_plink(bed)], ["s"], names)
-    chosen = with_requested(counted, names, "mask")
+    chosen = keep_requested(counted, names, "mask")
     assert chosen["id"].tolist() == names
     assert chosen["n_called"].tolist() == [1, 0, 1]
 
@@ -155,7 +155,7 @@ def test_absent_variants_are_named_the_first_few(tmp_path):
     names = [f"rs90{number}" for number in range(7)]
     counted = training([open_plink(bed)], ["s"], names)
     with pytest.raises(GenotypeError, match=r"7 that are not: rs900, .*rs904, \.\.\..*absent='ma"):
-        with_requested(counted, names, "raise")
+        keep_requested(counted, names, "raise")
 
 
 def test_alleles_of_one_site_have_different_token_names():

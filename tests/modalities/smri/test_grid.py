@@ -1,6 +1,12 @@
 import numpy as np
 
-from adestim.modalities.smri.grid import Grid, block_affine, block_mean, block_steps, interpolated
+from adestim.modalities.smri.grid import (
+    Grid,
+    block_affine,
+    block_mean,
+    block_steps,
+    interpolate_values,
+)
 
 
 def test_blocks_are_averaged_and_the_last_may_be_short():
@@ -29,6 +35,6 @@ def test_a_grid_tells_where_its_voxels_are():
 def test_values_between_voxels_are_interpolated_and_zero_outside():
     values = np.arange(4.0).reshape(4, 1, 1)
     to_voxels = np.diag([0.5, 1, 1, 1])
-    found = interpolated(values, to_voxels, (9, 1, 1)).ravel()
+    found = interpolate_values(values, to_voxels, (9, 1, 1)).ravel()
     np.testing.assert_allclose(found[:7], np.arange(7) / 2)
     assert found[8] == 0

@@ -3,8 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adestim.training.phase_one.covariance import (
+    average_known,
     flatten,
-    known_means,
     pairwise_covariance,
     positive_definite,
     shrink_covariance,
@@ -28,7 +28,7 @@ def test_scores_stand_side_by_side_and_what_is_missing_is_zero():
 def test_means_are_over_what_is_known():
     flat, known = drawn()
     weight = np.arange(1.0, 201.0)
-    found = known_means(np.where(known, flat, 0), known, weight)
+    found = average_known(np.where(known, flat, 0), known, weight)
     for place in range(4):
         rows = known[:, place]
         expected = np.average(flat[rows, place], weights=weight[rows])
@@ -36,7 +36,7 @@ def test_means_are_over_what_is_known():
 
 
 def test_the_mean_of_what_nobody_has_is_zero():
-    assert known_means(np.zeros((3, 1)), np.zeros((3, 1), dtype=bool), np.ones(3)) == 0
+    assert average_known(np.zeros((3, 1)), np.zeros((3, 1), dtype=bool), np.ones(3)) == 0
 
 
 def test_the_covariance_of_a_pair_is_over_those_who_have_both():

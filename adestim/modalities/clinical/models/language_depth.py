@@ -35,7 +35,7 @@ def run_joining(
     joining = blocks[join_at]
     with handing_through(blocks[join_at:]), find_block_inputs(joining) as seen:
         run_body(body, family, text_of(laid), dtype)
-    with handing_through(blocks[:join_at]), starting_from(joining, joined(laid, seen[0])):
+    with handing_through(blocks[:join_at]), starting_from(joining, join_tokens(laid, seen[0])):
         return run_body(body, family, laid, dtype)
 
 
@@ -50,7 +50,7 @@ def text_of(laid: Laid) -> Laid:
     )
 
 
-def joined(laid: Laid, text: Tensor) -> Tensor:
+def join_tokens(laid: Laid, text: Tensor) -> Tensor:
     """Return all tokens in the order of ``laid``, the text's being those of a later block."""
     own = (~laid.is_aux).nonzero()[:, 0]
     auxiliary = laid.is_aux.nonzero()[:, 0]
@@ -63,7 +63,7 @@ def handing_through(blocks: Sequence[nn.Module]) -> Iterator[None]:
     """Let blocks return the tokens that they are given."""
     own = [vars(block).get("forward") for block in blocks]
     for block in blocks:
-        block.forward = unchanged
+        block.forward = keep_tokens
     try:
         yield
     finally:
@@ -73,7 +73,7 @@ def handing_through(blocks: Sequence[nn.Module]) -> Iterator[None]:
                 block.forward = forward
 
 
-def unchanged(tokens: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def keep_tokens(tokens: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Return the tokens, whatever else a block is given."""
     return tokens
 

@@ -29,7 +29,7 @@ def transformers() -> Any:
     return package
 
 
-def described(folder: Path) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
     """Return a model's ``config.json``; of several towers, the type is that of the text's."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

@@ -65,7 +65,7 @@ class Family:
         return getattr(config, self.first_position) + 1 if self.first_position else 0
 
 
-def counted(laid: Laid) -> Tensor:
+def count_open_tokens(laid: Laid) -> Tensor:
     """Return the number of open tokens before each: absent ones take up no distance."""
     return (laid.is_open.long().cumsum(1) - 1).clamp(min=0)
 
@@ -84,15 +84,15 @@ NO_POOLER = {"add_pooling_layer": False}
 OF_BERT: dict[str, Any] = {"options": NO_POOLER, "blocks": "encoder.layer"}
 
 FAMILIES: Mapping[str, Family] = {
-    "llama": Family(True, counted, DECODER),
-    "mistral": Family(True, counted, DECODER, masks="windowed"),
-    "qwen2": Family(True, counted, DECODER, masks="by_layer"),
-    "qwen3": Family(True, counted, DECODER, masks="by_layer"),
-    "gemma3_text": Family(True, counted, DECODER, masks="by_layer"),
+    "llama": Family(True, count_open_tokens, DECODER),
+    "mistral": Family(True, count_open_tokens, DECODER, masks="windowed"),
+    "qwen2": Family(True, count_open_tokens, DECODER, masks="by_layer"),
+    "qwen3": Family(True, count_open_tokens, DECODER, masks="by_layer"),
+    "gemma3_text": Family(True, count_open_tokens, DECODER, masks="by_layer"),
     "bert": Family(False, kept, ENCODER, **OF_BERT),
     "roberta": Family(False, kept, ENCODER, first_position="pad_token_id", **OF_BERT),
     "xlm-roberta": Family(False, kept, ENCODER, first_position="pad_token_id", **OF_BERT),
-    "modernbert": Family(False, counted, ("Wqkv",), masks="by_layer", window_edge=0),
+    "modernbert": Family(False, count_open_tokens, ("Wqkv",), masks="by_layer", window_edge=0),
 }
 
 

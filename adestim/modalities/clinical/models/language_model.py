@@ -20,8 +20,8 @@ from adestim.encoding.texts import Word
 from adestim.exceptions import CheckpointError, InputError
 from adestim.modalities.clinical.models.language_depth import run_joining
 from adestim.modalities.clinical.models.language_files import (
-    described,
     read_config,
+    read_description,
     read_tokenizer,
 )
 from adestim.modalities.clinical.models.language_layouts import (
@@ -58,7 +58,7 @@ class LanguageModel(Backbone):
         super().__init__()
         self.family = family_of(body.config.model_type)
         self.causal = self.family.reads_backwards_only(body.config)
-        self.pooling = settled_pooling(pooling, self.causal)
+        self.pooling = settle_pooling(pooling, self.causal)
         self.normalize = normalize
         self.lora_targets = self.family.lora_targets  # type: ignore[misc]
         self.width = self.width_out = body.config.hidden_size
@@ -124,7 +124,7 @@ class LanguageModel(Backbone):
         folder = Path(spec.source("weights"))
         body = load_body(
             folder,
-            family_of(described(folder)["model_type"]).options,
+            family_of(read_description(folder)["model_type"]).options,
             params.pop("quantization", None),
             params.pop("trust_remote_code", False),
             spec.source("trust") == "pickle",
@@ -214,7 +214,7 @@ def family_of(model_type: Any) -> Family:
     return FAMILIES[model_type]
 
 
-def settled_pooling(pooling: str | None, causal: bool) -> str:
+def settle_pooling(pooling: str | None, causal: bool) -> str:
     """Return how tokens are pooled, where the family can be pooled so."""
     choices = ("last", "mean") if causal else ("mean", "cls")
     if pooling is None:

@@ -18,8 +18,8 @@ from adestim.backbone.registry import (
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.exceptions import CheckpointError, InputError
 from adestim.extraction.foundation import ModelRequest
-from adestim.modalities.clinical.models.language_files import described, read_config
-from adestim.modalities.clinical.models.language_model import family_of, settled_pooling
+from adestim.modalities.clinical.models.language_files import read_config, read_description
+from adestim.modalities.clinical.models.language_model import family_of, settle_pooling
 from adestim.modalities.clinical.models.language_weights import QUANTIZATIONS
 
 LANGUAGE_MODEL = "language-model"
@@ -73,7 +73,7 @@ def language_request(
     config = read_config(folder, given.get("trust_remote_code", False))
     causal = family_of(config.model_type).reads_backwards_only(config)
     architecture = {key: given.get(key, choices[-1]) for key, choices in MODEL_PARAMS.items()}
-    architecture["pooling"] = settled_pooling(given.get("pooling"), causal)
+    architecture["pooling"] = settle_pooling(given.get("pooling"), causal)
     texts = {key: given[key] for key in TEXT_PARAMS if key in given}
     return replace(
         request,
@@ -134,7 +134,7 @@ def card_of(name: str, weights: str | Path | None) -> tuple[BackboneCard, str | 
 
 def require_own_code(folder: Path, given: Mapping[str, Any]) -> None:
     """Refuse a model that brings code of its own, unless the user has decided about it."""
-    config = described(folder)
+    config = read_description(folder)
     family_of(config["model_type"])
     if "auto_map" in config and "trust_remote_code" not in given:
         raise CheckpointError(
@@ -148,7 +148,7 @@ def require_own_code(folder: Path, given: Mapping[str, Any]) -> None:
 
 def require_type(name: str, folder: Path) -> None:
     """Refuse the folder of a model of another type than the one that is named."""
-    found = described(folder)["model_type"]
+    found = read_description(folder)["model_type"]
     if TYPE_OF.get(name, found) != found:
         raise CheckpointError(
             f"weights= of backbone {name!r} must be a model of type {TYPE_OF[name]!r}",

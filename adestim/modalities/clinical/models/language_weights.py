@@ -48,7 +48,7 @@ def load_body(
                 weights_only=not trust_pickle,
                 output_loading_info=True,
                 **options,
-                **quantized(quantization, package),
+                **choose_quantization(quantization, package),
             )
     # What does not fit on the GPU is no fault of the file; load_backbone knows the remedy.
     except (AdestimError, torch.OutOfMemoryError):
@@ -111,7 +111,7 @@ def require_whole(report: Mapping[str, Any], folder: Path) -> None:
         )
 
 
-def quantized(quantization: str | None, package: Any) -> dict[str, Any]:
+def choose_quantization(quantization: str | None, package: Any) -> dict[str, Any]:
     """Return the options under which a model is loaded in 8 or 4 bits."""
     if quantization is None:
         return {}

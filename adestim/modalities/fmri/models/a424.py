@@ -133,7 +133,7 @@ def learn_courses(
     frames = []
     for series in usable_series(raws, lambda series: require_usable(series, n_parcels, model)):
         n_real = min(n_frames, frames_within(series.n_volumes, series.t_r, STEP))
-        course = centred_frames(series, n_real).astype(np.float32)
+        course = cut_centred_frames(series, n_real).astype(np.float32)
         course[:, ~series.present] = np.nan
         frames.append(course)
     if not frames:
@@ -143,13 +143,13 @@ def learn_courses(
     return middle, usable_spread(high - low)
 
 
-def centred_frames(series: RoiSeries, n_frames: int) -> np.ndarray:
+def cut_centred_frames(series: RoiSeries, n_frames: int) -> np.ndarray:
     """Return the middle frames, 0.735 s apart, of series without their mean over the run."""
     centred = series.values - series.values.mean(axis=0)
     return resample(centred, series.t_r, STEP, n_frames)
 
 
-def scaled_frames(
+def scale_frames(
     series: RoiSeries,
     model: str,
     *,
@@ -164,5 +164,5 @@ def scaled_frames(
     """
     require_usable(series, len(xyz), model)
     require_fitted(centre, model)
-    scaled = (centred_frames(series, n_frames) - centre) / spread
+    scaled = (cut_centred_frames(series, n_frames) - centre) / spread
     return np.where(series.present, scaled, 0.0).T.astype(np.float32)

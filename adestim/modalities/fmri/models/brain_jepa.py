@@ -176,7 +176,7 @@ class BrainJEPA(Backbone):
     @classmethod
     def learn(cls, raws: Iterable[RoiSeries], **params: Any) -> dict[str, Any]:
         """Check the regions' order and the table of gradients; fit a robust scale if asked to."""
-        return settled_options(raws, **params)
+        return settle_options(raws, **params)
 
     @staticmethod
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
@@ -185,7 +185,9 @@ class BrainJEPA(Backbone):
         -> (n_rois, n_frames).
         """
         require_usable(raw, options["n_rois"], NAME)
-        values = normalised(raw, options["normalization"], options["centre"], options["spread"])
+        values = normalise_values(
+            raw, options["normalization"], options["centre"], options["spread"]
+        )
         frames = resample(values, raw.t_r, STEP, options["n_frames"])
         return np.ascontiguousarray(frames.T, dtype=np.float32)
 
@@ -202,7 +204,7 @@ class BrainJEPA(Backbone):
         with torch.device("meta"):
             module = cls(**dict(spec.option("architecture", ())))
         state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")
-        load_strict(module, with_time_table(state, module), spec)
+        load_strict(module, add_time_table(state, module), spec)
         path = Path(spec.source("gradients"))
         require_same_table(path, dict(spec.option("files", ())).get("gradients"))
         table = read_gradients(path, tuple(module.gradients.shape))
@@ -228,7 +230,7 @@ def require_frames(n_time_patches: int, patch_size: int) -> None:
         )
 
 
-def settled_options(
+def settle_options(
     raws: Iterable[RoiSeries],
     *,
     gradients: str | Path,
@@ -257,7 +259,7 @@ def settled_options(
     return options | dict(zip(("centre", "spread"), scale, strict=True))
 
 
-def normalised(
+def normalise_values(
     series: RoiSeries,
     normalization: str | None,
     centre: np.ndarray | None,
@@ -278,7 +280,7 @@ def normalised(
     return filled
 
 
-def with_time_table(state: dict[str, Tensor], module: BrainJEPA) -> dict[str, Tensor]:
+def add_time_table(state: dict[str, Tensor], module: BrainJEPA) -> dict[str, Tensor]:
     """Return the state with a table of sines for the module's number of time patches."""
     wanted = module.pos_embed_proj.emb_h.shape
     found = state.get(TIME_TABLE)

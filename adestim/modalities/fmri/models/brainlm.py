@@ -26,7 +26,7 @@ from adestim.modalities.fmri.models.a424 import (
     N_PARCELS,
     coordinates_at_hand,
     learn_parcels,
-    scaled_frames,
+    scale_frames,
 )
 from adestim.modalities.fmri.timeseries import RoiSeries
 
@@ -209,7 +209,7 @@ class BrainLM(Backbone):
 
         -> (n_parcels, n_frames).
         """
-        frames = scaled_frames(raw, "BrainLM", **options) / np.float32(DIVISOR)
+        frames = scale_frames(raw, "BrainLM", **options) / np.float32(DIVISOR)
         # Stable, since most parcels share their y with others.
         return np.ascontiguousarray(frames[np.argsort(options["xyz"][:, 1], kind="stable")])
 

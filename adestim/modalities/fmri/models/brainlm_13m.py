@@ -26,7 +26,7 @@ from adestim.modalities.fmri.models.a424 import (
     N_PARCELS,
     coordinates_at_hand,
     learn_parcels,
-    scaled_frames,
+    scale_frames,
 )
 from adestim.modalities.fmri.models.brainlm import (
     EPS,
@@ -215,7 +215,7 @@ class BrainLM13M(Backbone):
 
         -> (n_parcels, n_frames + 3).
         """
-        frames = scaled_frames(raw, "BrainLM 13M", **options)
+        frames = scale_frames(raw, "BrainLM 13M", **options)
         return np.concatenate([frames, options["xyz"]], axis=1, dtype=np.float32)
 
     @classmethod

@@ -115,7 +115,7 @@ def plain_tian_name(name: str) -> str:
 
 def require_schaefer_order(names: Sequence[str], model: str) -> None:
     """Refuse other regions than Schaefer's of 17 networks, or another order."""
-    parsed = [parsed_schaefer_name(name, model) for name in names]
+    parsed = [parse_schaefer_name(name, model) for name in names]
     runs = [
         (side, network, len(list(members)))
         for (side, network), members in groupby(parsed, key=lambda region: region[:2])
@@ -135,7 +135,7 @@ def require_schaefer_order(names: Sequence[str], model: str) -> None:
     require_counting_up(names, model)
 
 
-def parsed_schaefer_name(name: str, model: str) -> tuple[str, str]:
+def parse_schaefer_name(name: str, model: str) -> tuple[str, str]:
     """Return the hemisphere and network of a name of the 17-network atlas."""
     found = SCHAEFER_NAME.match(name.strip())
     if found is None:

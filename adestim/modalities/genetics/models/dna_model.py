@@ -17,7 +17,7 @@ from adestim.backbone.contract import Backbone
 from adestim.backbone.weights.checkpoint import load_strict, read_state
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import GenotypeError
-from adestim.modalities.genetics.apoe import placed_apoe
+from adestim.modalities.genetics.apoe import place_apoe
 from adestim.modalities.genetics.models.reference import reference_build
 from adestim.modalities.genetics.models.sequence import (
     AlleleWindows,
@@ -103,7 +103,7 @@ class DNABackbone(Backbone):
         settings = WindowSettings(
             options.reference, options.window, options.strand, options.unusable, build
         )
-        windows = allele_windows(placed_apoe(sites.variants, build), settings)
+        windows = allele_windows(place_apoe(sites.variants, build), settings)
         words = cls.tokenizer(sites.weights, options.tokenizer)
         ids = window_ids(windows, words)
         require_room(ids["lengths"], len(words.starts) + len(words.ends), options)

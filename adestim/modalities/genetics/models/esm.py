@@ -32,7 +32,7 @@ class Embeddings(nn.Module):
         real = ids != pad
         x = self.word_embeddings(ids)
         if masked is not None:
-            x = rescaled(x, ids == masked, real)
+            x = rescale_tokens(x, ids == masked, real)
         if hasattr(self, "position_embeddings"):
             positions = real.cumsum(1) * real + pad
             x = x + self.position_embeddings(positions)
@@ -41,7 +41,7 @@ class Embeddings(nn.Module):
         return x * real.unsqueeze(-1)
 
 
-def rescaled(x: Tensor, masked: Tensor, real: Tensor) -> Tensor:
+def rescale_tokens(x: Tensor, masked: Tensor, real: Tensor) -> Tensor:
     """Zero masked tokens, and bring the others to the scale that they had in pre-training."""
     share = masked.sum(1) / real.sum(1).clamp(min=1)
     factor = (1 - MASKED_IN_TRAINING) / (1 - share)
@@ -65,11 +65,11 @@ class SelfAttention(nn.Module):
             for layer in (self.query, self.key, self.value)
         )
         if angles is not None:
-            q, k = rotated(q, angles), rotated(k, angles)
+            q, k = rotate_pairs(q, angles), rotate_pairs(k, angles)
         return masked_attention(q, k, v, log_mask).transpose(1, 2).flatten(2)
 
 
-def rotated(x: Tensor, angles: Tensor) -> Tensor:
+def rotate_pairs(x: Tensor, angles: Tensor) -> Tensor:
     """Rotate the pairs (first half, second half) of (B, heads, T, D) by (B, 1, T, D / 2) angles."""
     first, second = x.chunk(2, dim=-1)
     cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)

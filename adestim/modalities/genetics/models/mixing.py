@@ -19,7 +19,7 @@ class PreparedGenotypes(NamedTuple):
     dosages: np.ndarray  # (n_snps,); copies of the counted alleles, NaN where there is no call
 
 
-def prepared_genotypes(
+def prepare_genotypes(
     dosages: np.ndarray, prepare: Callable[[np.ndarray], Prepared]
 ) -> list[PreparedGenotypes | None]:
     """Return every subject's input and dosages; None without a single call.
@@ -32,7 +32,7 @@ def prepared_genotypes(
     ]
 
 
-def mixed_encoding(
+def mix_alleles(
     item: PreparedGenotypes, alleles: Sequence[np.ndarray], spec: BackboneSpec
 ) -> Encoding:
     """Return one subject's tokens: the two alleles' of each SNP, weighed by its dosage.

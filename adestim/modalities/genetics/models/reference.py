@@ -83,14 +83,14 @@ def open_reference(path: str | os.PathLike) -> Iterator[ReferenceGenome]:
             got=str(path),
             remedy="Pass its path as backbone_params={'reference': path}",
         )
-    with TemporaryDirectory() as folder, without_chatter(pysam):
+    with TemporaryDirectory() as folder, silence_library(pysam):
         fai, gzi = indices(path, Path(folder), pysam)
         with open_fasta(path, fai, gzi, pysam) as fasta:
             yield ReferenceGenome(fasta)
 
 
 @contextmanager
-def without_chatter(pysam: Any) -> Iterator[None]:
+def silence_library(pysam: Any) -> Iterator[None]:
     """Keep the C library from writing to the terminal what is said here as an error."""
     level = pysam.set_verbosity(0)
     try:
@@ -106,13 +106,13 @@ def open_fasta(path: Path, fai: Path, gzi: Path | None, pysam: Any) -> Any:
             str(path), filepath_index=str(fai), filepath_index_compressed=str(gzi) if gzi else None
         )
     except (OSError, ValueError) as error:
-        raise broken_index(path, fai, "an index that cannot be read") from error
+        raise refuse_broken_index(path, fai, "an index that cannot be read") from error
     if not fasta.references:
-        raise broken_index(path, fai, "an index without a single sequence")
+        raise refuse_broken_index(path, fai, "an index without a single sequence")
     return fasta
 
 
-def broken_index(path: Path, fai: Path, got: str) -> GenotypeError:
+def refuse_broken_index(path: Path, fai: Path, got: str) -> GenotypeError:
     """Return the error about an index that is not that of its file."""
     return GenotypeError(
         f"The index {fai.name} must be that of the reference genome {path.name}",

@@ -99,7 +99,7 @@ def allele_windows(variants: pd.DataFrame, settings: WindowSettings) -> AlleleWi
             )
         ]
     require_matching_build(sites, settings)
-    sites = with_clear_strands(sites)
+    sites = drop_unclear_strands(sites)
     settle_problems(variants["id"].tolist(), [site.problem for site in sites], settings.unusable)
     kept = [site for site in sites if not site.problem]
     counted = [put(site, 0, offset) for site in kept]
@@ -153,10 +153,10 @@ def site_of(genome: ReferenceGenome, variant: tuple, offset: int, settings: Wind
     window = genome.fetch(chromosome, start, start + settings.length)
     if not window:
         return Site(problem=OVER_THE_END)
-    return oriented_site(window, (counted, other), offset, settings.strand)
+    return orient_site(window, (counted, other), offset, settings.strand)
 
 
-def oriented_site(window: str, alleles: tuple[str, str], offset: int, strand: str) -> Site:
+def orient_site(window: str, alleles: tuple[str, str], offset: int, strand: str) -> Site:
     """Check a variant's alleles against the reference base and turn them where allowed."""
     reference = AMBIGUITY.get(window[offset], "")
     if not reference or not BASES.issuperset(window[:offset] + window[offset + 1 :]):
@@ -169,7 +169,7 @@ def oriented_site(window: str, alleles: tuple[str, str], offset: int, strand: st
     return Site(problem=MISMATCH)
 
 
-def with_clear_strands(sites: Sequence[Site]) -> list[Site]:
+def drop_unclear_strands(sites: Sequence[Site]) -> list[Site]:
     """Take out A/T and C/G variants, which look alike on both strands, where both occur."""
     if not any(site.flipped for site in sites):
         return list(sites)

@@ -25,7 +25,7 @@ from adestim.modalities.smri.models.intensity import (
     standardise_intensities,
 )
 from adestim.modalities.smri.models.layers import require_volumes_of, tokens_of, whole_patches
-from adestim.modalities.smri.models.preparation import chosen_options
+from adestim.modalities.smri.models.preparation import choose_options
 
 POOLINGS = ("mean", "first")
 
@@ -85,7 +85,7 @@ class BrainIAC(Backbone):
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
         """Return the shape; all else is the model's."""
-        return chosen_options("brainiac", {"shape": None}, params)
+        return choose_options("brainiac", {"shape": None}, params)
 
     @staticmethod
     def prepare(raw: Any, **options: Any) -> np.ndarray:

@@ -30,7 +30,7 @@ from adestim.modalities.smri.models.layers import (
     tokens_of,
 )
 from adestim.modalities.smri.models.preparation import (
-    chosen_options,
+    choose_options,
     crop_or_pad,
     foreground_box,
     isotropic_values,
@@ -115,7 +115,7 @@ class BrainMVP(Backbone):
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
         """Settle shape and resolution; nothing depends on the training rows."""
-        options = chosen_options("brainmvp", {"shape": None, "resolution": RESOLUTION}, params)
+        options = choose_options("brainmvp", {"shape": None, "resolution": RESOLUTION}, params)
         return {**options, "resolution": require_resolution(options["resolution"])}
 
     @staticmethod

@@ -10,7 +10,13 @@ import numpy as np
 
 from adestim.exceptions import InputError, VolumeError
 from adestim.modalities._nifti import image_values
-from adestim.modalities.smri.grid import Grid, block_affine, block_mean, block_steps, interpolated
+from adestim.modalities.smri.grid import (
+    Grid,
+    block_affine,
+    block_mean,
+    block_steps,
+    interpolate_values,
+)
 
 RESOLUTION_LIMITS = (0.5, 8.0)
 # The brain ends some 170 mm below the crown; below are the face and the neck.
@@ -20,7 +26,7 @@ THINNEST_SLICE = 0.02
 SLACK = 1e-3
 
 
-def chosen_options(
+def choose_options(
     model: str, defaults: Mapping[str, Any], params: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a model's options with the user's choice in place of the defaults."""
@@ -56,7 +62,9 @@ def isotropic_values(image: Any, resolution: float) -> np.ndarray:
     grid = field_of_view(image, resolution)
     steps = block_steps(image.affine, resolution)
     to_voxels = np.linalg.inv(block_affine(image.affine, steps)) @ grid.affine
-    return interpolated(block_mean(image_values(image, VolumeError), steps), to_voxels, grid.shape)
+    return interpolate_values(
+        block_mean(image_values(image, VolumeError), steps), to_voxels, grid.shape
+    )
 
 
 def field_of_view(image: Any, resolution: float) -> Grid:

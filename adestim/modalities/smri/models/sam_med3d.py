@@ -31,7 +31,7 @@ from adestim.modalities.smri.models.layers import (
     whole_patches,
 )
 from adestim.modalities.smri.models.preparation import (
-    chosen_options,
+    choose_options,
     crop_or_pad,
     foreground_box,
     head_middle,
@@ -113,7 +113,7 @@ class SAMMed3D(Backbone):
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
         """Return the shape; all else is the model's."""
-        return chosen_options("sam-med3d", {"shape": None}, params)
+        return choose_options("sam-med3d", {"shape": None}, params)
 
     @staticmethod
     def prepare(raw: Any, **options: Any) -> np.ndarray:

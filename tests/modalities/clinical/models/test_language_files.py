@@ -7,9 +7,9 @@ import pytest
 
 from adestim.exceptions import CheckpointError, MissingDependencyError
 from adestim.modalities.clinical.models.language_files import (
-    described,
     quiet,
     read_config,
+    read_description,
     read_tokenizer,
     transformers,
 )
@@ -32,12 +32,12 @@ def test_a_folder_without_a_description_is_refused(tmp_path, content):
     if content is not None:
         (tmp_path / "config.json").write_text(content)
     with pytest.raises(CheckpointError, match=r"a folder with a config\.json"):
-        described(tmp_path)
+        read_description(tmp_path)
 
 
 def test_the_type_of_several_towers_is_that_of_the_text(tmp_path):
     folder = write_config(tmp_path, model_type="gemma3", text_config={"hidden_size": 32})
-    assert described(folder)["model_type"] == "gemma3_text"
+    assert read_description(folder)["model_type"] == "gemma3_text"
     assert read_config(folder).model_type == "gemma3_text"
     assert read_config(folder).hidden_size == 32
 

@@ -12,7 +12,7 @@ from adestim.backbone.lora import LoRASettings, add_lora
 from adestim.modalities.clinical.models.language_layouts import (
     FAMILIES,
     aux_after_first,
-    counted,
+    count_open_tokens,
     key_mask,
 )
 from tests.modalities.clinical.language_folders import (
@@ -77,7 +77,7 @@ def test_tokens_are_those_of_the_reference_code(parity, tmp_path, kind):
 def test_tokens_with_auxiliary_ones_are_those_of_the_reference_code(parity, tmp_path, kind):
     model = loaded(parity_folder(parity / kind, tmp_path / kind))
     # The reference run counts positions through, where an encoder's text would keep its own.
-    model.family = replace(model.family, positions=counted)
+    model.family = replace(model.family, positions=count_open_tokens)
     arrays = parity_arrays(parity / kind)
     real = arrays["attention_mask"].bool()
     ids = arrays["input_ids"].masked_fill(~real, -1)

@@ -13,7 +13,7 @@ from adestim._support.torch import autocast
 from adestim.backbone import load_backbone
 from adestim.backbone.forward import pool_backbone
 from adestim.exceptions import CheckpointError, MissingDependencyError
-from adestim.modalities.clinical.models.language_weights import load_body, quantized
+from adestim.modalities.clinical.models.language_weights import choose_quantization, load_body
 from adestim.training.adaptation import AdaptationSettings, own_data, own_module
 from adestim.training.fitting import prepare_net
 from tests.modalities.clinical.language_folders import SIZES, SMALL, small_model, spec_of
@@ -119,7 +119,7 @@ def test_half_precision_is_kept_until_another_is_asked_for(tmp_path):
 def test_quantisation_needs_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(CheckpointError, match="run on a CUDA GPU alone"):
-        quantized("4bit", None)
+        choose_quantization("4bit", None)
 
 
 def test_quantisation_needs_its_packages(monkeypatch):
@@ -129,7 +129,7 @@ def test_quantisation_needs_its_packages(monkeypatch):
         "adestim.modalities.clinical.models.language_weights.find_spec", lambda name: None
     )
     with pytest.raises(MissingDependencyError, match=r"pip install .adestim\[quantization\]"):
-        quantized("8bit", None)
+        choose_quantization("8bit", None)
 
 
 def test_a_gpu_that_is_full_is_no_fault_of_the_file(tmp_path, monkeypatch):

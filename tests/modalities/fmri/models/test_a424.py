@@ -5,7 +5,7 @@ import pytest
 
 from adestim._support.digests import digest_file
 from adestim.exceptions import InputError, TableError, TimeSeriesError
-from adestim.modalities.fmri.models.a424 import learn_parcels, read_coordinates, scaled_frames
+from adestim.modalities.fmri.models.a424 import learn_parcels, read_coordinates, scale_frames
 from adestim.modalities.fmri.timeseries import RoiLayout
 from tests.modalities.fmri.model_files import baselines, coordinates_file, series_of
 
@@ -77,7 +77,7 @@ def test_frames_of_all_rows_are_pooled_without_padding(path):
 def test_slow_runs_are_resampled_and_short_ones_filled(path):
     rows = [series_of(baselines(seed, 8, 30), t_r=3.0) for seed in range(3)]
     options = learn_parcels(rows, "BrainLM", coordinates=path, **SIZE)
-    frames = scaled_frames(rows[0], "BrainLM", **options)
+    frames = scale_frames(rows[0], "BrainLM", **options)
     n_real = int(7 * 3.0 / 0.735) + 1
     assert frames.shape == (30, 40)
     assert (np.diff(frames[:, :n_real], axis=1) != 0).all()
@@ -88,7 +88,7 @@ def test_slow_runs_are_resampled_and_short_ones_filled(path):
 def test_parcels_without_a_signal_stand_at_the_median(path):
     rows = [series_of(baselines(seed, 40, 30), 0.735, absent=[7]) for seed in range(3)]
     options = learn_parcels(rows, "BrainLM", coordinates=path, **SIZE)
-    frames = scaled_frames(rows[0], "BrainLM", **options)
+    frames = scale_frames(rows[0], "BrainLM", **options)
     assert (frames[7] == 0).all()
     assert np.isfinite(frames).all()
 
@@ -96,7 +96,7 @@ def test_parcels_without_a_signal_stand_at_the_median(path):
 def test_modality_missing_for_all_training_rows_is_told_when_used(path):
     options = learn_parcels([], "BrainLM", coordinates=path, **SIZE)
     with pytest.raises(TimeSeriesError, match="must have been fitted to training rows"):
-        scaled_frames(series_of(baselines(0, 40, 30), 0.735), "BrainLM", **options)
+        scale_frames(series_of(baselines(0, 40, 30), 0.735), "BrainLM", **options)
 
 
 class Rows(list):

@@ -7,8 +7,8 @@ from adestim.encoding import BackboneSpec
 from adestim.extraction.prepared import Prepared
 from adestim.modalities.genetics.models.mixing import (
     PreparedGenotypes,
-    mixed_encoding,
-    prepared_genotypes,
+    mix_alleles,
+    prepare_genotypes,
 )
 
 SPEC = BackboneSpec("tiny")
@@ -18,7 +18,7 @@ ALLELES = (RNG.normal(size=(2, 3)).astype(np.float32), RNG.normal(size=(2, 3)).a
 
 def tokens_at(*dosages):
     item = PreparedGenotypes(np.arange(4), np.array(dosages, dtype=np.float32))
-    return mixed_encoding(item, ALLELES, SPEC)
+    return mix_alleles(item, ALLELES, SPEC)
 
 
 def test_two_copies_are_the_counted_allele_and_none_the_other():
@@ -50,7 +50,7 @@ def test_imputed_dosages_are_mixed(dosage):
 
 def test_subject_without_a_call_is_missing():
     dosages = np.array([[0, np.nan], [np.nan, np.nan]])
-    found = prepared_genotypes(dosages, lambda row: Prepared(np.array([7])))
+    found = prepare_genotypes(dosages, lambda row: Prepared(np.array([7])))
     assert found[1] is None
     assert found[0].inputs.tolist() == [7]
     np.testing.assert_array_equal(found[0].dosages, dosages[0])

@@ -6,7 +6,7 @@ import pytest
 
 from adestim.exceptions import InputError, VolumeError
 from adestim.modalities.smri.models.preparation import (
-    chosen_options,
+    choose_options,
     crop_or_pad,
     foreground_box,
     head_middle,
@@ -21,7 +21,7 @@ from tests.modalities.smri.phantom import ORIENTATIONS, expected_in_middle, phan
 
 def test_option_of_another_model_is_refused():
     with pytest.raises(InputError, match=r"'sharpness'.*\['architecture', 'resolution'\]"):
-        chosen_options("brainmvp", {"shape": None, "resolution": 2.0}, {"sharpness": 3})
+        choose_options("brainmvp", {"shape": None, "resolution": 2.0}, {"sharpness": 3})
 
 
 @pytest.mark.parametrize("resolution", [0.1, 20, "fine", None])
