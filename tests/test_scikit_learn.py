@@ -247,7 +247,7 @@ CLASSIFIERS = {
     "conformal": Row(PatternConformalClassifier(LogisticRegression())),
 }
 NETS = {
-    "anchored": Row(AnchoredFusionClassifier(n_trees=5), OF_THE_CLASSIFIER),
+    "anchored": Row(AnchoredFusionClassifier(n_trees=5, max_epochs=4), OF_THE_CLASSIFIER),
     "concat": Row(ConcatFusionClassifier(**SMALLEST), OF_RIVALS),
     "cross-attention": Row(CrossAttentionFusionClassifier(depth=1, **SMALLEST), OF_RIVALS),
     "linear": Row(LinearFusionClassifier(**SMALLEST), OF_RIVALS),

@@ -244,7 +244,7 @@ def test_the_whole_table_imports_no_extractor():
 
 def test_a_built_in_backbone_is_known_before_any_model_is_imported():
     found = modules_after(
-        "from adestim.backbone.registry import known_card; assert known_card('tabular')"
+        "from adestim.backbone.registry import get_card; assert get_card('tabular')"
     )
     assert not any(re.search(r"\.models\.\w", name) for name in found)
 
