@@ -40,8 +40,18 @@ def find_keyword(estimator: Any, name: str) -> str | None:
         takes = has_fit_parameter(estimator, name) or splits_by(estimator, name)
         return name if takes else None
     step, last = estimator.steps[-1]
-    inner = None if is_routed else find_keyword(last, name)
+    if is_routed:
+        # scikit-learn then asks the user to decide: dropped in silence, groups would leak.
+        return name if is_undecided(last, name) else None
+    inner = find_keyword(last, name)
     return None if inner is None else f"{step}__{inner}"
+
+
+def is_undecided(estimator: Any, name: str) -> bool:
+    """Tell whether ``fit`` takes groups or weights that were neither requested nor refused."""
+    routing = get_routing_for_object(estimator)
+    requests = getattr(getattr(routing, "fit", None), "requests", {})
+    return name in requests and requests[name] is None
 
 
 def splits_by(estimator: Any, name: str) -> bool:

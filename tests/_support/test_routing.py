@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.neighbors import KNeighborsClassifier
@@ -47,6 +48,16 @@ def test_metadata_routing_decides_where_it_is_enabled():
             "groups": groups
         }
         assert route_to_fit(LogisticRegression(), groups=groups) == {}
+        refusing = make_pipeline(StandardScaler(), Remembering().set_fit_request(groups=False))
+        assert route_to_fit(refusing, groups=groups) == {}
+
+
+def test_under_metadata_routing_an_undecided_step_is_asked_about():
+    undecided = make_pipeline(StandardScaler(), Remembering())
+    with config_context(enable_metadata_routing=True):
+        given = route_to_fit(undecided, groups=[0, 1])
+        with pytest.raises(UnsetMetadataPassedError, match=r"\[groups\] are passed but"):
+            undecided.fit([[0.0], [1.0]], [0, 1], **given)
 
 
 def test_groups_are_kept_from_a_fit_that_takes_none():
