@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from adestim.backbone.registry import find_card, modalities, names_of
+from adestim.backbone import find_card
+from adestim.backbone.registry import modalities, names_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = ("README.md", "docs/backbones.md")

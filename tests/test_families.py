@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ModalityUnion
-from adestim.backbone.loading import load_backbone
+from adestim.backbone import load_backbone
 from adestim.backbone.lora import list_updates
 from tests.families import FAMILIES, N_SNPS, V1, WITHOUT_MODEL, WITHOUT_OTHER, cohort_of
 

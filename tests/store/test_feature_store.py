@@ -21,9 +21,8 @@ from adestim import SMRIExtractor
 from adestim._support import digests
 from adestim._support.files import this_machine
 from adestim.exceptions import DataWarning, InputError
+from adestim.store import FeatureStore, as_store, record
 from adestim.store import feature_store as store_module
-from adestim.store import record
-from adestim.store.feature_store import FeatureStore, as_store
 
 VALUES = {"tokens": np.arange(6, dtype=np.float32).reshape(2, 3)}
 KEY = "ab12"

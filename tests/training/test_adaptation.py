@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from adestim.backbone import load_backbone
 from adestim.backbone.forward import pool_backbone
-from adestim.backbone.loading import load_backbone
 from adestim.exceptions import DeviceMemoryError, InputError
 from adestim.training.adaptation import AdaptationSettings, adapt_backbone
 from tests.toy_backbone import N_FEATURES, N_PLACES, WIDTH, ToyViT, toy_spec

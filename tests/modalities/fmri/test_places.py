@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from adestim import FMRIExtractor
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import InputError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.fmri.places import number_regions, place_at_parcels
 from adestim.modalities.fmri.timeseries import RoiLayout
 

@@ -11,7 +11,7 @@ import torch
 from sklearn.model_selection import KFold
 
 from adestim import FMRIExtractor
-from adestim.backbone.registry import find_card
+from adestim.backbone import find_card
 from adestim.extraction.stored import RecalledReading
 from adestim.modalities.fmri import timeseries
 from adestim.modalities.fmri.series_stage import CleanSeries

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
+from adestim.backbone import load_backbone
 from adestim.backbone.forward import pool_backbone
-from adestim.backbone.loading import load_backbone
 from adestim.exceptions import DataWarning, GenotypeError, InputError
 from adestim.modalities.genetics.build import MARKERS, Marker
 from adestim.modalities.genetics.models import allele_tokens

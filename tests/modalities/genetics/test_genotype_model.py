@@ -3,9 +3,8 @@ import pandas as pd
 import pytest
 import torch
 
-from adestim import BackboneCard, GeneticsExtractor, register_backbone
+from adestim import Backbone, BackboneCard, GeneticsExtractor, register_backbone
 from adestim.backbone import registry
-from adestim.backbone.contract import Backbone
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import GenotypeError, InputError
 from adestim.modalities.genetics.columns import ColumnRoles

@@ -1,7 +1,7 @@
 import pandas as pd
 
 from adestim import GeneticsExtractor
-from adestim.encoding.places import TokenPlaces
+from adestim.inspection import TokenPlaces
 from adestim.modalities.genetics.places import place_variants
 
 

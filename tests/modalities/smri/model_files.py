@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from adestim._support.keys import freeze_value
-from adestim.backbone.registry import find_card
+from adestim.backbone import find_card
 from adestim.encoding import BackboneSpec
 
 SMALL = {

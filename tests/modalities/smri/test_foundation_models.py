@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from adestim.backbone import CLOSED, check_backbone, list_backbones
+from adestim.backbone import CLOSED, check_backbone, find_card, list_backbones
 from adestim.backbone.lora import LoRASettings, add_lora, list_updates
-from adestim.backbone.registry import find_card
 from tests.modalities.smri.model_files import SMALL, random_model, shapes_of
 
 N_AUX = 5

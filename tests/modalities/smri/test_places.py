@@ -3,7 +3,7 @@ import pandas as pd
 from nilearn.datasets import load_mni152_template
 
 from adestim import SMRIExtractor
-from adestim.encoding.places import TokenPlaces
+from adestim.inspection import TokenPlaces
 from adestim.modalities.smri.morphometry import Morphometry
 from adestim.modalities.smri.places import place_in_regions
 from adestim.modalities.smri.template import mni_grid

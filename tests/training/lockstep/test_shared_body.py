@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from adestim.backbone.loading import load_backbone
+from adestim.backbone import load_backbone
 from adestim.exceptions import InputError
 from adestim.training.lockstep.random_streams import RandomStream
 from adestim.training.lockstep.shared_body import JointLinear, SharedBody

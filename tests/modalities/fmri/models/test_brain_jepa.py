@@ -9,8 +9,8 @@ from adestim.backbone import CLOSED, find_card, load_backbone
 from adestim.backbone.weights.checkpoint import load_strict
 from adestim.backbone.weights.layout import canonical_state
 from adestim.encoding import BackboneSpec
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError, TimeSeriesError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.fmri.models.brain_jepa import BrainJEPA, time_sines
 from adestim.modalities.fmri.timeseries import RoiLayout
 from tests.modalities.fmri.model_files import (

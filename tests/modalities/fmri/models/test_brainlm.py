@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from adestim import check_backbone
 from adestim.backbone import CLOSED, find_card, load_backbone
 from adestim.encoding import BackboneSpec
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.fmri.models.brainlm import BrainLM
 from tests.modalities.fmri.model_files import (
     VIT_TINY,

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from adestim import check_backbone, list_backbones
-from adestim.backbone.attention import CLOSED, log_mask_of
+from adestim.backbone import CLOSED
+from adestim.backbone.attention import log_mask_of
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, GenotypeError
 from adestim.modalities.genetics.models.dnabert2 import (

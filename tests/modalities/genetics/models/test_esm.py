@@ -1,6 +1,6 @@
 import torch
 
-from adestim.backbone.attention import CLOSED
+from adestim.backbone import CLOSED
 from adestim.modalities.genetics.models.esm import Embeddings, Encoder, rotary_angles
 
 

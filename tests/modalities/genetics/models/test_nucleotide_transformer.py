@@ -6,7 +6,8 @@ import torch
 from safetensors.torch import load_file
 
 from adestim import check_backbone, list_backbones
-from adestim.backbone.attention import CLOSED, log_mask_of
+from adestim.backbone import CLOSED
+from adestim.backbone.attention import log_mask_of
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, GenotypeError
 from adestim.modalities.genetics.models.esm import Encoder, rotary_angles

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from adestim.encoding import BackboneSpec
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import InputError, VolumeError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.smri.models.brainiac import BrainIAC
 from adestim.modalities.smri.volume import read_volume
 from tests.modalities.smri.model_files import (

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from adestim.encoding import BackboneSpec
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError, VolumeError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.smri.models.brainmvp import BrainMVP
 from adestim.modalities.smri.models.layers import grid_of, tokens_of
 from adestim.modalities.smri.volume import read_volume

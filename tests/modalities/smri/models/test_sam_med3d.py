@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from adestim.encoding import BackboneSpec
-from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import CheckpointError, InputError, VolumeError
+from adestim.inspection import TokenPlaces
 from adestim.modalities.smri.models.layers import tokens_of
 from adestim.modalities.smri.models.sam_med3d import SAMMed3D
 from adestim.modalities.smri.volume import read_volume
