@@ -130,8 +130,8 @@ def test_interval_survives_pickling():
     assert (interval.low, interval.high, interval.n_undefined) == (0.1, 0.2, 3)
 
 
-def work_of_an_interval(n_subjects, n_resamples):
-    """How many functions of scikit-learn an interval of an area under the curve calls."""
+def area_of_chance(n_subjects):
+    """The area under the curve of probabilities that know nothing, as a score of rows."""
     rng = np.random.default_rng(0)
     y = rng.integers(2, size=n_subjects)
     p = rng.random(n_subjects)
@@ -140,11 +140,23 @@ def work_of_an_interval(n_subjects, n_resamples):
     def auc(rows):
         return score_probabilities(y[rows], p[rows], [0, 1], scores=["roc_auc"])["roc_auc"]
 
+    return auc
+
+
+def work_of_an_interval(n_subjects, n_resamples):
+    """How many functions of scikit-learn an interval of an area under the curve calls."""
+    auc = area_of_chance(n_subjects)
+
     def interval():
         low, high = bootstrap_interval(auc, n_subjects, n_resamples=n_resamples, random_state=0)
         assert low < auc(np.arange(n_subjects)) < high
 
     return calls_into("sklearn", interval)
+
+
+def test_an_area_of_chance_has_a_half_in_its_interval():
+    low, high = bootstrap_interval(area_of_chance(1000), 1000, random_state=0)
+    assert low < 0.5 < high
 
 
 def test_a_resample_of_a_thousand_subjects_is_as_many_calls_as_one_of_a_hundred():
