@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -30,6 +31,7 @@ from adestim.encoding.tables import (
     read_later_table,
     read_training_table,
 )
+from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
 from adestim.fusion._targets import TrainingSet, check_classes
 from adestim.training.anchored_nets import HEAD_WIDTH
@@ -39,7 +41,7 @@ from adestim.training.inputs import NetInputs, Start
 from adestim.training.net import FusionNet
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.penalised import Scores
-from adestim.training.task import Classification, Task
+from adestim.training.task import Classification, Folds, Task
 
 TRAINER_CONSTRAINTS: dict = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -78,8 +80,29 @@ class FitStart(NamedTuple):
 
     data: TrainingSet
     subjects: Subjects  # the same, as the nets read them
+    folds: Folds  # inner folds, the same for phase 1 and phase 2
     scores: Scores  # their phase-1 scores by heads that did not see them
-    split: tuple[np.ndarray, np.ndarray] | None  # training and validation rows of the nets
+    split_seed: int
+    net_seed: int
+
+
+class Training(Protocol):
+    """Nets that are ready to be trained."""
+
+    def run(self) -> None:
+        """Train them."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetTraining:
+    """A single net that is ready to be trained."""
+
+    net: FusionNet
+    train: FusionData
+
+    def run(self) -> None:
+        """Train it."""
+        self.net.fit(self.train)
 
 
 class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
@@ -130,78 +153,86 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         InputError
             When a parameter names a modality that no training subject has.
         """
-        with closing(self.fit_nets(X, y, groups, sample_weight)) as nets:
-            for net, train in nets:
-                net.fit(train)
+        with closing(self.fit_nets(X, y, groups, sample_weight)) as trainings:
+            for training in trainings:
+                training.run()
         return self
 
-    def fit_nets(
-        self, X, y, groups=None, sample_weight=None
-    ) -> Iterator[tuple[FusionNet, FusionData]]:
-        """Fit as ``fit`` does, given the same, but leave the training of every net to the caller.
+    def fit_nets(self, X, y, groups=None, sample_weight=None) -> Iterator[Training]:
+        """Fit as ``fit`` does, given the same, but leave the training of the nets to the caller.
 
         For who trains nets of several estimators at the same time. Parameters of the estimator
         are not checked.
 
         Yields
         ------
-        net : skorch net
-            A net that is ready to be trained, torch being seeded for it. The estimator is fitted
-            when the last one has been trained and the iterator is at its end.
-        data : torch Dataset
-            What ``net.fit`` is to be called with.
+        training : object
+            Nets that are ready to be trained, of one anchor where there are anchors; ``run``
+            trains them. The estimator is fitted when the last one has been trained and the
+            iterator is at its end.
         """
         try:
             require_whole_heads(self.width, type(self).__name__)
-            data = self._training_set(X, y, groups, sample_weight)
-            subjects = read_training_table(data.frame)
-            fold_seed, split_seed, net_seed, forest_seed = draw_seeds(self.random_state, 4)
-            scores = self._fit_phase_one(data, subjects, fold_seed, forest_seed)
-            split = None
-            if self.max_epochs > 0:
-                folds, share = self._task().folds, self.validation_fraction
-                split = inner_split(data.targets, data.groups, split_seed, share, folds)
-            start = FitStart(data, subjects, scores, split)
-            yield from self._prepare_nets(start, net_seed)
-            self._learn_combination(start)
+            start = self._start_fit(X, y, groups, sample_weight)
+            self.nets_, self.history_ = {}, []
+            frame, labels = start.data.frame, self._task().labels(start.data.targets)
+            context = self._init_callback_context(max_subtasks=None)
+            context.call_on_fit_task_begin(estimator=self, X=frame, y=labels)
+            yield from self._train_nets(start, context)
+            self.__dict__.pop("net_", None)
+            if len(self.nets_) == 1:
+                [self.net_] = self.nets_.values()
+            context.call_on_fit_task_end(estimator=self, X=frame, y=labels)
         except BaseException:
             # What was trained in part must not pass for a fitted estimator.
             self.__dict__.pop("nets_", None)
             raise
 
-    def _fit_phase_one(
-        self, data: TrainingSet, subjects: Subjects, fold_seed: int, forest_seed: int
-    ) -> Scores:
-        """Fit the heads and what reads later tables; return the scores by unseen heads."""
+    def _start_fit(self, X, y, groups, sample_weight) -> FitStart:
+        """Fit phase 1 and what reads later tables; return what phase 2 starts from."""
+        data = self._training_set(X, y, groups, sample_weight)
+        subjects = read_training_table(data.frame)
+        fold_seed, split_seed, net_seed, forest_seed = draw_seeds(self.random_state, 4)
         task, tables = self._task(), subjects.tables
         starts = self._starts(list(tables))
-        folds = task.folds(data.targets, data.groups, fold_seed)
-        self.phase_one_, scores = task.fit_phase_one(
-            tables, data.targets, data.weight, folds, self._grower(forest_seed)
-        )
+        folds = self._draw_folds(data, fold_seed)
+        self.phase_one_, scores = self._fit_phase_one(data, tables, folds, forest_seed)
         self.modalities_ = list(tables)
         self.inputs_ = NetInputs.learn(tables, self.phase_one_, scores, task.n_outputs, starts)
-        return scores
+        return FitStart(data, subjects, folds, scores, split_seed, net_seed)
 
-    def _prepare_nets(self, start: FitStart, seed: int):
-        """Yield every net in turn, each an outer task for scikit-learn's callbacks."""
-        self.nets_, self.history_ = {}, []
-        frame, y = start.data.frame, self._task().labels(start.data.targets)
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self, X=frame, y=y)
-        settings = self._trainer_settings()
+    def _draw_folds(self, data: TrainingSet, seed: int) -> Folds:
+        """Return the inner folds."""
+        return self._task().folds(data.targets, data.groups, seed)
+
+    def _fit_phase_one(
+        self, data: TrainingSet, tables: Mapping[str, TokenTable], folds: Folds, seed: int
+    ) -> tuple[Any, Scores]:
+        """Return the members of phase 1, and the training subjects' scores by unseen ones."""
+        return self._task().fit_phase_one(
+            tables, data.targets, data.weight, folds, self._grower(seed)
+        )
+
+    def _train_nets(self, start: FitStart, context) -> Iterator[Training]:
+        """Yield every net in turn, each of which keeps what is best on one inner split."""
+        data, settings, split = start.data, self._trainer_settings(), None
+        if self.max_epochs > 0:
+            folds, share = self._task().folds, self.validation_fraction
+            split = inner_split(data.targets, data.groups, start.split_seed, share, folds)
         for name, inputs in self._read_by_net(start):
-            bar = progress_bar(self.max_epochs, name, "epoch", self.verbose)
-            hook = partial(self._after_epoch, name, bar, context, frame, y)
-            with bar, seeded(seed, choose_device(self.device)):
-                module = self._module(name)
-                self.nets_[name], train = prepare_net(module, inputs, start.split, hook, settings)
-                if train is not None:
-                    yield self.nets_[name], train
-        self.__dict__.pop("net_", None)
-        if len(self.nets_) == 1:
-            [self.net_] = self.nets_.values()
-        context.call_on_fit_task_end(estimator=self, X=frame, y=y)
+            with self._watch_epochs(name, start, context) as hook:
+                with seeded(start.net_seed, choose_device(self.device)):
+                    module = self._module(name)
+                    self.nets_[name], train = prepare_net(module, inputs, split, hook, settings)
+                    if train is not None:
+                        yield NetTraining(self.nets_[name], train)
+
+    @contextmanager
+    def _watch_epochs(self, name: str, start: FitStart, context):
+        """Show a bar of a net's epochs; yield what every epoch is to be handed to."""
+        frame, y = start.data.frame, self._task().labels(start.data.targets)
+        with progress_bar(self.max_epochs, name, "epoch", self.verbose) as bar:
+            yield partial(self._after_epoch, name, bar, context, frame, y)
 
     def _read_by_net(self, start: FitStart) -> Iterator[tuple[str, FusionData]]:
         """Yield every net's name and the training subjects as it reads them."""
@@ -266,9 +297,6 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     def _grower(self, seed: int) -> Grower | None:
         """Return how phase 1 grows its forest, None where it has none."""
         return None
-
-    def _learn_combination(self, start: FitStart) -> None:
-        """Learn what is learned from trained nets; most fusions learn nothing."""
 
     @abstractmethod
     def _task(self) -> Task:

@@ -1,9 +1,10 @@
-"""Training of several nets in step: their batches go through one frozen body together."""
+"""Training of an anchor's nets, one an inner fold: in step, and through one frozen body."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from adestim.backbone.lora import AdaptedBackbone
 from adestim.training.batches import BatchIterator, FusionData, to_device
 from adestim.training.lockstep.random_streams import RandomStream
 from adestim.training.lockstep.shared_body import SharedBody
-from adestim.training.net import FusionNet, StopTraining
+from adestim.training.net import FusionNet, restore, snapshot
 from adestim.training.nets import AnchoredFusion
 
 Batch = tuple[dict, Tensor]
@@ -26,8 +27,9 @@ Drawn = list[tuple["Lane", Batch]]
 class Lane:
     """One net in training beside others."""
 
-    net: FusionNet  # the net, as ``prepare_net`` returns it
+    net: FusionNet
     train: FusionData
+    validation: FusionData  # the subjects of the fold that it does not see
     stream: RandomStream
     place: int = 0  # its place among the nets of the shared body
 
@@ -36,98 +38,155 @@ class Lane:
         """The net's module."""
         return self.net.module_
 
-    @property
-    def validation(self) -> FusionData:
-        """The inner validation subjects."""
-        return dict(self.net.callbacks_)["early_stop"].validation
-
     def draw(self, batches: Iterator[Batch]) -> Batch | None:
         """Return the next batch, None after the last; its random numbers are the net's own."""
         with self.stream.taken_up():
             return next(batches, None)
 
 
-def kinship(lane: Lane) -> Hashable:
+@dataclass(eq=False)
+class Team:
+    """The nets of one anchor, one an inner fold, which are judged together and end together.
+
+    The epoch that is kept has the least loss over the validation subjects of all of them, the
+    start being one of the candidates.
+    """
+
+    lanes: list[Lane]
+    patience: int  # epochs without improvement after which they end
+    hook: Callable[[dict], bool] | None = None  # is handed every epoch; ends training by True
+    best_epoch: int = 0
+    outputs: list[np.ndarray] = field(default_factory=list)  # of the validation subjects, then
+    states: list[dict[str, Tensor]] = field(default_factory=list)
+    loss: float = np.inf
+
+    @property
+    def max_epochs(self) -> int:
+        """Largest number of epochs."""
+        return self.lanes[0].net.max_epochs
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs until now."""
+        return len(self.lanes[0].net.history)
+
+    def consider(self, outputs: Sequence[np.ndarray]) -> float:
+        """Return the loss of the nets as they are, and keep them if they are the best so far."""
+        pairs = list(zip(self.lanes, outputs, strict=True))
+        losses = np.concatenate([lane.net.losses_of(out, lane.validation) for lane, out in pairs])
+        weight = [lane.validation.weight[lane.validation.rows].numpy() for lane in self.lanes]
+        loss = float(np.average(losses, weights=np.concatenate(weight)))
+        if loss < self.loss:
+            self.loss, self.best_epoch, self.outputs = loss, self.n_epochs, list(outputs)
+            self.states = [snapshot(lane.module) for lane in self.lanes]
+        return loss
+
+    def end_epoch(self, outputs: Sequence[np.ndarray]) -> bool:
+        """Judge and record an epoch; tell whether training goes on."""
+        loss = self.consider(outputs)
+        for lane in self.lanes:
+            lane.net.history.record("valid_loss", loss)
+        trained = [lane.net.history[-1]["train_loss"] for lane in self.lanes]
+        sizes = [len(lane.train) for lane in self.lanes]
+        record = {
+            "epoch": self.n_epochs,
+            "train_loss": float(np.average(trained, weights=sizes)),
+            "valid_loss": loss,
+        }
+        stopped = self.hook is not None and self.hook(record)
+        tired = self.n_epochs - self.best_epoch >= self.patience
+        return not (stopped or tired or self.n_epochs >= self.max_epochs)
+
+    def end(self) -> None:
+        """Go back to the best epoch; let go of what only training needs."""
+        for lane, state in zip(self.lanes, self.states, strict=True):
+            restore(lane.module, state)
+            lane.module.eval()
+            lane.net.end_training(lane.train)
+        self.states = []
+
+    def unseen_outputs(self, n_subjects: int) -> np.ndarray:
+        """Return outputs (n_subjects, n_outputs) by the net that did not see the subject."""
+        unseen = np.full((n_subjects, self.outputs[0].shape[1]), np.nan)
+        for lane, outputs in zip(self.lanes, self.outputs, strict=True):
+            unseen[lane.validation.rows] = outputs
+        return unseen
+
+
+def kinship(team: Team) -> Hashable:
     """Return what nets must have in common to be trained through one body; None for no other.
 
     Learning rates, weight decay, dropout, patience, sizes of batches and numbers of epochs are
-    each net's own.
+    each team's own.
     """
-    module = lane.net.module
-    if not isinstance(module.backbone, AdaptedBackbone):
+    lane = team.lanes[0]
+    if not isinstance(lane.net.module.backbone, AdaptedBackbone):
         return None
-    spec, settings, device, *options = module.backbone.recipe
-    precision = lane.net.precision
-    return spec.identity(), settings, str(device), *options, precision, module.n_joining
+    spec, settings, device, *options = lane.net.module.backbone.recipe
+    joining = lane.net.module.n_joining
+    return spec.identity(), settings, str(device), *options, lane.net.precision, joining
 
 
-def train_lanes(lanes: Sequence[Lane]) -> None:
-    """Train nets, those of one frozen body together, and others one by one."""
-    kin: dict[Hashable, list[Lane]] = {}
-    for lane in lanes:
-        kin.setdefault(kinship(lane) or id(lane), []).append(lane)
+def train_teams(teams: Sequence[Team]) -> None:
+    """Train some anchors' nets, those of one frozen body together, and others one by one."""
+    kin: dict[Hashable, list[Team]] = {}
+    for team in teams:
+        kin.setdefault(kinship(team) or id(team), []).append(team)
     for group in kin.values():
-        if len(group) > 1:
-            train_together(group)
-            continue
-        with group[0].stream.taken_up():
-            group[0].net.fit(group[0].train)
+        train_together(group)
 
 
-def train_together(lanes: Sequence[Lane]) -> None:
-    """Train nets of one frozen body, all in step; each is left as if trained alone."""
+def train_together(teams: Sequence[Team]) -> None:
+    """Train the nets of kin teams, all in step; each is left as if trained alone."""
+    lanes = [lane for team in teams for lane in team.lanes]
     net = lanes[0].net
     with memory_of(
         net.device,
         f"Training {len(lanes)} folds together",
         got=f"batch_size={max(lane.net.batch_size for lane in lanes)} a fold, "
         f"precision={net.precision!r}",
-        remedy="Pass a smaller n_together; or a smaller batch_size, "
-        "gradient_checkpointing=True, or precision='bfloat16' to the estimator",
+        remedy="Pass a smaller batch_size or n_together, gradient_checkpointing=True, or "
+        "precision='bfloat16' to the estimator",
     ):
         for place, lane in enumerate(lanes):
             lane.place = place
             lane.net.initialize()
-        run(lanes, SharedBody([lane.module for lane in lanes], [lane.stream for lane in lanes]))
+        shares = kinship(teams[0]) is not None and len(lanes) > 1
+        run(teams, ThroughOneBody.of(lanes) if shares else OneByOne())
 
 
-def run(lanes: Sequence[Lane], shared: SharedBody) -> None:
-    """Train until no net goes on."""
-    net = lanes[0].net
-    start = validation_losses(shared, lanes)
-    with autocast(torch.device(net.device), net.precision):
-        shared.require_rows_by_subject(lanes[0].module.n_joining, torch.device(net.device))
-    for lane, losses in zip(lanes, start, strict=True):
-        lane.net.notify("on_train_begin", X=lane.train, y=None, losses=losses)
-    active = list(lanes)
+def run(teams: Sequence[Team], stepper: Stepper) -> None:
+    """Train until no team goes on."""
+    for team, outputs in judge(teams, stepper):
+        team.consider(outputs)
+        for lane in team.lanes:
+            lane.net.notify("on_train_begin", X=lane.train, y=None)
+    active = list(teams)
     while active:
-        run_epoch(shared, active)
-        ends = zip(active, validation_losses(shared, active), strict=True)
-        active = [lane for lane, losses in ends if goes_on(lane, losses)]
+        lanes = [lane for team in active for lane in team.lanes]
+        run_epoch(lanes, stepper)
+        judged = judge(active, stepper)
+        for lane in lanes:
+            lane.net.notify("on_epoch_end", dataset_train=lane.train, dataset_valid=None)
+        active = [team for team, outputs in judged if team.end_epoch(outputs)]
+    for team in teams:
+        team.end()
 
 
-def goes_on(lane: Lane, losses: np.ndarray) -> bool:
-    """End a net's epoch; tell whether it goes on."""
-    net = lane.net
-    try:
-        net.notify("on_epoch_end", dataset_train=lane.train, dataset_valid=None, losses=losses)
-    except StopTraining:
-        net.history.record("stopped", True)
-    else:
-        if len(net.history) < net.max_epochs:
-            return True
-    net.end_training(lane.train)
-    return False
+def judge(teams: Sequence[Team], stepper: Stepper) -> list[tuple[Team, list[np.ndarray]]]:
+    """Return every team with its nets' outputs for the subjects that they do not see."""
+    outputs = iter(stepper.predict_held_out([lane for team in teams for lane in team.lanes]))
+    return [(team, [next(outputs) for _ in team.lanes]) for team in teams]
 
 
-def run_epoch(shared: SharedBody, lanes: Sequence[Lane]) -> None:
+def run_epoch(lanes: Sequence[Lane], stepper: Stepper) -> None:
     """Train every net for one epoch of its own subjects."""
     for lane in lanes:
         lane.net.notify("on_epoch_begin", dataset_train=lane.train, dataset_valid=None)
     counts = dict.fromkeys(lanes, 0)
     iterators = [lane.net.get_iterator(lane.train, training=True) for lane in lanes]
     for drawn in rounds(lanes, iterators):
-        step(shared, drawn)
+        stepper.step(drawn)
         for lane, _ in drawn:
             counts[lane] += 1
     for lane, count in counts.items():
@@ -144,57 +203,100 @@ def rounds(lanes: Sequence[Lane], sources: Sequence[Iterable[Batch]]) -> Iterato
             yield [(lane, batch) for lane, batch in drawn if batch is not None]
 
 
-def step(shared: SharedBody, drawn: Drawn) -> None:
-    """Take one step of every net that has a batch; gradients are separate, so losses are summed."""
-    for lane, batch in drawn:
-        lane.net.notify("on_batch_begin", batch=batch, training=True)
-        lane.module.train()
-        lane.net.optimizer_.zero_grad()
-    outputs = logits(shared, drawn)
-    losses = torch.stack(
-        [
-            lane.net.get_loss(output, y, X=X, training=True)
-            for (lane, (X, y)), output in zip(drawn, outputs, strict=True)
-        ]
-    )
-    losses.sum().backward()
-    for (lane, batch), output, loss in zip(drawn, outputs, losses.tolist(), strict=True):
-        net = lane.net
-        learnable = TeeGenerator(net.get_all_learnable_params())
-        net.notify("on_grad_computed", named_parameters=learnable, batch=batch, training=True)
-        net.optimizer_.step()
-        net.history.record_batch("train_loss", loss)
-        net.history.record_batch("train_batch_size", len(batch[1]))
-        net.notify("on_batch_end", batch=batch, training=True, loss=loss, y_pred=output)
+class Stepper(ABC):
+    """How the nets of some teams take a step, and say what they make of the held-out subjects."""
+
+    @abstractmethod
+    def logits(self, drawn: Drawn) -> list[Tensor]:
+        """Return every net's logits of its batch."""
+
+    @abstractmethod
+    def predict_held_out(self, lanes: Sequence[Lane]) -> list[np.ndarray]:
+        """Return every net's outputs (n_validation, n_outputs)."""
+
+    def step(self, drawn: Drawn) -> None:
+        """Take one step of every net that has a batch; losses are summed, gradients separate."""
+        for lane, batch in drawn:
+            lane.net.notify("on_batch_begin", batch=batch, training=True)
+            lane.module.train()
+            lane.net.optimizer_.zero_grad()
+        outputs = self.logits(drawn)
+        losses = torch.stack(
+            [
+                lane.net.get_loss(output, y, X=X, training=True)
+                for (lane, (X, y)), output in zip(drawn, outputs, strict=True)
+            ]
+        )
+        losses.sum().backward()
+        for (lane, batch), output, loss in zip(drawn, outputs, losses.tolist(), strict=True):
+            end_step(lane.net, batch, output, loss)
 
 
-def logits(shared: SharedBody, drawn: Drawn) -> list[Tensor]:
-    """Return every net's logits of its batch, the body run once."""
-    net = drawn[0][0].net
-    device = torch.device(net.device)
-    batches = [to_device(X, device) for _, (X, _) in drawn]
-    outputs = []
-    with autocast(device, net.precision):
-        vectors = shared.pooled([lane.place for lane, _ in drawn], batches)
-        for (lane, _), batch, vector in zip(drawn, batches, vectors, strict=True):
+def end_step(net: FusionNet, batch: Batch, output: Tensor, loss: float) -> None:
+    """Let a net's optimiser and callbacks do their part."""
+    learnable = TeeGenerator(net.get_all_learnable_params())
+    net.notify("on_grad_computed", named_parameters=learnable, batch=batch, training=True)
+    net.optimizer_.step()
+    net.history.record_batch("train_loss", loss)
+    net.history.record_batch("train_batch_size", len(batch[1]))
+    net.notify("on_batch_end", batch=batch, training=True, loss=loss, y_pred=output)
+
+
+class OneByOne(Stepper):
+    """Every net by itself."""
+
+    def logits(self, drawn):
+        """Return every net's logits, its dropout drawn from its own stream."""
+        outputs = []
+        for lane, (X, _) in drawn:
             with lane.stream.taken_up():
-                outputs.append(lane.module.classify(batch, vector))
-    return [output.float() for output in outputs]
+                outputs.append(lane.net.infer(X))
+        return outputs
+
+    def predict_held_out(self, lanes):
+        """Return outputs in evaluation mode."""
+        return [lane.net.predict_logits(lane.validation) for lane in lanes]
 
 
-def validation_losses(shared: SharedBody, lanes: Sequence[Lane]) -> list[np.ndarray]:
-    """Return every net's losses on its inner validation subjects."""
-    parts: dict[Lane, list[np.ndarray]] = {lane: [] for lane in lanes}
-    for lane in lanes:
-        lane.module.eval()
-    on_gpu = torch.device(lanes[0].net.device).type == "cuda"
-    sources = [
-        BatchIterator(lane.validation, lane.net.batch_size, pin_memory=on_gpu) for lane in lanes
-    ]
-    with torch.no_grad():
-        for drawn in rounds(lanes, sources):
-            for (lane, _), output in zip(drawn, logits(shared, drawn), strict=True):
-                parts[lane].append(output.cpu().numpy())
-    return [
-        lane.net.losses_of(np.concatenate(found), lane.validation) for lane, found in parts.items()
-    ]
+@dataclass(frozen=True, eq=False)
+class ThroughOneBody(Stepper):
+    """All nets through one pass of the frozen body that they share."""
+
+    body: SharedBody
+
+    @classmethod
+    def of(cls, lanes: Sequence[Lane]) -> ThroughOneBody:
+        """Build the body, and see to it that it treats subjects one by one."""
+        body = SharedBody([lane.module for lane in lanes], [lane.stream for lane in lanes])
+        net = lanes[0].net
+        with autocast(torch.device(net.device), net.precision):
+            body.require_rows_by_subject(lanes[0].module.n_joining, torch.device(net.device))
+        return cls(body)
+
+    def logits(self, drawn):
+        """Return every net's logits of its batch, the body run once."""
+        net = drawn[0][0].net
+        device = torch.device(net.device)
+        batches = [to_device(X, device) for _, (X, _) in drawn]
+        outputs = []
+        with autocast(device, net.precision):
+            vectors = self.body.pooled([lane.place for lane, _ in drawn], batches)
+            for (lane, _), batch, vector in zip(drawn, batches, vectors, strict=True):
+                with lane.stream.taken_up():
+                    outputs.append(lane.module.classify(batch, vector))
+        return [output.float() for output in outputs]
+
+    def predict_held_out(self, lanes):
+        """Return outputs in evaluation mode, batch by batch."""
+        parts: dict[Lane, list[np.ndarray]] = {lane: [] for lane in lanes}
+        for lane in lanes:
+            lane.module.eval()
+        on_gpu = torch.device(lanes[0].net.device).type == "cuda"
+        sources = [
+            BatchIterator(lane.validation, lane.net.batch_size, pin_memory=on_gpu) for lane in lanes
+        ]
+        with torch.no_grad():
+            for drawn in rounds(lanes, sources):
+                for (lane, _), output in zip(drawn, self.logits(drawn), strict=True):
+                    parts[lane].append(output.cpu().numpy())
+        return [np.concatenate(found) for found in parts.values()]
