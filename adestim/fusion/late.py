@@ -14,13 +14,14 @@ from adestim.fusion._table_classifier import TableClassifier
 from adestim.fusion._targets import TrainingSet, check_classes
 from adestim.training.aggregation import (
     Aggregation,
-    CentredStack,
     Mean,
     Validated,
     add_class_zero,
     to_probabilities,
     weigh_by_log_loss,
 )
+from adestim.training.phase_one.logistic import LogisticProblem
+from adestim.training.phase_one.stack import CentredStack
 from adestim.training.task import Classification
 
 
@@ -130,21 +131,20 @@ class LateFusionClassifier(TableClassifier):
         task = Classification(self.classes_)
         folds = task.folds(data.targets, data.groups, draw_seeds(self.random_state, 1)[0])
         self.phase_one_, scores = task.fit_phase_one(
-            subjects.tables, data.targets, data.weight, folds
+            subjects.tables, data.targets, data.weight, folds, members=()
         )
         self._rule = self._learn_rule(scores.values[:, :, 0], subjects.present, data, folds)
         if self.weighting == "weighted":
             self.skill_ = self._rule.skill
         return self
 
-    def _learn_rule(self, scores, present, data: TrainingSet, folds) -> Aggregation:
+    def _learn_rule(self, scores, present, data: TrainingSet, folds) -> Aggregation | CentredStack:
         """Learn what combines the heads from the scores by unseen ones."""
         if self.weighting == "mean":
             return Mean()
         if self.weighting == "stacked":
-            return CentredStack.learn(
-                to_probabilities(scores), present, data.targets, data.weight, folds
-            )
+            problem = LogisticProblem([], data.targets, data.weight, len(self.classes_))
+            return CentredStack.learn(scores, present, problem, folds)
         unseen = Validated(add_class_zero(scores), present, data.targets, data.weight)
         frequencies = np.bincount(data.targets, data.weight) / data.weight.sum()
         return weigh_by_log_loss(unseen, frequencies)
@@ -164,4 +164,7 @@ class LateFusionClassifier(TableClassifier):
         check_is_fitted(self, "phase_one_")
         subjects = self._read_table(X)
         scores = self.phase_one_.scores(subjects.pool_tokens())
-        return self._rule.combine(to_probabilities(scores.values[:, :, 0]), subjects.present)
+        odds = scores.values[:, :, 0]
+        if self.weighting == "stacked":
+            return to_probabilities(self._rule.odds(odds, subjects.present))
+        return self._rule.combine(to_probabilities(odds), subjects.present)

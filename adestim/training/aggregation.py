@@ -10,10 +10,8 @@ import numpy as np
 import torch
 from scipy.special import log_softmax, softmax, xlogy
 
-from adestim.encoding.tokens import feature_moments
 from adestim.training.net import Losses
-from adestim.training.phase_one.logistic import LogisticProblem, fit_logistic
-from adestim.training.phase_one.penalised import LinearHead, standardise
+from adestim.training.phase_one.logistic import fit_logistic
 from adestim.training.task import Folds
 
 SMALLEST_PROBABILITY = 1e-12
@@ -121,33 +119,6 @@ class Stacked:
         return softmax(np.pad(odds, ((0, 0), (1, 0))), axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class CentredStack:
-    """Logistic regression on all modalities' log-odds, those of a missing one at their mean."""
-
-    head: LinearHead  # standardisation and weights of the log-odds, side by side
-    intercept: np.ndarray  # (n_classes - 1,)
-
-    @classmethod
-    def learn(cls, values, present, targets, weight, folds) -> CentredStack:
-        """Fit to probabilities by unseen heads.
-
-        values (n_subjects, n_modalities, n_classes), present (n_subjects, n_modalities), targets
-        (n_subjects,), weight (n_subjects,).
-        """
-        features = lay_side_by_side(log_odds(values), present)
-        mean, scale = feature_moments(features)
-        block = standardise(features, mean, scale)
-        problem = LogisticProblem([block], targets, weight, values.shape[2])
-        fit = problem.fit(folds, np.ones(len(features), dtype=bool))
-        return cls(LinearHead(mean, scale, fit.coefs[0]), fit.intercept)
-
-    def combine(self, values: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return probabilities (n_subjects, n_classes)."""
-        features = lay_side_by_side(log_odds(values), present)
-        return to_probabilities(self.head.scores(features) + self.intercept)
-
-
 def weigh_by_log_loss(unseen: Validated, frequencies: np.ndarray) -> BySkill:
     """Weigh anchors by their log-loss, beside that of the class frequencies.
 
@@ -222,11 +193,6 @@ def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return log-odds against class 0; the last axis is shorter by one."""
     logs = np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
     return logs[..., 1:] - logs[..., :1]
-
-
-def lay_side_by_side(odds: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Return all modalities' log-odds as columns, NaN where one is missing."""
-    return np.where(present[:, :, None], odds, np.nan).reshape(len(odds), -1)
 
 
 def add_class_zero(odds: np.ndarray) -> np.ndarray:

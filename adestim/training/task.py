@@ -10,6 +10,7 @@ import numpy as np
 
 from adestim.encoding.tokens import TokenTable
 from adestim.training.net import Losses, NumberLoss, class_losses
+from adestim.training.phase_one import logistic, ridge
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import PhaseOne, fit_phase_one, inner_folds
 from adestim.training.phase_one.penalised import Scores
@@ -35,8 +36,13 @@ class Task(Protocol):
         weight: np.ndarray,
         folds: Folds,
         grower: Grower | None = None,
+        members: Sequence[str] | None = None,
+        others: Sequence[tuple[str, Any]] = (),
     ) -> tuple[Any, Scores]:
-        """Return the heads of phase 1, and the training subjects' scores by unseen heads."""
+        """Return the members of phase 1, and the training subjects' scores by unseen ones.
+
+        ``members`` names those that may join, all for None; ``others`` are estimators by name.
+        """
 
     def losses(self, phase_one: Any) -> Losses:
         """Return what takes outputs and targets and returns every subject's loss."""
@@ -58,9 +64,13 @@ class Classification:
         """Number of classes."""
         return len(self.classes)
 
-    def fit_phase_one(self, tables, targets, weight, folds, grower=None) -> tuple[PhaseOne, Scores]:
-        """Return logistic heads, with a forest where one is to be grown, and unseen scores."""
-        return fit_phase_one(tables, targets, weight, folds, self.n_outputs, grower)
+    def fit_phase_one(
+        self, tables, targets, weight, folds, grower=None, members=None, others=()
+    ) -> tuple[PhaseOne, Scores]:
+        """Return logistic heads and members, and unseen scores."""
+        names = logistic.MEMBERS if members is None else members
+        given = tables, targets, weight, folds, self.n_outputs
+        return fit_phase_one(*given, grower, names, others)
 
     def losses(self, phase_one: PhaseOne) -> Losses:
         """Return the cross-entropy."""
@@ -83,10 +93,11 @@ class Regression:
     n_outputs = 1
 
     def fit_phase_one(
-        self, tables, targets, weight, folds, grower=None
+        self, tables, targets, weight, folds, grower=None, members=None, others=()
     ) -> tuple[RidgePhaseOne, Scores]:
-        """Return ridge heads, which no forest joins, and their cross-validated scores."""
-        return fit_ridge_phase_one(tables, targets, weight, folds)
+        """Return ridge heads and members, and their cross-validated scores."""
+        names = ridge.MEMBERS if members is None else members
+        return fit_ridge_phase_one(tables, targets, weight, folds, grower, names, others)
 
     def losses(self, phase_one: RidgePhaseOne) -> Losses:
         """Return the loss; Huber's is linear beyond what phase 1 commonly errs by."""

@@ -121,14 +121,14 @@ def training_baseline(model: Any) -> np.ndarray:
     """Return class frequencies of the training subjects, or the mean of their numbers."""
     if hasattr(model, "target_mean_"):
         return np.array([model.target_mean_])
-    discriminant = getattr(getattr(model, "phase_one_", None), "discriminant", None)
-    if discriminant is None:
+    log_prior = getattr(getattr(model, "phase_one_", None), "log_prior", None)
+    if log_prior is None:
         raise InputError(
             f"{type(model).__name__} does not tell how frequent the classes were in training, "
             "which is what is said of a subject without any modality",
             remedy="Pass baseline=, the training frequencies of the classes or the mean",
         )
-    return np.exp(discriminant.log_prior)
+    return np.exp(log_prior)
 
 
 def check_baseline(baseline: Any, n_classes: int | None) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from adestim.training.phase_one.forest import PRIOR_TREES, ForestHead
+from adestim.training.phase_one.forest import ForestHead, Grove
 
 ROWS_AT_ONCE = 256
 AT_START = -1
@@ -83,20 +83,34 @@ def follow_rows(
     forest: ForestHead, start: np.ndarray, end: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return log-odds at both ends of some lines, and the steps between."""
-    events = [find_events(member.tree_, start, end) for member in forest.model.estimators_]
+    events = [
+        find_grove_events(forest, grove, tree.tree_, start, end)
+        for grove in forest.groves
+        for tree in grove.model.estimators_
+    ]
     rows, place, column, change = map(np.concatenate, zip(*events, strict=True))
     # By line: first what all trees say at its start, then what changes on the way.
     order = np.lexsort((place, column != AT_START, rows))
     rows, column = rows[order], column[order]
-    counts = np.full((len(rows), forest.n_classes), PRIOR_TREES)
-    counts[:, forest.model.classes_] += sum_by_row(change[order], rows)
-    odds = np.log(counts[:, 1:] / counts[:, :1])
+    odds = forest.judge(sum_by_row(change[order], rows))
     steps = np.zeros((*end.shape, odds.shape[1]))
     later = np.flatnonzero(column != AT_START)
     np.add.at(steps, (rows[later], column[later]), odds[later] - odds[later - 1])
     last = np.searchsorted(rows, np.arange(len(end)), side="right") - 1
     total = steps.sum(axis=1)
     return odds[last] - total, odds[last], steps
+
+
+def find_grove_events(
+    forest: ForestHead, grove: Grove, tree: Any, start: np.ndarray, end: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a tree's events, its columns as numbers of all that the forest reads.
+
+    -> rows, place, column (n_events,), change (n_events, n_values).
+    """
+    rows, place, column, change = find_events(tree, start[:, grove.own], end[:, grove.own])
+    column = np.where(column == AT_START, AT_START, grove.own[column])
+    return rows, place, column, forest.leaf_values(grove, change)
 
 
 def sum_by_row(values: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from adestim.inspection.tokens.forest_path import ForestSteps, follow_lines
 from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.batches import ShownInputs
 from adestim.training.inputs import LARGEST_SCORE
+from adestim.training.phase_one.members import FOREST
 from adestim.training.phase_one.penalised import Heads, standardise
 
 STEP = 1e-2
@@ -159,8 +160,10 @@ class PhaseOneOutputs:
         base: Any = view.data.base
 
         def logits(values, odds, present, rows):
-            trees = (lambda rows, present: odds) if odds.shape[1] else None
-            shown = base.scores._replace(values=values, rows=rows, trees=trees)
+            judges = dict(base.scores.judges)
+            if odds.shape[1]:
+                judges[FOREST] = lambda scores, present: odds
+            shown = base.scores._replace(values=values, rows=rows, judges=judges)
             return base.phase_one.logits(shown, present, base.start, base.anchor)
 
         return cls(logits)

@@ -70,7 +70,7 @@ class PatternDiscriminant:
         log_prior = np.log(np.maximum(frequency / frequency.sum(), 1e-12))
         return cls(means, covariances, log_prior)
 
-    def log_odds(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
+    def odds(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return log-odds of every class against class 0.
 
         scores (n_subjects, n_modalities, n_scores), present (n_subjects, n_modalities) ->
@@ -122,6 +122,6 @@ def measure_discriminant_loss(scores, present, y, weight, folds, n_classes, own_
         model = PatternDiscriminant.fit(
             scores[train], present[train], y[train], weight[train], n_classes, own_share
         )
-        odds = np.pad(model.log_odds(scores[test], present[test]), ((0, 0), (1, 0)))
+        odds = np.pad(model.odds(scores[test], present[test]), ((0, 0), (1, 0)))
         total -= (log_softmax(odds, axis=1)[np.arange(len(test)), y[test]] * weight[test]).sum()
     return total

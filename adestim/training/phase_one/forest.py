@@ -1,21 +1,26 @@
-"""A forest over all modalities' columns: what of the class no linear head can say.
+"""A forest over all modalities' columns: what of the target no linear head can say.
 
 Trees read an unknown value as one of its own kind, so the columns of a modality that is missing, or
 hidden, are left unknown and nothing is imputed. What a missing modality means they learn from a
 copy of every training subject, some of whose modalities are hidden at random.
+
+Every tree leaves one inner fold out, so that one forest says both what is said of new subjects and,
+by the trees that have not seen them, what is said of the training subjects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
+from joblib import Parallel, delayed
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from adestim.encoding.tokens import feature_moments
+from adestim.training.phase_one.distinct import DistinctColumns
+from adestim.training.phase_one.penalised import Folds, Problem
 
 N_COLUMNS = 100
 SMALLEST_LEAF = 3
@@ -24,25 +29,48 @@ SHARE_OF_COLUMNS = 0.3
 HIDDEN_SHARE = 0.3
 # Jeffreys' prior, in trees, upon every class: what all trees agree on stays finite.
 PRIOR_TREES = 0.5
+# Trees that draw more subjects than this are hardly better and take longer to grow.
+LARGEST_SAMPLE = 2000
 
-Folds = Sequence[tuple[np.ndarray, np.ndarray]]
+
+class Grower(NamedTuple):
+    """How a forest is grown."""
+
+    n_trees: int
+    seed: int  # seed of rows and columns that trees draw
+    n_jobs: int | None = None  # number of threads that grow it
+
+
+class Grove(NamedTuple):
+    """Trees that have left out the same fold, and chosen columns without it."""
+
+    own: np.ndarray  # (n_read,); the columns that they read, as numbers of the forest's columns
+    model: Any  # the scikit-learn forest of these trees
+    tested: np.ndarray  # (n_tested,); the training subjects that they have left out
 
 
 @dataclass(frozen=True, eq=False)
 class ForestHead:
-    """A random forest on the columns that go most with the class, of whatever modality.
+    """A random forest on the columns that go most with the target, of whatever modality.
 
     L. Breiman, "Random Forests", Machine Learning 45, 2001.
     """
 
     columns: tuple[np.ndarray, ...]  # the columns that it reads, one array a modality
-    model: RandomForestClassifier
-    n_classes: int  # number of classes, of which the forest may have seen fewer
+    groves: tuple[Grove, ...]
+    n_trees: int  # number of all trees, by which a few of them are judged too
+    # number of classes, of which the forest may have seen fewer; None for numbers
+    n_classes: int | None
 
     @property
     def places(self) -> np.ndarray:
         """Place of the modality of every column that is read."""
         return np.repeat(np.arange(len(self.columns)), [len(own) for own in self.columns])
+
+    @property
+    def n_values(self) -> int:
+        """Number of values in a leaf: shares of the classes, or one number."""
+        return self.n_classes or 1
 
     def select(self, features: Sequence[np.ndarray]) -> np.ndarray:
         """Return the columns that are read.
@@ -52,48 +80,99 @@ class ForestHead:
         chosen = [block[:, own] for block, own in zip(features, self.columns, strict=True)]
         return np.hstack(chosen).astype(np.float32)
 
-    def log_odds(self, features: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return log-odds of every class against class 0.
+    def odds(self, features: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return log-odds of every class against class 0, or numbers.
 
         features (n_subjects, n_columns), present (n_subjects, n_modalities) -> (n_subjects,
-        n_classes - 1).
+        n_scores).
         """
         shown = np.where(present[:, self.places], features, np.float32(np.nan))
-        counts = np.full((len(shown), self.n_classes), PRIOR_TREES)
-        counts[:, self.model.classes_] += self.model.n_estimators * self.model.predict_proba(shown)
+        votes = np.zeros((len(shown), self.n_values))
+        for grove in self.groves:
+            read = np.ascontiguousarray(shown[:, grove.own])
+            for tree in grove.model.estimators_:
+                votes += self.leaf_values(grove, tree.tree_.predict(read))
+        return self.judge(votes)
+
+    def leaf_values(self, grove: Grove, values: np.ndarray) -> np.ndarray:
+        """Return a tree's values (n, n_values), 0 for classes that it has not seen."""
+        values = values.reshape(len(values), -1)
+        if self.n_classes is None:
+            return values
+        found = np.zeros((len(values), self.n_classes))
+        found[:, grove.model.classes_] = values
+        return found
+
+    def judge(self, votes: np.ndarray) -> np.ndarray:
+        """Return what sums (n, n_values) of the trees' values say, (n, n_scores)."""
+        n_trees = sum(len(grove.model.estimators_) for grove in self.groves)
+        if self.n_classes is None:
+            return votes / n_trees
+        counts = votes * (self.n_trees / n_trees) + PRIOR_TREES
         return np.log(counts[:, 1:] / counts[:, :1])
 
-
-class Grower(NamedTuple):
-    """How a forest is grown."""
-
-    n_trees: int
-    seed: int  # seed of rows and columns that trees draw
+    def parts(self) -> list[tuple[ForestHead, np.ndarray]]:
+        """Return for every fold that was left out the trees of it, and whom they have not seen."""
+        return [(replace(self, groves=(grove,)), grove.tested) for grove in self.groves]
 
 
-def fit_forest(
+def grow_forest(
     features: Sequence[np.ndarray],
-    y: np.ndarray,
-    weight: np.ndarray,
-    n_classes: int,
+    distinct: Sequence[DistinctColumns],
+    problem: Problem,
+    n_classes: int | None,
+    folds: Folds,
     grower: Grower,
 ) -> ForestHead:
-    """Grow a forest on the strongest columns, of subjects with and without some modalities.
+    """Grow a forest, every tree without one of the folds and on the strongest distinct columns.
 
-    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,).
+    features (n_subjects, n_features).
     """
-    columns = strongest_columns(features, y, weight)
-    shown = [block[:, own] for block, own in zip(features, columns, strict=True)]
-    seen = [shown, hide_parts(shown, grower.seed)] if len(shown) > 1 else [shown]
-    model = RandomForestClassifier(
-        grower.n_trees,
-        min_samples_leaf=SMALLEST_LEAF * len(seen),
+    sizes = np.diff(np.linspace(0, grower.n_trees, len(folds) + 1).astype(int))
+    seeds = np.random.SeedSequence(grower.seed).generate_state(len(folds))
+    jobs = [
+        delayed(grow_grove)(features, distinct, problem, n_classes, fold, int(size), int(seed))
+        for fold, size, seed in zip(folds, sizes, seeds, strict=True)
+        if size
+    ]
+    return join_groves(Parallel(grower.n_jobs, prefer="threads")(jobs), grower.n_trees, n_classes)
+
+
+def grow_grove(
+    features, distinct, problem: Problem, n_classes, fold, n_trees: int, seed: int
+) -> tuple[tuple[np.ndarray, ...], Any, np.ndarray]:
+    """Return the columns chosen without a fold, the trees that read them, and the fold."""
+    train, tested = fold
+    known = [block[train] for block in features]
+    columns = strongest_columns(known, distinct, problem, train)
+    shown = [block[:, own].astype(np.float32) for block, own in zip(known, columns, strict=True)]
+    seen = [shown, hide_parts(shown, seed)] if len(shown) > 1 else [shown]
+    forest = RandomForestRegressor if n_classes is None else RandomForestClassifier
+    model = forest(
+        n_trees,
+        min_samples_leaf=SMALLEST_LEAF,
         max_features=SHARE_OF_COLUMNS,
-        random_state=grower.seed,
+        max_samples=min(1 / len(seen), LARGEST_SAMPLE / (len(seen) * len(train))),
+        random_state=seed,
     )
-    values = np.vstack([np.hstack(blocks) for blocks in seen])
-    model.fit(values, np.tile(y, len(seen)), sample_weight=np.tile(weight, len(seen)))
-    return ForestHead(columns, model, n_classes)
+    y, weight = (np.tile(values[train], len(seen)) for values in (problem.y, problem.weight))
+    model.fit(np.vstack([np.hstack(blocks) for blocks in seen]), y, sample_weight=weight)
+    return columns, model, tested
+
+
+def join_groves(grown, n_trees: int, n_classes: int | None) -> ForestHead:
+    """Return one forest that reads the columns of all its groves."""
+    by_modality = zip(*(columns for columns, *_ in grown), strict=True)
+    columns = tuple(np.unique(np.concatenate(own)) for own in by_modality)
+    starts = np.cumsum([0, *map(len, columns)])[:-1]
+    groves = []
+    for chosen, model, tested in grown:
+        parts = [
+            start + np.searchsorted(known, own)
+            for start, known, own in zip(starts, columns, chosen, strict=True)
+        ]
+        groves.append(Grove(np.concatenate(parts), model, tested))
+    return ForestHead(columns, tuple(groves), n_trees, n_classes)
 
 
 def hide_parts(blocks: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
@@ -105,116 +184,29 @@ def hide_parts(blocks: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
     ]
 
 
-def grow_on_folds(
-    features: Sequence[np.ndarray],
-    y: np.ndarray,
-    weight: np.ndarray,
-    folds: Folds,
-    n_classes: int,
-    grower: Grower,
-) -> TreeOdds:
-    """Return the odds of training subjects by forests that have not seen them.
-
-    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,).
-    """
-    parts = []
-    for train, test in folds:
-        known = [block[train] for block in features]
-        forest = fit_forest(known, y[train], weight[train], n_classes, grower)
-        parts.append((forest, test))
-    return TreeOdds(parts, features)
-
-
-class TreeOdds:
-    """Odds of some subjects by forests, whichever of their modalities are shown.
-
-    Nothing is computed before it is asked for; what is hidden again, as training hides modalities
-    over and over, is computed once for all subjects.
-
-    features (n_subjects, n_features).
-    """
-
-    def __init__(
-        self, parts: Sequence[tuple[ForestHead, np.ndarray]], features: Sequence[np.ndarray]
-    ):
-        self._shape = len(features[0]), parts[0][0].n_classes - 1
-        self._parts = [
-            (forest, rows, forest.select([block[rows] for block in features]))
-            for forest, rows in parts
-        ]
-        self._known = self._known_modalities(len(features))
-        self._by_hidden: dict[bytes, np.ndarray] = {}
-
-    def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return log-odds (n_rows, n_classes - 1) of some rows by the modalities shown."""
-        odds = self._of_all[rows]
-        hides = (self._known[rows] & ~present).any(axis=1)
-        patterns, pattern_of = np.unique(present[hides], axis=0, return_inverse=True)
-        for number, pattern in enumerate(patterns):
-            asked = np.flatnonzero(hides)[pattern_of.ravel() == number]
-            odds[asked] = self._hiding(~pattern)[rows[asked]]
-        return odds
-
-    @cached_property
-    def _of_all(self) -> np.ndarray:
-        """Odds of all rows by all that is known of them."""
-        return self._odds(np.ones(self._known.shape[1], dtype=bool))
-
-    def _hiding(self, hidden: np.ndarray) -> np.ndarray:
-        """Return odds of all rows where some modalities are hidden."""
-        hidden = hidden & self._known.any(axis=0)
-        key = hidden.tobytes()
-        if key not in self._by_hidden:
-            self._by_hidden[key] = self._odds(~hidden)
-        return self._by_hidden[key]
-
-    def _odds(self, shown: np.ndarray) -> np.ndarray:
-        """Return odds of all rows by the modalities shown, even ones of rows nobody judges."""
-        odds = np.zeros(self._shape)
-        for forest, rows, values in self._parts:
-            odds[rows] = forest.log_odds(values, np.tile(shown, (len(rows), 1)))
-        return odds
-
-    def _known_modalities(self, n_modalities: int) -> np.ndarray:
-        """Return of which modalities a forest reads anything, (n_subjects, n_modalities)."""
-        known = np.zeros((self._shape[0], n_modalities), dtype=bool)
-        for forest, rows, values in self._parts:
-            for place in range(n_modalities):
-                own = values[:, forest.places == place]
-                known[rows, place] = ~np.isnan(own).all(axis=1)
-        return known
-
-
 def strongest_columns(
-    features: Sequence[np.ndarray], y: np.ndarray, weight: np.ndarray
+    features: Sequence[np.ndarray],
+    distinct: Sequence[DistinctColumns],
+    problem: Problem,
+    rows: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
-    """Return which columns go most with the class, one array of numbers a modality."""
-    strengths = [strengths_of(block, y, weight) for block in features]
+    """Return which columns go most with the target, one array of numbers a modality.
+
+    features (n_rows, n_features) of some of the problem's subjects.
+    """
+    strengths = [
+        problem.strengths(fill_unknown(block[:, own.first]), rows)
+        for block, own in zip(features, distinct, strict=True)
+    ]
     sizes = [len(own) for own in strengths]
     order = np.argsort(-np.concatenate(strengths), kind="stable")[:N_COLUMNS]
     chosen = np.zeros(sum(sizes), dtype=bool)
     chosen[order] = True
-    return tuple(map(np.flatnonzero, np.split(chosen, np.cumsum(sizes)[:-1])))
+    parts = np.split(chosen, np.cumsum(sizes)[:-1])
+    return tuple(own.first[part] for own, part in zip(distinct, parts, strict=True))
 
 
-def strengths_of(block: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return every column's association, an unknown value counting as the mean."""
+def fill_unknown(block: np.ndarray) -> np.ndarray:
+    """Return standard scores, an unknown value counting as the mean."""
     mean, scale = feature_moments(block)
-    return association(np.nan_to_num((block - mean) / scale, nan=0.0), y, weight)
-
-
-def association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return how strongly each column alone goes with the class: the root of its F statistic.
-
-    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,) -> (n_features,).
-    """
-    labels = np.unique(y)
-    share = np.array([weight[y == label].sum() for label in labels]) / weight.sum()
-    means = np.array(
-        [np.average(features[y == label], axis=0, weights=weight[y == label]) for label in labels]
-    )
-    total = np.average(features, axis=0, weights=weight)
-    between = (share[:, None] * (means - total) ** 2).sum(axis=0)
-    variance = np.average((features - total) ** 2, axis=0, weights=weight)
-    ratio = between / np.maximum(variance - between, 1e-12)
-    return np.sqrt(np.maximum(ratio * len(y), 1e-6))
+    return np.nan_to_num((block - mean) / scale, nan=0.0)

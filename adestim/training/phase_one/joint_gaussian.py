@@ -61,6 +61,10 @@ class ConditionalGaussian:
         residual = np.where(known, flat - mean, 0)
         return cls(mean, shrink_covariance(pairwise_covariance(residual, known, weight), shrinkage))
 
+    def odds(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
+        """Return the expectation as one column; the name is that of the classes' twin."""
+        return self.expectation(scores, present)[:, None]
+
     def expectation(self, scores: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return the target's expectation given what is known of a subject.
 

@@ -1,59 +1,49 @@
-"""Phase 1: every modality's linear head, fitted convexly, and their pattern-wise combination.
+"""Phase 1: every modality's linear head, fitted convexly, and the members that join them.
 
 Two kinds of heads are fitted by L2-penalised logistic regression on pooled tokens, their penalty
 chosen by inner cross-validation: one a modality, on the subjects who have it (the paper's
 phase 1), and one over all modalities jointly, whose sum splits by modality. Separate heads
-are combined by a discriminant of their cross-validated scores, see
-``discriminant.py``. A forest over all columns (``forest.py``) adds what is not linear.
+are combined by a discriminant of their cross-validated scores (``discriminant.py``) and by a
+regression on them (``stack.py``). A forest over all columns (``forest.py``) adds what is not
+linear.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax, softmax
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 
 from adestim.encoding.tokens import TokenTable
-from adestim.training.phase_one.discriminant import PatternDiscriminant, choose_discriminant
-from adestim.training.phase_one.forest import (
-    ForestHead,
-    Grower,
-    TreeOdds,
-    association,
-    fit_forest,
-    grow_on_folds,
+from adestim.training.phase_one.discriminant import choose_discriminant
+from adestim.training.phase_one.forest import Grower
+from adestim.training.phase_one.members import (
+    MemberHeads,
+    Recipe,
+    join_members,
+    name_members,
+    weigh_members,
 )
-from adestim.training.phase_one.penalised import Heads, Problem, Scores, fit_all
+from adestim.training.phase_one.newton import solve_together
+from adestim.training.phase_one.penalised import Folds, Problem, Scores, fit_all
+from adestim.training.phase_one.shares import class_loss
 
 PENALTIES = np.logspace(-4, 1.25, 8)
 N_FOLDS = 5
 LOG_ODDS_OF_ABSENT_CLASS = -8.0
-# Joint head, discriminant and forest count alike: shares chosen over inner folds, in several ways,
-# lost more by being uncertain than they gained, on a real table and on three simulated tasks.
-FOREST_SHARE = 1 / 3
+MEMBERS = ("joint", "discriminant", "forest", "late")
 
 
 @dataclass(frozen=True, eq=False)
-class PhaseOne(Heads):
-    """All phase-1 heads of one training set."""
+class PhaseOne(MemberHeads):
+    """All phase-1 members of one training set."""
 
-    discriminant: PatternDiscriminant  # combination of the separate heads
-    # forest over all modalities' columns, which joins in ``start="stacked"``
-    forest: ForestHead | None = None
-
-    def scores(self, features: Sequence[np.ndarray]) -> Scores:
-        """Return every modality's separate and joint scores, and the forest's odds.
-
-        features (n_subjects, n_features).
-        """
-        scores = super().scores(features)
-        if self.forest is None:
-            return scores
-        return scores._replace(trees=TreeOdds([(self.forest, scores.rows)], features))
+    log_prior: np.ndarray  # (n_classes,); log of the class frequencies
 
     def logits(
         self, scores: Scores, present: np.ndarray, start: str, anchor: str | None = None
@@ -71,53 +61,56 @@ class PhaseOne(Heads):
             joint = self.joint_scores(scores, present)
             odds = np.where(complete, joint, self._average(scores, present))
         else:
-            odds = self._stacked(scores, present)
+            odds = self.mix(scores, present)
         return np.pad(odds, ((0, 0), (1, 0))).astype(np.float32)
-
-    def _stacked(self, scores, present):
-        """Average joint head, discriminant and, where there is one, forest."""
-        discriminant = self.discriminant.log_odds(scores.values[:, :, 0], present)
-        odds = (self.joint_scores(scores, present) + discriminant) / 2
-        if scores.trees is None:
-            return odds
-        trees = scores.trees(scores.rows, present)
-        return (1 - FOREST_SHARE) * odds + FOREST_SHARE * trees
 
     def _average(self, scores, present):
         """Average the separate heads' probabilities over the modalities a subject has."""
-        log_prior = self.discriminant.log_prior
         probabilities = softmax(np.pad(scores.values[:, :, 0], ((0, 0), (0, 0), (1, 0))), axis=2)
         weight = present[:, :, None].astype(float)
         count = weight.sum(axis=1)
         mean = (probabilities * weight).sum(axis=1) / np.maximum(count, 1)
-        mean = np.where(count > 0, mean, np.exp(log_prior))
+        mean = np.where(count > 0, mean, np.exp(self.log_prior))
         log_mean = np.log(np.maximum(mean, 1e-12))
         return log_mean[:, 1:] - log_mean[:, :1]
 
 
 def fit_phase_one(
-    tables: dict[str, TokenTable],
+    tables: Mapping[str, TokenTable],
     y: np.ndarray,
     weight: np.ndarray,
-    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    folds: Folds,
     n_classes: int,
     grower: Grower | None = None,
+    members: Sequence[str] = MEMBERS,
+    others: Sequence[tuple[str, Any]] = (),
 ) -> tuple[PhaseOne, Scores]:
-    """Fit all heads of phase 1.
+    """Fit all heads of phase 1 and its members, ``others`` being the user's classifiers by name.
 
     y (n_subjects,), weight (n_subjects,).
     """
-    fits = fit_all(tables, LogisticProblem([], y, weight, n_classes), folds)
-    unseen, present = fits.unseen[:, :, 0], fits.present
-    discriminant = choose_discriminant(unseen, present, y, weight, folds, n_classes)
-    phase_one = PhaseOne(**vars(fits.heads), discriminant=discriminant)
-    scores = Scores.of_all(fits.unseen)
-    if grower is None or not folds:
-        return phase_one, scores
-    features = [table.pooled() for table in tables.values()]
-    trees = grow_on_folds(features, y, weight, folds, n_classes, grower)
-    forest = fit_forest(features, y, weight, n_classes, grower)
-    return replace(phase_one, forest=forest), scores._replace(trees=trees)
+    problem = LogisticProblem([], y, weight, n_classes)
+    recipe = Recipe(
+        problem=problem,
+        n_classes=n_classes,
+        names=members,
+        combinations={"discriminant": partial(choose_discriminant, n_classes=n_classes)},
+        loss=lambda _, rows: class_loss(y[rows], weight[rows]),
+        grower=grower,
+        others=others,
+    )
+    fits = fit_all(tables, problem, folds)
+    joined = join_members(fits, recipe, folds)
+    frequency = np.bincount(y, weight, n_classes) / weight.sum()
+    phase_one = PhaseOne(
+        **vars(fits.heads),
+        combiners=joined.combiners,
+        readers=joined.readers,
+        shares=name_members(joined, recipe),
+        log_prior=np.log(np.maximum(frequency, 1e-12)),
+    )
+    scores = Scores.of_all(fits.unseen, joined.judges)
+    return weigh_members(phase_one, scores, fits.present, recipe, folds), scores
 
 
 def log_losses(logits: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -140,9 +133,10 @@ class LogisticProblem(Problem):
         """Return the penalties that are tried."""
         return PENALTIES
 
-    def solution(self, features, rows, penalty) -> tuple[np.ndarray, np.ndarray]:
+    def solutions(self, features, factors, rows, penalties) -> tuple[np.ndarray, np.ndarray]:
         """Return weights and intercepts as log-odds against class 0."""
-        return fit_logistic(features, self.y[rows], self.weight[rows], penalty, self.n_classes)
+        y, weight = self.y[rows], self.weight[rows]
+        return fit_logistics(features, factors, y, weight, penalties, self.n_classes)
 
     def strengths(self, features, rows) -> np.ndarray:
         """Return how strongly each column alone goes with the class."""
@@ -154,6 +148,31 @@ class LogisticProblem(Problem):
         return log_losses(log_odds, self.y[rows])
 
 
+def fit_logistics(
+    features: np.ndarray,
+    factors: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    penalties: np.ndarray,
+    n_classes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit one logistic regression a penalty, on features of which factors multiply the columns.
+
+    features (n_subjects, n_features), factors (n_fits, n_features), y (n_subjects,), weight
+    (n_subjects,), penalties (n_fits,) -> coef (n_fits, n_features, n_classes - 1), intercept
+    (n_fits, n_classes - 1).
+    """
+    labels = np.unique(y)
+    coef = np.zeros((*factors.shape, n_classes))
+    intercept = np.full((len(penalties), n_classes), LOG_ODDS_OF_ABSENT_CLASS)
+    intercept[:, labels] = 0
+    if len(labels) > 1 and features.shape[1]:
+        used = labels[1:] if len(labels) == 2 else labels
+        found = solve_together(features, factors, y[:, None] == used, weight, penalties)
+        coef[:, :, used], intercept[:, used] = found
+    return coef[..., 1:] - coef[..., :1], intercept[:, 1:] - intercept[:, :1]
+
+
 def fit_logistic(
     features: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: float, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -162,17 +181,24 @@ def fit_logistic(
     features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,) -> coef (n_features,
     n_classes - 1), intercept (n_classes - 1,).
     """
-    labels = np.unique(y)
-    coef = np.zeros((features.shape[1], n_classes))
-    intercept = np.full(n_classes, LOG_ODDS_OF_ABSENT_CLASS)
-    intercept[labels] = 0
-    if len(labels) > 1 and features.shape[1]:
-        model = LogisticRegression(C=penalty, max_iter=1000, tol=1e-4)
-        model.fit(features, y, sample_weight=weight)
-        used = labels[1:] if len(labels) == 2 else labels
-        coef[:, used] = model.coef_.T
-        intercept[used] = model.intercept_
-    return coef[:, 1:] - coef[:, :1], intercept[1:] - intercept[:1]
+    factors, penalties = np.ones((1, features.shape[1])), np.array([penalty])
+    coef, intercept = fit_logistics(features, factors, y, weight, penalties, n_classes)
+    return coef[0], intercept[0]
+
+
+def association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return how strongly each column alone goes with the class: the root of its F statistic.
+
+    features (n_subjects, n_features), y (n_subjects,), weight (n_subjects,) -> (n_features,).
+    """
+    member = (y[:, None] == np.unique(y)) * weight[:, None] / weight.sum()
+    share = member.sum(axis=0)
+    total = member.sum(axis=1) @ features
+    means = (member.T @ features) / share[:, None]
+    between = share @ (means - total) ** 2
+    variance = member.sum(axis=1) @ (features - total) ** 2
+    ratio = between / np.maximum(variance - between, 1e-12)
+    return np.sqrt(np.maximum(ratio * len(y), 1e-6))
 
 
 def inner_folds(

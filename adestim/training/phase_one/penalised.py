@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from adestim.encoding.tokens import TokenTable, feature_moments
+from adestim.training.phase_one.distinct import DistinctColumns
 
 # Columns are scaled before the penalty: those of large blocks are made dearer to use, those that
 # go with the target alone cheaper, as in adaptive penalties (Zou 2006, JASA 101). Half-way
 # exponents did as well as or better than 0, 1 and a choice by cross-validation, on real and
 # simulated tables.
 SIZE_EXPONENT = 0.5
-ASSOCIATION_EXPONENT = 0.5
+# Heads with and without the latter are averaged: on a real table of AD proteins it helps, on omics
+# and connectomes of real people it hurts.
+ASSOCIATION_EXPONENTS = (0.0, 0.5)
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
@@ -43,23 +47,22 @@ class Scores(NamedTuple):
 
     # (n_subjects, n_modalities, 2, n_scores); every modality's separate and joint scores
     values: np.ndarray
-    rows: np.ndarray  # (n_subjects,); the subjects' rows in the table that ``trees`` judges
-    # takes rows and which modalities are shown of them, (n_rows, n_modalities); returns odds by a
-    # forest, (n_rows, n_scores). None where there is no forest
-    trees: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    rows: np.ndarray  # (n_subjects,); the subjects' rows in the table that ``judges`` know
+    # by member of phase 1: takes such scores and which modalities are shown, (n_subjects,
+    # n_modalities); returns its odds, (n_subjects, n_scores)
+    judges: Mapping[str, Judge] = {}  # noqa: RUF012
 
     @classmethod
-    def of_all(
-        cls,
-        values: np.ndarray,
-        trees: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
-    ) -> Scores:
+    def of_all(cls, values: np.ndarray, judges: Mapping[str, Judge] | None = None) -> Scores:
         """Return the scores of all rows of a table."""
-        return cls(values, np.arange(len(values)), trees)
+        return cls(values, np.arange(len(values)), judges or {})
 
     def take(self, rows: np.ndarray) -> Scores:
         """Return the scores of some of the subjects."""
-        return Scores(self.values[rows], self.rows[rows], self.trees)
+        return Scores(self.values[rows], self.rows[rows], self.judges)
+
+
+Judge = Callable[[Scores, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +111,8 @@ class Fits(NamedTuple):
     # subjects, by heads that have not seen them
     unseen: np.ndarray
     present: np.ndarray  # (n_subjects, n_modalities); which modalities a subject has
+    features: list[np.ndarray]  # (n_subjects, n_features); pooled columns, one array a modality
+    distinct: list[DistinctColumns]  # which of them differ, one a modality
 
 
 def fit_all(tables: Mapping[str, TokenTable], problem: Problem, folds: Folds) -> Fits:
@@ -115,23 +120,32 @@ def fit_all(tables: Mapping[str, TokenTable], problem: Problem, folds: Folds) ->
     features = [table.pooled() for table in tables.values()]
     present = np.stack([table.present for table in tables.values()], axis=1)
     moments = [feature_moments(block) for block in features]
-    blocks = [standardise(block, *moment) for block, moment in zip(features, moments, strict=True)]
+    distinct = [
+        DistinctColumns.find(block, np.isfinite(scale))
+        for block, (_, scale) in zip(features, moments, strict=True)
+    ]
+    blocks = [
+        standardise(block[:, own.first], mean[own.first], scale[own.first])
+        for block, (mean, scale), own in zip(features, moments, distinct, strict=True)
+    ]
+    copies = [own.copies for own in distinct]
     alone = [
-        replace(problem, blocks=[block]).fit(subset_folds(folds, has), has)
-        for block, has in zip(blocks, present.T, strict=True)
+        replace(problem, blocks=[block], copies=[own]).fit(subset_folds(folds, has), has)
+        for block, own, has in zip(blocks, copies, present.T, strict=True)
     ]
     everybody = np.ones(len(present), dtype=bool)
-    many = len(blocks) > 1
-    together = replace(problem, blocks=blocks).fit(folds, everybody) if many else alone[0]
+    together = alone[0]
+    if len(blocks) > 1:
+        together = replace(problem, blocks=blocks, copies=copies).fit(folds, everybody)
     heads = Heads(
         modalities=tuple(tables),
-        separate=as_heads(moments, [fit.coefs[0] for fit in alone]),
-        joint=as_heads(moments, together.coefs),
+        separate=as_heads(moments, [fit.coefs[0] for fit in alone], distinct),
+        joint=as_heads(moments, together.coefs, distinct),
         intercepts=np.array([fit.intercept for fit in alone]),
         joint_intercept=together.intercept,
     )
     unseen = np.stack([fit.unseen[:, 0] + fit.intercept for fit in alone], axis=1)
-    return Fits(heads, np.stack([unseen, together.unseen], axis=2), present)
+    return Fits(heads, np.stack([unseen, together.unseen], axis=2), present, features, distinct)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +155,13 @@ class BlockFit:
     coefs: list[np.ndarray]
     intercept: np.ndarray
     unseen: np.ndarray
+
+
+class Setting(NamedTuple):
+    """One way to fit a regression."""
+
+    exponent: float  # how far columns that go with the target are cheaper to use
+    penalty: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +175,8 @@ class Problem(ABC):
     blocks: Sequence[np.ndarray]
     y: np.ndarray  # (n_subjects,)
     weight: np.ndarray  # (n_subjects,); weights of the subjects
+    # (n_features,); as how many a column counts, one array a modality; once each where not given
+    copies: Sequence[np.ndarray] | None = field(default=None, kw_only=True)
 
     @property
     @abstractmethod
@@ -165,10 +188,14 @@ class Problem(ABC):
         """Return the penalties that are tried."""
 
     @abstractmethod
-    def solution(
-        self, features: np.ndarray, rows: np.ndarray, penalty: float
+    def solutions(
+        self, features: np.ndarray, factors: np.ndarray, rows: np.ndarray, penalties: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights (n_features, n_scores) and intercepts, fitted on some rows."""
+        """Return weights of multiplied columns, fitted on some rows, and intercepts.
+
+        features (n_rows, n_features), factors (n_fits, n_features), penalties (n_fits,) -> coef
+        (n_fits, n_features, n_scores), intercept (n_fits, n_scores).
+        """
 
     @abstractmethod
     def strengths(self, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -179,49 +206,89 @@ class Problem(ABC):
         """Return the losses (..., n_rows) of scores (..., n_rows, n_scores) of some rows."""
 
     def fit(self, folds: Folds, rows: np.ndarray) -> BlockFit:
-        """Fit on the subjects of ``rows``, the penalty chosen over the folds."""
-        penalty, unseen = cross_validate(self, folds)
-        coef, intercept = self.solve(np.flatnonzero(rows), [penalty])[0]
-        return BlockFit(self.split(coef), intercept, unseen)
+        """Fit on the subjects of ``rows``, the mean over exponents, penalties chosen over folds."""
+        settings, unseen = cross_validate(self, folds)
+        coef, intercept = self.solve(np.flatnonzero(rows), settings)
+        return BlockFit(self.split(coef.mean(axis=0)), intercept.mean(axis=0), unseen)
 
     def split(self, coef: np.ndarray) -> list[np.ndarray]:
         """Split the weights of all columns by block."""
         return np.split(coef, np.cumsum([block.shape[1] for block in self.blocks])[:-1])
 
-    def solve(self, rows, penalties) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return weights and intercepts for every penalty, fitted on some rows."""
+    def solve(
+        self, rows: np.ndarray, settings: Sequence[Setting]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights (n_settings, n_features, n_scores) and intercepts, fitted on some rows."""
         features = np.hstack([block[rows] for block in self.blocks])
-        factors = self._factors(features, rows)
-        rotated, back = rotate(features * factors)
-        solutions = [self.solution(rotated, rows, penalty) for penalty in penalties]
-        return [(factors[:, None] * (back @ coef), intercept) for coef, intercept in solutions]
+        exponents = np.array([setting.exponent for setting in settings])
+        penalties = np.array([setting.penalty for setting in settings])
+        factors = self.factors(features, rows, exponents)
+        if features.shape[1] <= len(rows):
+            coef, intercept = self.solutions(features, factors, rows, penalties)
+            return coef * factors[:, :, None], intercept
+        coef = np.zeros((*factors.shape, self.n_scores))
+        intercept = np.zeros((len(settings), self.n_scores))
+        for exponent in np.unique(exponents):
+            places = np.flatnonzero(exponents == exponent)
+            own = factors[places[0]]
+            rotated, back = rotate(features * own)
+            ones = np.ones((len(places), rotated.shape[1]))
+            found, intercept[places] = self.solutions(rotated, ones, rows, penalties[places])
+            coef[places] = own[:, None] * (back @ found)
+        return coef, intercept
 
-    def _factors(self, features, rows) -> np.ndarray:
-        """Return one factor a column: large columns are cheap to use under the penalty."""
-        sizes = np.array([block.shape[1] for block in self.blocks])
-        by_block = np.repeat(sizes.astype(float) ** (-SIZE_EXPONENT / 2), sizes)
-        factors = by_block * self.strengths(features, rows) ** ASSOCIATION_EXPONENT
-        norm = np.sqrt(np.mean(factors**2)) if len(factors) else 1.0
-        return factors / max(norm, 1e-12)
+    def factors(self, features, rows, exponents: np.ndarray) -> np.ndarray:
+        """Return one factor a column: large columns are cheap to use under the penalty.
+
+        features (n_rows, n_features), exponents (n_fits,) -> (n_fits, n_features).
+        """
+        strengths = self.strengths(features, rows)
+        factors = self._block_factors() * strengths ** exponents[:, None]
+        norm = np.sqrt(np.mean(factors**2, axis=1, keepdims=True)) if factors.size else 1.0
+        return factors / np.maximum(norm, 1e-12)
+
+    def _block_factors(self) -> np.ndarray:
+        """Return factors by which blocks of many columns are dearer, and copies cheaper."""
+        copies = self.copies or [np.ones(block.shape[1]) for block in self.blocks]
+        parts = [
+            np.sqrt(own / own.mean()) * len(own) ** (-SIZE_EXPONENT / 2) if len(own) else own
+            for own in copies
+        ]
+        return np.concatenate(parts)
 
 
-def cross_validate(problem: Problem, folds) -> tuple[float, np.ndarray]:
-    """Return the penalty of least loss over the folds, and its scores block by block."""
+def cross_validate(problem: Problem, folds) -> tuple[list[Setting], np.ndarray]:
+    """Return the settings of least loss over the folds, one an exponent, and their mean scores.
+
+    -> unseen (n_subjects, n_blocks, n_scores).
+    """
     penalties = problem.penalties()
-    n_subjects, n_scores = len(problem.y), problem.n_scores
-    unseen = np.zeros((len(penalties), n_subjects, len(problem.blocks), n_scores))
+    n_subjects, n_scores, n_blocks = len(problem.y), problem.n_scores, len(problem.blocks)
     if not folds:
-        return penalties[len(penalties) // 2], unseen[0]
-    intercepts = np.zeros((len(penalties), n_subjects, n_scores))
+        middle = penalties[len(penalties) // 2]
+        settings = [Setting(exponent, middle) for exponent in ASSOCIATION_EXPONENTS]
+        return settings, np.zeros((n_subjects, n_blocks, n_scores))
+    settings = [Setting(*pair) for pair in product(ASSOCIATION_EXPONENTS, penalties)]
+    unseen = np.zeros((len(settings), n_subjects, n_blocks, n_scores))
+    intercepts = np.zeros((len(settings), n_subjects, n_scores))
     for train, test in folds:
-        for number, (coef, intercept) in enumerate(problem.solve(train, penalties)):
-            for place, part in enumerate(problem.split(coef)):
-                unseen[number, test, place] = problem.blocks[place][test] @ part
-            intercepts[number, test] = intercept
+        coefs, intercept = problem.solve(train, settings)
+        parts = problem.split(coefs.transpose(1, 0, 2))
+        for place, (block, part) in enumerate(zip(problem.blocks, parts, strict=True)):
+            unseen[:, test, place] = project(block[test], part)
+        intercepts[:, test] = intercept[:, None]
     tested = np.concatenate([test for _, test in folds])
     losses = problem.losses((unseen.sum(axis=2) + intercepts)[:, tested], tested)
-    best = int(np.argmin(np.average(losses, axis=1, weights=problem.weight[tested])))
-    return penalties[best], unseen[best]
+    losses = np.average(losses, axis=1, weights=problem.weight[tested])
+    best = losses.reshape(-1, len(penalties)).argmin(axis=1)
+    best += len(penalties) * np.arange(len(best))
+    return [settings[place] for place in best], unseen[best].mean(axis=0)
+
+
+def project(features: np.ndarray, coefs: np.ndarray) -> np.ndarray:
+    """Return scores by several fits: coefs (n_features, n_fits, n_scores) -> (n_fits, n, ...)."""
+    flat = features @ coefs.reshape(len(coefs), -1)
+    return flat.reshape(len(features), *coefs.shape[1:]).swapaxes(0, 1)
 
 
 def subset_folds(folds: Folds, has: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -239,21 +306,19 @@ def standardise(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np
 
 
 def rotate(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return features in their row space and the way back.
+    """Return wide features in their row space and the way back.
 
     The L2 penalty does not feel a rotation, so nothing is lost and wide blocks become small.
     """
-    n_subjects, n_features = features.shape
-    if n_features <= n_subjects:
-        return features, np.eye(n_features)
     values, vectors = np.linalg.eigh(features @ features.T)
     kept = values > 1e-10 * values.max(initial=0)
     roots = np.sqrt(values[kept])
     return vectors[:, kept] * roots, features.T @ (vectors[:, kept] / roots)
 
 
-def as_heads(moments, coefs) -> tuple[LinearHead, ...]:
-    """Pair standardisations with weights."""
+def as_heads(moments, coefs, distinct) -> tuple[LinearHead, ...]:
+    """Pair standardisations with weights, a weight split evenly between copies of a column."""
     return tuple(
-        LinearHead(mean, scale, coef) for (mean, scale), coef in zip(moments, coefs, strict=True)
+        LinearHead(mean, scale, own.spread(coef))
+        for (mean, scale), coef, own in zip(moments, coefs, distinct, strict=True)
     )

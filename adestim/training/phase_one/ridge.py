@@ -10,27 +10,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from sklearn.linear_model import Ridge
+from scipy.linalg import cho_factor, cho_solve
 from sklearn.model_selection import GroupKFold
 
 from adestim.encoding.tokens import TokenTable
-from adestim.training.phase_one.joint_gaussian import ConditionalGaussian, choose_conditional
-from adestim.training.phase_one.penalised import Heads, Problem, Scores, fit_all
+from adestim.training.phase_one.forest import Grower
+from adestim.training.phase_one.joint_gaussian import choose_conditional
+from adestim.training.phase_one.members import (
+    MemberHeads,
+    Recipe,
+    join_members,
+    name_members,
+    weigh_members,
+)
+from adestim.training.phase_one.penalised import Folds, Problem, Scores, fit_all
+from adestim.training.phase_one.shares import number_loss, residual_variance
 
 PENALTIES = np.logspace(-1, 5, 10)
 N_FOLDS = 5
+MEMBERS = ("joint", "conditional", "forest", "late")
 # The median absolute deviation of a Gaussian, in standard deviations.
 GAUSSIAN_MEDIAN = 0.6745
 SMALLEST_SCALE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class RidgePhaseOne(Heads):
-    """All phase-1 heads of one training set whose targets are numbers."""
+class RidgePhaseOne(MemberHeads):
+    """All phase-1 members of one training set whose targets are numbers."""
 
-    conditional: ConditionalGaussian  # combination of the separate heads
+    mean: float  # weighted mean of the targets
     # robust standard deviation of the errors of ``start="stacked"`` on subjects not seen
     residual_scale: float
 
@@ -48,8 +59,7 @@ class RidgePhaseOne(Heads):
             joint = self.joint_scores(scores, present)
             predicted = np.where(complete, joint, self._average(scores, present))
         else:
-            expected = self.conditional.expectation(scores.values[:, :, 0], present)
-            predicted = (self.joint_scores(scores, present) + expected[:, None]) / 2
+            predicted = self.mix(scores, present)
         return predicted.astype(np.float32)
 
     def _average(self, scores, present):
@@ -57,25 +67,44 @@ class RidgePhaseOne(Heads):
         weight = present[:, :, None].astype(float)
         count = weight.sum(axis=1)
         mean = (scores.values[:, :, 0] * weight).sum(axis=1) / np.maximum(count, 1)
-        return np.where(count > 0, mean, self.conditional.mean[0])
+        return np.where(count > 0, mean, self.mean)
 
 
 def fit_ridge_phase_one(
     tables: Mapping[str, TokenTable],
     targets: np.ndarray,
     weight: np.ndarray,
-    folds: Sequence[tuple[np.ndarray, np.ndarray]],
+    folds: Folds,
+    grower: Grower | None = None,
+    members: Sequence[str] = MEMBERS,
+    others: Sequence[tuple[str, Any]] = (),
 ) -> tuple[RidgePhaseOne, Scores]:
-    """Fit all heads of phase 1 to numbers.
+    """Fit all heads of phase 1 and its members to numbers, ``others`` being the user's regressors.
 
     targets (n_subjects,), weight (n_subjects,).
     """
-    fits = fit_all(tables, RidgeProblem([], targets, weight), folds)
-    unseen, present = Scores.of_all(fits.unseen), fits.present
-    conditional = choose_conditional(fits.unseen[:, :, 0], present, targets, weight, folds)
-    phase_one = RidgePhaseOne(**vars(fits.heads), conditional=conditional, residual_scale=1.0)
-    residuals = targets - phase_one.logits(unseen, present, "stacked")[:, 0]
-    return replace(phase_one, residual_scale=robust_scale(residuals, weight)), unseen
+
+    def loss(odds, rows):
+        y, own = targets[rows], weight[rows]
+        return number_loss(y, own, residual_variance(odds, y, own))
+
+    problem = RidgeProblem([], targets, weight)
+    combinations = {"conditional": choose_conditional}
+    recipe = Recipe(problem, None, members, combinations, loss, grower, others)
+    fits = fit_all(tables, problem, folds)
+    joined = join_members(fits, recipe, folds)
+    phase_one = RidgePhaseOne(
+        **vars(fits.heads),
+        combiners=joined.combiners,
+        readers=joined.readers,
+        shares=name_members(joined, recipe),
+        mean=float(np.average(targets, weights=weight)),
+        residual_scale=1.0,
+    )
+    scores = Scores.of_all(fits.unseen, joined.judges)
+    phase_one = weigh_members(phase_one, scores, fits.present, recipe, folds)
+    residuals = targets - phase_one.logits(scores, fits.present, "stacked")[:, 0]
+    return replace(phase_one, residual_scale=robust_scale(residuals, weight)), scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +120,9 @@ class RidgeProblem(Problem):
         """Return the penalties that are tried."""
         return PENALTIES
 
-    def solution(self, features, rows, penalty) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights and intercept for one penalty."""
-        y, weight = self.y[rows], self.weight[rows]
-        if not features.shape[1]:
-            return np.zeros((0, 1)), np.array([np.average(y, weights=weight)])
-        model = Ridge(alpha=penalty).fit(features, y, sample_weight=weight)
-        return model.coef_[:, None], np.array([model.intercept_])
+    def solutions(self, features, factors, rows, penalties) -> tuple[np.ndarray, np.ndarray]:
+        """Return weights and intercepts."""
+        return fit_ridges(features, factors, self.y[rows], self.weight[rows], penalties)
 
     def strengths(self, features, rows) -> np.ndarray:
         """Return how strongly each column alone goes with the target."""
@@ -106,6 +131,30 @@ class RidgeProblem(Problem):
     def losses(self, scores, rows) -> np.ndarray:
         """Return squared errors (..., n_rows) of scores (..., n_rows, 1)."""
         return (scores[..., 0] - self.y[rows]) ** 2
+
+
+def fit_ridges(
+    features: np.ndarray,
+    factors: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    penalties: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit one ridge regression a penalty, on features of which factors multiply the columns.
+
+    features (n_subjects, n_features), factors (n_fits, n_features), y (n_subjects,), weight
+    (n_subjects,), penalties (n_fits,) -> coef (n_fits, n_features, 1), intercept (n_fits, 1).
+    """
+    mean, y_mean = np.average(features, axis=0, weights=weight), np.average(y, weights=weight)
+    centred = features - mean
+    gram, moment = centred.T @ (centred * weight[:, None]), centred.T @ (weight * (y - y_mean))
+    coef = np.zeros(factors.shape)
+    for number, (own, penalty) in enumerate(zip(factors, penalties, strict=True)):
+        if len(gram):
+            curved = gram * np.outer(own, own) + penalty * np.eye(len(gram))
+            coef[number] = cho_solve(cho_factor(curved), own * moment)
+    intercept = y_mean - (coef * factors) @ mean
+    return coef[:, :, None], intercept[:, None]
 
 
 def linear_association(features: np.ndarray, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
