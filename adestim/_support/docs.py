@@ -17,6 +17,25 @@ FRAGMENTS = {
     %(precision)s
     %(random_state)s
     %(verbose)s""",
+    "trainer": """%(dropouts)s
+    max_epochs : int, default=40
+        Largest number of epochs; 0 leaves the phase-1 prediction.
+    %(steps)s
+    patience : int, default=15
+        Epochs without improvement on the inner validation split before training stops.
+    validation_fraction : float, default=0.2
+        Share of the training groups in the inner validation split.""",
+    "fold_trainer": """%(dropouts)s
+    max_epochs : int, default=12
+        Largest number of epochs, those of one warm-up and decay of the learning rate; 0 trains no
+        net.
+    %(steps)s
+    patience : int, default=6
+        Epochs without improvement on all inner folds together before the nets of an anchor stop;
+        the epoch of least loss is kept.
+    n_folds : int, default=5
+        Inner folds. Of every anchor one net is trained without each of them, and members are
+        weighed by what they say of subjects that they have not seen.""",
     "rival_end": """See Also
     --------
     adestim.AnchoredFusionClassifier : The method that this is a rival of.
@@ -61,10 +80,29 @@ FRAGMENTS = {
         auxiliary tokens: late fusion, in which the modalities meet in the phase-1 prediction alone.
     cross_modal : bool, default=True
         Whether the Q-former has a cross-modal path.""",
+    "members": """members : "all" or list, default="all"
+        Members of phase 1 that join the mixture. ``"joint"`` is the joint head, ``"discriminant"``
+        a discriminant of the separate heads for every pattern of missing modalities, ``"forest"``
+        a forest over all columns, ``"late"`` a logistic regression on the separate heads'
+        out-of-fold log-odds; ``"all"`` means these four. A pair of a name and a scikit-learn
+        classifier joins it on the pooled columns of all modalities, NaN where one is missing
+        (filled and scaled for a classifier that does not take NaN), as in ``["all", ("boosting",
+        HistGradientBoostingClassifier())]``. An empty list leaves the anchors' nets alone, as in
+        the paper.""",
+    "members_regressor": """members : "all" or list, default="all"
+        Members of phase 1 that join the mixture. ``"joint"`` is the joint head, ``"conditional"``
+        the expectation of the number given the separate heads' predictions, ``"forest"`` a forest
+        over all columns, ``"late"`` a ridge regression on the separate heads' out-of-fold
+        predictions; ``"all"`` means these four. A pair of a name and a scikit-learn regressor
+        joins it on the pooled columns of all modalities, NaN where one is missing (filled and
+        scaled for a regressor that does not take NaN). An empty list leaves the anchors' nets
+        alone.""",
+    "n_jobs": """n_jobs : int or None, default=None
+        Number of anchors trained, and of trees grown, at the same time. Predictions are the same
+        whatever it is.""",
     "n_trees": """n_trees : int, default=200
-        Trees of the forest that joins the phase-1 heads where ``start="stacked"``: it reads the
-        columns that go most with the class, over all modalities. 0 trees: no forest. Other starts
-        have none.""",
+        Trees of the forest, which reads the columns that go most with the target, over all
+        modalities. 0 trees: no forest.""",
     "reference": """width : int, default=32
         Width of the transformer of a reference backbone; a multiple of 8.
     depth : int, default=2
@@ -73,14 +111,23 @@ FRAGMENTS = {
         Modalities that at least one training subject has.
     anchors_ : list of str
         Modalities that were anchor.
+    shares_ : dict of str to float
+        Share of every member in the mixture, of sum 1; ``"anchored"`` and an anchor's name for its
+        net. Members without a share are not kept.
+    interaction_ : dict of str to float
+        Share of every anchor's net: how much of the prediction comes of the interaction.
+    mixture_ : adestim.training.mixture.MemberMixture
+        The mixture.
     nets_ : dict of str to skorch net
-        The trained net of every anchor.
+        The net of every anchor that has a share: the mean of those of the inner folds,
+        ``module_.folds``.
     net_ : skorch net
-        The trained net, where there is one anchor.
+        The net, where there is one.
     inputs_ : adestim.training.inputs.NetInputs
         What was learned about reading tables into nets.
     history_ : list of dict
-        One record an epoch: anchor, epoch, train_loss, valid_loss.
+        One record an epoch: anchor, epoch, train_loss, valid_loss (of all inner folds together),
+        interaction (the anchor's final share).
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str
@@ -130,22 +177,16 @@ FRAGMENTS = {
     "random_state": """random_state : int, RandomState instance or None, default=None
         Seed of everything that is random. The global generators are left as found; None draws
         fresh seeds.""",
-    "trainer": """dropout : float, default=0.1
+    "dropouts": """dropout : float, default=0.1
         Dropout in the fusion and before its last layer.
     modality_dropout : float, default=0.1
-        Probability with which a modality of a training subject is hidden in a batch.
-    max_epochs : int, default=40
-        Largest number of epochs; 0 leaves the phase-1 prediction.
-    batch_size : int, default=64
+        Probability with which a modality of a training subject is hidden in a batch.""",
+    "steps": """batch_size : int, default=64
         Subjects a batch.
     learning_rate : float, default=0.002
         Largest learning rate of AdamW, reached after a warm-up, followed by cosine decay.
     weight_decay : float, default=0.05
-        Weight decay of AdamW.
-    patience : int, default=15
-        Epochs without improvement on the inner validation split before training stops.
-    validation_fraction : float, default=0.2
-        Share of the training groups in the inner validation split.""",
+        Weight decay of AdamW.""",
     "class_weight": """class_weight : dict, "balanced" or None, default=None
         Weights of the classes.""",
     "rival_start": """start : {"late", "average", "stacked"}, default="late"

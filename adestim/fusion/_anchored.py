@@ -1,16 +1,20 @@
-"""What anchored fusions have in common: their parameters, their anchors, their modules."""
+"""What anchored fusions have in common: their parameters, their anchors, their mixture."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from adestim._support.ranges import Choice, Range
+from adestim._support.ranges import HOW_IT_RUNS, Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.exceptions import DataWarning, InputError
 from adestim.fusion._base import (
@@ -20,12 +24,23 @@ from adestim.fusion._base import (
     BaseFusion,
     FitStart,
 )
+from adestim.fusion._members import read_members
 from adestim.training.aggregation import Aggregation, Mean, Validated
 from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net, require_depth
+from adestim.training.batches import FusionData
 from adestim.training.inputs import Start
+from adestim.training.lockstep.lockstep import Team
+from adestim.training.mixture import ANCHORED, MemberMixture, Said, name_anchored
+from adestim.training.phase_one.forest import Grower
+from adestim.training.phase_one.penalised import Scores
+from adestim.training.task import Folds
+from adestim.training.teams import join_nets, prepare_team
+
+MIXED = "mixture"
 
 ANCHORED_CONSTRAINTS: dict = {
     "anchor": [str, list],
+    "members": [str, list, tuple],
     "n_queries": [Interval(Integral, 0, None, closed="left")],
     "cross_modal": ["boolean"],
     "interaction_depth": [Interval(Integral, 0, None, closed="left"), StrOptions({"output"})],
@@ -37,6 +52,9 @@ ANCHORED_CONSTRAINTS: dict = {
     "lora_rank": [Interval(Integral, 0, None, closed="left")],
     "lora_params": [dict, None],
     "gradient_checkpointing": ["boolean"],
+    "n_trees": [Interval(Integral, 0, None, closed="left")],
+    "n_folds": [Interval(Integral, 2, None, closed="left")],
+    "n_jobs": [Integral, None],
     **TRAINER_CONSTRAINTS,
 }
 ANCHORED_SPACE: dict = {
@@ -47,7 +65,8 @@ ANCHORED_SPACE: dict = {
     "n_queries": Range(2, 32, log=True),
     "cross_modal": Choice((True, False)),
     "interaction_depth": Choice((0, "output")),
-    "start": Choice(("stacked", "average", "anchor")),
+    "start": Choice(("anchor", "stacked", "average")),
+    "n_trees": Choice((0, 200)),
     # Counts before a foundation model alone.
     "qformer_width": Choice((None, 64, 128, 256), on_request=True),
 }
@@ -57,41 +76,194 @@ ANCHORED_NOT_SEARCHED: dict = {
     "gradient_checkpointing": "trades time for memory alone",
     "anchor": "names the cohort's modalities; steps of pruning count the anchors",
     "gate": "for ablations",
+    "members": "their shares are learned in every fit",
+    "n_folds": "buys quality by time alone",
+    "n_jobs": HOW_IT_RUNS,
 }
 
 
 class AnchoredBase(BaseFusion):
-    """Base of the fusions that have a net for every anchor."""
+    """Base of the fusions that have a net for every anchor, mixed with members of phase 1."""
 
     anchor: Any
+    members: Any
     n_queries: int
     cross_modal: bool
     interaction_depth: int | str
     gate: str
     start: str
+    n_trees: int
     depth: int
     qformer_width: int | None
     lora_rank: int
     lora_params: dict | None
     gradient_checkpointing: bool
+    n_folds: int
+    aggregate: str
+    n_jobs: int | None
     aggregation_: Aggregation
+    mixture_: MemberMixture
 
     @property
     def anchors_(self) -> list[str]:
         """Modalities that were anchor."""
         return list(self.inputs_.starts)
 
+    @property
+    def shares_(self) -> dict[str, float]:
+        """Share of every member in the mixture."""
+        return dict(self.mixture_.shares)
+
+    @property
+    def interaction_(self) -> dict[str, float]:
+        """Share of every anchor's net in the mixture."""
+        if self.aggregate == MIXED:
+            found = {name: self.shares_.get(name_anchored(name), 0.0) for name in self.anchors_}
+            return {name: share if name in self.nets_ else 0.0 for name, share in found.items()}
+        each = self.shares_.get(ANCHORED, 0.0) / max(len(self.nets_), 1)
+        return {name: each if name in self.nets_ else 0.0 for name in self.anchors_}
+
     def _starts(self, modalities):
         anchors = choose_anchors(self.anchor, modalities, type(self).__name__)
         return {name: Start(self.start, name) for name in anchors}
 
-    def _fit_phase_one(self, *args):
-        scores = super()._fit_phase_one(*args)
+    def _draw_folds(self, data, seed):
+        return self._task().folds(data.targets, data.groups, seed, self.n_folds)
+
+    def _fit_phase_one(self, data, tables, folds, seed):
+        task = self._task()
+        asked = read_members(self.members, task.members, self)
+        grower = Grower(self.n_trees, seed, self.n_jobs)
+        return task.fit_phase_one(tables, data.targets, data.weight, folds, grower, *asked)
+
+    def _start_fit(self, *args):
+        start = super()._start_fit(*args)
         # Before the first anchor is trained, not after hours of it.
         require_depth(self.inputs_.starts, self.inputs_.likes, self._net_settings())
         # Copies that callbacks get before training has ended take the mean of their anchors.
         self.aggregation_ = Mean()
-        return scores
+        return start
+
+    def _train_nets(self, start, context):
+        unseen: dict[str, np.ndarray] = {}
+        trains = self.max_epochs > 0 and self._has_folds(start)
+        self._expect_nothing()
+        for name, data in self._read_by_net(start) if trains else ():
+            with self._watch_epochs(name, start, context) as hook:
+                team = self._prepare_team(name, data, start, hook)
+                self.nets_[name] = join_nets(team.modules, self._trainer_settings())
+                self._expect_nothing()
+                yield team
+                unseen[name] = team.unseen_outputs(len(data))
+                if team.best_epoch == 0:
+                    # Nothing was gained on the anchor's own start, which costs nothing to ask.
+                    del self.nets_[name]
+        self._weigh_members(start, unseen)
+
+    def _has_folds(self, start: FitStart) -> bool:
+        """Tell whether there are inner folds, and warn where there are none."""
+        if not start.folds:
+            whole = "A class" if self._task().n_outputs > 1 else "The training set"
+            warnings.warn(
+                f"{whole} has a single group, so there are no inner folds: no net is trained, and "
+                "the members of phase 1 count alike.",
+                DataWarning,
+                stacklevel=6,
+            )
+        return bool(start.folds)
+
+    def _prepare_team(self, name: str, data: FusionData, start: FitStart, hook) -> Team:
+        """Return an anchor's nets, one an inner fold, whose seeds are the anchor's own."""
+        seed = (start.net_seed + crc32(name.encode())) % 2**32
+        build = partial(self._module, name)
+        return prepare_team(build, data, start.folds, seed, self._trainer_settings(), hook)
+
+    def _expect_nothing(self) -> None:
+        """Take the shares that are known before any evidence."""
+        self.mixture_ = MemberMixture.start([*self.phase_one_.shares], self._name_anchored())
+
+    def _name_anchored(self) -> list[str]:
+        """Return the names of the anchored members, of which there are none without nets.
+
+        Where nothing else is a member, anchors speak by their own heads of phase 1.
+        """
+        speak = [name for name in self.anchors_ if name in self.nets_]
+        if not speak and not self.phase_one_.shares:
+            speak = self.anchors_
+        if self.aggregate == MIXED:
+            return [name_anchored(name) for name in speak]
+        return [ANCHORED] if speak else []
+
+    def _weigh_members(self, start: FitStart, unseen: Mapping[str, np.ndarray]) -> None:
+        """Learn what members are worth from what they say of subjects they have not seen."""
+        data, present = start.data, start.subjects.present
+        outputs = self._ask_anchors(unseen, start.scores, present)
+        rows = find_judged(start.folds, len(data.targets))
+        judged = Validated(outputs, self._of_anchors(present), data.targets, data.weight)
+        self.aggregation_ = self._learn_aggregation(judged.take(rows))
+        self._expect_nothing()
+        said = self._hear_members(start.scores, present, outputs)
+        if len(rows):
+            said = said.take(rows)
+            mixed = self.mixture_.combine(said)
+            loss = self._task().share_loss(mixed, data.targets[rows], data.weight[rows])
+            self.mixture_ = self.mixture_.learn(said, loss, self._is_calibrated())
+        self._drop_unused()
+        self._note_interaction()
+
+    def _drop_unused(self) -> None:
+        """Let go of members without a share, which prediction does not ask."""
+        self.mixture_ = self.mixture_.drop_unused()
+        shares = self.interaction_
+        self.nets_ = {name: net for name, net in self.nets_.items() if shares[name] > 0}
+        if self.start != "stacked" or not self.nets_:
+            self.phase_one_ = self.phase_one_.keep(self.shares_)
+            self.inputs_ = replace(self.inputs_, phase_one=self.phase_one_)
+
+    def _note_interaction(self) -> None:
+        """Write every anchor's share into the records of its epochs."""
+        for record in self.history_:
+            record["interaction"] = self.interaction_[record["anchor"]]
+
+    def _hear_members(self, scores: Scores, present: np.ndarray, outputs: np.ndarray) -> Said:
+        """Return what all members say.
+
+        present (n_subjects, n_modalities), outputs (n_subjects, n_anchors, n_outputs).
+        """
+        odds = self.phase_one_.member_odds(scores, present)
+        judged, task = {}, self._task()
+        if self.aggregate != MIXED:
+            values = self._values_of(outputs)
+            combined = self.aggregation_.combine(values, self._of_anchors(present))
+            odds[ANCHORED] = task.odds_of_values(combined)
+            return Said(odds, judged)
+        for place, name in enumerate(self.anchors_):
+            odds[name_anchored(name)] = task.odds_of_outputs(outputs[:, place])
+            judged[name_anchored(name)] = self._of_anchors(present)[:, place]
+        return Said(odds, judged)
+
+    def _ask_anchors(
+        self, by_net: Mapping[str, np.ndarray], scores: Scores, present: np.ndarray
+    ) -> np.ndarray:
+        """Return what anchors say, (n_subjects, n_anchors, n_outputs), by their heads if need be."""
+        outputs = [
+            by_net[name] if name in by_net else self.phase_one_.logits(scores, present, *start)
+            for name, start in self.inputs_.starts.items()
+        ]
+        return np.stack(outputs, axis=1).astype(np.float64)
+
+    def _mix(self, X) -> np.ndarray:
+        """Return the mixture's odds (n_subjects, n_scores)."""
+        scores, present, by_net = self._judge(X)
+        outputs = self._ask_anchors(by_net, scores, present)
+        return self.mixture_.combine(self._hear_members(scores, present, outputs))
+
+    def _outputs_by_anchor(self, X) -> dict[str, np.ndarray]:
+        """Return every anchor's outputs (n_subjects, n_outputs)."""
+        check_is_fitted(self, "nets_")
+        scores, present, by_net = self._judge(X)
+        outputs = self._ask_anchors(by_net, scores, present)
+        return dict(zip(self.anchors_, np.moveaxis(outputs, 1, 0), strict=True))
 
     def _module(self, name):
         return build_anchored_net(name, self.inputs_, self._net_settings())
@@ -114,33 +286,26 @@ class AnchoredBase(BaseFusion):
             precision=self.precision,
         )
 
-    def _outputs_by_anchor(self, X) -> dict[str, np.ndarray]:
-        """Return every anchor's outputs (n_subjects, n_outputs)."""
-        check_is_fitted(self, "nets_")
-        outputs, _ = self._outputs_by_net(X)
-        return dict(zip(self.anchors_, np.moveaxis(outputs, 1, 0), strict=True))
-
     def _of_anchors(self, present):
         """Return which anchors every subject has, (n_subjects, n_anchors)."""
         return present[:, [self.modalities_.index(name) for name in self.anchors_]]
 
-    def _judge_validation(self, start: FitStart) -> Validated | None:
-        """Return the nets' outputs on the inner validation split, None with a word without one."""
-        if start.split is None:
-            warnings.warn(
-                "There is no inner validation split (max_epochs=0, or a class has a single "
-                "group), so neither the anchors' weights nor a temperature can be learned on it: "
-                "the anchors count alike, and the temperature is 1.",
-                DataWarning,
-                stacklevel=6,
-            )
-            return None
-        rows, data = start.split[1], start.data
-        outputs = self._outputs_of(
-            (name, each.view(rows)) for name, each in self._read_by_net(start)
-        )
-        present = self._of_anchors(start.subjects.present)[rows]
-        return Validated(outputs, present, data.targets[rows], data.weight[rows])
+    @abstractmethod
+    def _values_of(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what aggregations combine, of the same shape as nets' outputs."""
+
+    @abstractmethod
+    def _learn_aggregation(self, unseen: Validated) -> Aggregation:
+        """Return the rule that combines the anchors where they are one member."""
+
+    def _is_calibrated(self) -> bool:
+        """Tell whether the mixture's sharpness is chosen with its shares."""
+        return False
+
+
+def find_judged(folds: Folds, n_subjects: int) -> np.ndarray:
+    """Return the rows that some fold holds out."""
+    return np.unique(np.concatenate([[], *(test for _, test in folds)])).astype(np.intp)
 
 
 def choose_anchors(

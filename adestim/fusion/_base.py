@@ -51,11 +51,14 @@ TRAINER_CONSTRAINTS: dict = {
     "learning_rate": [Interval(Real, 0, None, closed="neither")],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "patience": [Interval(Integral, 1, None, closed="left")],
-    "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
     "device": [str],
     "precision": [StrOptions({"float32", "bfloat16"})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
+}
+# Of fusions whose single net keeps what is best on one inner split.
+SPLIT_CONSTRAINTS: dict = {
+    "validation_fraction": [Interval(Real, 0, 0.5, closed="right")],
 }
 TRAINER_SPACE: dict = {
     "learning_rate": Range(2e-4, 2e-2, log=True),
@@ -67,11 +70,14 @@ TRAINER_SPACE: dict = {
 TRAINER_NOT_SEARCHED: dict = {
     "max_epochs": "early stopping chooses it; pruning compares trials at the same epoch",
     "patience": "buys quality by time alone",
-    "validation_fraction": "decides what early stopping knows, not what the model can be",
     "device": "where it runs",
     "precision": HOW_IT_RUNS,
     "random_state": LUCK,
     "verbose": WHAT_IS_PRINTED,
+}
+
+SPLIT_NOT_SEARCHED: dict = {
+    "validation_fraction": "decides what early stopping knows, not what the model can be",
 }
 
 
@@ -84,6 +90,14 @@ class FitStart(NamedTuple):
     scores: Scores  # their phase-1 scores by heads that did not see them
     split_seed: int
     net_seed: int
+
+
+class Judged(NamedTuple):
+    """What phase 1 and the nets say of some subjects."""
+
+    scores: Scores
+    present: np.ndarray  # (n_subjects, n_modalities); which modalities a subject has
+    outputs: dict[str, np.ndarray]  # (n_subjects, n_outputs); by net
 
 
 class Training(Protocol):
@@ -273,18 +287,16 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         trained = {"nets_": dict(self.nets_), "inputs_": self.inputs_.keep_nets(self.nets_)}
         return attributes | trained
 
-    def _outputs_by_net(self, X) -> tuple[np.ndarray, np.ndarray]:
-        """Return every net's outputs (n_subjects, n_nets, n_outputs), and who has what."""
+    def _judge(self, X) -> Judged:
+        """Return what phase 1 and every net say."""
         frame = check_fusion_table(self, X, reset=False)
         subjects = read_later_table(frame, self.inputs_.likes)
         scores = self.phase_one_.scores(subjects.pool_tokens())
-        read = self.inputs_.read_by_net(subjects, scores, self.device, self.precision)
-        return self._outputs_of(read), subjects.present
-
-    def _outputs_of(self, data_by_net) -> np.ndarray:
-        """Return outputs (n_subjects, n_nets, n_outputs) of subjects as the nets read them."""
-        outputs = [self.nets_[name].predict_logits(data) for name, data in data_by_net]
-        return np.stack(outputs, axis=1).astype(np.float64)
+        read = self.inputs_.keep_nets(self.nets_).read_by_net(
+            subjects, scores, self.device, self.precision
+        )
+        outputs = {name: self.nets_[name].predict_logits(data) for name, data in read}
+        return Judged(scores, subjects.present, outputs)
 
     @abstractmethod
     def _starts(self, modalities: Sequence[str]) -> dict[str, Start]:
@@ -332,7 +344,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "nets_")
-        return self._combine(*self._outputs_by_net(X))
+        return self._probabilities(X)
 
     def predict(self, X):
         """Return the most probable class of every subject.
@@ -350,8 +362,8 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     @abstractmethod
-    def _combine(self, outputs: np.ndarray, present: np.ndarray) -> np.ndarray:
-        """Return probabilities (n_subjects, n_classes) from the nets' outputs."""
+    def _probabilities(self, X) -> np.ndarray:
+        """Return probabilities (n_subjects, n_classes)."""
 
     def _training_set(self, X, y, groups, sample_weight):
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)

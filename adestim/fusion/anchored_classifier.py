@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from functools import partial
-from numbers import Integral
 from typing import ClassVar
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import clone
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import OF_THE_QUESTION, Choice
-from adestim._support.sklearn import Interval, StrOptions, draw_seeds
-from adestim.exceptions import DataWarning
+from adestim._support.sklearn import StrOptions
 from adestim.fusion._anchored import (
     ANCHORED_CONSTRAINTS,
     ANCHORED_NOT_SEARCHED,
@@ -22,47 +17,54 @@ from adestim.fusion._anchored import (
     AnchoredBase,
 )
 from adestim.fusion._base import FusionClassifier
-from adestim.training.aggregation import ByConfidence, Mean, stack_on_folds, weigh_by_log_loss
-from adestim.training.scaling import apply_temperature, fit_temperature
+from adestim.training.aggregation import (
+    ByConfidence,
+    Mean,
+    Stacked,
+    to_probabilities,
+    weigh_by_log_loss,
+)
 
 
 @fill_docs
 class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     """Classify from several modalities by modality-anchored fusion.
 
-    Phase 1 fits a linear head on every modality alone and on all jointly. Phase 2 takes a modality
-    as the anchor: a modality-aware Q-former turns the others' tokens into a few tokens of the
-    anchor's width, which join the anchor's own at the input of its transformer, or later. Training
-    starts from the phase-1 prediction and keeps what improves on an inner validation split.
-    Where several anchors are asked for, each is trained in turn, and probabilities are averaged
-    over the anchors that a subject has, or combined as ``aggregate`` says.
+    Phase 1 fits a linear head on every modality alone and on all jointly, and members that join
+    them. Phase 2 takes a modality as the anchor: a modality-aware Q-former turns the others' tokens
+    into a few tokens of the anchor's width, which join the anchor's own at the input of its
+    transformer, or later. Every anchor is trained in turn, once without each of several inner
+    folds, from its own phase-1 head; the mean of these nets is a member beside those of phase 1.
+    The prediction is one mixture of all members, whose shares have the least log-loss over the
+    training subjects, each judged by what has not seen it, and are drawn to a prior.
 
     Parameters
     ----------
     %(anchor)s
     %(interaction)s
-    start : {"stacked", "average", "anchor"}, default="stacked"
-        How phase-1 heads combine into the prediction that training starts from.
-        ``"stacked"`` averages the joint head, a discriminant of the separate heads for every
-        pattern of missing modalities, and a forest. ``"average"`` takes the joint head for
-        complete subjects, and for others one head per observed modality, probabilities averaged.
-        ``"anchor"`` takes the anchor's head alone, as the paper does.
+    %(members)s
+    start : {"anchor", "stacked", "average"}, default="anchor"
+        The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
+        the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
+        these miss. ``"average"`` is the joint head for complete subjects, and for others the mean
+        of one head per observed modality.
     %(n_trees)s
     %(reference)s
     %(anchor_model)s
-    %(trainer)s
+    %(fold_trainer)s
     %(class_weight)s
-    aggregate : {"mean", "confidence", "validation", "stacked"}, default="mean"
-        How the probabilities of the anchors that a subject has are combined. ``"mean"`` averages
-        them; ``"confidence"`` weighs each, for every subject, by one minus its normalised entropy;
-        ``"validation"`` weighs each by how far its log-loss on the inner validation split lies
-        below that of the class frequencies. ``"stacked"`` is a logistic regression on the anchors'
-        log-odds, learned from copies that are fitted on inner folds and judge the subjects held
-        out, so that fitting takes six times as long.
-    calibrate : {"temperature"} or None, default=None
-        Whether combined probabilities are brought to the temperature of least log-loss on the
-        inner validation split. :class:`adestim.PatternCalibratedClassifier` learns one for every
-        pattern of missing modalities, from subjects that nothing was chosen on.
+    aggregate : {"mixture", "mean", "confidence", "validation", "stacked"}, default="mixture"
+        How anchors count. ``"mixture"`` makes every anchor a member of its own, with a share of its
+        own. All others make one member of the anchors that a subject has: ``"mean"`` averages their
+        probabilities, as the paper does; ``"confidence"`` weighs each, for every subject, by one
+        minus its normalised entropy; ``"validation"`` by how far its out-of-fold log-loss lies
+        below that of the class frequencies; ``"stacked"`` is a logistic regression on the anchors'
+        out-of-fold log-odds.
+    calibrate : {"temperature"} or None, default="temperature"
+        Whether the mixture's temperature is chosen with its shares, by out-of-fold log-loss.
+        :class:`adestim.PatternCalibratedClassifier` learns one for every pattern of missing
+        modalities, from subjects that nothing was chosen on.
+    %(n_jobs)s
     %(device)s
     %(precision)s
     %(random_state)s
@@ -74,11 +76,11 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         Class labels.
     %(anchors_attributes)s
     phase_one_ : adestim.training.phase_one.logistic.PhaseOne
-        The fitted phase-1 heads.
+        The fitted phase-1 heads, and the members that have a share.
     aggregation_ : object
-        The rule that combines the anchors' probabilities.
+        The rule that makes one member of the anchors, where ``aggregate`` asks for one.
     temperature_ : float
-        The temperature of the combined probabilities; 1 leaves them as they are.
+        The temperature of the mixture; 1 leaves probabilities as they are.
 
     See Also
     --------
@@ -114,17 +116,14 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
 
     _parameter_constraints: ClassVar[dict] = {
         **ANCHORED_CONSTRAINTS,
-        "n_trees": [Interval(Integral, 0, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "aggregate": [StrOptions({"mean", "confidence", "validation", "stacked"})],
+        "aggregate": [StrOptions({"mixture", "mean", "confidence", "validation", "stacked"})],
         "calibrate": [StrOptions({"temperature"}), None],
     }
     _search_space: ClassVar[dict] = {
         **ANCHORED_SPACE,
-        "n_trees": Choice((0, 200)),
-        # Not "stacked", which takes six times as long.
-        "aggregate": Choice(("mean", "confidence", "validation")),
-        "calibrate": Choice((None, "temperature")),
+        "aggregate": Choice(("mixture", "mean", "confidence", "validation", "stacked")),
+        "calibrate": Choice(("temperature", None)),
     }
     _not_searched: ClassVar[dict] = {
         **ANCHORED_NOT_SEARCHED,
@@ -135,11 +134,12 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         self,
         *,
         anchor="all",
+        members="all",
         n_queries=8,
         cross_modal=True,
         interaction_depth=0,
         gate="learned",
-        start="stacked",
+        start="anchor",
         n_trees=200,
         width=32,
         depth=2,
@@ -149,21 +149,23 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         gradient_checkpointing=False,
         dropout=0.1,
         modality_dropout=0.1,
-        max_epochs=40,
+        max_epochs=12,
         batch_size=64,
         learning_rate=2e-3,
         weight_decay=0.05,
-        patience=15,
-        validation_fraction=0.2,
+        patience=6,
+        n_folds=5,
         class_weight=None,
-        aggregate="mean",
-        calibrate=None,
+        aggregate="mixture",
+        calibrate="temperature",
+        n_jobs=None,
         device="auto",
         precision="float32",
         random_state=None,
         verbose=0,
     ):
         self.anchor = anchor
+        self.members = members
         self.n_queries = n_queries
         self.cross_modal = cross_modal
         self.interaction_depth = interaction_depth
@@ -183,10 +185,11 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.patience = patience
-        self.validation_fraction = validation_fraction
+        self.n_folds = n_folds
         self.class_weight = class_weight
         self.aggregate = aggregate
         self.calibrate = calibrate
+        self.n_jobs = n_jobs
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -207,78 +210,28 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         outputs = self._outputs_by_anchor(X)
         return {anchor: softmax(each, axis=1) for anchor, each in outputs.items()}
 
-    def _combine(self, outputs, present):
-        probabilities = softmax(outputs, axis=2)
-        combined = self.aggregation_.combine(probabilities, self._of_anchors(present))
-        return apply_temperature(combined, self.temperature_)
+    @property
+    def temperature_(self) -> float:
+        """Temperature of the mixture."""
+        return 1 / self.mixture_.sharpness
 
-    def _fit_phase_one(self, *args):
-        self.temperature_ = 1.0
-        return super()._fit_phase_one(*args)
+    def _probabilities(self, X):
+        return to_probabilities(self._mix(X))
 
-    def _learn_combination(self, start):
-        asked = self.aggregate == "validation" or self.calibrate is not None
-        unseen = self._judge_validation(start) if asked else None
-        self.aggregation_ = self._learn_aggregation(start, unseen)
-        if self.calibrate is not None and unseen is not None:
-            probabilities = softmax(unseen.outputs, axis=2)
-            combined = self.aggregation_.combine(probabilities, unseen.present)
-            self.temperature_ = fit_temperature(combined, unseen.targets, unseen.weight)
+    def _values_of(self, outputs):
+        return softmax(outputs, axis=2)
 
-    def _learn_aggregation(self, start, unseen):
-        """Return the rule that combines the anchors' probabilities."""
-        data = start.data
+    def _learn_aggregation(self, unseen):
         if self.aggregate == "confidence":
             return ByConfidence()
-        if self.aggregate == "validation" and unseen is not None:
-            frequencies = np.bincount(data.targets, data.weight) / data.weight.sum()
-            return weigh_by_log_loss(unseen, frequencies)
-        if self.aggregate == "stacked":
-            return self._learn_stacking(data, self._of_anchors(start.subjects.present))
-        return Mean()
-
-    def _learn_stacking(self, data, present):
-        """Learn from copies of this classifier that are fitted without the fold they judge."""
-        # The first four seeds are those of the fit itself.
-        fold_seed, seed = draw_seeds(self.random_state, 6)[4:]
-        folds = self._task().folds(data.targets, data.groups, fold_seed)
-        if not folds:
-            warnings.warn(
-                "A class has a single group, so there are no inner folds for aggregate='stacked': "
-                "the anchors' probabilities are averaged.",
-                DataWarning,
-                stacklevel=7,
-            )
+        if not len(unseen.targets) or self.aggregate in ("mixture", "mean"):
             return Mean()
-        judge = partial(judge_held_out, self._plain_copy(seed), self.anchors_, self.classes_, data)
-        n_classes = len(self.classes_)
-        return stack_on_folds(judge, present, data.targets, data.weight, folds, n_classes)
+        if self.aggregate == "validation":
+            n_classes = len(self.classes_)
+            frequencies = np.bincount(unseen.targets, unseen.weight, n_classes)
+            return weigh_by_log_loss(unseen, frequencies / unseen.weight.sum())
+        probabilities = self._values_of(unseen.outputs)
+        return Stacked.learn(probabilities, unseen.present, unseen.targets, unseen.weight)
 
-    def _plain_copy(self, seed):
-        """Return a copy, not fitted, that averages its anchors and calls nobody."""
-        # The weights of the subjects hold those of the classes already.
-        return (
-            clone(self)
-            .set_callbacks()
-            .set_params(
-                aggregate="mean", calibrate=None, class_weight=None, verbose=0, random_state=seed
-            )
-        )
-
-
-def judge_held_out(copy, anchors, classes, data, train, test, trained) -> np.ndarray:
-    """Fit a copy to some rows; return probabilities of others by the anchors at some places.
-
-    train (n_train,), test (n_test,) -> (n_test, n_trained, n_classes).
-    """
-    copy.set_params(anchor=[anchors[place] for place in trained])
-    with warnings.catch_warnings():
-        # What is wrong with the training subjects has been said of all of them.
-        warnings.simplefilter("ignore", DataWarning)
-        copy.fit(
-            data.frame.iloc[train],
-            classes[data.targets[train]],
-            groups=data.groups[train],
-            sample_weight=data.weight[train],
-        )
-    return np.stack(list(copy.predict_proba_by_anchor(data.frame.iloc[test]).values()), axis=1)
+    def _is_calibrated(self):
+        return self.calibrate is not None

@@ -19,7 +19,7 @@ from adestim.fusion._anchored import (
 )
 from adestim.fusion._base import BaseFusion
 from adestim.fusion._targets import check_numbers
-from adestim.training.aggregation import weigh_by_error
+from adestim.training.aggregation import Mean, weigh_by_error
 from adestim.training.task import Regression
 
 
@@ -28,33 +28,33 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     """Predict a number from several modalities by modality-anchored fusion.
 
     The number may be an age, the score of a test as MMSE, the level of a biomarker. The method is
-    that of :class:`adestim.AnchoredFusionClassifier`. Phase 1 fits a ridge regression on every
-    modality alone and on all jointly. In phase 2 the anchor's transformer reads the others' tokens
-    through a modality-aware Q-former; training starts from the phase-1 prediction and keeps
-    what improves on an inner validation split.
+    that of :class:`adestim.AnchoredFusionClassifier`: members of phase 1, here ridge regressions and
+    what joins them, and a net for every anchor are mixed by their out-of-fold errors.
 
     Parameters
     ----------
     %(anchor)s
     %(interaction)s
-    start : {"stacked", "average", "anchor"}, default="stacked"
-        How phase-1 heads combine into the prediction that training starts from.
-        ``"stacked"`` averages the joint head and the conditional expectation of the number given
-        the separate heads' predictions, for every pattern of missing modalities.
-        ``"average"`` takes the joint head for complete subjects, and for others the mean of one
-        head per observed modality. ``"anchor"`` takes the anchor's head alone, as the paper
-        does.
+    %(members_regressor)s
+    start : {"anchor", "stacked", "average"}, default="anchor"
+        The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
+        the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
+        these miss. ``"average"`` is the joint head for complete subjects, and for others the mean
+        of one head per observed modality.
+    %(n_trees)s
     %(reference)s
     %(anchor_model)s
-    %(trainer)s
+    %(fold_trainer)s
     loss : {"huber", "squared"}, default="huber"
         What phase 2 minimises: squared errors, or Huber's loss, which grows only linearly
         beyond 1.345 times the robust standard deviation of what phase 1 errs by on training
         subjects that it was not fitted to. Phase 1 minimises squared errors either way.
-    aggregate : {"mean", "validation"}, default="mean"
-        How the predictions of the anchors that a subject has are combined. ``"mean"`` averages
-        them; ``"validation"`` weighs each by how far its loss on the inner validation split lies
-        below that of the training mean.
+    aggregate : {"mixture", "mean", "validation"}, default="mixture"
+        How anchors count. ``"mixture"`` makes every anchor a member of its own, with a share of its
+        own. The others make one member of the anchors that a subject has: ``"mean"`` averages
+        their predictions, ``"validation"`` weighs each by how far its out-of-fold loss lies below
+        that of the training mean.
+    %(n_jobs)s
     %(device)s
     %(precision)s
     %(random_state)s
@@ -67,9 +67,9 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         of the latter, or of ``phase_one_.residual_scale`` times it where ``loss="huber"``.
     %(anchors_attributes)s
     phase_one_ : adestim.training.phase_one.ridge.RidgePhaseOne
-        The fitted phase-1 heads, of the standardised number.
+        The fitted phase-1 heads, of the standardised number, and the members that have a share.
     aggregation_ : object
-        The rule that combines the anchors' predictions.
+        The rule that makes one member of the anchors, where ``aggregate`` asks for one.
 
     See Also
     --------
@@ -107,11 +107,11 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     _parameter_constraints: ClassVar[dict] = {
         **ANCHORED_CONSTRAINTS,
         "loss": [StrOptions({"huber", "squared"})],
-        "aggregate": [StrOptions({"mean", "validation"})],
+        "aggregate": [StrOptions({"mixture", "mean", "validation"})],
     }
     _search_space: ClassVar[dict] = {
         **ANCHORED_SPACE,
-        "aggregate": Choice(("mean", "validation")),
+        "aggregate": Choice(("mixture", "mean", "validation")),
         "loss": Choice(("huber", "squared")),
     }
     _not_searched: ClassVar[dict] = ANCHORED_NOT_SEARCHED
@@ -120,11 +120,13 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         self,
         *,
         anchor="all",
+        members="all",
         n_queries=8,
         cross_modal=True,
         interaction_depth=0,
         gate="learned",
-        start="stacked",
+        start="anchor",
+        n_trees=200,
         width=32,
         depth=2,
         qformer_width=None,
@@ -133,25 +135,28 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         gradient_checkpointing=False,
         dropout=0.1,
         modality_dropout=0.1,
-        max_epochs=40,
+        max_epochs=12,
         batch_size=64,
         learning_rate=2e-3,
         weight_decay=0.05,
-        patience=15,
-        validation_fraction=0.2,
+        patience=6,
+        n_folds=5,
         loss="huber",
-        aggregate="mean",
+        aggregate="mixture",
+        n_jobs=None,
         device="auto",
         precision="float32",
         random_state=None,
         verbose=0,
     ):
         self.anchor = anchor
+        self.members = members
         self.n_queries = n_queries
         self.cross_modal = cross_modal
         self.interaction_depth = interaction_depth
         self.gate = gate
         self.start = start
+        self.n_trees = n_trees
         self.width = width
         self.depth = depth
         self.qformer_width = qformer_width
@@ -165,9 +170,10 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.patience = patience
-        self.validation_fraction = validation_fraction
+        self.n_folds = n_folds
         self.loss = loss
         self.aggregate = aggregate
+        self.n_jobs = n_jobs
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -187,9 +193,7 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
             In the units of y.
         """
         check_is_fitted(self, "nets_")
-        outputs, present = self._outputs_by_net(X)
-        combined = self.aggregation_.combine(outputs, self._of_anchors(present))
-        return self._task().labels(combined[:, 0])
+        return self._task().labels(self._mix(X)[:, 0])
 
     def predict_by_anchor(self, X):
         """Return every anchor's predictions.
@@ -214,12 +218,13 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     def _task(self):
         return Regression(self.target_mean_, self.target_scale_, self.loss)
 
-    def _learn_combination(self, start):
-        if self.aggregate == "validation":
-            unseen = self._judge_validation(start)
-            if unseen is not None:
-                losses = self._task().losses(self.phase_one_)
-                self.aggregation_ = weigh_by_error(unseen, losses)
+    def _values_of(self, outputs):
+        return outputs
+
+    def _learn_aggregation(self, unseen):
+        if self.aggregate != "validation" or not len(unseen.targets):
+            return Mean()
+        return weigh_by_error(unseen, self._task().losses(self.phase_one_))
 
 
 def compute_weighted_moments(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:

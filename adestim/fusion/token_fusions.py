@@ -13,6 +13,8 @@ from adestim._support.docs import fill_docs
 from adestim._support.ranges import OF_THE_QUESTION, Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
 from adestim.fusion._base import (
+    SPLIT_CONSTRAINTS,
+    SPLIT_NOT_SEARCHED,
     TRAINER_CONSTRAINTS,
     TRAINER_NOT_SEARCHED,
     TRAINER_SPACE,
@@ -43,6 +45,7 @@ class TokenFusionClassifier(FusionClassifier):
         "width": [Interval(Integral, 8, None, closed="left")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         **TRAINER_CONSTRAINTS,
+        **SPLIT_CONSTRAINTS,
     }
     _search_space: ClassVar[dict] = {
         **TRAINER_SPACE,
@@ -52,6 +55,7 @@ class TokenFusionClassifier(FusionClassifier):
     }
     _not_searched: ClassVar[dict] = {
         **TRAINER_NOT_SEARCHED,
+        **SPLIT_NOT_SEARCHED,
         "class_weight": OF_THE_QUESTION,
     }
 
@@ -107,8 +111,8 @@ class TokenFusionClassifier(FusionClassifier):
             "dropout": self.dropout,
         }
 
-    def _combine(self, outputs, present):
-        return softmax(outputs[:, 0], axis=1)
+    def _probabilities(self, X):
+        return softmax(self._judge(X).outputs[NET].astype(np.float64), axis=1)
 
 
 class AttentionFusionClassifier(TokenFusionClassifier):

@@ -50,7 +50,12 @@ class UnimodalClassifier(TableClassifier):
         Further options of the adapters, see :class:`adestim.AnchoredFusionClassifier`.
     gradient_checkpointing : bool, default=False
         Whether a foundation model's activations are made again in the backward pass.
-    %(net_tail)s
+    %(fold_trainer)s
+    %(class_weight)s
+    %(device)s
+    %(precision)s
+    %(random_state)s
+    %(verbose)s
 
     Attributes
     ----------
@@ -90,6 +95,7 @@ class UnimodalClassifier(TableClassifier):
         "modality": [str, None],
         **{name: ANCHORED_CONSTRAINTS[name] for name in MODEL_PARAMS},
         **TRAINER_CONSTRAINTS,
+        "n_folds": ANCHORED_CONSTRAINTS["n_folds"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
     _search_space: ClassVar[dict] = {
@@ -98,6 +104,7 @@ class UnimodalClassifier(TableClassifier):
     }
     _not_searched: ClassVar[dict] = {
         **TRAINER_NOT_SEARCHED,
+        "n_folds": ANCHORED_NOT_SEARCHED["n_folds"],
         **{
             name: ANCHORED_NOT_SEARCHED[name]
             for name in MODEL_PARAMS
@@ -118,12 +125,12 @@ class UnimodalClassifier(TableClassifier):
         gradient_checkpointing=False,
         dropout=0.1,
         modality_dropout=0.1,
-        max_epochs=40,
+        max_epochs=12,
         batch_size=64,
         learning_rate=2e-3,
         weight_decay=0.05,
-        patience=15,
-        validation_fraction=0.2,
+        patience=6,
+        n_folds=5,
         class_weight=None,
         device="auto",
         precision="float32",
@@ -143,7 +150,7 @@ class UnimodalClassifier(TableClassifier):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.patience = patience
-        self.validation_fraction = validation_fraction
+        self.n_folds = n_folds
         self.class_weight = class_weight
         self.device = device
         self.precision = precision
@@ -194,7 +201,7 @@ class UnimodalClassifier(TableClassifier):
         # Weights of the subjects hold those of the classes already.
         del params["modality"], params["class_weight"]
         model = AnchoredFusionClassifier(
-            anchor=self.modality_, n_queries=0, start="anchor", **params
+            anchor=self.modality_, members=(), n_queries=0, start="anchor", **params
         )
         frame = self._own_table(subjects)[has]
         self.model_ = model.fit(frame, labels, data.groups[has], data.weight[has])

@@ -27,6 +27,10 @@ class Validated(NamedTuple):
     targets: np.ndarray  # (n_subjects,); classes as integers from 0, or numbers
     weight: np.ndarray  # (n_subjects,); weights of the subjects
 
+    def take(self, rows: np.ndarray) -> Validated:
+        """Return the same of some of the subjects."""
+        return Validated(*(each[rows] for each in self))
+
 
 class Aggregation(Protocol):
     """A rule that combines the predictions of several anchors."""

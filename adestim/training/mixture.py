@@ -1,1 +1,84 @@
-"""One mixture of members: phase-1 heads, forests and the like, and a net for every anchor."""
+"""One mixture of members: those of phase 1, and the anchored nets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from adestim.training.phase_one.shares import Loss, Mixture, choose_shares, mix_members
+
+ANCHORED = "anchored"
+# What anchored nets count for before anything is known of them; members of phase 1 share the rest.
+ANCHORED_PRIOR = 0.4
+SHARPNESS_DRAW = 10.0
+
+
+class Said(NamedTuple):
+    """What members say of some subjects."""
+
+    odds: Mapping[str, np.ndarray]  # (n_subjects, n_scores); by member
+    # (n_subjects,); by anchored member: whether it judges a subject, as who has the anchor
+    judged: Mapping[str, np.ndarray]
+
+    def take(self, rows: np.ndarray) -> Said:
+        """Return what is said of some of the subjects."""
+        return Said(
+            {name: odds[rows] for name, odds in self.odds.items()},
+            {name: judged[rows] for name, judged in self.judged.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class MemberMixture:
+    """A weighted sum of what members say.
+
+    An anchored member leaves its share to the others of its kind where a subject lacks its anchor.
+    """
+
+    shares: Mapping[str, float]  # by member; of sum 1
+    anchored: frozenset[str]  # members that are anchored nets
+    sharpness: float = 1.0  # what the sum is multiplied by
+
+    @classmethod
+    def start(cls, members: Sequence[str], anchored: Sequence[str]) -> MemberMixture:
+        """Return the shares that are known before any evidence."""
+        whole = ANCHORED_PRIOR if members else 1.0
+        own = dict.fromkeys(anchored, whole / max(len(anchored), 1))
+        left = 1.0 - sum(own.values())
+        shares = dict.fromkeys(members, left / max(len(members), 1)) | own
+        return cls(shares, frozenset(anchored))
+
+    def learn(self, said: Said, loss: Loss, calibrated: bool) -> MemberMixture:
+        """Return shares of least loss, drawn to these; ``calibrated`` frees the sharpness too."""
+        outputs, counts, kinds = self._stack(said)
+        prior = np.array([*self.shares.values()])
+        drawn = SHARPNESS_DRAW if calibrated else None
+        found = choose_shares(outputs, loss, prior, counts, kinds, sharpness_draw=drawn)
+        shares = dict(zip(self.shares, found.shares.tolist(), strict=True))
+        return replace(self, shares=shares, sharpness=found.sharpness)
+
+    def combine(self, said: Said) -> np.ndarray:
+        """Return the mixture's odds (n_subjects, n_scores)."""
+        weighing = Mixture(np.array([*self.shares.values()]), self.sharpness)
+        outputs, counts, kinds = self._stack(said)
+        return mix_members(outputs, weighing, counts, kinds)
+
+    def drop_unused(self) -> MemberMixture:
+        """Return the same without members of share 0."""
+        return replace(self, shares={name: own for name, own in self.shares.items() if own > 0})
+
+    def _stack(self, said: Said) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return odds, who judges whom, and kinds, as the shares' solver takes them."""
+        outputs = np.stack([said.odds[name] for name in self.shares])
+        everybody = np.ones(outputs.shape[1], dtype=bool)
+        counts = np.stack([said.judged.get(name, everybody) for name in self.shares])
+        kinds = [-1 if name in self.anchored else place for place, name in enumerate(self.shares)]
+        return outputs, counts, np.array(kinds)
+
+
+def name_anchored(anchor: str) -> str:
+    """Return the name, as a member, of an anchor's net."""
+    return f"{ANCHORED} {anchor}"

@@ -15,12 +15,16 @@ from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import PhaseOne, fit_phase_one, inner_folds
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.phase_one.ridge import RidgePhaseOne, fit_ridge_phase_one, number_folds
+from adestim.training.phase_one.shares import Loss, class_loss, number_loss, residual_variance
+from adestim.training.scaling import logits_of
 
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
 class Task(Protocol):
     """What a fusion predicts."""
+
+    members: Sequence[str]  # built-in members of phase 1
 
     @property
     def n_outputs(self) -> int:
@@ -50,6 +54,24 @@ class Task(Protocol):
     def labels(self, targets: np.ndarray) -> np.ndarray:
         """Return targets as the user gave them."""
 
+    def odds_of_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return what nets say as members say it.
+
+        outputs (n_subjects, n_outputs) -> (n_subjects, n_scores).
+        """
+
+    def odds_of_values(self, values: np.ndarray) -> np.ndarray:
+        """Return combined predictions as members say them.
+
+        values (n_subjects, n_outputs) -> (n_subjects, n_scores).
+        """
+
+    def share_loss(self, odds: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> Loss:
+        """Return the loss by which shares are chosen, ``odds`` being a first guess.
+
+        odds (n_subjects, n_scores), targets (n_subjects,), weight (n_subjects,).
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Classification:
@@ -58,6 +80,7 @@ class Classification:
     classes: np.ndarray  # (n_classes,)
 
     folds = staticmethod(inner_folds)
+    members = logistic.MEMBERS
 
     @property
     def n_outputs(self) -> int:
@@ -80,6 +103,18 @@ class Classification:
         """Return class labels."""
         return self.classes[targets]
 
+    def odds_of_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return log-odds against class 0."""
+        return outputs[:, 1:] - outputs[:, :1]
+
+    def odds_of_values(self, values: np.ndarray) -> np.ndarray:
+        """Return log-odds of probabilities."""
+        return self.odds_of_outputs(logits_of(values))
+
+    def share_loss(self, odds: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> Loss:
+        """Return the log-loss."""
+        return class_loss(targets, weight)
+
 
 @dataclass(frozen=True)
 class Regression:
@@ -90,6 +125,7 @@ class Regression:
     loss: str  # loss of the nets
 
     folds = staticmethod(number_folds)
+    members = ridge.MEMBERS
     n_outputs = 1
 
     def fit_phase_one(
@@ -106,3 +142,15 @@ class Regression:
     def labels(self, targets: np.ndarray) -> np.ndarray:
         """Return numbers in the user's units."""
         return targets * self.scale + self.mean
+
+    def odds_of_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the numbers themselves."""
+        return outputs
+
+    def odds_of_values(self, values: np.ndarray) -> np.ndarray:
+        """Return the numbers themselves."""
+        return values
+
+    def share_loss(self, odds: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> Loss:
+        """Return a Gaussian's loss, of the first guess's errors."""
+        return number_loss(targets, weight, residual_variance(odds[None], targets, weight))

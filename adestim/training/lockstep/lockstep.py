@@ -60,6 +60,15 @@ class Team:
     states: list[dict[str, Tensor]] = field(default_factory=list)
     loss: float = np.inf
 
+    def run(self) -> None:
+        """Train them."""
+        train_teams([self])
+
+    @property
+    def modules(self) -> list[AnchoredFusion]:
+        """The nets' modules."""
+        return [lane.net.module for lane in self.lanes]
+
     @property
     def max_epochs(self) -> int:
         """Largest number of epochs."""
@@ -106,8 +115,11 @@ class Team:
         self.states = []
 
     def unseen_outputs(self, n_subjects: int) -> np.ndarray:
-        """Return outputs (n_subjects, n_outputs) by the net that did not see the subject."""
-        unseen = np.full((n_subjects, self.outputs[0].shape[1]), np.nan)
+        """Return outputs (n_subjects, n_outputs) by the net that did not see the subject.
+
+        0 for who is held out by no fold.
+        """
+        unseen = np.zeros((n_subjects, self.outputs[0].shape[1]))
         for lane, outputs in zip(self.lanes, self.outputs, strict=True):
             unseen[lane.validation.rows] = outputs
         return unseen
