@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from adestim.backbone.attention import Attention
 from adestim.backbone.contract import Backbone
+from adestim.backbone.reading import Readable, norm_mapped, norm_placed, norm_tokens
 
 
 class ReadingBlock(nn.Module):
@@ -27,8 +29,11 @@ class ReadingBlock(nn.Module):
 
     def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor | None) -> Tensor:
         """Return the reader (B, 1, C) after it has read (B, T, C)."""
-        keys = self.norm_tokens(tokens)
-        read = self.attention(self.norm_reader(reader), keys, log_mask)
+        return self.read(reader, [norm_tokens(tokens)], log_mask)
+
+    def read(self, reader: Tensor, keys: Sequence[Readable], log_mask: Tensor | None) -> Tensor:
+        """Return the reader (B, 1, C) after it has read tokens that are normalised already."""
+        read = self.attention.read(self.norm_reader(reader), keys, log_mask, self.norm_tokens)
         reader = reader + self.dropout(read)
         return reader + self.dropout(self.mlp(self.norm_mlp(reader)))
 
@@ -81,11 +86,36 @@ class ReferenceBackbone(Backbone):
     def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Let the summary, the last own token, read all tokens from where they join."""
         before, reader, after = tokens.split([n_own - 1, 1, tokens.shape[1] - n_own], dim=1)
+        pooled = self._read(reader, norm_tokens(before), after, log_mask)
+        return torch.cat([before, pooled, after], dim=1)
+
+    def summarise(
+        self, inputs: Tensor, summary: Tensor, auxiliary: Tensor, log_mask: Tensor | None
+    ) -> Tensor:
+        """Return what :meth:`pool` does of :meth:`encode`, the tokens not computed where few do.
+
+        inputs (B, T, n_features), summary (B, 1, C), auxiliary (B, A, C), log_mask (B, T + 1 + A)
+        -> (B, C).
+        """
+        weight, bias = self.features.weight, self.features.bias
+        if len(self.place_gain):
+            own = norm_placed(inputs, weight, bias, self.place_gain, self.place_shift)
+        else:
+            own = norm_mapped(inputs, weight, bias)
+        return self._read(summary, own, auxiliary, log_mask)[:, 0]
+
+    def _read(
+        self, reader: Tensor, own: Readable, auxiliary: Tensor, log_mask: Tensor | None
+    ) -> Tensor:
+        """Return the reader (B, 1, C) behind the last block; the tokens stay as they are."""
+        others = norm_tokens(auxiliary)
+        n_own = None if log_mask is None else log_mask.shape[1] - auxiliary.shape[1]
         for number, block in enumerate(self.blocks):
-            n_read = n_own if number < self.join_at else tokens.shape[1]
-            read = torch.cat([before, reader, after], dim=1)[:, :n_read]
-            reader = block(reader, read, None if log_mask is None else log_mask[:, :n_read])
-        return torch.cat([before, self.norm(reader), after], dim=1)
+            joins = number >= self.join_at and auxiliary.shape[1] > 0
+            keys = [own, norm_tokens(reader), *([others] if joins else [])]
+            mask = log_mask if joins or log_mask is None else log_mask[:, :n_own]
+            reader = block.read(reader, keys, mask)
+        return self.norm(reader)
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the summary."""

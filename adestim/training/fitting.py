@@ -123,6 +123,7 @@ def build_net(
         module,
         criterion=torch.nn.CrossEntropyLoss,
         optimizer=torch.optim.AdamW,
+        optimizer__fused=True,
         optimizer__weight_decay=settings.weight_decay,
         optimizer__param_groups=[
             ("log_gate", {"lr": GATE_SPEED * settings.learning_rate}),

@@ -65,3 +65,19 @@ def test_every_backbone_parameter_receives_a_gradient(backbone):
     backbone.encode(tokens, torch.zeros(4, 3), 3).square().sum().backward()
     without = [name for name, value in backbone.named_parameters() if value.grad is None]
     assert not without
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 9])
+@pytest.mark.parametrize(("n_places", "join_at"), [(3, 0), (3, 1), (0, 0)])
+def test_a_summary_is_the_pooled_vector_of_the_encoded_tokens(n_features, n_places, join_at):
+    torch.manual_seed(0)
+    model = ReferenceBackbone(n_places, n_features, 8, depth=2, n_heads=2, dropout=0.5).eval()
+    model.join_before(join_at)
+    inputs, summary = torch.randn(4, 3, n_features), torch.randn(4, 1, 8)
+    real = torch.ones(4, 4, dtype=torch.bool)
+    for n_auxiliary in (0, 5):
+        auxiliary, log_mask = torch.randn(4, n_auxiliary, 8), torch.randn(4, 4 + n_auxiliary)
+        tokens = torch.cat([model.embed(inputs), summary, auxiliary], dim=1)
+        expected = model.pool(model.encode(tokens, log_mask, 4), real)
+        found = model.summarise(inputs, summary, auxiliary, log_mask)
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -268,13 +267,15 @@ def watch_attention(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[
     """Collect the attention of some layers, as long as the context lasts."""
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
-    def collect(name):
-        def hook(layer, args):
-            seen[name].append(compute_attention(layer, *args).mean(dim=1).cpu())
+    def collect(name, layer):
+        def hook(_, args, shares):
+            seen[name].append(average_heads(shares, layer.n_heads).cpu())
 
         return hook
 
-    hooks = [layer.register_forward_pre_hook(collect(name)) for name, layer in layers.items()]
+    hooks = [
+        layer.shares.register_forward_hook(collect(name, layer)) for name, layer in layers.items()
+    ]
     try:
         yield seen
     finally:
@@ -282,23 +283,9 @@ def watch_attention(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[
             hook.remove()
 
 
-@torch.no_grad()
-def compute_attention(
-    layer: Attention, queries: Tensor, keys: Tensor, log_mask: Tensor | None
-) -> Tensor:
-    """Return the softmax that a fused attention does not show.
-
-    queries (B, Q, C), keys (B, T, C), log_mask (B, T) -> (B, heads, Q, T).
-    """
-    key = layer.key_value(keys).chunk(2, dim=-1)[0]
-    q, k = (
-        part.float().unflatten(-1, (layer.n_heads, -1)).transpose(1, 2)
-        for part in (layer.query(queries), key)
-    )
-    logits = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-    if log_mask is not None:
-        logits = logits + log_mask.float()[:, None, None]
-    return logits.softmax(dim=-1)
+def average_heads(shares: Tensor, n_heads: int) -> Tensor:
+    """Return the mean over heads of shares (B, heads * Q, T), (B, Q, T)."""
+    return shares.detach().float().unflatten(1, (n_heads, -1)).mean(dim=1)
 
 
 def split_cross(weights: np.ndarray | None, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:

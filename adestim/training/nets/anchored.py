@@ -135,6 +135,8 @@ class AnchoredFusion(nn.Module):
 
     def pooled(self, batch: Mapping) -> Tensor:
         """Return the anchor's pooled vector after it has read the others, (B, width_out)."""
+        if self.backbone.needs_summary:
+            return self._summary(batch)
         tokens, log_mask, own = self.join(batch, self.backbone)
         encoded = self.backbone.encode(tokens, log_mask, own.shape[1])
         return self.backbone.pool(encoded, own).to(self.pooled_mean.dtype)
@@ -165,6 +167,17 @@ class AnchoredFusion(nn.Module):
             tokens = torch.cat([tokens, auxiliary.to(tokens.dtype)], dim=1)
             log_mask = torch.cat([log_mask, gate], dim=1)
         return tokens, log_mask, own.mask
+
+    def _summary(self, batch: Mapping) -> Tensor:
+        """Return the pooled vector of a reference backbone, whose tokens are not computed."""
+        place = self.modalities.index(self.anchor)
+        summary, mask = self.own.summary(batch, self.anchor, place)
+        auxiliary, log_mask = summary[:, :0], score_log_mask(mask)
+        if self.n_joining:
+            auxiliary, gate = self._auxiliary_tokens(batch, self.own.rms)
+            log_mask = torch.cat([log_mask, gate], dim=1)
+        inputs = batch["tokens"][self.anchor]
+        return self.backbone.summarise(inputs, summary, auxiliary, log_mask)
 
     def classify(self, batch: Mapping, pooled: Tensor) -> Tensor:
         """Return logits (B, n_classes) of pooled vectors (B, width_out)."""

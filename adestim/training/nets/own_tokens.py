@@ -19,7 +19,7 @@ class OwnTokens(NamedTuple):
     tokens: Tensor  # (B, T, width)
     mask: Tensor  # (B, T); true where a token is real or stands in
     log_mask: Tensor  # (B, T); added to the attention logits of the tokens
-    rms: Tensor  # (B, 1, 1); root mean square that auxiliary tokens are scaled to
+    rms: Tensor  # (1,); root mean square that auxiliary tokens are scaled to
 
 
 class SummaryReader(nn.Module):
@@ -33,15 +33,21 @@ class SummaryReader(nn.Module):
         super().__init__()
         self.scores = nn.Linear(n_scores, width)
         self.stand_in = nn.Parameter(torch.randn(width))
+        # Its blocks normalise whatever they read, so the size of auxiliary tokens is of no account.
+        self.register_buffer("rms", torch.ones(1), persistent=False)
 
     def forward(self, backbone: Backbone, batch: Mapping, anchor: str, place: int) -> OwnTokens:
         """Return the anchor's tokens, the score token or its stand-in last."""
+        summary, mask = self.summary(batch, anchor, place)
+        tokens = torch.cat([backbone.embed(batch["tokens"][anchor]), summary], dim=1)
+        return OwnTokens(tokens, mask, score_log_mask(mask), self.rms)
+
+    def summary(self, batch: Mapping, anchor: str, place: int) -> tuple[Tensor, Tensor]:
+        """Return the summary (B, 1, width), and which tokens are real, it being the last."""
         present = batch["present"][:, place, None]
         scores = self.scores(batch["scores"][:, place])
         summary = torch.where(present, scores, self.stand_in.to(scores.dtype))
-        tokens = torch.cat([backbone.embed(batch["tokens"][anchor]), summary[:, None]], dim=1)
-        mask = F.pad(batch["masks"][anchor] & present, (0, 1), value=True)
-        return OwnTokens(tokens, mask, score_log_mask(mask), own_rms(tokens, mask))
+        return summary[:, None], F.pad(batch["masks"][anchor] & present, (0, 1), value=True)
 
 
 class InputReader(nn.Module):

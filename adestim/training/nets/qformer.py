@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from adestim.backbone.attention import Attention, log_mask_of
+from adestim.backbone.reading import Readable, norm_mapped, norm_tokens
 
 
 class QueryReader(nn.Module):
@@ -23,10 +24,10 @@ class QueryReader(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
-    def forward(self, tokens: Tensor, log_mask: Tensor) -> Tensor:
-        """Return (B, n_queries, width) for tokens (B, T, width)."""
-        queries = self.queries.expand(len(tokens), -1, -1)
-        x = queries + self.attention(queries, self.norm_tokens(tokens), log_mask)
+    def forward(self, tokens: Readable, log_mask: Tensor) -> Tensor:
+        """Return (B, n_queries, width) for B subjects' tokens."""
+        queries = self.queries[None]
+        x = queries + self.attention.read(queries, [tokens], log_mask, self.norm_tokens)
         return x + self.mlp(self.norm(x))
 
 
@@ -111,10 +112,12 @@ class ModalityAwareQFormer(nn.Module):
             self.modalities, self.project, self.uni_modal, strict=True
         ):
             log_mask = log_mask_of(masks[name]) if log_masks is None else log_masks[name]
-            read.append(reader(project(tokens[name]), log_mask))
+            keys = norm_mapped(tokens[name], project.weight, project.bias)
+            read.append(reader(keys, log_mask))
             present.append(masks[name].any(dim=1))
         if self.cross_modal is not None:
             open_keys = torch.stack(present, dim=1).repeat_interleave(self.n_queries, dim=1)
-            read.append(self.cross_modal(torch.cat(read, dim=1), log_mask_of(open_keys)))
+            keys = norm_tokens(torch.cat(read, dim=1))
+            read.append(self.cross_modal(keys, log_mask_of(open_keys)))
             present.append(torch.stack(present).any(dim=0))
         return torch.cat(read, dim=1), torch.stack(present, dim=1)

@@ -4,9 +4,10 @@ import torch
 
 from adestim.backbone import Attention
 from adestim.backbone.attention import log_mask_of
+from adestim.backbone.reading import norm_tokens
 from adestim.exceptions import InputError
 from adestim.inspection import query_attention
-from adestim.inspection.tokens.attention import compute_attention
+from adestim.inspection.tokens.attention import watch_attention
 from tests.fusion_tables import free_tokens, numeric_table, quick
 from tests.inspection.fitted import fitted, in_pipeline
 
@@ -16,15 +17,17 @@ def attention():
     return query_attention(*fitted())
 
 
-def test_weights_are_those_that_the_fused_kernel_uses():
+def test_weights_are_those_by_which_the_layer_mixes():
     torch.manual_seed(0)
-    layer = Attention(8, 2)
-    queries, keys = torch.randn(3, 2, 8), torch.randn(3, 5, 8)
+    layer, norm = Attention(8, 2), torch.nn.LayerNorm(8)
+    queries, tokens = torch.randn(1, 2, 8), torch.randn(3, 5, 8)
     log_mask = log_mask_of(torch.rand(3, 5) > 0.3)
-    weights = compute_attention(layer, queries, keys, log_mask)
-    values = layer.key_value(keys).chunk(2, dim=-1)[1].unflatten(-1, (2, -1)).transpose(1, 2)
-    mixed = layer.out((weights @ values).transpose(1, 2).flatten(2))
-    torch.testing.assert_close(mixed, layer(queries, keys, log_mask), atol=1e-5, rtol=1e-5)
+    with watch_attention({"layer": layer}) as seen:
+        layer.read(queries, [norm_tokens(tokens)], log_mask, norm)
+    q = layer.query(queries).unflatten(-1, (2, -1)).transpose(1, 2)
+    key = layer.key_value(norm(tokens)).chunk(2, dim=-1)[0].unflatten(-1, (2, -1)).transpose(1, 2)
+    logits = q @ key.transpose(-1, -2) / 2 + log_mask[:, None, None]
+    torch.testing.assert_close(seen["layer"][0], logits.softmax(dim=-1).mean(dim=1))
 
 
 def test_weights_sum_to_one_where_the_modality_is_there(attention):

@@ -247,6 +247,15 @@ def test_pool_of_the_anchor_does_not_look_at_auxiliary_tokens():
     torch.testing.assert_close(backbone.pool(other, own), backbone.pool(encoded, own))
 
 
+@pytest.mark.parametrize("anchor", list(SHAPES))
+@pytest.mark.parametrize("missing", [(), ("smri",), ("fmri", "notes")])
+def test_the_pooled_vector_is_that_of_the_joined_tokens(anchor, missing):
+    model, batch = moved(fusion(anchor=anchor, depth=2)), subjects(missing)
+    tokens, log_mask, own = model.join(batch, model.backbone)
+    expected = model.backbone.pool(model.backbone.encode(tokens, log_mask, own.shape[1]), own)
+    torch.testing.assert_close(model.pooled(batch), expected, rtol=1e-5, atol=1e-5)
+
+
 # Where auxiliary tokens are read
 
 
