@@ -317,7 +317,9 @@ def register_backbone(card: BackboneCard) -> None:
 
 def find_card(name: str, modality: str) -> BackboneCard | None:
     """Return the card of a backbone of a modality, or None."""
-    return next((card for card in cards_of(modality) if card.name == name), None)
+    # Looking through what is installed takes longer than encoding a patient.
+    known = [_CARDS[name]] if name in _CARDS else cards_of(modality)
+    return next((card for card in known if card.name == name and card.modality == modality), None)
 
 
 def get_card(name: str) -> BackboneCard | None:

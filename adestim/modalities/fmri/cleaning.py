@@ -117,6 +117,8 @@ class Cleaning:
             high_pass=self.high_pass,
             t_r=series.t_r,
             butterworth__padlen=choose_pad_length(series.n_volumes),
+            # A copy is filtered in one call, the array itself region by region.
+            butterworth__copy=True,
         )
         return values
 

@@ -121,6 +121,8 @@ def require_same_build(
 
 def require_shared_positions(first: pd.DataFrame, second: pd.DataFrame, path: str) -> None:
     """Refuse two tables whose shared rs numbers mostly lie at different positions."""
+    second = second[second["id"].isin(first["id"])]
+    first = first[first["id"].isin(second["id"])]
     places = [
         table.loc[table["id"].str.startswith("rs") & (table["position"] > 0)]
         .drop_duplicates("id")

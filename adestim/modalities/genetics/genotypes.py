@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,20 +64,36 @@ def variants_table(
 
     A variant without a name is called ``chromosome:position``.
     """
-    chromosome = pd.Series(chromosomes, dtype=str).str.replace("^chr", "", case=False, regex=True)
-    chromosome = chromosome.str.upper().replace(CHROMOSOME_CODES)
+    chromosome = spell_each(chromosomes, spell_chromosome)
     position = pd.Series(positions, dtype=np.int64)
     name = pd.Series(names, dtype=str)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "id": name.mask(name.isin(UNNAMED), chromosome + ":" + position.astype(str)),
             "chromosome": chromosome,
             "position": position,
-            "counted": pd.Series(counted, dtype=str).str.upper(),
-            "other": pd.Series(other, dtype=str).str.upper(),
+            "counted": spell_each(counted, spell_allele),
+            "other": spell_each(other, spell_allele),
         }
     )
-    return table.replace({"counted": {".": UNKNOWN_ALLELE}, "other": {".": UNKNOWN_ALLELE}})
+
+
+def spell_each(texts: Iterable, spell: Callable[[str], str]) -> pd.Series:
+    """Return texts in one spelling; every distinct one is spelled once."""
+    codes, distinct = pd.factorize(pd.Series(texts, dtype=str), use_na_sentinel=False)
+    spelled = np.array([spell(text) for text in distinct], dtype=object)
+    return pd.Series(spelled[codes], dtype=str)
+
+
+def spell_chromosome(text: str) -> str:
+    """Return a chromosome without ``chr``, and as a letter where it has one."""
+    name = text.upper().removeprefix("CHR")
+    return CHROMOSOME_CODES.get(name, name)
+
+
+def spell_allele(text: str) -> str:
+    """Return an allele in capital letters, "0" where it is not known."""
+    return UNKNOWN_ALLELE if text == "." else text.upper()
 
 
 def sample_lookup(samples: Sequence[Sequence[str]], path: Path) -> dict[str, int]:

@@ -106,14 +106,21 @@ def warn_of_masked(alignments: dict[str, Alignment]) -> None:
 def candidate_pairs(reference: pd.DataFrame, variants: pd.DataFrame) -> pd.DataFrame:
     """Return every pair of a reference variant and a variant of the file at the same place."""
     left = reference.assign(place=np.arange(len(reference)))[has_alleles(reference)]
-    right = variants.assign(column=np.arange(len(variants)))[has_alleles(variants)]
-    near = right[right["position"].isin(left["position"]) & (right["position"] > 0)]
+    here = variants["position"]
+    near = known_rows(variants, here.isin(left["position"]) & (here > 0))
     by_place = left.merge(near, on=["chromosome", "position"], suffixes=("", "_file"))
-    named = right[right["id"].isin(left["id"])]
+    named = known_rows(variants, variants["id"].isin(left["id"]))
     by_name = left.merge(named, on="id", suffixes=("", "_file"))
     unplaced = (by_name["position"] == 0) | (by_name["position_file"] == 0)
     pairs = pd.concat([by_place, by_name[unplaced]], ignore_index=True)
     return pairs.assign(relation=allele_relation(pairs))
+
+
+def known_rows(variants: pd.DataFrame, chosen: pd.Series) -> pd.DataFrame:
+    """Return the chosen variants that name an allele, with their places in the file."""
+    columns = np.flatnonzero(chosen)
+    part = variants.iloc[columns].assign(column=columns)
+    return part[has_alleles(part)]
 
 
 def has_alleles(variants: pd.DataFrame) -> pd.Series:

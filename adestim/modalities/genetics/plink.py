@@ -43,13 +43,18 @@ def open_plink(path: str | Path) -> PlinkSet:
 
     .. [1] PLINK 1 binary format, https://www.cog-genomics.org/plink/1.9/formats#bed
     """
-    bed = Path(path) if str(path).endswith(".bed") else Path(f"{path}.bed")
-    bim, fam = bed.with_suffix(".bim"), bed.with_suffix(".fam")
+    bed, bim, fam = plink_files(path)
     for file in (bed, bim, fam):
         require_file(file)
     variants, samples = read_bim(bim), read_fam(fam)
     require_sound_bed(bed, len(variants), len(samples))
     return PlinkSet(bed, len(samples), sample_lookup(samples, fam), variants)
+
+
+def plink_files(path: str | Path) -> tuple[Path, Path, Path]:
+    """Return the .bed, .bim and .fam file of a prefix or a .bed file."""
+    bed = Path(path) if str(path).endswith(".bed") else Path(f"{path}.bed")
+    return bed, bed.with_suffix(".bim"), bed.with_suffix(".fam")
 
 
 def bytes_per_variant(n_samples: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from adestim._support.progress import show_progress
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import ABSENT, AMBIGUOUS, GenotypeSet
 from adestim.modalities.genetics.harmonise import Alignment, orient_dosages
-from adestim.modalities.genetics.plink import open_plink
+from adestim.modalities.genetics.opened import OPENED
+from adestim.modalities.genetics.plink import open_plink, plink_files
 from adestim.modalities.genetics.vcf import open_vcf
 
 
@@ -28,9 +30,10 @@ def open_genotypes(paths) -> list[GenotypeSet]:
 
 
 def open_one(path: Path) -> GenotypeSet:
-    """Open one genotype file by its ending."""
+    """Open one genotype file by its ending; one that has not changed is not read again."""
     is_vcf = path.name.endswith((".vcf", ".vcf.gz", ".vcf.bgz"))
-    return open_vcf(path) if is_vcf else open_plink(path)
+    files = [path] if is_vcf else plink_files(path)
+    return OPENED.open(files, partial(open_vcf if is_vcf else open_plink, path))
 
 
 def locate(sets: Sequence[GenotypeSet], names: Sequence[str | None]) -> np.ndarray:

@@ -8,6 +8,7 @@ from nilearn.signal import clean
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri.cleaning import DEFAULT_CONFOUNDS, Cleaning, read_confounds
 from adestim.modalities.fmri.timeseries import RoiSeries
+from tests.counting import calls_into
 
 PLAIN = {"high_pass": None, "low_pass": None, "min_duration": None}
 
@@ -46,6 +47,13 @@ def test_agrees_with_nilearn():
     )
     expected = (expected - expected.mean(axis=0)) / expected.std(axis=0)
     np.testing.assert_allclose(Cleaning()(series).values, expected, atol=1e-10)
+
+
+def test_all_regions_are_filtered_in_one_call():
+    series = [noise(n_rois=n_rois) for n_rois in (3, 40)]
+    Cleaning()(series[0])
+    few, many = (calls_into("scipy", lambda raw=raw: Cleaning()(raw)) for raw in series)
+    assert many == few
 
 
 def test_linear_trend_is_removed_without_a_filter():

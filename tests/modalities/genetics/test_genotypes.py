@@ -14,6 +14,7 @@ from adestim.modalities.genetics.genotypes import (
     variants_table,
 )
 from adestim.modalities.genetics.plink import open_plink
+from tests.counting import calls_into
 from tests.modalities.genetics.files import simple_variants, write_plink
 
 PATH = Path("cohort.bed")
@@ -77,6 +78,14 @@ def test_chromosomes_and_alleles_get_one_spelling():
     assert table["chromosome"].tolist() == ["2", "X", "X", "MT", "Y"]
     assert table["counted"].tolist() == ["A", "0", "0", "G", "T"]
     assert table["other"].tolist() == ["G", "T", "A", "0", "C"]
+
+
+def test_every_distinct_text_is_spelled_once():
+    def table(n_variants):
+        columns = [["a", "chr1", 5, "a", "g"]] * n_variants
+        return calls_into("adestim", lambda: variants_table(*zip(*columns, strict=True)))
+
+    assert table(50) == table(2)
 
 
 @pytest.mark.parametrize("nameless", ["", ".", "0"])
