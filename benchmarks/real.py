@@ -13,9 +13,12 @@ import argparse
 from pathlib import Path
 
 from contestants import MODELS, choose_models, make_models
+from fixed_split import fixed_sections, list_fixed_tasks
 from open_sets import READERS, hide_blocks, read_set
+from real_page import make_page
+from reporting import write
 from sklearn.model_selection import StratifiedKFold
-from stored import Task, forget, run_missing
+from stored import Task, forget, read_stored, run_missing
 
 N_FOLDS = 5
 RATES = (0.0, 0.3, 0.5)
@@ -44,18 +47,27 @@ def list_tasks(chosen, data, rate, models, n_repeats):
     return tasks
 
 
-def run(arguments):
-    """Make the predictions that the arguments ask for, cheap models and first repeats first."""
-    models = choose_models(arguments.models)
-    tasks = [
+def list_crossed_tasks(arguments, models):
+    """Return the tasks of all settings that are asked for."""
+    return [
         task
         for name in arguments.sets
         for rate in arguments.rates
         for task in list_tasks(name, arguments.data, rate, models, arguments.repeats)
     ]
+
+
+def run(arguments):
+    """Make the predictions that the arguments ask for, cheap models and first repeats first."""
+    models = choose_models(arguments.models)
+    if arguments.fixed_split:
+        tasks = list_fixed_tasks(arguments.data, models, arguments.repeats)
+    else:
+        tasks = list_crossed_tasks(arguments, models)
     if arguments.again:
         forget(tasks, arguments.folder)
-    tasks.sort(key=lambda task: (task.repeat, models.index(task.model)))
+    order = {name: place for place, name in enumerate(models)}
+    tasks.sort(key=lambda task: (task.repeat, order.get(task.model, len(order))))
     run_missing(tasks, arguments.folder, arguments.jobs)
 
 
@@ -70,7 +82,10 @@ def read_arguments():
     parser.add_argument(
         "--models", nargs="+", default=list(MODELS), help="names, or plain, tokens, rivals, ours"
     )
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=5, help="of 5 folds, or seeds")
+    parser.add_argument(
+        "--fixed-split", action="store_true", help="AD omics on the authors' split, parts too"
+    )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where predictions are stored")
     parser.add_argument("--again", action="store_true", help="forget what is stored of these")
@@ -86,6 +101,8 @@ def main():
     arguments = read_arguments()
     if not arguments.page:
         run(arguments)
+    stored = read_stored(arguments.folder)
+    write("real", make_page(stored, fixed_sections(stored)))
 
 
 if __name__ == "__main__":

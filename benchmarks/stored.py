@@ -55,7 +55,9 @@ def path_of(folder, task):
 def run_missing(tasks, folder, n_jobs=1):
     """Fit what is not stored yet; say how much that was."""
     missing = [task for task in tasks if not path_of(folder, task).is_file()]
-    print(f"{len(tasks) - len(missing)} predictions are stored, {len(missing)} to be made", flush=True)
+    print(
+        f"{len(tasks) - len(missing)} predictions are stored, {len(missing)} to be made", flush=True
+    )
     run = joblib.delayed(run_task)
     joblib.Parallel(n_jobs=n_jobs, batch_size=1)(run(task, folder) for task in missing)
 
