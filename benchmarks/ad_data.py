@@ -10,8 +10,7 @@ csv file::
 import argparse
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
+from open_sets import hide_blocks, read_ad_data
 from reporting import machine, markdown, score_folds, summarise, write
 from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -20,33 +19,6 @@ from adestim.evaluation import rivals
 
 REFERENCE = "anchored fusion (default)"
 DEFAULT = Path(__file__).parents[2] / "shared/realdata/modeldata_ad/ad_data.csv.gz"
-
-
-def read(path):
-    """Return the table with columns named ``modality__feature``, and labels."""
-    table = pd.read_csv(path)
-    y = (table.pop("Class") == "Impaired").to_numpy()
-    genotype = table.pop("Genotype")
-    homes = {"tau": "markers", "p_tau": "markers", "Ab_42": "markers"}
-    homes |= {"age": "demographics", "male": "demographics"}
-    frame = table.rename(columns=lambda name: f"{homes.get(name, 'proteins')}__{name}")
-    for allele in "24":
-        frame[f"genotype__e{allele}"] = genotype.str.count(allele)
-    return frame.astype(float), y
-
-
-def hide_blocks(frame, rate, seed=0):
-    """Hide modalities completely at random, never all of a patient's."""
-    rng = np.random.default_rng(seed)
-    home = np.array([name.split("__")[0] for name in frame.columns])
-    names = pd.unique(home)
-    kept = rng.random((len(frame), len(names))) >= rate
-    empty = ~kept.any(axis=1)
-    kept[empty, rng.integers(len(names), size=empty.sum())] = True
-    hidden = frame.copy()
-    for place, name in enumerate(names):
-        hidden.loc[~kept[:, place], home == name] = np.nan
-    return hidden
 
 
 def run(frame, y, n_repeats, n_jobs):
@@ -75,7 +47,7 @@ def main():
     arguments = parser.parse_args()
     if not arguments.path.is_file():
         parser.error(f"no file {arguments.path}: pass the path of modeldata's ad_data as csv")
-    frame, y = read(arguments.path)
+    frame, y = read_ad_data(arguments.path)
     parts = [
         "# ad_data: 333 real patients, four modalities",
         "",

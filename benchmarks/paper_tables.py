@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ad_data import DEFAULT, hide_blocks
-from ad_data import read as read_ad_data
+from ad_data import DEFAULT
+from open_sets import hide_blocks, read_ad_data
 from reporting import machine, markdown, write
 from simulated import TASKS as POSITIVES
 from simulated import encode, hide_as_missing
