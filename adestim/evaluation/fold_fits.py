@@ -27,8 +27,7 @@ from adestim._support.sklearn import (
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
-from adestim.training.lockstep.lockstep import Lane, train_lanes
-from adestim.training.lockstep.random_streams import RandomStream
+from adestim.training.lockstep.lockstep import Team, train_teams
 
 N_FOLDS = 5
 
@@ -272,18 +271,14 @@ def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weigh
             parts = (X, y, groups, weight)
             rows = (None if part is None else take_rows(part, train) for part in parts)
             fits.append(stack.enter_context(closing(each.fit_nets(*rows))))
-        while lanes := next_lanes(fits, device):
-            train_lanes(lanes)
+        while teams := next_teams(fits):
+            train_teams(teams)
 
 
-def next_lanes(fits: Sequence[Iterator], device: torch.device) -> list[Lane]:
-    """Return every classifier's next net, of those that have one left."""
-    lanes = []
-    for fit in fits:
-        for net, train in fit:
-            lanes.append(Lane(net, train, RandomStream(device)))
-            break
-    return lanes
+def next_teams(fits: Sequence[Iterator[Team]]) -> list[Team]:
+    """Return every classifier's next anchor, of those that have one left."""
+    teams = (next(fit, None) for fit in fits)
+    return [team for team in teams if team is not None]
 
 
 def clone_with_seed(
