@@ -284,8 +284,8 @@ def watch_attention(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[
 
 
 def average_heads(shares: Tensor, n_heads: int) -> Tensor:
-    """Return the mean over heads of shares (B, heads * Q, T), (B, Q, T)."""
-    return shares.detach().float().unflatten(1, (n_heads, -1)).mean(dim=1)
+    """Return the mean over heads of shares (B, Q * heads, T), (B, Q, T)."""
+    return shares.detach().float().unflatten(1, (-1, n_heads)).mean(dim=2)
 
 
 def split_cross(weights: np.ndarray | None, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from adestim.backbone.attention import Attention, log_mask_of
+from adestim.backbone.attention import (
+    AbsorbedMaps,
+    Attention,
+    absorb,
+    log_mask_of,
+    stack_parts,
+)
 from adestim.backbone.reading import Readable, norm_mapped, norm_tokens
 
 
@@ -24,11 +31,39 @@ class QueryReader(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
-    def forward(self, tokens: Readable, log_mask: Tensor) -> Tensor:
-        """Return (B, n_queries, width) for B subjects' tokens."""
-        queries = self.queries[None]
-        x = queries + self.attention.read(queries, [tokens], log_mask, self.norm_tokens)
-        return x + self.mlp(self.norm(x))
+
+def read_tokens(
+    readers: Sequence[QueryReader],
+    keys: Sequence[Readable],
+    log_masks: Sequence[Tensor],
+    maps: AbsorbedMaps,
+) -> Tensor:
+    """Let every reader's queries read its own tokens, (G, B, n_queries, width).
+
+    log_masks (B, T) each. All that follows the mixing is done for all readers at once.
+    """
+    queries = torch.stack([reader.queries for reader in readers])
+    at_keys = maps.at_keys(queries)[:, None].unbind()
+    mixed = torch.stack(
+        [
+            reader.attention.mix(*each)
+            for reader, *each in zip(readers, at_keys, [[one] for one in keys], log_masks, strict=True)
+        ]
+    )
+    n_groups, n_queries, width = queries.shape
+    x = maps.project(mixed.view(n_groups, -1, maps.to_output.shape[1]))
+    x = queries[:, None] + x.view(n_groups, -1, n_queries, width)
+    return x + apply_mlps(readers, x.flatten(1, 2)).view(x.shape)
+
+
+def apply_mlps(readers: Sequence[QueryReader], x: Tensor) -> Tensor:
+    """Return every reader's norm and hidden layer of its own (G, N, width)."""
+    gain, shift = stack_parts([reader.norm for reader in readers])
+    x = torch.addcmul(shift[:, None], F.layer_norm(x, x.shape[-1:]), gain[:, None])
+    up, up_bias = stack_parts([reader.mlp[0] for reader in readers])
+    down, down_bias = stack_parts([reader.mlp[2] for reader in readers])
+    hidden = F.gelu(torch.baddbmm(up_bias[:, None], x, up.transpose(1, 2)))
+    return torch.baddbmm(down_bias[:, None], hidden, down.transpose(1, 2))
 
 
 class ModalityAwareQFormer(nn.Module):
@@ -107,17 +142,29 @@ class ModalityAwareQFormer(nn.Module):
         present : Tensor of shape (B, n_groups), dtype bool
             Which groups are there.
         """
-        read, present = [], []
-        for name, project, reader in zip(
-            self.modalities, self.project, self.uni_modal, strict=True
-        ):
-            log_mask = log_mask_of(masks[name]) if log_masks is None else log_masks[name]
-            keys = norm_mapped(tokens[name], project.weight, project.bias)
-            read.append(reader(keys, log_mask))
-            present.append(masks[name].any(dim=1))
-        if self.cross_modal is not None:
-            open_keys = torch.stack(present, dim=1).repeat_interleave(self.n_queries, dim=1)
-            keys = norm_tokens(torch.cat(read, dim=1))
-            read.append(self.cross_modal(keys, log_mask_of(open_keys)))
-            present.append(torch.stack(present).any(dim=0))
-        return torch.cat(read, dim=1), torch.stack(present, dim=1)
+        if log_masks is None:
+            log_masks = {name: log_mask_of(mask) for name, mask in masks.items()}
+        present = torch.stack([masks[name].any(dim=1) for name in self.modalities], dim=1)
+        maps = self._absorb()
+        keys = [
+            norm_mapped(tokens[name], project.weight, project.bias)
+            for name, project in zip(self.modalities, self.project, strict=True)
+        ]
+        own_maps = AbsorbedMaps(*(part[: len(keys)] for part in maps))
+        masks_of_keys = [log_masks[name] for name in self.modalities]
+        read = read_tokens(self.uni_modal, keys, masks_of_keys, own_maps).transpose(0, 1)
+        auxiliary = read.flatten(1, 2)
+        if self.cross_modal is None:
+            return auxiliary, present
+        open_keys = log_mask_of(present.repeat_interleave(self.n_queries, dim=1))
+        cross_maps = AbsorbedMaps(*(part[len(keys) :] for part in maps))
+        cross = read_tokens([self.cross_modal], [norm_tokens(auxiliary)], [open_keys], cross_maps)
+        present = torch.cat([present, present.any(dim=1, keepdim=True)], dim=1)
+        return torch.cat([auxiliary, cross[0]], dim=1), present
+
+    def _absorb(self) -> AbsorbedMaps:
+        """Return the merged maps of all readers' attention, that of the cross-modal path last."""
+        readers = [*self.uni_modal, *([] if self.cross_modal is None else [self.cross_modal])]
+        return absorb(
+            [reader.attention for reader in readers], [reader.norm_tokens for reader in readers]
+        )
