@@ -101,19 +101,8 @@ class Attention(nn.Module):
         The same as ``forward`` of the tokens side by side behind the norm whose gain and shift the
         maps have taken in; log_mask (B, T) -> (B, Q, C).
         """
-        mixed = self.mix(maps.at_keys(queries), keys, log_mask)
+        mixed = mix_tokens(self.shares, maps.at_keys(queries), keys, log_mask)
         return maps.project(mixed.unflatten(1, (-1, self.n_heads)).flatten(2))
-
-    def mix(self, queries: Tensor, keys: Sequence[Readable], log_mask: Tensor | None) -> Tensor:
-        """Return what queries (B or 1, K, C) at the side of the keys mix, (B, K, C)."""
-        if len(keys) == 1:
-            return keys[0].mix(self.shares(keys[0].weigh(queries, log_mask)))
-        logits = [one.weigh(queries, None) for one in keys]
-        sizes = [part.shape[-1] for part in logits]
-        whole = torch.cat(logits, dim=-1)
-        shares = self.shares(whole if log_mask is None else whole + log_mask[:, None])
-        parts = zip(keys, shares.split(sizes, dim=-1), strict=True)
-        return sum(one.mix(part) for one, part in parts)
 
     def _heads(self, x: Tensor) -> Tensor:
         """Split (B, T, C) into (B, heads, T, C / heads)."""
@@ -155,36 +144,71 @@ def multiply_add(shift: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     return torch.addmm(shift, x.flatten(0, -2), weight).unflatten(0, x.shape[:-1])
 
 
-def absorb(layers: Sequence[Attention], norms: Sequence[nn.LayerNorm]) -> AbsorbedMaps:
-    """Merge the maps of G attentions of one size, gain and shift of the norms of keys taken in.
+class AttentionWeights(NamedTuple):
+    """Weights of G attentions of one size, and of the norms of what they read."""
+
+    query: Tensor  # (G, C, C)
+    query_bias: Tensor  # (G, C)
+    key_value: Tensor  # (G, 2 * C, C)
+    key_value_bias: Tensor  # (G, 2 * C)
+    out: Tensor  # (G, C, C)
+    out_bias: Tensor  # (G, C)
+    gain: Tensor  # (G, C); of the norm
+    shift: Tensor  # (G, C); of the norm
+
+    @classmethod
+    def stack(cls, layers: Sequence[Attention], norms: Sequence[nn.LayerNorm]) -> AttentionWeights:
+        """Return the weights of layers and norms."""
+        parts = [
+            parameter
+            for kind in ("query", "key_value", "out")
+            for parameter in stack_parts([getattr(layer, kind) for layer in layers])
+        ]
+        return cls(*parts, *stack_parts(norms))
+
+
+def absorb(weights: AttentionWeights, n_heads: int) -> AbsorbedMaps:
+    """Merge the maps of attentions, gain and shift of the norms of keys taken in.
 
     A bias of the keys is the same for all of them, which a softmax does not see.
     """
-    width, n_heads = layers[0].query.in_features, layers[0].n_heads
+    width = weights.query.shape[-1]
     head = width // n_heads
-    query = stack_weights([layer.query for layer in layers])
-    key_value, bias = stack_parts([layer.key_value for layer in layers])
-    out, out_bias = stack_parts([layer.out for layer in layers])
-    gain, shift = stack_parts(norms)
-    scaled = key_value * gain[:, None]
-    by_head = scaled.unflatten(1, (2, n_heads, head)).unbind(1)
-    key, value = by_head
+    scaled = weights.key_value * weights.gain[:, None]
+    key, value = scaled.unflatten(1, (2, n_heads, head)).unbind(1)
+    query = torch.cat([weights.query, weights.query_bias[:, :, None]], dim=2)
     query = (query * head**-0.5).unflatten(1, (n_heads, head)).transpose(2, 3)
     to_keys = (query @ key).transpose(1, 2).flatten(2)
-    out_by_head = out.unflatten(2, (n_heads, head)).permute(0, 2, 3, 1)
-    to_output = (value.transpose(2, 3) @ out_by_head).flatten(1, 2)
-    shift = torch.baddbmm(bias[:, width:, None], key_value[:, width:], shift[:, :, None])
-    shift = torch.baddbmm(out_bias[:, :, None], out, shift).transpose(1, 2)
+    out = weights.out.unflatten(2, (n_heads, head)).permute(0, 2, 3, 1)
+    to_output = (value.transpose(2, 3) @ out).flatten(1, 2)
+    bias, of_values = weights.key_value_bias[:, width:, None], weights.key_value[:, width:]
+    shift = torch.baddbmm(bias, of_values, weights.shift[:, :, None])
+    shift = torch.baddbmm(weights.out_bias[:, :, None], weights.out, shift).transpose(1, 2)
     return AbsorbedMaps(to_keys, to_output, shift)
+
+
+def mix_tokens(
+    shares_of: nn.Module, queries: Tensor, keys: Sequence[Readable], log_mask: Tensor | None
+) -> Tensor:
+    """Return what queries (B or 1, K, C) at the side of the keys mix, (B, K, C).
+
+    shares_of is a softmax, log_mask (B, T).
+    """
+    if len(keys) == 1:
+        return keys[0].mix(shares_of(keys[0].weigh(queries, log_mask)))
+    logits = [one.weigh(queries, None) for one in keys]
+    sizes = [part.shape[-1] for part in logits]
+    whole = torch.cat(logits, dim=-1)
+    shares = shares_of(whole if log_mask is None else whole + log_mask[:, None])
+    first, *others = (
+        one.mix(part) for one, part in zip(keys, shares.split(sizes, dim=-1), strict=True)
+    )
+    return sum(others, start=first)
 
 
 def stack_parts(layers: Sequence[nn.Module]) -> tuple[Tensor, Tensor]:
     """Return the weights and the biases of layers of one size, (G, ...)."""
+    if len(layers) == 1:
+        return layers[0].weight[None], layers[0].bias[None]
     weights = torch.stack([layer.weight for layer in layers])
     return weights, torch.stack([layer.bias for layer in layers])
-
-
-def stack_weights(layers: Sequence[nn.Linear]) -> Tensor:
-    """Return the weights of linear layers, biases as a last column, (G, n_out, n_in + 1)."""
-    weight, bias = stack_parts(layers)
-    return torch.cat([weight, bias[:, :, None]], dim=2)

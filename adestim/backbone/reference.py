@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from adestim.backbone.attention import AbsorbedMaps, Attention, absorb
+from adestim.backbone.attention import AbsorbedMaps, Attention, AttentionWeights, absorb
 from adestim.backbone.contract import Backbone
 from adestim.backbone.reading import NormedTokens, Readable, norm_mapped, norm_placed, norm_tokens
 
@@ -29,7 +29,7 @@ class ReadingBlock(nn.Module):
 
     def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor | None) -> Tensor:
         """Return the reader (B, 1, C) after it has read (B, T, C)."""
-        [maps] = absorb([self.attention], [self.norm_tokens]).unbind()
+        [maps] = absorb_blocks([self])
         return self.read(reader, [norm_tokens(tokens)], log_mask, maps)
 
     def read(
@@ -43,6 +43,12 @@ class ReadingBlock(nn.Module):
         read = self.attention.read(self.norm_reader(reader), keys, log_mask, maps)
         reader = reader + self.dropout(read)
         return reader + self.dropout(self.mlp(self.norm_mlp(reader)))
+
+
+def absorb_blocks(blocks: Sequence[ReadingBlock]) -> list[AbsorbedMaps]:
+    """Return the merged maps of every block's attention."""
+    layers, norms = [block.attention for block in blocks], [block.norm_tokens for block in blocks]
+    return absorb(AttentionWeights.stack(layers, norms), layers[0].n_heads).unbind()
 
 
 class ReferenceBackbone(Backbone):
@@ -116,8 +122,7 @@ class ReferenceBackbone(Backbone):
     ) -> Tensor:
         """Return the reader (B, 1, C) behind the last block; the tokens stay as they are."""
         others = norm_tokens(auxiliary).tokens
-        norms = [block.norm_tokens for block in self.blocks]
-        maps = absorb([block.attention for block in self.blocks], norms).unbind()
+        maps = absorb_blocks(list(self.blocks))
         n_alone = None if log_mask is None else log_mask.shape[1] - auxiliary.shape[1]
         for number, block in enumerate(self.blocks):
             itself, mask = norm_tokens(reader), log_mask

@@ -11,15 +11,16 @@ from torch.nn import functional as F
 from adestim.backbone.attention import (
     AbsorbedMaps,
     Attention,
+    AttentionWeights,
     absorb,
     log_mask_of,
-    stack_parts,
+    mix_tokens,
 )
 from adestim.backbone.reading import Readable, norm_mapped, norm_tokens
 
 
 class QueryReader(nn.Module):
-    """Learned queries that read tokens by cross-attention."""
+    """The weights of learned queries that read tokens by cross-attention, and of their MLP."""
 
     def __init__(self, n_queries: int, width: int, n_heads: int):
         super().__init__()
@@ -27,43 +28,53 @@ class QueryReader(nn.Module):
         self.norm_tokens = nn.LayerNorm(width)
         self.attention = Attention(width, n_heads)
         self.norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
 
-def read_tokens(
-    readers: Sequence[QueryReader],
-    keys: Sequence[Readable],
-    log_masks: Sequence[Tensor],
-    maps: AbsorbedMaps,
-) -> Tensor:
-    """Let every reader's queries read its own tokens, (G, B, n_queries, width).
+class QueryReaders(nn.Module):
+    """G times learned queries, each of which read tokens of their own by cross-attention.
 
-    log_masks (B, T) each. All that follows the mixing is done for all readers at once.
+    Their weights are side by side, so that one call serves all in whatever follows the reading.
     """
-    queries = torch.stack([reader.queries for reader in readers])
-    at_keys = maps.at_keys(queries)[:, None].unbind()
-    mixed = torch.stack(
-        [
-            reader.attention.mix(*each)
-            for reader, *each in zip(readers, at_keys, [[one] for one in keys], log_masks, strict=True)
+
+    def __init__(self, n_readers: int, n_queries: int, width: int, n_heads: int):
+        super().__init__()
+        self.n_heads = n_heads
+        readers = [QueryReader(n_queries, width, n_heads) for _ in range(n_readers)]
+        for name, _ in readers[0].named_parameters():
+            values = [reader.get_parameter(name).detach() for reader in readers]
+            self.register_parameter(name.replace(".", "_"), nn.Parameter(torch.stack(values)))
+        # One layer a reader, so that whoever wants to see what is read can watch it.
+        self.shares = nn.ModuleList(nn.Softmax(dim=-1) for _ in readers)
+
+    def forward(self, keys: Sequence[Readable], log_masks: Sequence[Tensor]) -> Tensor:
+        """Return (B, G, n_queries, width) for B subjects' tokens; log_masks (B, T) each."""
+        maps = self._absorb()
+        at_keys = maps.at_keys(self.queries)[:, None].unbind()
+        each = zip(self.shares, at_keys, keys, log_masks, strict=True)
+        mixed = torch.stack([mix_tokens(one, query, [key], mask) for one, query, key, mask in each])
+        n_groups, n_queries, width = self.queries.shape
+        x = maps.project(mixed.view(n_groups, -1, self.n_heads * width))
+        x = self.queries[:, None] + x.view(n_groups, -1, n_queries, width)
+        return (x + self._hidden(x.flatten(1, 2)).view(x.shape)).transpose(0, 1)
+
+    def _absorb(self) -> AbsorbedMaps:
+        """Return the merged maps of the readers' attention."""
+        attention = [
+            self.get_parameter(f"attention_{layer}_{part}")
+            for layer in ("query", "key_value", "out")
+            for part in ("weight", "bias")
         ]
-    )
-    n_groups, n_queries, width = queries.shape
-    x = maps.project(mixed.view(n_groups, -1, maps.to_output.shape[1]))
-    x = queries[:, None] + x.view(n_groups, -1, n_queries, width)
-    return x + apply_mlps(readers, x.flatten(1, 2)).view(x.shape)
+        norm = self.norm_tokens_weight, self.norm_tokens_bias
+        return absorb(AttentionWeights(*attention, *norm), self.n_heads)
 
-
-def apply_mlps(readers: Sequence[QueryReader], x: Tensor) -> Tensor:
-    """Return every reader's norm and hidden layer of its own (G, N, width)."""
-    gain, shift = stack_parts([reader.norm for reader in readers])
-    x = torch.addcmul(shift[:, None], F.layer_norm(x, x.shape[-1:]), gain[:, None])
-    up, up_bias = stack_parts([reader.mlp[0] for reader in readers])
-    down, down_bias = stack_parts([reader.mlp[2] for reader in readers])
-    hidden = F.gelu(torch.baddbmm(up_bias[:, None], x, up.transpose(1, 2)))
-    return torch.baddbmm(down_bias[:, None], hidden, down.transpose(1, 2))
+    def _hidden(self, x: Tensor) -> Tensor:
+        """Return what each reader's norm and hidden layer make of its own (G, N, width)."""
+        standard = F.layer_norm(x, x.shape[-1:])
+        x = torch.addcmul(self.norm_bias[:, None], standard, self.norm_weight[:, None])
+        hidden = torch.baddbmm(self.up_bias[:, None], x, self.up_weight.transpose(1, 2))
+        down = self.down_weight.transpose(1, 2)
+        return torch.baddbmm(self.down_bias[:, None], F.gelu(hidden), down)
 
 
 class ModalityAwareQFormer(nn.Module):
@@ -108,10 +119,8 @@ class ModalityAwareQFormer(nn.Module):
         self.modalities = tuple(widths)
         self.n_queries = n_queries
         self.project = nn.ModuleList(nn.Linear(widths[name], width) for name in self.modalities)
-        self.uni_modal = nn.ModuleList(
-            QueryReader(n_queries, width, n_heads) for _ in self.modalities
-        )
-        self.cross_modal = QueryReader(n_queries, width, n_heads) if cross_modal else None
+        self.uni_modal = QueryReaders(len(self.modalities), n_queries, width, n_heads)
+        self.cross_modal = QueryReaders(1, n_queries, width, n_heads) if cross_modal else None
 
     @property
     def n_groups(self) -> int:
@@ -145,26 +154,15 @@ class ModalityAwareQFormer(nn.Module):
         if log_masks is None:
             log_masks = {name: log_mask_of(mask) for name, mask in masks.items()}
         present = torch.stack([masks[name].any(dim=1) for name in self.modalities], dim=1)
-        maps = self._absorb()
         keys = [
             norm_mapped(tokens[name], project.weight, project.bias)
             for name, project in zip(self.modalities, self.project, strict=True)
         ]
-        own_maps = AbsorbedMaps(*(part[: len(keys)] for part in maps))
-        masks_of_keys = [log_masks[name] for name in self.modalities]
-        read = read_tokens(self.uni_modal, keys, masks_of_keys, own_maps).transpose(0, 1)
-        auxiliary = read.flatten(1, 2)
+        auxiliary = self.uni_modal(keys, [log_masks[name] for name in self.modalities])
+        auxiliary = auxiliary.flatten(1, 2)
         if self.cross_modal is None:
             return auxiliary, present
         open_keys = log_mask_of(present.repeat_interleave(self.n_queries, dim=1))
-        cross_maps = AbsorbedMaps(*(part[len(keys) :] for part in maps))
-        cross = read_tokens([self.cross_modal], [norm_tokens(auxiliary)], [open_keys], cross_maps)
+        cross = self.cross_modal([norm_tokens(auxiliary)], [open_keys])
         present = torch.cat([present, present.any(dim=1, keepdim=True)], dim=1)
-        return torch.cat([auxiliary, cross[0]], dim=1), present
-
-    def _absorb(self) -> AbsorbedMaps:
-        """Return the merged maps of all readers' attention, that of the cross-modal path last."""
-        readers = [*self.uni_modal, *([] if self.cross_modal is None else [self.cross_modal])]
-        return absorb(
-            [reader.attention for reader in readers], [reader.norm_tokens for reader in readers]
-        )
+        return torch.cat([auxiliary, cross[:, 0]], dim=1), present
