@@ -31,7 +31,7 @@ def heads_of(width: int, n_heads: int) -> int:
 
 def log_mask_of(mask: Tensor) -> Tensor:
     """Return 0 where the mask is True, ``CLOSED`` where it is False."""
-    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, CLOSED)
+    return torch.logical_not(mask) * CLOSED
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, log_mask: Tensor | None) -> Tensor:

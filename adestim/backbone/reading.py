@@ -40,6 +40,14 @@ class NormedTokens(NamedTuple):
         """Return sums (B, K, C) of the tokens by shares (B, K, T)."""
         return shares @ self.tokens
 
+    def pool(self, shares: Tensor) -> Tensor:
+        """Return what :meth:`mix` does; :meth:`map_outputs` says what it is to be mapped by."""
+        return self.mix(shares)
+
+    def map_outputs(self, maps: Tensor) -> Tensor:
+        """Return the maps (heads, C, n_out) of what was pooled."""
+        return maps
+
 
 class MappedFeatures(NamedTuple):
     """Tokens that are one linear map of few features, a one among these."""
@@ -53,7 +61,15 @@ class MappedFeatures(NamedTuple):
 
     def mix(self, shares: Tensor) -> Tensor:
         """Return sums (B, K, C) of the tokens by shares (B, K, T)."""
-        return (shares @ self.features.transpose(1, 2)) @ self.maps
+        return self.pool(shares) @ self.maps
+
+    def pool(self, shares: Tensor) -> Tensor:
+        """Return sums (B, K, F) of the features; :meth:`map_outputs` is what they are mapped by."""
+        return shares @ self.features.transpose(1, 2)
+
+    def map_outputs(self, maps: Tensor) -> Tensor:
+        """Return the maps (heads, F, n_out) of what was pooled, for those (heads, C, n_out)."""
+        return self.maps @ maps
 
 
 class PlacedFeatures(NamedTuple):
@@ -86,7 +102,7 @@ def norm_tokens(tokens: Tensor) -> NormedTokens:
     return NormedTokens(F.layer_norm(tokens, tokens.shape[-1:], eps=EPSILON))
 
 
-def norm_mapped(inputs: Tensor, weight: Tensor, bias: Tensor) -> Readable:
+def norm_mapped(inputs: Tensor, weight: Tensor, bias: Tensor) -> NormedTokens | MappedFeatures:
     """Return a linear map of inputs (B, T, n_features) to be read.
 
     weight (C, n_features), bias (C,).

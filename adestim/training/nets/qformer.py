@@ -14,9 +14,10 @@ from adestim.backbone.attention import (
     AttentionWeights,
     absorb,
     log_mask_of,
-    mix_tokens,
 )
-from adestim.backbone.reading import Readable, norm_mapped, norm_tokens
+from adestim.backbone.reading import MappedFeatures, NormedTokens, norm_mapped, norm_tokens
+
+Unplaced = NormedTokens | MappedFeatures
 
 
 class QueryReader(nn.Module):
@@ -47,15 +48,15 @@ class QueryReaders(nn.Module):
         # One layer a reader, so that whoever wants to see what is read can watch it.
         self.shares = nn.ModuleList(nn.Softmax(dim=-1) for _ in readers)
 
-    def forward(self, keys: Sequence[Readable], log_masks: Sequence[Tensor]) -> Tensor:
+    def forward(self, keys: Sequence[Unplaced], log_masks: Sequence[Tensor]) -> Tensor:
         """Return (B, G, n_queries, width) for B subjects' tokens; log_masks (B, T) each."""
         maps = self._absorb()
         at_keys = maps.at_keys(self.queries)[:, None].unbind()
-        each = zip(self.shares, at_keys, keys, log_masks, strict=True)
-        mixed = torch.stack([mix_tokens(one, query, [key], mask) for one, query, key, mask in each])
+        to_output = maps.to_output.unflatten(1, (self.n_heads, -1)).unbind()
+        each = zip(self.shares, at_keys, to_output, keys, log_masks, strict=True)
+        read = torch.stack([read_tokens(*one) for one in each]) + maps.shift
         n_groups, n_queries, width = self.queries.shape
-        x = maps.project(mixed.view(n_groups, -1, self.n_heads * width))
-        x = self.queries[:, None] + x.view(n_groups, -1, n_queries, width)
+        x = self.queries[:, None] + read.view(n_groups, -1, n_queries, width)
         return (x + self._hidden(x.flatten(1, 2)).view(x.shape)).transpose(0, 1)
 
     def _absorb(self) -> AbsorbedMaps:
@@ -75,6 +76,18 @@ class QueryReaders(nn.Module):
         hidden = torch.baddbmm(self.up_bias[:, None], x, self.up_weight.transpose(1, 2))
         down = self.down_weight.transpose(1, 2)
         return torch.baddbmm(self.down_bias[:, None], F.gelu(hidden), down)
+
+
+def read_tokens(
+    shares_of: nn.Module, queries: Tensor, to_output: Tensor, tokens: Unplaced, log_mask: Tensor
+) -> Tensor:
+    """Return what queries (1, Q * heads, C) at the side of the tokens read, (B * Q, C).
+
+    shares_of is a softmax, to_output (heads, C, C), log_mask (B, T).
+    """
+    pooled = tokens.pool(shares_of(tokens.weigh(queries, log_mask)))
+    maps = tokens.map_outputs(to_output).flatten(0, 1)
+    return pooled.reshape(-1, len(maps)) @ maps
 
 
 class ModalityAwareQFormer(nn.Module):
