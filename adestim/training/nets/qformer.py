@@ -62,7 +62,7 @@ class QueryReaders(nn.Module):
     def _absorb(self) -> AbsorbedMaps:
         """Return the merged maps of the readers' attention."""
         attention = [
-            self.get_parameter(f"attention_{layer}_{part}")
+            getattr(self, f"attention_{layer}_{part}")
             for layer in ("query", "key_value", "out")
             for part in ("weight", "bias")
         ]
