@@ -164,7 +164,7 @@ class AttentionWeights(NamedTuple):
             for kind in ("query", "key_value", "out")
             for parameter in stack_parts([getattr(layer, kind) for layer in layers])
         ]
-        return cls(*parts, *stack_parts(norms))
+        return cls._make([*parts, *stack_parts(norms)])
 
 
 def absorb(weights: AttentionWeights, n_heads: int) -> AbsorbedMaps:

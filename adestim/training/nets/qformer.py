@@ -67,7 +67,7 @@ class QueryReaders(nn.Module):
             for part in ("weight", "bias")
         ]
         norm = self.norm_tokens_weight, self.norm_tokens_bias
-        return absorb(AttentionWeights(*attention, *norm), self.n_heads)
+        return absorb(AttentionWeights._make([*attention, *norm]), self.n_heads)
 
     def _hidden(self, x: Tensor) -> Tensor:
         """Return what each reader's norm and hidden layer make of its own (G, N, width)."""
