@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ def heads_of(width: int, n_heads: int) -> int:
 
 def log_mask_of(mask: Tensor) -> Tensor:
     """Return 0 where the mask is True, ``CLOSED`` where it is False."""
-    return torch.zeros(mask.shape, device=mask.device).masked_fill(~mask, CLOSED)
+    return torch.logical_not(mask) * CLOSED
 
 
 def masked_attention(q: Tensor, k: Tensor, v: Tensor, log_mask: Tensor | None) -> Tensor:
@@ -89,43 +90,125 @@ class Attention(nn.Module):
         return self.out(masked_attention(q, k, v, log_mask).transpose(1, 2).flatten(2))
 
     def read(
-        self, queries: Tensor, keys: Sequence[Readable], log_mask: Tensor | None, norm: nn.LayerNorm
+        self,
+        queries: Tensor,
+        keys: Sequence[Readable],
+        log_mask: Tensor | None,
+        maps: AbsorbedMaps,
     ) -> Tensor:
         """Let few queries (B or 1, Q, C) read tokens, whose keys and values are not computed.
 
-        The same as ``forward`` of the tokens side by side after the norm, whose mean and variance
-        they have already; log_mask (B, T) -> (B, Q, C).
+        The same as ``forward`` of the tokens side by side behind the norm whose gain and shift the
+        maps have taken in; log_mask (B, T) -> (B, Q, C).
         """
-        absorbed = self._absorb(queries, norm.weight)
-        parts = [one.weigh(absorbed) for one in keys]
-        logits = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-        if log_mask is not None:
-            logits = logits + log_mask[:, None]
-        shares = self.shares(logits).split([part.shape[-1] for part in parts], dim=-1)
-        mixed = sum(one.mix(share) for one, share in zip(keys, shares, strict=True))
-        return self.out(self._project(mixed, norm))
-
-    def _absorb(self, queries: Tensor, gain: Tensor) -> Tensor:
-        """Return scaled queries at the side of tokens that lack a gain, (B, heads * Q, C).
-
-        A bias of the keys is the same for all of them, which a softmax does not see.
-        """
-        n_subjects, n_queries, width = queries.shape
-        weight = self.key_value.weight[:width] * gain
-        q = self.query(queries).view(n_subjects * n_queries, self.n_heads, -1).transpose(0, 1)
-        q = q * (1 / math.sqrt(q.shape[-1]))
-        absorbed = q @ weight.unflatten(0, (self.n_heads, -1))
-        return absorbed.unflatten(1, (n_subjects, n_queries)).transpose(0, 1).flatten(1, 2)
-
-    def _project(self, mixed: Tensor, norm: nn.LayerNorm) -> Tensor:
-        """Return values (B, Q, C) of mixed tokens (B, heads * Q, C) that lack gain and shift."""
-        n_subjects, _, width = mixed.shape
-        weight, bias = self.key_value.weight[width:], self.key_value.bias[width:]
-        by_head = (weight * norm.weight).unflatten(0, (self.n_heads, -1)).transpose(1, 2)
-        mixed = mixed.unflatten(1, (self.n_heads, -1)).transpose(0, 1).flatten(1, 2)
-        values = (mixed @ by_head).transpose(0, 1).reshape(n_subjects, -1, width)
-        return values + torch.addmv(bias, weight, norm.bias)
+        mixed = mix_tokens(self.shares, maps.at_keys(queries), keys, log_mask)
+        return maps.project(mixed.unflatten(1, (-1, self.n_heads)).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:
         """Split (B, T, C) into (B, heads, T, C / heads)."""
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+
+
+class AbsorbedMaps(NamedTuple):
+    """The maps of an attention, merged: from queries to the keys' side, from there to the output.
+
+    With a dimension G before the others, those of several attentions of one size.
+    """
+
+    to_keys: Tensor  # (C + 1, heads * C); scaled, the bias last
+    to_output: Tensor  # (heads * C, C)
+    shift: Tensor  # (1, C)
+
+    def at_keys(self, queries: Tensor) -> Tensor:
+        """Return queries (..., Q, C) by head at the side of the keys, (..., Q * heads, C)."""
+        found = multiply_add(self.to_keys[..., -1:, :], queries, self.to_keys[..., :-1, :])
+        return found.unflatten(-1, (-1, queries.shape[-1])).flatten(-3, -2)
+
+    def project(self, mixed: Tensor) -> Tensor:
+        """Return outputs (..., C) of what the heads have mixed, (..., heads * C)."""
+        return multiply_add(self.shift, mixed, self.to_output)
+
+    def unbind(self) -> list[AbsorbedMaps]:
+        """Return the maps of every attention."""
+        return [AbsorbedMaps(*one) for one in zip(*(part.unbind() for part in self), strict=True)]
+
+
+def multiply_add(shift: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Return x @ weight + shift in one call.
+
+    x (..., n_in), weight (n_in, n_out), shift (1, n_out); or x (G, N, n_in) and the others with G
+    before.
+    """
+    if weight.dim() == 3:
+        return torch.baddbmm(shift, x, weight)
+    return torch.addmm(shift, x.flatten(0, -2), weight).unflatten(0, x.shape[:-1])
+
+
+class AttentionWeights(NamedTuple):
+    """Weights of G attentions of one size, and of the norms of what they read."""
+
+    query: Tensor  # (G, C, C)
+    query_bias: Tensor  # (G, C)
+    key_value: Tensor  # (G, 2 * C, C)
+    key_value_bias: Tensor  # (G, 2 * C)
+    out: Tensor  # (G, C, C)
+    out_bias: Tensor  # (G, C)
+    gain: Tensor  # (G, C); of the norm
+    shift: Tensor  # (G, C); of the norm
+
+    @classmethod
+    def stack(cls, layers: Sequence[Attention], norms: Sequence[nn.LayerNorm]) -> AttentionWeights:
+        """Return the weights of layers and norms."""
+        parts = [
+            parameter
+            for kind in ("query", "key_value", "out")
+            for parameter in stack_parts([getattr(layer, kind) for layer in layers])
+        ]
+        return cls._make([*parts, *stack_parts(norms)])
+
+
+def absorb(weights: AttentionWeights, n_heads: int) -> AbsorbedMaps:
+    """Merge the maps of attentions, gain and shift of the norms of keys taken in.
+
+    A bias of the keys is the same for all of them, which a softmax does not see.
+    """
+    width = weights.query.shape[-1]
+    head = width // n_heads
+    scaled = weights.key_value * weights.gain[:, None]
+    key, value = scaled.unflatten(1, (2, n_heads, head)).unbind(1)
+    query = torch.cat([weights.query, weights.query_bias[:, :, None]], dim=2)
+    query = (query * head**-0.5).unflatten(1, (n_heads, head)).transpose(2, 3)
+    to_keys = (query @ key).transpose(1, 2).flatten(2)
+    out = weights.out.unflatten(2, (n_heads, head)).permute(0, 2, 3, 1)
+    to_output = (value.transpose(2, 3) @ out).flatten(1, 2)
+    bias, of_values = weights.key_value_bias[:, width:, None], weights.key_value[:, width:]
+    shift = torch.baddbmm(bias, of_values, weights.shift[:, :, None])
+    shift = torch.baddbmm(weights.out_bias[:, :, None], weights.out, shift).transpose(1, 2)
+    return AbsorbedMaps(to_keys, to_output, shift)
+
+
+def mix_tokens(
+    shares_of: nn.Module, queries: Tensor, keys: Sequence[Readable], log_mask: Tensor | None
+) -> Tensor:
+    """Return what queries (B or 1, K, C) at the side of the keys mix, (B, K, C).
+
+    shares_of is a softmax, log_mask (B, T).
+    """
+    if len(keys) == 1:
+        return keys[0].mix(shares_of(keys[0].weigh(queries, log_mask)))
+    logits = [one.weigh(queries, None) for one in keys]
+    sizes = [part.shape[-1] for part in logits]
+    whole = torch.cat(logits, dim=-1)
+    shares = shares_of(whole if log_mask is None else whole + log_mask[:, None])
+    first, *others = (
+        one.mix(part) for one, part in zip(keys, shares.split(sizes, dim=-1), strict=True)
+    )
+    return sum(others, start=first)
+
+
+def stack_parts(layers: Sequence[nn.Module]) -> tuple[Tensor, Tensor]:
+    """Return the weights and the biases of layers of one size, (G, ...)."""
+    if len(layers) == 1:
+        return layers[0].weight[None], layers[0].bias[None]
+    weights = torch.stack([layer.weight for layer in layers])
+    return weights, torch.stack([layer.bias for layer in layers])

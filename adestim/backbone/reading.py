@@ -20,8 +20,8 @@ EPSILON = 1e-5
 class Readable(Protocol):
     """Tokens of mean 0 and variance 1, without gain and shift of their norm."""
 
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products of queries (B or 1, K, C) with all tokens, (B, K, T)."""
+    def weigh(self, queries: Tensor, log_mask: Tensor | None) -> Tensor:
+        """Return products of queries (B or 1, K, C) with all tokens, a log-mask (B, T) added."""
 
     def mix(self, shares: Tensor) -> Tensor:
         """Return sums (B, K, C) of the tokens by shares (B, K, T)."""
@@ -32,13 +32,21 @@ class NormedTokens(NamedTuple):
 
     tokens: Tensor  # (B, T, C)
 
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products of queries (B or 1, K, C) with all tokens, (B, K, T)."""
-        return queries @ self.tokens.transpose(1, 2)
+    def weigh(self, queries: Tensor, log_mask: Tensor | None) -> Tensor:
+        """Return products of queries (B or 1, K, C) with all tokens, a log-mask (B, T) added."""
+        return multiply_masked(queries, self.tokens.transpose(1, 2), log_mask)
 
     def mix(self, shares: Tensor) -> Tensor:
         """Return sums (B, K, C) of the tokens by shares (B, K, T)."""
         return shares @ self.tokens
+
+    def pool(self, shares: Tensor) -> Tensor:
+        """Return what :meth:`mix` does; :meth:`map_outputs` says what it is to be mapped by."""
+        return self.mix(shares)
+
+    def map_outputs(self, maps: Tensor) -> Tensor:
+        """Return the maps (heads, C, n_out) of what was pooled."""
+        return maps
 
 
 class MappedFeatures(NamedTuple):
@@ -47,13 +55,21 @@ class MappedFeatures(NamedTuple):
     features: Tensor  # (B, F, T); divided by the standard deviation of the token
     maps: Tensor  # (F, C); of mean 0
 
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products of queries (B or 1, K, C) with all tokens, (B, K, T)."""
-        return (queries @ self.maps.T) @ self.features
+    def weigh(self, queries: Tensor, log_mask: Tensor | None) -> Tensor:
+        """Return products of queries (B or 1, K, C) with all tokens, a log-mask (B, T) added."""
+        return multiply_masked(queries @ self.maps.T, self.features, log_mask)
 
     def mix(self, shares: Tensor) -> Tensor:
         """Return sums (B, K, C) of the tokens by shares (B, K, T)."""
-        return (shares @ self.features.transpose(1, 2)) @ self.maps
+        return self.pool(shares) @ self.maps
+
+    def pool(self, shares: Tensor) -> Tensor:
+        """Return sums (B, K, F) of the features; :meth:`map_outputs` is what they are mapped by."""
+        return shares @ self.features.transpose(1, 2)
+
+    def map_outputs(self, maps: Tensor) -> Tensor:
+        """Return the maps (heads, F, n_out) of what was pooled, for those (heads, C, n_out)."""
+        return self.maps @ maps
 
 
 class PlacedFeatures(NamedTuple):
@@ -62,14 +78,23 @@ class PlacedFeatures(NamedTuple):
     features: Tensor  # (B, F, T); divided by the standard deviation of the token
     maps: Tensor  # (F * T, C); of mean 0
 
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products of queries (B, K, C) with all tokens, (B, K, T)."""
+    def weigh(self, queries: Tensor, log_mask: Tensor | None) -> Tensor:
+        """Return products of queries (B, K, C) with all tokens, a log-mask (B, T) added."""
         by_feature = (queries @ self.maps.T).unflatten(-1, self.features.shape[1:])
-        return (by_feature * self.features[:, None]).sum(dim=2)
+        logits = (by_feature * self.features[:, None]).sum(dim=2)
+        return logits if log_mask is None else logits + log_mask[:, None]
 
     def mix(self, shares: Tensor) -> Tensor:
         """Return sums (B, K, C) of the tokens by shares (B, K, T)."""
         return (shares[:, :, None] * self.features[:, None]).flatten(2) @ self.maps
+
+
+def multiply_masked(queries: Tensor, tokens: Tensor, log_mask: Tensor | None) -> Tensor:
+    """Return (B, K, T), a log-mask (B, T) added, for (B or 1, K, C) and (B, C, T)."""
+    queries = queries.expand(len(tokens), -1, -1)
+    if log_mask is None:
+        return torch.bmm(queries, tokens)
+    return torch.baddbmm(log_mask[:, None].to(tokens.dtype), queries, tokens)
 
 
 def norm_tokens(tokens: Tensor) -> NormedTokens:
@@ -77,7 +102,7 @@ def norm_tokens(tokens: Tensor) -> NormedTokens:
     return NormedTokens(F.layer_norm(tokens, tokens.shape[-1:], eps=EPSILON))
 
 
-def norm_mapped(inputs: Tensor, weight: Tensor, bias: Tensor) -> Readable:
+def norm_mapped(inputs: Tensor, weight: Tensor, bias: Tensor) -> NormedTokens | MappedFeatures:
     """Return a linear map of inputs (B, T, n_features) to be read.
 
     weight (C, n_features), bias (C,).

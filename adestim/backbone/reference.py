@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from adestim.backbone.attention import Attention
+from adestim.backbone.attention import AbsorbedMaps, Attention, AttentionWeights, absorb
 from adestim.backbone.contract import Backbone
-from adestim.backbone.reading import Readable, norm_mapped, norm_placed, norm_tokens
+from adestim.backbone.reading import NormedTokens, Readable, norm_mapped, norm_placed, norm_tokens
 
 
 class ReadingBlock(nn.Module):
@@ -29,13 +29,26 @@ class ReadingBlock(nn.Module):
 
     def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor | None) -> Tensor:
         """Return the reader (B, 1, C) after it has read (B, T, C)."""
-        return self.read(reader, [norm_tokens(tokens)], log_mask)
+        [maps] = absorb_blocks([self])
+        return self.read(reader, [norm_tokens(tokens)], log_mask, maps)
 
-    def read(self, reader: Tensor, keys: Sequence[Readable], log_mask: Tensor | None) -> Tensor:
+    def read(
+        self,
+        reader: Tensor,
+        keys: Sequence[Readable],
+        log_mask: Tensor | None,
+        maps: AbsorbedMaps,
+    ) -> Tensor:
         """Return the reader (B, 1, C) after it has read tokens that are normalised already."""
-        read = self.attention.read(self.norm_reader(reader), keys, log_mask, self.norm_tokens)
+        read = self.attention.read(self.norm_reader(reader), keys, log_mask, maps)
         reader = reader + self.dropout(read)
         return reader + self.dropout(self.mlp(self.norm_mlp(reader)))
+
+
+def absorb_blocks(blocks: Sequence[ReadingBlock]) -> list[AbsorbedMaps]:
+    """Return the merged maps of every block's attention."""
+    layers, norms = [block.attention for block in blocks], [block.norm_tokens for block in blocks]
+    return absorb(AttentionWeights.stack(layers, norms), layers[0].n_heads).unbind()
 
 
 class ReferenceBackbone(Backbone):
@@ -108,13 +121,16 @@ class ReferenceBackbone(Backbone):
         self, reader: Tensor, own: Readable, auxiliary: Tensor, log_mask: Tensor | None
     ) -> Tensor:
         """Return the reader (B, 1, C) behind the last block; the tokens stay as they are."""
-        others = norm_tokens(auxiliary)
-        n_own = None if log_mask is None else log_mask.shape[1] - auxiliary.shape[1]
+        others = norm_tokens(auxiliary).tokens
+        maps = absorb_blocks(list(self.blocks))
+        n_alone = None if log_mask is None else log_mask.shape[1] - auxiliary.shape[1]
         for number, block in enumerate(self.blocks):
-            joins = number >= self.join_at and auxiliary.shape[1] > 0
-            keys = [own, norm_tokens(reader), *([others] if joins else [])]
-            mask = log_mask if joins or log_mask is None else log_mask[:, :n_own]
-            reader = block.read(reader, keys, mask)
+            itself, mask = norm_tokens(reader), log_mask
+            if number < self.join_at:
+                mask = None if log_mask is None else log_mask[:, :n_alone]
+            elif auxiliary.shape[1]:
+                itself = NormedTokens(torch.cat([itself.tokens, others], dim=1))
+            reader = block.read(reader, [own, itself], mask, maps[number])
         return self.norm(reader)
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:

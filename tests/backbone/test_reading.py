@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from adestim.backbone import CLOSED, Attention
+from adestim.backbone.attention import AttentionWeights, absorb
 from adestim.backbone.reading import (
     MappedFeatures,
     NormedTokens,
@@ -35,6 +36,11 @@ def layers(n_heads=2, seed=0):
         for value in norm.parameters():
             nn.init.normal_(value, mean=0.7)
     return attention.double(), norm.double()
+
+
+def maps_of(attention, norm):
+    [maps] = absorb(AttentionWeights.stack([attention], [norm]), attention.n_heads).unbind()
+    return maps
 
 
 def log_masks(n_subjects, n_tokens, seed):
@@ -84,7 +90,7 @@ def test_reading_is_attention_to_the_normalised_tokens(
     tokens = drawn(n_subjects, n_tokens, WIDTH, seed=seed).requires_grad_()
     queries = drawn(1 if shared else n_subjects, n_queries, WIDTH, seed=seed + 1).requires_grad_()
     log_mask = log_masks(n_subjects, n_tokens, seed) if masked else None
-    found = attention.read(queries, [norm_tokens(tokens)], log_mask, norm)
+    found = attention.read(queries, [norm_tokens(tokens)], log_mask, maps_of(attention, norm))
     expected = plain(attention, norm, queries, tokens, log_mask)
     torch.testing.assert_close(found, expected)
     sources = [tokens, queries, attention.query.weight, attention.key_value.weight, norm.weight]
@@ -97,9 +103,10 @@ def test_tokens_in_parts_are_read_side_by_side(n_subjects, parts, seed):
     queries = drawn(n_subjects, 1, WIDTH, seed=seed)
     tokens = drawn(n_subjects, sum(parts), WIDTH, seed=seed + 1)
     log_mask = log_masks(n_subjects, sum(parts), seed)
-    whole = attention.read(queries, [norm_tokens(tokens)], log_mask, norm)
+    maps = maps_of(attention, norm)
+    whole = attention.read(queries, [norm_tokens(tokens)], log_mask, maps)
     split = [norm_tokens(part) for part in tokens.split(parts, dim=1)]
-    torch.testing.assert_close(attention.read(queries, split, log_mask, norm), whole)
+    torch.testing.assert_close(attention.read(queries, split, log_mask, maps), whole)
 
 
 @given(n_features=st.integers(1, 20), n_tokens=sizes, n_queries=sizes, seed=seeds)
@@ -109,7 +116,9 @@ def test_features_are_read_as_the_tokens_that_they_become(n_features, n_tokens, 
     weight = drawn(WIDTH, n_features, seed=seed + 1).requires_grad_()
     bias = drawn(WIDTH, seed=seed + 2).requires_grad_()
     queries, log_mask = drawn(1, n_queries, WIDTH, seed=seed + 3), log_masks(3, n_tokens, seed)
-    found = attention.read(queries, [norm_mapped(inputs, weight, bias)], log_mask, norm)
+    found = attention.read(
+        queries, [norm_mapped(inputs, weight, bias)], log_mask, maps_of(attention, norm)
+    )
     tokens = nn.functional.linear(inputs, weight, bias)
     expected = plain(attention, norm, queries, tokens, log_mask)
     torch.testing.assert_close(found, expected)
@@ -128,7 +137,9 @@ def test_features_with_places_are_read_as_the_tokens_that_they_become(n_features
         )
     ]
     queries, log_mask = drawn(3, 1, WIDTH, seed=seed + 5), log_masks(3, n_tokens, seed)
-    found = attention.read(queries, [norm_placed(inputs, *maps)], log_mask, norm)
+    found = attention.read(
+        queries, [norm_placed(inputs, *maps)], log_mask, maps_of(attention, norm)
+    )
     weight, bias, gain, shift = maps
     tokens = nn.functional.linear(inputs, weight, bias) * gain + shift
     expected = plain(attention, norm, queries, tokens, log_mask)

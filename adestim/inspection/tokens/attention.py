@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from adestim.backbone.attention import Attention
 from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.exceptions import InputError
 from adestim.inspection.tokens.long_tables import average_known_values, long_frame, require_level
@@ -253,29 +252,26 @@ def require_qformer(view: SubjectsView) -> ModalityAwareQFormer:
 
 def collect_attention(view: SubjectsView, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:
     """Return attention by reader, (n_subjects, n_queries, n_keys), averaged over heads."""
-    readers = dict(zip(qformer.modalities, qformer.uni_modal, strict=True))
+    layers = dict(zip(qformer.modalities, qformer.uni_modal.shares, strict=True))
     if qformer.cross_modal is not None:
-        readers[CROSS] = qformer.cross_modal
-    with watch_attention({name: reader.attention for name, reader in readers.items()}) as seen:
+        [layers[CROSS]] = qformer.cross_modal.shares
+    with watch_attention(layers, qformer.uni_modal.n_heads) as seen:
         for _, batch in view.batches(view.net.batch_size):
             view.net.evaluation_step((batch, None), training=False)
     return {name: torch.cat(parts).numpy() for name, parts in seen.items()}
 
 
 @contextmanager
-def watch_attention(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[Tensor]]]:
-    """Collect the attention of some layers, as long as the context lasts."""
+def watch_attention(
+    layers: Mapping[str, nn.Softmax], n_heads: int
+) -> Iterator[dict[str, list[Tensor]]]:
+    """Collect the attention that some layers return, as long as the context lasts."""
     seen: dict[str, list[Tensor]] = {name: [] for name in layers}
 
-    def collect(name, layer):
-        def hook(_, args, shares):
-            seen[name].append(average_heads(shares, layer.n_heads).cpu())
+    def collect(name):
+        return lambda _, args, shares: seen[name].append(average_heads(shares, n_heads).cpu())
 
-        return hook
-
-    hooks = [
-        layer.shares.register_forward_hook(collect(name, layer)) for name, layer in layers.items()
-    ]
+    hooks = [layer.register_forward_hook(collect(name)) for name, layer in layers.items()]
     try:
         yield seen
     finally:
@@ -284,8 +280,8 @@ def watch_attention(layers: Mapping[str, Attention]) -> Iterator[dict[str, list[
 
 
 def average_heads(shares: Tensor, n_heads: int) -> Tensor:
-    """Return the mean over heads of shares (B, heads * Q, T), (B, Q, T)."""
-    return shares.detach().float().unflatten(1, (n_heads, -1)).mean(dim=1)
+    """Return the mean over heads of shares (B, Q * heads, T), (B, Q, T)."""
+    return shares.detach().float().unflatten(1, (-1, n_heads)).mean(dim=2)
 
 
 def split_cross(weights: np.ndarray | None, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:

@@ -174,7 +174,7 @@ class AnchoredFusion(nn.Module):
         summary, mask = self.own.summary(batch, self.anchor, place)
         auxiliary, log_mask = summary[:, :0], score_log_mask(mask)
         if self.n_joining:
-            auxiliary, gate = self._auxiliary_tokens(batch, self.own.rms)
+            auxiliary, gate = self._auxiliary_tokens(batch, None)
             log_mask = torch.cat([log_mask, gate], dim=1)
         inputs = batch["tokens"][self.anchor]
         return self.backbone.summarise(inputs, summary, auxiliary, log_mask)
@@ -216,8 +216,8 @@ class AnchoredFusion(nn.Module):
         self.pooled_mean.copy_(pooled.mean(dim=0))
         self.pooled_scale.copy_(torch.where(scale > 1e-6, scale, 1.0))
 
-    def _auxiliary_tokens(self, batch: Mapping, rms: Tensor) -> tuple[Tensor, Tensor]:
-        """Return H_a at a root mean square, and its log-gate."""
+    def _auxiliary_tokens(self, batch: Mapping, rms: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return H_a at a root mean square, any where that is None, and its log-gate."""
         tokens, masks = {}, {}
         for name in self.auxiliaries:
             place = self.modalities.index(name)
@@ -231,7 +231,8 @@ class AnchoredFusion(nn.Module):
         auxiliary, present = self.qformer(tokens, masks, log_masks)
         gate = self.log_gate + log_mask_of(present)
         gate = gate.repeat_interleave(self.qformer.n_queries, dim=1)
-        return match_rms(self.widen(auxiliary), rms), gate
+        auxiliary = self.widen(auxiliary)
+        return auxiliary if rms is None else match_rms(auxiliary, rms), gate
 
 
 class OutputReader(nn.Module):

@@ -19,7 +19,9 @@ class OwnTokens(NamedTuple):
     tokens: Tensor  # (B, T, width)
     mask: Tensor  # (B, T); true where a token is real or stands in
     log_mask: Tensor  # (B, T); added to the attention logits of the tokens
-    rms: Tensor  # (1,); root mean square that auxiliary tokens are scaled to
+    # (1,); root mean square that auxiliary tokens are scaled to; None where every block normalises
+    # what it reads, so that sizes are of no account
+    rms: Tensor | None
 
 
 class SummaryReader(nn.Module):
@@ -33,14 +35,12 @@ class SummaryReader(nn.Module):
         super().__init__()
         self.scores = nn.Linear(n_scores, width)
         self.stand_in = nn.Parameter(torch.randn(width))
-        # Its blocks normalise whatever they read, so the size of auxiliary tokens is of no account.
-        self.register_buffer("rms", torch.ones(1), persistent=False)
 
     def forward(self, backbone: Backbone, batch: Mapping, anchor: str, place: int) -> OwnTokens:
         """Return the anchor's tokens, the score token or its stand-in last."""
         summary, mask = self.summary(batch, anchor, place)
         tokens = torch.cat([backbone.embed(batch["tokens"][anchor]), summary], dim=1)
-        return OwnTokens(tokens, mask, score_log_mask(mask), self.rms)
+        return OwnTokens(tokens, mask, score_log_mask(mask), None)
 
     def summary(self, batch: Mapping, anchor: str, place: int) -> tuple[Tensor, Tensor]:
         """Return the summary (B, 1, width), and which tokens are real, it being the last."""
@@ -121,9 +121,9 @@ def last_place(tokens: Tensor) -> Tensor:
 
 def score_log_mask(mask: Tensor) -> Tensor:
     """Return the log-mask under which the last token, the scores, weighs as all others together."""
-    others = mask[:, :-1].sum(dim=1, keepdim=True).clamp(min=1)
-    bonus = F.pad(others.to(torch.float32).log(), (mask.shape[1] - 1, 0))
-    return log_mask_of(mask) + bonus
+    log_mask = log_mask_of(mask)
+    log_mask[:, -1] += mask[:, :-1].sum(dim=1).clamp(min=1).log()
+    return log_mask
 
 
 def own_rms(tokens: Tensor, mask: Tensor) -> Tensor:

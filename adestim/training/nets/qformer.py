@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from adestim.backbone.attention import Attention, log_mask_of
-from adestim.backbone.reading import Readable, norm_mapped, norm_tokens
+from adestim.backbone.attention import (
+    AbsorbedMaps,
+    Attention,
+    AttentionWeights,
+    absorb,
+    log_mask_of,
+)
+from adestim.backbone.reading import MappedFeatures, NormedTokens, norm_mapped, norm_tokens
+
+Unplaced = NormedTokens | MappedFeatures
 
 
 class QueryReader(nn.Module):
-    """Learned queries that read tokens by cross-attention."""
+    """The weights of learned queries that read tokens by cross-attention, and of their MLP."""
 
     def __init__(self, n_queries: int, width: int, n_heads: int):
         super().__init__()
@@ -20,15 +29,65 @@ class QueryReader(nn.Module):
         self.norm_tokens = nn.LayerNorm(width)
         self.attention = Attention(width, n_heads)
         self.norm = nn.LayerNorm(width)
-        self.mlp = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
-        )
+        self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
-    def forward(self, tokens: Readable, log_mask: Tensor) -> Tensor:
-        """Return (B, n_queries, width) for B subjects' tokens."""
-        queries = self.queries[None]
-        x = queries + self.attention.read(queries, [tokens], log_mask, self.norm_tokens)
-        return x + self.mlp(self.norm(x))
+
+class QueryReaders(nn.Module):
+    """G times learned queries, each of which read tokens of their own by cross-attention.
+
+    Their weights are side by side, so that one call serves all in whatever follows the reading.
+    """
+
+    def __init__(self, n_readers: int, n_queries: int, width: int, n_heads: int):
+        super().__init__()
+        self.n_heads = n_heads
+        readers = [QueryReader(n_queries, width, n_heads) for _ in range(n_readers)]
+        for name, _ in readers[0].named_parameters():
+            values = [reader.get_parameter(name).detach() for reader in readers]
+            self.register_parameter(name.replace(".", "_"), nn.Parameter(torch.stack(values)))
+        # One layer a reader, so that whoever wants to see what is read can watch it.
+        self.shares = nn.ModuleList(nn.Softmax(dim=-1) for _ in readers)
+
+    def forward(self, keys: Sequence[Unplaced], log_masks: Sequence[Tensor]) -> Tensor:
+        """Return (B, G, n_queries, width) for B subjects' tokens; log_masks (B, T) each."""
+        maps = self._absorb()
+        at_keys = maps.at_keys(self.queries)[:, None].unbind()
+        to_output = maps.to_output.unflatten(1, (self.n_heads, -1)).unbind()
+        each = zip(self.shares, at_keys, to_output, keys, log_masks, strict=True)
+        read = torch.stack([read_tokens(*one) for one in each]) + maps.shift
+        n_groups, n_queries, width = self.queries.shape
+        x = self.queries[:, None] + read.view(n_groups, -1, n_queries, width)
+        return (x + self._hidden(x.flatten(1, 2)).view(x.shape)).transpose(0, 1)
+
+    def _absorb(self) -> AbsorbedMaps:
+        """Return the merged maps of the readers' attention."""
+        attention = [
+            getattr(self, f"attention_{layer}_{part}")
+            for layer in ("query", "key_value", "out")
+            for part in ("weight", "bias")
+        ]
+        norm = self.norm_tokens_weight, self.norm_tokens_bias
+        return absorb(AttentionWeights._make([*attention, *norm]), self.n_heads)
+
+    def _hidden(self, x: Tensor) -> Tensor:
+        """Return what each reader's norm and hidden layer make of its own (G, N, width)."""
+        standard = F.layer_norm(x, x.shape[-1:])
+        x = torch.addcmul(self.norm_bias[:, None], standard, self.norm_weight[:, None])
+        hidden = torch.baddbmm(self.up_bias[:, None], x, self.up_weight.transpose(1, 2))
+        down = self.down_weight.transpose(1, 2)
+        return torch.baddbmm(self.down_bias[:, None], F.gelu(hidden), down)
+
+
+def read_tokens(
+    shares_of: nn.Module, queries: Tensor, to_output: Tensor, tokens: Unplaced, log_mask: Tensor
+) -> Tensor:
+    """Return what queries (1, Q * heads, C) at the side of the tokens read, (B * Q, C).
+
+    shares_of is a softmax, to_output (heads, C, C), log_mask (B, T).
+    """
+    pooled = tokens.pool(shares_of(tokens.weigh(queries, log_mask)))
+    maps = tokens.map_outputs(to_output).flatten(0, 1)
+    return pooled.reshape(-1, len(maps)) @ maps
 
 
 class ModalityAwareQFormer(nn.Module):
@@ -73,10 +132,8 @@ class ModalityAwareQFormer(nn.Module):
         self.modalities = tuple(widths)
         self.n_queries = n_queries
         self.project = nn.ModuleList(nn.Linear(widths[name], width) for name in self.modalities)
-        self.uni_modal = nn.ModuleList(
-            QueryReader(n_queries, width, n_heads) for _ in self.modalities
-        )
-        self.cross_modal = QueryReader(n_queries, width, n_heads) if cross_modal else None
+        self.uni_modal = QueryReaders(len(self.modalities), n_queries, width, n_heads)
+        self.cross_modal = QueryReaders(1, n_queries, width, n_heads) if cross_modal else None
 
     @property
     def n_groups(self) -> int:
@@ -107,17 +164,18 @@ class ModalityAwareQFormer(nn.Module):
         present : Tensor of shape (B, n_groups), dtype bool
             Which groups are there.
         """
-        read, present = [], []
-        for name, project, reader in zip(
-            self.modalities, self.project, self.uni_modal, strict=True
-        ):
-            log_mask = log_mask_of(masks[name]) if log_masks is None else log_masks[name]
-            keys = norm_mapped(tokens[name], project.weight, project.bias)
-            read.append(reader(keys, log_mask))
-            present.append(masks[name].any(dim=1))
-        if self.cross_modal is not None:
-            open_keys = torch.stack(present, dim=1).repeat_interleave(self.n_queries, dim=1)
-            keys = norm_tokens(torch.cat(read, dim=1))
-            read.append(self.cross_modal(keys, log_mask_of(open_keys)))
-            present.append(torch.stack(present).any(dim=0))
-        return torch.cat(read, dim=1), torch.stack(present, dim=1)
+        if log_masks is None:
+            log_masks = {name: log_mask_of(mask) for name, mask in masks.items()}
+        present = torch.stack([masks[name].any(dim=1) for name in self.modalities], dim=1)
+        keys = [
+            norm_mapped(tokens[name], project.weight, project.bias)
+            for name, project in zip(self.modalities, self.project, strict=True)
+        ]
+        auxiliary = self.uni_modal(keys, [log_masks[name] for name in self.modalities])
+        auxiliary = auxiliary.flatten(1, 2)
+        if self.cross_modal is None:
+            return auxiliary, present
+        open_keys = log_mask_of(present.repeat_interleave(self.n_queries, dim=1))
+        cross = self.cross_modal([norm_tokens(auxiliary)], [open_keys])
+        present = torch.cat([present, present.any(dim=1, keepdim=True)], dim=1)
+        return torch.cat([auxiliary, cross[:, 0]], dim=1), present

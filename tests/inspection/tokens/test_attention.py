@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from adestim.backbone import Attention
-from adestim.backbone.attention import log_mask_of
+from adestim.backbone.attention import AttentionWeights, absorb, log_mask_of
 from adestim.backbone.reading import norm_tokens
 from adestim.exceptions import InputError
 from adestim.inspection import query_attention
@@ -22,8 +22,9 @@ def test_weights_are_those_by_which_the_layer_mixes():
     layer, norm = Attention(8, 2), torch.nn.LayerNorm(8)
     queries, tokens = torch.randn(1, 2, 8), torch.randn(3, 5, 8)
     log_mask = log_mask_of(torch.rand(3, 5) > 0.3)
-    with watch_attention({"layer": layer}) as seen:
-        layer.read(queries, [norm_tokens(tokens)], log_mask, norm)
+    [maps] = absorb(AttentionWeights.stack([layer], [norm]), n_heads=2).unbind()
+    with watch_attention({"layer": layer.shares}, n_heads=2) as seen:
+        layer.read(queries, [norm_tokens(tokens)], log_mask, maps)
     q = layer.query(queries).unflatten(-1, (2, -1)).transpose(1, 2)
     key = layer.key_value(norm(tokens)).chunk(2, dim=-1)[0].unflatten(-1, (2, -1)).transpose(1, 2)
     logits = q @ key.transpose(-1, -2) / 2 + log_mask[:, None, None]

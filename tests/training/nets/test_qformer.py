@@ -108,3 +108,18 @@ def test_every_parameter_receives_a_gradient():
 
 def test_log_mask_is_zero_where_open():
     assert log_mask_of(torch.tensor([True, False])).tolist() == [0, CLOSED]
+
+
+def test_weights_of_several_models_can_be_stacked():
+    models, (tokens, masks) = [qformer() for _ in range(3)], subjects()
+    with torch.no_grad():
+        for number, model in enumerate(models):
+            model.uni_modal.queries += number
+    weights, buffers = torch.func.stack_module_state(models)
+
+    def read(*state):
+        return torch.func.functional_call(models[0], state, (tokens, masks))[0]
+
+    together = torch.func.vmap(read)(weights, buffers)
+    alone = torch.stack([model(tokens, masks)[0] for model in models])
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
