@@ -65,7 +65,8 @@ def read_modalities(
     numeric = sorted(set(range(len(labels))) - set(encoded))
     modalities: dict[str, Sequence[Encoding | None]] = {
         str(labels[place]): [
-            cell if isinstance(cell, Encoding) else None for cell in X.iloc[:, place].array
+            cell if isinstance(cell, Encoding) else None
+            for cell in X.iloc[:, place].to_numpy(dtype=object)
         ]
         for place in encoded
     }
