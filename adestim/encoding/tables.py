@@ -227,14 +227,14 @@ def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         frame = pd.DataFrame(X)
     else:
-        frame = pd.DataFrame(check_numbers(estimator, X, reset), index=index, copy=False)
+        frame = pd.DataFrame(check_floats(estimator, X, reset), index=index, copy=False)
     names = getattr(estimator, "feature_names_in_", None)
     return frame.set_axis(
         [f"x{place}" for place in range(frame.shape[1])] if names is None else names, axis=1
     )
 
 
-def check_numbers(estimator, X, reset: bool) -> np.ndarray:
+def check_floats(estimator, X, reset: bool) -> np.ndarray:
     """Return a table of numbers as floats, checked as scikit-learn does.
 
     -> (n_subjects, n_columns).
