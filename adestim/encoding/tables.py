@@ -222,30 +222,33 @@ def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
 
     Its columns bear the names seen in ``fit``, or ``x0``, ``x1``, ... where there were none.
     """
-    index = X.index if isinstance(X, pd.DataFrame) else None
     if holds_objects(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         frame = pd.DataFrame(X)
     else:
-        frame = pd.DataFrame(check_floats(estimator, X, reset), index=index, copy=False)
+        frame = check_floats(estimator, X, reset)
     names = getattr(estimator, "feature_names_in_", None)
     return frame.set_axis(
         [f"x{place}" for place in range(frame.shape[1])] if names is None else names, axis=1
     )
 
 
-def check_floats(estimator, X, reset: bool) -> np.ndarray:
-    """Return a table of numbers as floats, checked as scikit-learn does.
+def check_floats(estimator, X, reset: bool) -> pd.DataFrame:
+    """Return a table of numbers as floats, checked as scikit-learn does; copied where it must be.
 
-    -> (n_subjects, n_columns).
+    X (n_subjects, n_columns).
     """
     rules = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
-    kinds = set(X.dtypes) if isinstance(X, pd.DataFrame) else set()
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    kinds = set() if index is None else set(X.dtypes)
     if len(kinds) != 1 or not kinds <= FLOATS:
-        return validate_data(estimator, X, reset=reset, **rules)
+        return pd.DataFrame(validate_data(estimator, X, reset=reset, **rules), index=index)
     # Of a frame scikit-learn looks at the type of every column, which takes long for one subject.
     validate_data(estimator, X, reset=reset, skip_check_array=True)
-    return check_array(X.to_numpy(), estimator=estimator, input_name="X", **rules)
+    values = check_array(X.to_numpy(), estimator=estimator, input_name="X", **rules)
+    if np.may_share_memory(values, X.iloc[:, 0].to_numpy()):
+        return pd.DataFrame(X)
+    return pd.DataFrame(values, index=index, copy=False)
 
 
 def holds_objects(X) -> bool:

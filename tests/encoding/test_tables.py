@@ -166,6 +166,11 @@ def prefixed(n_subjects, n_features, dtype=np.float64):
     return pd.DataFrame(numbers, columns=columns).astype(dtype)
 
 
+def split(frame):
+    """The same frame, its columns lying in memory one by one."""
+    return pd.concat([frame[[name]] for name in frame], axis=1)
+
+
 def calls_of_reading(package, n_subjects, n_features):
     frame = prefixed(n_subjects, n_features)
     return calls_into(
@@ -190,6 +195,15 @@ def test_numbers_of_a_frame_are_not_copied_but_for_the_tokens():
     assert np.shares_memory(numeric_block(checked.iloc[:, :4]), frame.to_numpy())
     subjects = read_training_table(checked)
     assert np.shares_memory(subjects.cells["mri"][0].tokens, subjects.tables["mri"].tokens)
+
+
+@pytest.mark.parametrize("shape", [lambda frame: frame, lambda frame: frame.to_numpy(), split])
+def test_what_is_checked_may_be_changed_and_the_table_stays_as_it_is(shape):
+    table = shape(prefixed(3, 2))
+    checked = check_fusion_table(Reader(), table, reset=True)
+    checked.iloc[:, :] = 0.0
+    checked.iloc[0, 0] = 1.0
+    np.testing.assert_array_equal(np.asarray(table), prefixed(3, 2))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "Float64"])
