@@ -173,5 +173,5 @@ def encodings_frame(cells: Sequence[Encoding | None], name: str, index: pd.Index
     pandas.DataFrame of shape (n_subjects, 1), dtype object
     """
     column = np.empty(len(cells), dtype=object)
-    column[:] = cells
+    column[:] = list(cells)
     return pd.DataFrame({name: pd.Series(column, index=index, dtype=object)})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.encoding import Encoding, is_missing
-from adestim.encoding.tables import holds_encodings, numeric_modalities
+from adestim.encoding.tables import find_encoded, numeric_modalities
 
 
 def find_present(
@@ -66,7 +66,7 @@ def modality_columns(X: Any, known: Sequence[str] | None = None) -> dict[str, li
     frame = pd.DataFrame(X)
     if any(holds_raw_cells(frame.iloc[:, place]) for place in range(frame.shape[1])):
         return {str(name): [place] for place, name in enumerate(frame.columns)}
-    encoded = [p for p in range(frame.shape[1]) if holds_encodings(frame.iloc[:, p], known)]
+    encoded = find_encoded(frame, known)
     numeric = [place for place in range(frame.shape[1]) if place not in set(encoded)]
     columns = {str(frame.columns[place]): [place] for place in encoded}
     return columns | numeric_modalities(frame.columns, numeric)

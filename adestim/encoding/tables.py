@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
-from adestim.encoding import BackboneSpec, Encoding, is_missing
+from adestim.encoding import Encoding, is_missing
+from adestim.encoding.numbers import PackedNumbers
 from adestim.encoding.tokens import (
     SEPARATOR,
     TokenTable,
@@ -26,6 +28,7 @@ from adestim.encoding.tokens import (
 from adestim.exceptions import DataWarning, InputError
 
 ANONYMOUS = "features"
+FLOATS = frozenset({np.dtype(np.float64), np.dtype(np.float32)})
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class Subjects:
     """Subjects as a fusion reads them, by modality."""
 
     index: pd.Index
-    cells: dict[str, list[Encoding | None]]  # one encoding a subject, None where it is missing
+    cells: dict[str, Sequence[Encoding | None]]  # one a subject, None where it is missing
     tables: dict[str, TokenTable]  # the encodings' tokens, stacked
 
     @property
@@ -52,17 +55,18 @@ class Subjects:
 
 def read_modalities(
     X: pd.DataFrame, known: Collection[str] | None = None
-) -> dict[str, list[Encoding | None]]:
+) -> dict[str, Sequence[Encoding | None]]:
     """Return the encodings of every modality, in the order of the columns.
 
     X (n_subjects, n_columns).
     """
-    encoded = [place for place in range(X.shape[1]) if holds_encodings(X.iloc[:, place], known)]
-    require_distinct([str(X.columns[place]) for place in encoded])
-    numeric = [place for place in range(X.shape[1]) if place not in set(encoded)]
-    modalities: dict[str, list[Encoding | None]] = {
-        str(X.columns[place]): [
-            None if is_missing(cell) else cell for cell in X.iloc[:, place].array
+    labels, encoded = list_labels(X.columns), find_encoded(X, known)
+    require_distinct([str(labels[place]) for place in encoded])
+    numeric = sorted(set(range(len(labels))) - set(encoded))
+    modalities: dict[str, Sequence[Encoding | None]] = {
+        str(labels[place]): [
+            cell if isinstance(cell, Encoding) else None
+            for cell in X.iloc[:, place].to_numpy(dtype=object)
         ]
         for place in encoded
     }
@@ -72,18 +76,42 @@ def read_modalities(
                 f"A modality is either encodings or numbers, but {name!r} is both",
                 remedy="Rename the numeric columns",
             )
-        block = numeric_block(X.iloc[:, places])
-        names = [str(X.columns[place]).removeprefix(f"{name}{SEPARATOR}") for place in places]
-        modalities[name] = pack_features(block, names)
+        block = numeric_block(X.iloc[:, as_slice(places)])
+        prefix = f"{name}{SEPARATOR}"
+        names = [str(labels[place]).removeprefix(prefix) for place in places]
+        modalities[name] = PackedNumbers(block, names)
     require_known(modalities, known or ())
     return modalities
+
+
+def find_encoded(X: pd.DataFrame, known: Collection[str] | None) -> list[int]:
+    """Return the places of the columns of encodings; a glance at its type tells of most others."""
+    may_hold = {dtype for dtype in set(X.dtypes) if dtype.kind == "O"}
+    columns = enumerate(zip(list_labels(X.columns), X.dtypes, strict=True))
+    return [
+        place
+        for place, (name, dtype) in columns
+        if ((known and str(name) in known) or (may_hold and dtype in may_hold))
+        and holds_encodings(X.iloc[:, place], known)
+    ]
+
+
+def list_labels(columns: pd.Index) -> list:
+    """Return the labels of columns, which an index of text yields slowly one by one."""
+    return columns.to_numpy(dtype=object).tolist()
+
+
+def as_slice(places: list[int]) -> list[int] | slice:
+    """Return places that follow each other as a slice, which copies nothing."""
+    whole = range(places[0], places[-1] + 1)
+    return slice(whole.start, whole.stop) if places == list(whole) else places
 
 
 def holds_encodings(column: pd.Series, known: Collection[str] | None) -> bool:
     """Tell whether a column is one of encodings; of one wholly missing its name tells."""
     if column.dtype != object and column.notna().any():
         return False
-    cells = [cell for cell in column.array if not is_missing(cell)]
+    cells = [cell for cell in column.array if isinstance(cell, Encoding) or not is_missing(cell)]
     if any(isinstance(cell, Encoding) for cell in cells):
         require_encodings(column, cells)
         return True
@@ -127,7 +155,8 @@ def require_encodings(column: pd.Series, cells: Sequence) -> None:
 
 def numeric_modalities(columns: pd.Index, places: Sequence[int]) -> dict[str, list[int]]:
     """Group numeric columns by the prefix of their names; without prefixes they are one."""
-    names = [columns[place] for place in places]
+    labels = list_labels(columns)
+    names = [labels[place] for place in places]
     if not all(isinstance(name, str) and SEPARATOR in name for name in names):
         return {ANONYMOUS: list(places)} if places else {}
     groups: dict[str, list[int]] = {}
@@ -138,6 +167,18 @@ def numeric_modalities(columns: pd.Index, places: Sequence[int]) -> dict[str, li
 
 def numeric_block(frame: pd.DataFrame) -> np.ndarray:
     """Return numeric columns as floats, or say which column is none."""
+    kinds = set(frame.dtypes)
+    if kinds <= FLOATS and len(kinds) == 1:
+        block = frame.to_numpy()
+    else:
+        require_numbers(frame)
+        block = frame.astype(float).to_numpy(dtype=np.float64)
+    require_finite(block, frame.columns)
+    return block
+
+
+def require_numbers(frame: pd.DataFrame) -> None:
+    """Refuse columns that cannot be read as numbers."""
     for place in range(frame.shape[1]):
         column = frame.iloc[:, place]
         if not pd.api.types.is_numeric_dtype(column):
@@ -150,14 +191,15 @@ def numeric_block(frame: pd.DataFrame) -> np.ndarray:
                     remedy="Encode it with an extractor of ModalityUnion, "
                     "or with a scikit-learn encoder",
                 ) from error
-    block = frame.astype(float).to_numpy(dtype=np.float64)
-    require_finite(block, frame.columns)
-    return block
 
 
 def require_finite(block: np.ndarray, columns: pd.Index) -> None:
     """Refuse numbers that float32 tokens cannot hold, naming their column."""
-    beyond = (np.abs(block) > np.finfo(np.float32).max).any(axis=0)
+    largest = np.finfo(np.float32).max
+    # Both pass over NaN, and make no copy of the block.
+    beyond = (np.fmax.reduce(block, axis=0, initial=0) > largest) | (
+        np.fmin.reduce(block, axis=0, initial=0) < -largest
+    )
     if beyond.any():
         raise InputError(
             f"Column {columns[beyond][0]!r} must hold finite numbers within the range of float32, "
@@ -172,15 +214,7 @@ def pack_features(block: np.ndarray, names: Sequence[str]) -> list[Encoding | No
 
     block (n_subjects, n_features).
     """
-    spec = BackboneSpec(
-        "tabular", options=(("token_names", tuple(names)), ("feature_names", ("value",)))
-    )
-    known = ~np.isnan(block)
-    tokens = np.where(known, block, 0).astype(np.float32)[:, :, None]
-    return [
-        Encoding(token, token, mask, spec) if mask.any() else None
-        for token, mask in zip(tokens, known, strict=True)
-    ]
+    return list(PackedNumbers(block, names))
 
 
 def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
@@ -188,25 +222,39 @@ def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
 
     Its columns bear the names seen in ``fit``, or ``x0``, ``x1``, ... where there were none.
     """
-    index = X.index if isinstance(X, pd.DataFrame) else None
     if holds_objects(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         frame = pd.DataFrame(X)
     else:
-        values = validate_data(
-            estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan"
-        )
-        frame = pd.DataFrame(values, index=index)
+        frame = check_floats(estimator, X, reset)
     names = getattr(estimator, "feature_names_in_", None)
     return frame.set_axis(
         [f"x{place}" for place in range(frame.shape[1])] if names is None else names, axis=1
     )
 
 
+def check_floats(estimator, X, reset: bool) -> pd.DataFrame:
+    """Return a table of numbers as floats, checked as scikit-learn does; copied where it must be.
+
+    X (n_subjects, n_columns).
+    """
+    rules = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    kinds = set() if index is None else set(X.dtypes)
+    if len(kinds) != 1 or not kinds <= FLOATS:
+        return pd.DataFrame(validate_data(estimator, X, reset=reset, **rules), index=index)
+    # Of a frame scikit-learn looks at the type of every column, which takes long for one subject.
+    validate_data(estimator, X, reset=reset, skip_check_array=True)
+    values = check_array(X.to_numpy(), estimator=estimator, input_name="X", **rules)
+    if np.may_share_memory(values, X.iloc[:, 0].to_numpy()):
+        return pd.DataFrame(X)
+    return pd.DataFrame(values, index=index, copy=False)
+
+
 def holds_objects(X) -> bool:
     """Tell whether a table holds more than numbers, encodings in the first place."""
     if isinstance(X, pd.DataFrame):
-        return not all(pd.api.types.is_numeric_dtype(kind) for kind in X.dtypes)
+        return not all(pd.api.types.is_numeric_dtype(kind) for kind in set(X.dtypes))
     return (
         isinstance(X, np.ndarray)
         and X.dtype == object
@@ -218,7 +266,7 @@ def holds_objects(X) -> bool:
 def read_training_table(frame: pd.DataFrame) -> Subjects:
     """Return the training subjects; a modality that nobody has is left out, with a word."""
     cells = read_modalities(frame)
-    absent = [name for name, column in cells.items() if all(cell is None for cell in column)]
+    absent = [name for name, column in cells.items() if is_absent(column)]
     if absent and len(absent) < len(cells):
         warnings.warn(
             f"No training subject has {', '.join(map(repr, absent))}; the fit does without.",
@@ -229,6 +277,13 @@ def read_training_table(frame: pd.DataFrame) -> Subjects:
     return stack_subjects(kept, frame.index)
 
 
+def is_absent(cells: Sequence[Encoding | None]) -> bool:
+    """Tell whether no subject has a modality."""
+    if isinstance(cells, PackedNumbers):
+        return not cells.mask.any()
+    return all(cell is None for cell in cells)
+
+
 def read_later_table(frame: pd.DataFrame, likes: Mapping[str, TokenTable]) -> Subjects:
     """Return later subjects, given the shapes and backbones that were seen in ``fit``."""
     cells = read_modalities(frame, known=likes)
@@ -236,7 +291,7 @@ def read_later_table(frame: pd.DataFrame, likes: Mapping[str, TokenTable]) -> Su
 
 
 def stack_subjects(
-    cells: Mapping[str, list[Encoding | None]],
+    cells: Mapping[str, Sequence[Encoding | None]],
     index: pd.Index,
     likes: Mapping[str, TokenTable] | None = None,
 ) -> Subjects:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adestim.encoding import BackboneSpec, Encoding
+from adestim.encoding.numbers import PackedNumbers
 from adestim.exceptions import InputError, NoModalityError
 
 SEPARATOR = "__"
@@ -103,6 +104,9 @@ def stack_tokens(
     cells: Sequence[Encoding | None], modality: str, like: TokenTable | None = None
 ) -> TokenTable:
     """Stack the encodings of one modality."""
+    if isinstance(cells, PackedNumbers) and lie_stacked(cells, like):
+        spec = cells.backbone if like is None else like.backbone
+        return TokenTable(cells.tokens, cells.mask, spec)
     known = [cell for cell in cells if cell is not None]
     if not known and like is None:
         raise NoModalityError(
@@ -125,6 +129,13 @@ def stack_tokens(
     # Those of a foundation model may be many times what memory holds.
     kept = tokens if spec.is_foundation else tokens[:]
     return TokenTable(kept, mask, spec, stack_vectors(cells, like))
+
+
+def lie_stacked(cells: PackedNumbers, like: TokenTable | None) -> bool:
+    """Tell whether numbers may stay as they are, somebody having some or none being needed."""
+    if like is None:
+        return bool(cells.mask.any())
+    return like.vectors is None and like.backbone == cells.backbone and like.tokens.shape[2] == 1
 
 
 def stack_vectors(

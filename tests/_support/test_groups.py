@@ -9,6 +9,7 @@ from imblearn.over_sampling import RandomOverSampler
 
 from adestim._support.groups import group_own_rows, join_groups
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
+from tests.counting import calls_into
 
 
 def partition(groups):
@@ -32,6 +33,27 @@ def test_different_rows_of_different_subjects_stand_alone():
 def test_rows_of_one_label_are_one_group():
     frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["s1", "s2", "s1"])
     assert partition(group_own_rows(frame)) == {frozenset({0, 2}), frozenset({1})}
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", object])
+def test_rows_that_differ_in_their_last_column_alone_stand_alone(dtype):
+    numbers = np.zeros((6, 200))
+    numbers[:, -1] = [0, 1, 2, 3, 1, 4]
+    frame = pd.DataFrame(numbers, index=list("abcdef")).astype(dtype)
+    if dtype is object:
+        # Of objects the same ones are equal.
+        frame = frame.map({number: number for number in np.unique(numbers)}.get)
+    groups = {frozenset({0}), frozenset({1, 4}), *(frozenset({row}) for row in (2, 3, 5))}
+    assert partition(group_own_rows(frame)) == groups
+
+
+def test_rows_that_differ_at_once_are_not_read_to_the_end():
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 800)))
+    few, many = (
+        calls_into("pandas", lambda frame=wide.iloc[:, :n_columns]: group_own_rows(frame))
+        for n_columns in (400, 800)
+    )
+    assert many == few
 
 
 def test_rows_of_equal_numbers_are_one_group():

@@ -1,9 +1,12 @@
 """Three kinds of tables are read alike: encodings, prefixed numbers, plain numbers."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
 
 from adestim.encoding.tables import (
     ANONYMOUS,
@@ -15,6 +18,7 @@ from adestim.encoding.tables import (
     read_training_table,
 )
 from adestim.exceptions import DataWarning, InputError, NoModalityError
+from tests.counting import calls_into
 
 
 def values(cells):
@@ -152,6 +156,66 @@ def test_lost_modality_is_named(encodings):
         read_modalities(encodings[["smri"]], known=["smri", "fmri"])
 
 
+# What reading costs
+
+
+def prefixed(n_subjects, n_features, dtype=np.float64):
+    rng = np.random.default_rng(0)
+    columns = [f"{name}__{feature}" for name in ("mri", "csf") for feature in range(n_features)]
+    numbers = rng.normal(size=(n_subjects, len(columns)))
+    return pd.DataFrame(numbers, columns=columns).astype(dtype)
+
+
+def split(frame):
+    """The same frame, its columns lying in memory one by one."""
+    return pd.concat([frame[[name]] for name in frame], axis=1)
+
+
+def calls_of_reading(package, n_subjects, n_features):
+    frame = prefixed(n_subjects, n_features)
+    return calls_into(
+        package, lambda: read_training_table(check_fusion_table(Reader(), frame, reset=True))
+    )
+
+
+@pytest.mark.parametrize("package", ["pandas", "adestim", "sklearn"])
+def test_reading_numbers_calls_nothing_for_every_cell_and_next_to_nothing_for_a_column(package):
+    narrow, wide, long = (
+        calls_of_reading(package, *size) for size in ((3, 3), (3, 300), (200, 300))
+    )
+    # Labels are listed and types compared one by one.
+    assert wide - narrow < 4 * 600
+    assert long == wide
+
+
+def test_numbers_of_a_frame_are_not_copied_but_for_the_tokens():
+    frame = prefixed(5, 4)
+    checked = check_fusion_table(Reader(), frame, reset=True)
+    assert np.shares_memory(checked.to_numpy(), frame.to_numpy())
+    assert np.shares_memory(numeric_block(checked.iloc[:, :4]), frame.to_numpy())
+    subjects = read_training_table(checked)
+    assert np.shares_memory(subjects.cells["mri"][0].tokens, subjects.tables["mri"].tokens)
+
+
+@pytest.mark.parametrize("shape", [lambda frame: frame, lambda frame: frame.to_numpy(), split])
+def test_what_is_checked_may_be_changed_and_the_table_stays_as_it_is(shape):
+    table = shape(prefixed(3, 2))
+    checked = check_fusion_table(Reader(), table, reset=True)
+    checked.iloc[:, :] = 0.0
+    checked.iloc[0, 0] = 1.0
+    np.testing.assert_array_equal(np.asarray(table), prefixed(3, 2))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16", "Float64"])
+def test_reading_is_the_same_for_every_type_and_order_of_columns(dtype):
+    frame = prefixed(6, 3).round(0)
+    tables = read_training_table(frame).tables
+    other = frame.astype(dtype)[["csf__0", "mri__0", "csf__1", "mri__1", "csf__2", "mri__2"]]
+    for name, table in read_training_table(other).tables.items():
+        np.testing.assert_array_equal(table.tokens, tables[name].tokens)
+        assert table.backbone == tables[name].backbone
+
+
 # Checks of a fusion estimator
 
 
@@ -202,6 +266,20 @@ def test_frame_after_a_fit_on_an_array_is_read_by_position():
 def test_infinite_number_is_refused():
     with pytest.raises(ValueError, match="infinity"):
         check_fusion_table(Reader(), [[np.inf]], reset=True)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+@pytest.mark.parametrize("n_rows", [0, 2])
+def test_frame_is_refused_in_the_words_of_scikit_learn(dtype, n_rows):
+    frame = pd.DataFrame(np.ones((n_rows, 2)), columns=["a", "b"]).astype(dtype)
+    if n_rows:
+        frame = frame.astype({"a": "float64"} if dtype == "int64" else dtype)
+        frame.loc[1, "a"] = np.inf
+    rules = {"dtype": [np.float64, np.float32], "ensure_all_finite": "allow-nan"}
+    with pytest.raises(ValueError) as expected:  # noqa: PT011
+        validate_data(Reader(), frame, **rules)
+    with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+        check_fusion_table(Reader(), frame, reset=True)
 
 
 def test_other_columns_than_in_fit_are_refused(encodings):

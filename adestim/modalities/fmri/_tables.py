@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
             remedy="Write the table again, or leave the cell empty",
         )
     try:
-        return convert_text(cells) if all(map(is_text, cells.dtypes)) else convert_columns(cells)
+        only_text = all(map(is_text, set(cells.dtypes)))
+        return convert_text(cells) if only_text else convert_columns(cells)
     except (TypeError, ValueError) as failure:
         label = next(label for place, label in enumerate(labels) if holds_text(cells, place))
         raise TimeSeriesError(
@@ -128,7 +130,11 @@ def is_text(dtype: Any) -> bool:
 
 def convert_text(cells: pd.DataFrame) -> np.ndarray:
     """Return cells of text as floats, all at once."""
-    every = pd.Series(cells.to_numpy(dtype=object).ravel())
+    texts = cells.to_numpy(dtype=object)
+    # Most tables hold numbers alone, and need no look for words.
+    with suppress(TypeError, ValueError):
+        return texts.astype(np.float64)
+    every = pd.Series(texts.ravel())
     known = every.mask(every.isin(NUMBER_WORDS) | every.isna(), np.nan)
     return known.to_numpy(dtype=float).reshape(cells.shape)
 

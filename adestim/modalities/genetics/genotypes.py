@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,12 +50,22 @@ class GenotypeSet(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """Digest of the variants table: equal for one file wherever it lies."""
-        hashes = pd.util.hash_pandas_object(self.variants[VARIANT_COLUMNS], index=False)
-        return hashlib.sha256(hashes.to_numpy().tobytes()).hexdigest()[:16]
+        return digest_table(self.variants[VARIANT_COLUMNS])
+
+    @cached_property
+    def alignments(self) -> dict[tuple, Any]:
+        """How references lie in this file, by their content: what was found once is kept."""
+        return {}
 
     def rows_of(self, names: Sequence[str | None]) -> np.ndarray:
         """Return each sample's row, ``ABSENT`` or ``AMBIGUOUS``; shape (n_names,)."""
         return np.array([self.lookup.get(name, ABSENT) for name in names], dtype=np.int64)
+
+
+def digest_table(table: pd.DataFrame) -> str:
+    """Return a digest of a table's rows in their order."""
+    hashes = pd.util.hash_pandas_object(table, index=False)
+    return hashlib.sha256(hashes.to_numpy().tobytes()).hexdigest()[:16]
 
 
 def variants_table(

@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import DataWarning
-from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
+from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet, digest_table
 
 COMPLEMENT = {"A": "T", "T": "A", "C": "G", "G": "C", UNKNOWN_ALLELE: UNKNOWN_ALLELE}
 NOT_ALIGNED = -1
 BLOCK_VALUES = 2**24
+# Alignments that are kept with an opened file, of references of at most as many variants.
+MOST_REMEMBERED, LARGEST_REMEMBERED = 16, 2**14
 # A frequency tells the strand when it is this far from one half, and by three standard errors.
 CLEAR_MARGIN = 0.1
 CLEAR_STANDARD_ERRORS = 3.0
@@ -50,6 +52,22 @@ class Alignment:
 
 
 def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
+    """Find the reference variants in a file, once for a small reference and an opened file.
+
+    reference (n_variants, n_columns).
+    """
+    if len(reference) > LARGEST_REMEMBERED:
+        return find_variants(reference, genotypes)
+    known, key = genotypes.alignments, (*reference.columns, digest_table(reference))
+    found = known.get(key)
+    if found is None:
+        found = known[key] = find_variants(reference, genotypes)
+        if len(known) > MOST_REMEMBERED:
+            known.pop(next(iter(known)), None)
+    return found
+
+
+def find_variants(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
     """Find the reference variants in a file.
 
     Variants are matched by chromosome and position, or by name where one of the two tables

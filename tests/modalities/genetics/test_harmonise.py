@@ -4,6 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adestim.exceptions import DataWarning
+from adestim.modalities.genetics import harmonise
 from adestim.modalities.genetics.harmonise import (
     COMPLEMENT,
     Alignment,
@@ -63,6 +64,40 @@ def test_any_mixture_of_swaps_and_strand_flips_gives_the_true_dosages(tmp_path, 
     dosages = np.where(swapped, 2 - truth, truth)[:, places]
     genotypes = file_of(tmp_path, [written[place] for place in places], dosages)
     np.testing.assert_array_equal(harmonised(reference_table(rows), genotypes), truth)
+
+
+@pytest.fixture
+def two_variants(tmp_path):
+    """A reference of two variants and a file that holds them."""
+    rows = [("rs1", "1", 10, "A", "C"), ("rs2", "1", 20, "A", "G")]
+    return reference_table(rows), file_of(tmp_path, rows, np.zeros((3, 2)))
+
+
+def test_variants_are_looked_for_once_in_an_opened_file(two_variants):
+    reference, genotypes = two_variants
+    assert align(reference, genotypes) is align(reference.copy(), genotypes)
+
+
+@pytest.mark.parametrize(
+    "change", [{"counted": "C", "other": "A"}, {"origin": "elsewhere"}, {"frequency": 0.4}]
+)
+def test_variants_of_another_reference_are_looked_for_anew(two_variants, change):
+    reference, genotypes = two_variants
+    first, second = align(reference, genotypes), align(reference.assign(**change), genotypes)
+    assert first is not second
+    assert second.swapped.tolist() == [change.get("counted") == "C", False]
+
+
+def test_alignments_that_are_kept_are_few_and_small(two_variants, monkeypatch):
+    reference, genotypes = two_variants
+    monkeypatch.setattr(harmonise, "MOST_REMEMBERED", 2)
+    for number in range(4):
+        align(reference.assign(n_called=number), genotypes)
+    assert len(genotypes.alignments) == 2
+    monkeypatch.setattr(harmonise, "LARGEST_REMEMBERED", 1)
+    genotypes.alignments.clear()
+    align(reference, genotypes)
+    assert not genotypes.alignments
 
 
 @pytest.mark.parametrize("alleles", [("A", "T"), ("C", "G")])
