@@ -193,11 +193,11 @@ def make_page(stored):
     """Return the page of what is stored as Markdown."""
     parts = [
         "# Real texts: a sentence encoder as anchor",
-        "Reviews of fine foods, the best score or another, read by all-MiniLM-L6-v2; the same "
-        "test texts everywhere. Means over seeds, which draw the training texts and train. Intervals are "
-        "those of a bootstrap over test texts (95 %); they know nothing of other training texts. "
-        "There is no other modality: phase 2 trains the anchor alone. What the frozen encoder made "
-        "is kept, so that only the first model of a size pays for it.",
+        "Reviews of fine foods, the best score or another, read by all-MiniLM-L6-v2; the same test "
+        "texts everywhere. Means over seeds, which draw the training texts and train. Intervals "
+        "are those of a bootstrap over test texts (95 %); they know nothing of other training "
+        "texts. There is no other modality: phase 2 trains the anchor alone. What the frozen "
+        "encoder made is kept, so that only the first model of a size pays for it.",
     ]
     settings = sorted({each["setting"] for each in stored}, key=lambda name: int(name.split()[0]))
     for setting in settings:
