@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from open_sets import FOLDERS, read_reviews
 from real_page import score_positive
-from reporting import machine, markdown, write
+from reporting import RESULTS, machine, markdown, write
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from stored import Task, forget, read_stored, run_missing
@@ -25,7 +25,7 @@ from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion, 
 from adestim.evaluation import bootstrap_interval
 from adestim.fusion import tuned_logistic
 
-FOLDER = Path(__file__).parent / "results" / "text"
+FOLDER = RESULTS / "text"
 SIZES = (500, 1000, 2000)
 FROZEN = "frozen, logistic"
 PHASE_ONE = "frozen, anchored fusion without phase 2"
@@ -224,6 +224,7 @@ def read_arguments():
     parser.add_argument("--cross-fit", action="store_true", help="adapted tokens out of fold")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where predictions are stored")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the page goes")
     parser.add_argument("--again", action="store_true", help="forget what is stored of these")
     parser.add_argument("--page", action="store_true", help="make the page and fit nothing")
     arguments = parser.parse_args()
@@ -240,7 +241,7 @@ def main():
         if arguments.again:
             forget(tasks, arguments.folder)
         run_missing(tasks, arguments.folder, arguments.jobs)
-    write("text", make_page(read_stored(arguments.folder)))
+    write("text", make_page(read_stored(arguments.folder)), arguments.results)
 
 
 if __name__ == "__main__":
