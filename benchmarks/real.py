@@ -89,7 +89,7 @@ def read_arguments():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where predictions are stored")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the page goes")
-    parser.add_argument("--again", action="store_true", help="forget what is stored of these")
+    parser.add_argument("--again", action="store_true", help="forget what is stored of these first")
     parser.add_argument("--page", action="store_true", help="make the page and fit nothing")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.page:

@@ -64,7 +64,7 @@ def make_reader(arguments, seed, adapt):
         adapt_params={"max_epochs": arguments.adapt_epochs} if adapt else None,
         cross_fit=arguments.cross_fit and adapt is not None,
         batch_size=16,
-        device="cpu",
+        device=arguments.device,
         random_state=seed,
     )
     return ModalityUnion([("text", reader, ["review"])])
@@ -73,7 +73,7 @@ def make_reader(arguments, seed, adapt):
 def make_models(arguments, seed):
     """Return the models by name."""
     epochs = {} if arguments.epochs is None else {"max_epochs": arguments.epochs}
-    fusion = {"anchor": "text", "device": "cpu", "random_state": seed}
+    fusion = {"anchor": "text", "device": arguments.device, "random_state": seed}
     models = {}
     for adapt, names in {
         None: (FROZEN, PHASE_ONE, PHASE_TWO),
@@ -222,10 +222,11 @@ def read_arguments():
     parser.add_argument("--epochs", type=int, help="epochs of phase 2; its default if not given")
     parser.add_argument("--adapt-epochs", type=int, default=5, help="epochs of phase 1")
     parser.add_argument("--cross-fit", action="store_true", help="adapted tokens out of fold")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto; only CPU is timed")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where predictions are stored")
     parser.add_argument("--results", type=Path, default=RESULTS, help="where the page goes")
-    parser.add_argument("--again", action="store_true", help="forget what is stored of these")
+    parser.add_argument("--again", action="store_true", help="forget what is stored of these first")
     parser.add_argument("--page", action="store_true", help="make the page and fit nothing")
     arguments = parser.parse_args()
     if not arguments.page and (arguments.data is None or arguments.encoder is None):
