@@ -10,8 +10,8 @@ import pandas as pd
 from scipy import stats
 
 INK, FAINT, OURS_INK = "#222222", "#8a8a8a", "#b3261e"
-# Points between two lines of the drawing.
-LINE = 0.32
+# In units of the drawing: from a line to the next, and what is above the axis.
+LINE, TOP = 0.32, 1.1
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def draw_rankings(rankings, path, ours):
 def diagram_height(ranking):
     """Return the height of a diagram in its own units."""
     n_lines = (len(ranking.ranks) + 1) // 2
-    return 1.5 + LINE * (n_lines + 1) + 0.16 * len(ranking.cliques())
+    return TOP + 0.4 + LINE * n_lines + 0.16 * len(ranking.cliques())
 
 
 def draw_ranking(ax, ranking, title, ours):
@@ -85,7 +85,7 @@ def draw_ranking(ax, ranking, title, ours):
     n_models = len(ranking.ranks)
     low, high = 1, max(n_models, 2)
     span = high - low
-    ax.set(xlim=(low - 0.42 * span, high + 0.42 * span), ylim=(-diagram_height(ranking) + 1.1, 1.1))
+    ax.set(xlim=(low - 0.42 * span, high + 0.42 * span), ylim=(TOP - diagram_height(ranking), TOP))
     ax.axis("off")
     ax.text(low - 0.42 * span, 0.95, title, fontsize=11, weight="bold", va="center", color=INK)
     draw_scale(ax, low, high)

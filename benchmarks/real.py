@@ -16,13 +16,13 @@ from contestants import MODELS, choose_models, make_models
 from fixed_split import fixed_sections, list_fixed_tasks
 from open_sets import READERS, hide_blocks, read_set
 from real_page import make_page
-from reporting import write
+from reporting import RESULTS, write
 from sklearn.model_selection import StratifiedKFold
 from stored import Task, forget, read_stored, run_missing
 
 N_FOLDS = 5
 RATES = (0.0, 0.3, 0.5)
-FOLDER = Path(__file__).parent / "results" / "real"
+FOLDER = RESULTS / "real"
 
 
 def title_of(name, rate):
@@ -88,7 +88,8 @@ def read_arguments():
     )
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where predictions are stored")
-    parser.add_argument("--again", action="store_true", help="forget what is stored of these")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the page goes")
+    parser.add_argument("--again", action="store_true", help="forget what is stored of these first")
     parser.add_argument("--page", action="store_true", help="make the page and fit nothing")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.page:
@@ -102,7 +103,8 @@ def main():
     if not arguments.page:
         run(arguments)
     stored = read_stored(arguments.folder)
-    write("real", make_page(stored, fixed_sections(stored)))
+    page = make_page(stored, fixed_sections(stored), arguments.results)
+    write("real", page, arguments.results)
 
 
 if __name__ == "__main__":

@@ -141,8 +141,8 @@ def list_ranked(scores):
     return ranked, [model for model in present if model not in ranked]
 
 
-def ranks_section(scores):
-    """Return the section on mean ranks, and the rankings by score; draw them."""
+def ranks_section(scores, folder):
+    """Return the section on mean ranks, and the rankings by score; draw them into the folder."""
     models, left_out = list_ranked(scores)
     if len(models) < 2:
         return ["## Mean ranks", "No two models have all settings yet."], {}
@@ -150,8 +150,8 @@ def ranks_section(scores):
         score: rank_models(means_of(scores, models, score), score == "roc_auc") for score in RANKED
     }
     titles = {f"Mean rank by {RANKED[score]}": found for score, found in rankings.items()}
-    RESULTS.mkdir(exist_ok=True)
-    draw_rankings(titles, RESULTS / PLOT, OURS)
+    folder.mkdir(parents=True, exist_ok=True)
+    draw_rankings(titles, folder / PLOT, OURS)
     some = next(iter(rankings.values()))
     text = (
         f"Over {some.n_settings} settings, each by the mean over the folds that all ranked models "
@@ -279,7 +279,7 @@ def order_settings(names):
     )
 
 
-def make_page(stored, sections=()):
+def make_page(stored, sections=(), folder=RESULTS):
     """Return the whole page as Markdown."""
     crossed = [each for each in stored if FIXED not in each["setting"]]
     parts = intro()
@@ -287,7 +287,7 @@ def make_page(stored, sections=()):
         scores, slopes = score_stored(crossed), slopes_of(crossed)
         settings = order_settings(scores["setting"].unique())
         scores = pd.concat([scores[scores["setting"] == name] for name in settings])
-        ranked, rankings = ranks_section(scores)
+        ranked, rankings = ranks_section(scores, folder)
         for name in settings:
             parts += [f"## {title_of(name)}", table_of(scores, slopes, name)]
         parts += [*ranked, *sections, *goals_section(scores, slopes, rankings)]

@@ -88,8 +88,8 @@ def machine():
     )
 
 
-def write(name, text):
+def write(name, text, folder=RESULTS):
     """Write a result and show it."""
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")
     print(text)

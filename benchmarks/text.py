@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from open_sets import FOLDERS, read_reviews
 from real_page import score_positive
-from reporting import machine, markdown, write
+from reporting import RESULTS, machine, markdown, write
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from stored import Task, forget, read_stored, run_missing
@@ -25,7 +25,7 @@ from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion, 
 from adestim.evaluation import bootstrap_interval
 from adestim.fusion import tuned_logistic
 
-FOLDER = Path(__file__).parent / "results" / "text"
+FOLDER = RESULTS / "text"
 SIZES = (500, 1000, 2000)
 FROZEN = "frozen, logistic"
 PHASE_ONE = "frozen, anchored fusion without phase 2"
@@ -64,7 +64,7 @@ def make_reader(arguments, seed, adapt):
         adapt_params={"max_epochs": arguments.adapt_epochs} if adapt else None,
         cross_fit=arguments.cross_fit and adapt is not None,
         batch_size=16,
-        device="cpu",
+        device=arguments.device,
         random_state=seed,
     )
     return ModalityUnion([("text", reader, ["review"])])
@@ -73,7 +73,7 @@ def make_reader(arguments, seed, adapt):
 def make_models(arguments, seed):
     """Return the models by name."""
     epochs = {} if arguments.epochs is None else {"max_epochs": arguments.epochs}
-    fusion = {"anchor": "text", "device": "cpu", "random_state": seed}
+    fusion = {"anchor": "text", "device": arguments.device, "random_state": seed}
     models = {}
     for adapt, names in {
         None: (FROZEN, PHASE_ONE, PHASE_TWO),
@@ -193,11 +193,11 @@ def make_page(stored):
     """Return the page of what is stored as Markdown."""
     parts = [
         "# Real texts: a sentence encoder as anchor",
-        "Reviews of fine foods, the best score or another, read by all-MiniLM-L6-v2; the same "
-        "test texts everywhere. Means over seeds, which draw the training texts and train. Intervals are "
-        "those of a bootstrap over test texts (95 %); they know nothing of other training texts. "
-        "There is no other modality: phase 2 trains the anchor alone. What the frozen encoder made "
-        "is kept, so that only the first model of a size pays for it.",
+        "Reviews of fine foods, the best score or another, read by all-MiniLM-L6-v2; the same test "
+        "texts everywhere. Means over seeds, which draw the training texts and train. Intervals "
+        "are those of a bootstrap over test texts (95 %); they know nothing of other training "
+        "texts. There is no other modality: phase 2 trains the anchor alone. What the frozen "
+        "encoder made is kept, so that only the first model of a size pays for it.",
     ]
     settings = sorted({each["setting"] for each in stored}, key=lambda name: int(name.split()[0]))
     for setting in settings:
@@ -222,9 +222,11 @@ def read_arguments():
     parser.add_argument("--epochs", type=int, help="epochs of phase 2; its default if not given")
     parser.add_argument("--adapt-epochs", type=int, default=5, help="epochs of phase 1")
     parser.add_argument("--cross-fit", action="store_true", help="adapted tokens out of fold")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or auto; only CPU is timed")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where predictions are stored")
-    parser.add_argument("--again", action="store_true", help="forget what is stored of these")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="where the page goes")
+    parser.add_argument("--again", action="store_true", help="forget what is stored of these first")
     parser.add_argument("--page", action="store_true", help="make the page and fit nothing")
     arguments = parser.parse_args()
     if not arguments.page and (arguments.data is None or arguments.encoder is None):
@@ -240,7 +242,7 @@ def main():
         if arguments.again:
             forget(tasks, arguments.folder)
         run_missing(tasks, arguments.folder, arguments.jobs)
-    write("text", make_page(read_stored(arguments.folder)))
+    write("text", make_page(read_stored(arguments.folder)), arguments.results)
 
 
 if __name__ == "__main__":
