@@ -13,7 +13,7 @@ from sklearn.metrics import log_loss
 from adestim.exceptions import DataWarning, InputError, NoModalityError
 from adestim.training import task as tasks
 from adestim.training.net import StopTraining
-from adestim.training.phase_one import logistic
+from adestim.training.phase_one import logistic, members
 from tests.fusion_tables import (
     BLOCKS,
     encodings_table,
@@ -479,7 +479,7 @@ def crossed():
 
 def test_the_forest_is_of_the_size_asked_for(crossed):
     model = quick(n_trees=20, max_epochs=0).fit(*crossed)
-    assert model.phase_one_.forest.model.n_estimators == 20
+    assert model.phase_one_.forest.n_trees == 20
     assert quick(max_epochs=0).fit(*crossed).phase_one_.forest is None
 
 
@@ -495,7 +495,7 @@ def test_the_forest_is_as_random_as_the_estimator(crossed):
 
 @pytest.mark.parametrize("start", ["average", "anchor"])
 def test_no_other_start_grows_a_forest(crossed, start, monkeypatch):
-    monkeypatch.setattr(logistic, "grow_on_folds", None)
+    monkeypatch.setattr(members, "grow_forest", None)
     model = quick(n_trees=20, max_epochs=0, start=start).fit(*crossed)
     assert model.phase_one_.forest is None
 

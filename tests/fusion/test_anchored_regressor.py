@@ -261,8 +261,8 @@ def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplet
     X, y = incomplete
     phase_one = tasks.fit_ridge_phase_one
 
-    def unweighted(tables, targets, weight, folds):
-        return phase_one(tables, targets, np.ones(len(targets)), folds)
+    def unweighted(tables, targets, weight, folds, *others):
+        return phase_one(tables, targets, np.ones(len(targets)), folds, *others)
 
     monkeypatch.setattr(tasks, "fit_ridge_phase_one", unweighted)
     once = quick().fit(X, y, sample_weight=np.ones(60))

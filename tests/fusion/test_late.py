@@ -6,7 +6,7 @@ from sklearn.metrics import log_loss
 
 from adestim import LateFusionClassifier
 from adestim.exceptions import InputError
-from adestim.training.aggregation import lay_side_by_side
+from adestim.training.phase_one.stack import lay_side_by_side
 from tests.fusion_tables import BLOCKS, numeric_table, with_missing
 
 

@@ -3,7 +3,6 @@ import pytest
 import torch
 
 from adestim.encoding.tables import read_training_table
-from adestim.training import task as tasks
 from adestim.training.net import NumberLoss, class_losses
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import PhaseOne, inner_folds
@@ -40,19 +39,16 @@ def test_a_number_is_predicted_by_one_output(tables):
     assert task.labels(np.array([-1.0, 0.5])).tolist() == [68.0, 71.0]
 
 
-def test_classes_may_have_a_forest_and_numbers_have_none(tables):
-    targets, grower = np.arange(30) % 2, Grower(5, 0)
-    task = Classification(np.array(["AD", "CN"]))
+@pytest.mark.parametrize(
+    "task", [Classification(np.array(["AD", "CN"])), Regression(0.0, 1.0, "huber")]
+)
+def test_a_forest_joins_where_one_is_to_be_grown(tables, task):
+    targets = np.arange(30) % 2 if task.n_outputs == 2 else np.linspace(-1, 1, 30)
     folds = task.folds(targets, np.arange(30), 0)
-    asked = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tasks, "fit_phase_one", lambda *args: asked.append(args[-1]))
-        task.fit_phase_one(tables, targets, np.ones(30), folds, grower)
-    assert asked == [grower]
-    _, scores = Regression(0.0, 1.0, "huber").fit_phase_one(
-        tables, targets.astype(float), np.ones(30), folds, grower
-    )
-    assert scores.trees is None
+    given = tables, targets, np.ones(30), folds
+    assert "forest" in task.fit_phase_one(*given, Grower(5, 0))[1].judges
+    assert "forest" not in task.fit_phase_one(*given)[1].judges
+    assert "forest" not in task.fit_phase_one(*given, Grower(5, 0), members=("joint",))[1].judges
 
 
 @pytest.mark.parametrize(("loss", "scale"), [("huber", 0.4), ("squared", 1.0)])

@@ -166,7 +166,7 @@ def fit_logistics(
     coef = np.zeros((*factors.shape, n_classes))
     intercept = np.full((len(penalties), n_classes), LOG_ODDS_OF_ABSENT_CLASS)
     intercept[:, labels] = 0
-    if len(labels) > 1 and features.shape[1]:
+    if len(labels) > 1:
         used = labels[1:] if len(labels) == 2 else labels
         found = solve_together(features, factors, y[:, None] == used, weight, penalties)
         coef[:, :, used], intercept[:, used] = found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 
@@ -125,28 +125,43 @@ class Joined:
 
 def join_members(fits: Fits, recipe: Recipe, folds: Folds) -> Joined:
     """Fit all members but the joint head, and cross-fit them."""
-    joined, n_scores = Joined(), recipe.problem.n_scores
-    everybody = np.arange(len(fits.present))
+    joined = Joined()
     for name in (*recipe.combinations, LATE):
         if name in recipe.names:
-            whole = joined.combiners[name] = recipe.combine(name, fits, everybody, folds)
-            parts = [
-                (recipe.combine(name, fits, train, nest_folds(folds, place)), test)
-                for place, (train, test) in enumerate(folds)
-            ]
-            joined.judges[name] = ScoreOdds(whole, parts)
-    if recipe.grows and folds:
-        forest = grow_forest(
-            fits.features, fits.distinct, recipe.problem, recipe.n_classes, folds, recipe.grower
-        )
-        joined.readers[FOREST] = forest
-        joined.judges[FOREST] = ColumnOdds(forest.parts(), fits.features, n_scores)
+            join_combiner(joined, name, fits, recipe, folds)
+    if folds and recipe.grows:
+        join_forest(joined, fits, recipe, folds)
     for name, estimator in recipe.others if folds else ():
-        given = estimator, fits.features, recipe.problem, recipe.n_classes
-        joined.readers[name] = fit_pooled(*given, everybody, recipe.seed)
-        parts = fit_pooled_on_folds(*given, folds, recipe.seed)
-        joined.judges[name] = ColumnOdds(parts, fits.features, n_scores)
+        join_estimator(joined, name, estimator, fits, recipe, folds)
     return joined
+
+
+def join_combiner(joined: Joined, name: str, fits: Fits, recipe: Recipe, folds: Folds) -> None:
+    """Fit a combination of the separate heads, and one a fold that has not seen it."""
+    whole = recipe.combine(name, fits, np.arange(len(fits.present)), folds)
+    parts = [
+        (recipe.combine(name, fits, train, nest_folds(folds, place)), test)
+        for place, (train, test) in enumerate(folds)
+    ]
+    joined.combiners[name], joined.judges[name] = whole, ScoreOdds(whole, parts)
+
+
+def join_forest(joined: Joined, fits: Fits, recipe: Recipe, folds: Folds) -> None:
+    """Grow the forest, every tree without a fold."""
+    given = fits.features, fits.distinct, recipe.problem, recipe.n_classes
+    forest = grow_forest(*given, folds, cast(Grower, recipe.grower))
+    joined.readers[FOREST] = forest
+    joined.judges[FOREST] = ColumnOdds(forest.parts(), fits.features, recipe.problem.n_scores)
+
+
+def join_estimator(
+    joined: Joined, name: str, estimator: Any, fits: Fits, recipe: Recipe, folds: Folds
+) -> None:
+    """Fit a user's estimator, and one a fold that has not seen it."""
+    given = estimator, fits.features, recipe.problem, recipe.n_classes
+    parts = fit_pooled_on_folds(*given, folds, recipe.seed)
+    joined.readers[name] = fit_pooled(*given, np.arange(len(fits.present)), recipe.seed)
+    joined.judges[name] = ColumnOdds(parts, fits.features, recipe.problem.n_scores)
 
 
 def weigh_members(

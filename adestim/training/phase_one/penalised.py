@@ -50,7 +50,7 @@ class Scores(NamedTuple):
     rows: np.ndarray  # (n_subjects,); the subjects' rows in the table that ``judges`` know
     # by member of phase 1: takes such scores and which modalities are shown, (n_subjects,
     # n_modalities); returns its odds, (n_subjects, n_scores)
-    judges: Mapping[str, Judge] = {}  # noqa: RUF012
+    judges: Mapping[str, Judge] = {}
 
     @classmethod
     def of_all(cls, values: np.ndarray, judges: Mapping[str, Judge] | None = None) -> Scores:
@@ -215,9 +215,7 @@ class Problem(ABC):
         """Split the weights of all columns by block."""
         return np.split(coef, np.cumsum([block.shape[1] for block in self.blocks])[:-1])
 
-    def solve(
-        self, rows: np.ndarray, settings: Sequence[Setting]
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def solve(self, rows: np.ndarray, settings: Sequence[Setting]) -> tuple[np.ndarray, np.ndarray]:
         """Return weights (n_settings, n_features, n_scores) and intercepts, fitted on some rows."""
         features = np.hstack([block[rows] for block in self.blocks])
         exponents = np.array([setting.exponent for setting in settings])
@@ -287,8 +285,7 @@ def cross_validate(problem: Problem, folds) -> tuple[list[Setting], np.ndarray]:
 
 def project(features: np.ndarray, coefs: np.ndarray) -> np.ndarray:
     """Return scores by several fits: coefs (n_features, n_fits, n_scores) -> (n_fits, n, ...)."""
-    flat = features @ coefs.reshape(len(coefs), -1)
-    return flat.reshape(len(features), *coefs.shape[1:]).swapaxes(0, 1)
+    return np.tensordot(features, coefs, axes=1).swapaxes(0, 1)
 
 
 def subset_folds(folds: Folds, has: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

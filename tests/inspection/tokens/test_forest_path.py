@@ -3,10 +3,23 @@
 import numpy as np
 import pytest
 
+from adestim.encoding.tokens import feature_moments
 from adestim.inspection.tokens.forest_path import follow_lines, share_steps, sum_by_row
-from adestim.training.phase_one.forest import Grower, fit_forest
+from adestim.training.phase_one.distinct import DistinctColumns
+from adestim.training.phase_one.forest import Grower, grow_forest
+from adestim.training.phase_one.logistic import LogisticProblem, inner_folds
 
 N = 80
+
+
+def grow(blocks, y, n_classes, n_trees):
+    """A forest without missing modalities, of five folds."""
+    distinct = [
+        DistinctColumns.find(block, np.isfinite(feature_moments(block)[1])) for block in blocks
+    ]
+    problem = LogisticProblem([], y, np.ones(len(y)), n_classes)
+    folds = inner_folds(y, np.arange(len(y)), 0)
+    return grow_forest(blocks, distinct, problem, n_classes, folds, Grower(n_trees, 0))
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +32,7 @@ def grown():
     blocks = [rng.normal(size=(N, 4)), rng.integers(0, 3, size=(N, 2)).astype(float)]
     blocks[1][::5] = np.nan
     y = (blocks[0][:, 0] * np.nan_to_num(blocks[1][:, 0]) > 0.3).astype(int) + (blocks[0][:, 2] > 1)
-    forest = fit_forest(blocks, y, np.ones(N), 3, Grower(15, seed=0))
+    forest = grow(blocks, y, 3, 25)
     end = forest.select(blocks)
     start = np.where(np.isnan(end), end, np.nanmean(end, axis=0))
     return forest, start, end
@@ -27,7 +40,7 @@ def grown():
 
 def odds(forest, columns):
     """What the forest says where all modalities are shown."""
-    return forest.log_odds(columns.astype(np.float32), np.ones((len(columns), 2), dtype=bool))
+    return forest.odds(columns.astype(np.float32), np.ones((len(columns), 2), dtype=bool))
 
 
 def test_ends_are_what_the_forest_says(grown):
@@ -40,8 +53,8 @@ def test_ends_are_what_the_forest_says(grown):
 def test_ends_are_right_where_lines_begin_and_end_on_thresholds(grown):
     forest, start, end = grown
     start, end = start.copy(), end.copy()
-    trees = [member.tree_ for member in forest.model.estimators_]
-    cuts = np.concatenate([tree.threshold[tree.feature == 0] for tree in trees])
+    trees = [(grove, tree.tree_) for grove in forest.groves for tree in grove.model.estimators_]
+    cuts = np.concatenate([tree.threshold[grove.own[tree.feature] == 0] for grove, tree in trees])
     # Of thresholds between float32 numbers some are float32 numbers themselves.
     cuts = cuts[np.isfinite(cuts) & (cuts.astype(np.float32) == cuts)]
     start[: len(cuts), 0] = cuts[:N]
@@ -95,7 +108,7 @@ def test_a_line_that_crosses_two_splits_is_shared_in_their_order():
     """Class 1 where both columns are above 0; the later of two crossings changes what is said."""
     block = np.random.default_rng(0).uniform(-1, 1, size=(400, 2))
     y = (block > 0).all(axis=1).astype(int)
-    forest = fit_forest([block], y, np.ones(400), 2, Grower(30, seed=0))
+    forest = grow([block], y, 2, 30)
     start = forest.select([np.array([[-0.2, -0.8], [-0.8, -0.2]])])
     steps = follow_lines(forest, start, np.full((2, 2), 0.8)).steps[:, :, 0]
     assert (steps.argmax(axis=1) == [1, 0]).all()

@@ -40,14 +40,14 @@ def everything(scores):
 )
 def test_complete_subjects_are_ordered_as_by_scikit_learn(own_share, reference):
     scores, y = gaussian_classes(own=own_share > 0)
-    odds = fit(scores, y, own_share).log_odds(scores, everything(scores))
+    odds = fit(scores, y, own_share).odds(scores, everything(scores))
     expected = reference.fit(scores[:, :, 0], y).decision_function(scores[:, :, 0])
     assert spearmanr(odds[:, 0], expected).statistic > 0.98
 
 
 def test_three_classes_are_ordered_as_by_scikit_learn():
     scores, y = gaussian_classes(n_classes=3)
-    odds = fit(scores, y).log_odds(scores, everything(scores))
+    odds = fit(scores, y).odds(scores, everything(scores))
     expected = (
         LinearDiscriminantAnalysis().fit(scores[:, :, 0], y).decision_function(scores[:, :, 0])
     )
@@ -87,15 +87,15 @@ def test_missing_modalities_are_integrated_out_exactly(drawn, pattern):
         axis=1,
     )
     expected = log_joint[:, 1:] - log_joint[:, :1]
-    np.testing.assert_allclose(model.log_odds(scores, present), expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(model.odds(scores, present), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_a_table_of_mixed_patterns_is_read_row_by_row():
     scores, y = gaussian_classes(60, n_classes=3)
     present = np.random.default_rng(1).random((60, N_MODALITIES)) > 0.4
     model = fit(scores, y, 0.5, present)
-    together = model.log_odds(scores, present)
-    one_by_one = [model.log_odds(scores[[row]], present[[row]])[0] for row in range(60)]
+    together = model.odds(scores, present)
+    one_by_one = [model.odds(scores[[row]], present[[row]])[0] for row in range(60)]
     np.testing.assert_allclose(together, one_by_one, atol=1e-10)
 
 
@@ -103,15 +103,15 @@ def test_what_is_missing_is_not_read():
     scores, y = gaussian_classes(60)
     present = np.random.default_rng(1).random((60, N_MODALITIES)) > 0.4
     hidden = np.where(present[:, :, None], scores, np.nan)
-    odds = fit(hidden, y, 0.5, present).log_odds(hidden, present)
-    np.testing.assert_array_equal(odds, fit(scores, y, 0.5, present).log_odds(scores, present))
+    odds = fit(hidden, y, 0.5, present).odds(hidden, present)
+    np.testing.assert_array_equal(odds, fit(scores, y, 0.5, present).odds(scores, present))
     assert np.isfinite(odds).all()
 
 
 def test_a_subject_with_nothing_gets_the_class_frequencies():
     scores, _ = gaussian_classes(90)
     y = np.repeat([0, 1], [60, 30])
-    odds = fit(scores, y).log_odds(scores[:1], np.zeros((1, N_MODALITIES), dtype=bool))
+    odds = fit(scores, y).odds(scores[:1], np.zeros((1, N_MODALITIES), dtype=bool))
     np.testing.assert_allclose(odds, np.log(30 / 60))
 
 
@@ -120,7 +120,7 @@ def test_two_modalities_that_no_subject_shares_can_be_combined():
     present = np.ones((80, N_MODALITIES), dtype=bool)
     present[::4, 0], present[1::4, 0] = False, False
     present[2::4, 1], present[3::4, 1] = False, False
-    odds = fit(scores, y, 0.5, present).log_odds(scores, everything(scores))
+    odds = fit(scores, y, 0.5, present).odds(scores, everything(scores))
     assert roc_auc_score(y, odds[:, 0]) > 0.7
 
 
@@ -128,7 +128,7 @@ def test_a_class_in_which_nobody_has_a_modality_leaves_numbers_finite():
     scores, y = gaussian_classes(60)
     present = np.ones((60, N_MODALITIES), dtype=bool)
     present[y == 1, 2] = False
-    odds = fit(scores, y, 0.75, present).log_odds(scores, everything(scores))
+    odds = fit(scores, y, 0.75, present).odds(scores, everything(scores))
     assert np.isfinite(odds).all()
 
 
@@ -138,7 +138,7 @@ def test_a_weight_of_two_is_the_same_as_a_subject_twice():
     weighted = fit(scores, y, 0.5, weight=1.0 + (np.arange(60) % 3 == 0))
     repeated = fit(scores[rows], y[rows], 0.5)
     np.testing.assert_allclose(
-        weighted.log_odds(scores, everything(scores)), repeated.log_odds(scores, everything(scores))
+        weighted.odds(scores, everything(scores)), repeated.odds(scores, everything(scores))
     )
 
 
@@ -151,8 +151,8 @@ def test_modalities_that_mean_something_together_alone_are_combined():
     present, weight = np.ones((300, 2), dtype=bool), np.ones(300)
     chosen = choose_discriminant(scores, present, y, weight, folds, 2)
     linear = fit(scores, y)
-    assert roc_auc_score(y, linear.log_odds(scores, present)[:, 0]) < 0.65
-    assert roc_auc_score(y, chosen.log_odds(scores, present)[:, 0]) > 0.9
+    assert roc_auc_score(y, linear.odds(scores, present)[:, 0]) < 0.65
+    assert roc_auc_score(y, chosen.odds(scores, present)[:, 0]) > 0.9
 
 
 def test_without_folds_the_discriminant_is_linear():
@@ -163,7 +163,7 @@ def test_without_folds_the_discriminant_is_linear():
 
 def test_log_odds_give_probabilities_of_all_classes():
     scores, y = gaussian_classes(90, n_classes=3)
-    odds = fit(scores, y).log_odds(scores, everything(scores))
+    odds = fit(scores, y).odds(scores, everything(scores))
     logits = np.pad(odds, ((0, 0), (1, 0)))
     probabilities = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
     assert (probabilities.argmax(axis=1) == y).mean() > 0.5

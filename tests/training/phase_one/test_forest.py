@@ -6,15 +6,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import f_classif
 from sklearn.metrics import roc_auc_score
 
+from adestim.encoding.tokens import feature_moments
 from adestim.training.phase_one import forest
-from adestim.training.phase_one.forest import (
-    Grower,
-    TreeOdds,
-    association,
-    fit_forest,
-    grow_on_folds,
-)
-from adestim.training.phase_one.logistic import inner_folds
+from adestim.training.phase_one.distinct import DistinctColumns
+from adestim.training.phase_one.forest import Grower, grow_forest
+from adestim.training.phase_one.logistic import LogisticProblem, association, inner_folds
+from adestim.training.phase_one.ridge import RidgeProblem, number_folds
 
 GROWER = Grower(n_trees=10, seed=0)
 ALL_SHOWN = np.ones((60, 2), dtype=bool)
@@ -31,9 +28,27 @@ def drawn(n_subjects=60, n_classes=2, seed=0):
     return features, y
 
 
-def grown(features, y, n_classes=2, weight=None, grower=GROWER):
+def grown(features, y, n_classes=2, weight=None, grower=GROWER, folds=None):
     weight = np.ones(len(y)) if weight is None else weight
-    return fit_forest(features, y, weight, n_classes, grower)
+    folds = inner_folds(y, np.arange(len(y)), 0, 3) if folds is None else folds
+    problem = LogisticProblem([], y, weight, n_classes)
+    return grow_forest(features, differing(features), problem, n_classes, folds, grower)
+
+
+def differing(features):
+    return [
+        DistinctColumns.find(block, np.isfinite(feature_moments(block)[1])) for block in features
+    ]
+
+
+def unseen_odds(head, features):
+    """What is said of the subjects by trees that have not seen them; zeros of others."""
+    values = head.select(features)
+    shown = np.ones((len(values), len(features)), dtype=bool)
+    odds = np.zeros((len(values), head.n_classes - 1))
+    for part, rows in head.parts():
+        odds[rows] = part.odds(values[rows], shown[rows])
+    return odds
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +64,22 @@ def fitted():
 def test_log_odds_are_those_of_scikit_learns_forest_with_half_a_tree_for_every_class():
     features, y = drawn()
     [block], shown = [np.hstack(features)], np.ones((60, 1), dtype=bool)
-    direct = RandomForestClassifier(10, min_samples_leaf=3, max_features=0.3, random_state=0)
-    votes = 10 * direct.fit(block, y, sample_weight=np.ones(60)).predict_proba(block)
+    folds = inner_folds(y, np.arange(60), 0, 2)
+    votes = 0
+    for seed, (train, _) in zip(np.random.SeedSequence(0).generate_state(2), folds, strict=True):
+        direct = RandomForestClassifier(
+            5, min_samples_leaf=3, max_features=0.3, max_samples=1.0, random_state=int(seed)
+        )
+        votes += 5 * direct.fit(block[train], y[train], np.ones(len(train))).predict_proba(block)
     expected = np.log((votes[:, 1:] + 0.5) / (votes[:, :1] + 0.5))
-    np.testing.assert_allclose(grown([block], y).log_odds(block, shown), expected)
+    np.testing.assert_allclose(grown([block], y, folds=folds).odds(block, shown), expected)
 
 
 def test_odds_are_finite_where_all_trees_agree():
     y = np.arange(60) % 2
     features = [y[:, None].astype(np.float32)]
     head = grown(features, y)
-    odds = head.log_odds(head.select(features), np.ones((60, 1), dtype=bool))[:, 0]
+    odds = head.odds(head.select(features), np.ones((60, 1), dtype=bool))[:, 0]
     np.testing.assert_allclose(odds, np.where(y == 1, 1, -1) * np.log(10.5 / 0.5))
 
 
@@ -67,16 +87,16 @@ def test_columns_of_a_hidden_modality_are_not_read(fitted):
     _, _, head, values = fitted
     shown = np.tile([True, False], (60, 1))
     strange = np.where(head.places == 1, np.float32(99), values)
-    found = head.log_odds(values, shown)
-    np.testing.assert_array_equal(head.log_odds(strange, shown), found)
-    assert not np.allclose(found, head.log_odds(values, ALL_SHOWN))
+    found = head.odds(values, shown)
+    np.testing.assert_array_equal(head.odds(strange, shown), found)
+    assert not np.allclose(found, head.odds(values, ALL_SHOWN))
 
 
 def test_a_class_that_is_not_among_the_rows_becomes_improbable():
     features, y = drawn(n_classes=3)
     rows = np.flatnonzero(y != 0)
     head = grown([block[rows] for block in features], y[rows], n_classes=3)
-    odds = head.log_odds(head.select(features), ALL_SHOWN)
+    odds = head.odds(head.select(features), ALL_SHOWN)
     assert odds.shape == (60, 2)
     assert np.isfinite(odds).all()
     assert (odds.max(axis=1) > 2).all()
@@ -85,7 +105,7 @@ def test_a_class_that_is_not_among_the_rows_becomes_improbable():
 def test_three_classes_are_told_apart():
     features, y = drawn(n_classes=3)
     head = grown(features, y, n_classes=3)
-    odds = head.log_odds(head.select(features), ALL_SHOWN)
+    odds = head.odds(head.select(features), ALL_SHOWN)
     found = np.pad(odds, ((0, 0), (1, 0))).argmax(axis=1)
     assert (found == y).mean() > 0.8
 
@@ -93,7 +113,7 @@ def test_three_classes_are_told_apart():
 def test_a_heavier_class_becomes_more_probable(fitted):
     features, y, head, values = fitted
     heavy = grown(features, y, weight=np.where(y == 1, 5.0, 1.0))
-    gain = heavy.log_odds(heavy.select(features), ALL_SHOWN) - head.log_odds(values, ALL_SHOWN)
+    gain = heavy.odds(heavy.select(features), ALL_SHOWN) - head.odds(values, ALL_SHOWN)
     assert gain.mean() > 0.3
 
 
@@ -101,7 +121,7 @@ def test_the_seed_settles_the_forest_and_the_global_generator_is_left_as_found()
     features, y = drawn()
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     first, same, other = (
-        head.log_odds(head.select(features), ALL_SHOWN)
+        head.odds(head.select(features), ALL_SHOWN)
         for head in (grown(features, y, grower=Grower(10, seed)) for seed in (0, 0, 1))
     )
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
@@ -113,15 +133,14 @@ def test_a_column_that_is_never_known_or_does_not_vary_is_borne():
     features, y = drawn()
     features[0][:, 0], features[1][:, 0] = np.nan, 2.0
     head = grown(features, y)
-    assert np.isfinite(head.log_odds(head.select(features), ALL_SHOWN)).all()
+    assert [own.tolist() for own in head.columns] == [[1, 2, 3], [1, 2]]
+    assert np.isfinite(head.odds(head.select(features), ALL_SHOWN)).all()
 
 
 def test_a_head_survives_pickling(fitted):
     _, _, head, values = fitted
     restored = pickle.loads(pickle.dumps(head))
-    np.testing.assert_array_equal(
-        restored.log_odds(values, ALL_SHOWN), head.log_odds(values, ALL_SHOWN)
-    )
+    np.testing.assert_array_equal(restored.odds(values, ALL_SHOWN), head.odds(values, ALL_SHOWN))
 
 
 def test_a_modality_that_is_missing_only_in_prediction_is_made_up_for_by_the_others():
@@ -134,7 +153,7 @@ def test_a_modality_that_is_missing_only_in_prediction_is_made_up_for_by_the_oth
     ]
     head = grown([block[:200] for block in features], y[:200], grower=Grower(50, 0))
     values = head.select([block[200:] for block in features])
-    odds = head.log_odds(values, np.tile([False, True], (100, 1)))[:, 0]
+    odds = head.odds(values, np.tile([False, True], (100, 1)))[:, 0]
     assert roc_auc_score(y[200:], odds) > 0.9
     assert abs(odds.mean()) < 1
 
@@ -159,101 +178,72 @@ def test_association_is_the_root_of_the_f_statistic_up_to_a_factor():
     np.testing.assert_allclose(found / found[1], expected / expected[1], rtol=1e-5)
 
 
-# Odds of a table
-
-
-@pytest.fixture
-def counted(fitted, monkeypatch):
-    """The odds of all subjects, and a list that grows with every call of the forest."""
-    features, _, head, _ = fitted
-    calls, log_odds = [], type(head).log_odds
-
-    def counting(self, values, present):
-        calls.append(present[0])
-        return log_odds(self, values, present)
-
-    monkeypatch.setattr(type(head), "log_odds", counting)
-    return TreeOdds([(head, np.arange(60))], features), calls
-
-
-def test_odds_are_those_of_the_forest_for_what_is_shown(fitted):
-    features, _, head, values = fitted
-    rows = np.array([3, 8, 20, 41])
-    shown = np.array([[True, True], [False, True], [True, False], [True, True]])
-    odds = TreeOdds([(head, np.arange(60))], features)(rows, shown)
-    np.testing.assert_array_equal(odds, head.log_odds(values[rows], shown))
-
-
-def test_nothing_is_computed_before_it_is_asked_for_and_nothing_twice(counted):
-    odds, calls = counted
-    assert len(calls) == 0
-    rows = np.array([1, 2, 1])
-    for _ in range(2):
-        odds(rows, ALL_SHOWN[rows])
-    assert len(calls) == 1
-    hidden = np.array([[True, False], [True, True], [True, False]])
-    for _ in range(2):
-        odds(rows, hidden)
-    assert len(calls) == 2
-
-
-def test_hiding_what_a_subject_lacks_costs_nothing(counted):
-    odds, calls = counted
-    rows = np.arange(0, 60, 5)
-    lacking = np.tile([True, False], (len(rows), 1))
-    np.testing.assert_array_equal(odds(rows, lacking), odds(rows, ALL_SHOWN[rows]))
-    assert len(calls) == 1
-
-
-def test_odds_once_given_may_be_changed(fitted):
-    features, _, head, _ = fitted
-    odds, rows = TreeOdds([(head, np.arange(60))], features), np.arange(60)
-    first = odds(rows, ALL_SHOWN)
-    kept = first.copy()
-    first += 1
-    np.testing.assert_array_equal(odds(rows, ALL_SHOWN), kept)
+def test_of_columns_that_are_the_same_one_is_read():
+    features, y = drawn()
+    features[0] = features[0][:, [0, 1, 1, 0, 2]]
+    assert grown(features, y).columns[0].tolist() == [0, 1, 4]
 
 
 # Odds of the training subjects
 
 
-def test_training_odds_come_from_forests_that_did_not_see_the_label():
+def test_training_odds_come_from_trees_that_did_not_see_the_label():
     features, y = drawn()
-    folds, weight, rows = inner_folds(y, np.arange(60), 0, 3), np.ones(60), np.arange(60)
+    folds = inner_folds(y, np.arange(60), 0, 3)
     tested = folds[0][1]
     flipped = y.copy()
     flipped[tested] = 1 - flipped[tested]
     before, after = (
-        grow_on_folds(features, targets, weight, folds, 2, GROWER)(rows, ALL_SHOWN)
-        for targets in (y, flipped)
+        unseen_odds(grown(features, targets, folds=folds), features) for targets in (y, flipped)
     )
     np.testing.assert_array_equal(after[tested], before[tested])
-    elsewhere = np.setdiff1d(rows, tested)
+    elsewhere = np.setdiff1d(np.arange(60), tested)
     assert not np.allclose(after[elsewhere], before[elsewhere])
 
 
 def test_training_odds_do_not_flatter_noise():
     noise = [np.random.default_rng(0).normal(size=(60, 200)).astype(np.float32)]
     y, shown = np.arange(60) % 2, np.ones((60, 1), dtype=bool)
-    folds = inner_folds(y, np.arange(60), 0, 3)
-    seen = grown(noise, y)
-    unseen = grow_on_folds(noise, y, np.ones(60), folds, 2, GROWER)
-    assert roc_auc_score(y, seen.log_odds(seen.select(noise), shown)) > 0.95
-    assert roc_auc_score(y, unseen(np.arange(60), shown)) < 0.7
+    head = grown(noise, y)
+    assert roc_auc_score(y, head.odds(head.select(noise), shown)) > 0.95
+    assert roc_auc_score(y, unseen_odds(head, noise)) < 0.7
 
 
-def test_who_is_tested_by_no_fold_has_even_odds():
+def test_every_tree_leaves_one_fold_out_and_all_are_as_many_as_asked_for():
     features, y = drawn()
-    folds = inner_folds(y, np.arange(60), 0, 3)[1:]
-    odds = grow_on_folds(features, y, np.ones(60), folds, 2, GROWER)(np.arange(60), ALL_SHOWN)
-    untested = np.setdiff1d(np.arange(60), np.concatenate([test for _, test in folds]))
-    assert not odds[untested].any()
-    assert odds[folds[0][1]].any()
+    head = grown(features, y)
+    assert sum(len(grove.model.estimators_) for grove in head.groves) == head.n_trees == 10
+    tested = np.concatenate([rows for _, rows in head.parts()])
+    np.testing.assert_array_equal(np.sort(tested), np.arange(60))
 
 
-def test_a_forest_may_read_nothing_of_a_modality():
+def test_threads_grow_the_same_forest():
     features, y = drawn()
-    features[1] = features[1][:, :0]
-    odds = TreeOdds([(grown(features, y), np.arange(60))], features)
-    hidden = np.tile([True, False], (60, 1))
-    np.testing.assert_array_equal(odds(np.arange(60), hidden), odds(np.arange(60), ALL_SHOWN))
+    one, two = (grown(features, y, grower=Grower(10, 0, n_jobs)) for n_jobs in (None, 2))
+    np.testing.assert_array_equal(
+        one.odds(one.select(features), ALL_SHOWN), two.odds(two.select(features), ALL_SHOWN)
+    )
+
+
+def test_a_forest_of_fewer_trees_than_folds_is_borne():
+    features, y = drawn()
+    assert len(grown(features, y, grower=Grower(2, 0)).groves) == 2
+
+
+# Numbers
+
+
+def test_numbers_are_predicted_by_the_mean_of_the_trees():
+    features, _ = drawn()
+    target = np.nan_to_num(features[0][:, 1])
+    problem = RidgeProblem([], target, np.ones(60))
+    folds = number_folds(target, np.arange(60), 0, 3)
+    head = grow_forest(features, differing(features), problem, None, folds, Grower(30, 0))
+    values = head.select(features)
+    found = head.odds(values, ALL_SHOWN)
+    groves = [
+        len(grove.model.estimators_) * grove.model.predict(values[:, grove.own].astype(np.float32))
+        for grove in head.groves
+    ]
+    np.testing.assert_allclose(found[:, 0], np.sum(groves, axis=0) / 30, rtol=1e-6)
+    assert np.corrcoef(found[:, 0], target)[0, 1] > 0.8

@@ -10,7 +10,6 @@ from adestim.encoding.tables import read_training_table
 from adestim.training.phase_one import logistic
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import (
-    FOREST_SHARE,
     fit_logistic,
     fit_phase_one,
     inner_folds,
@@ -178,30 +177,32 @@ def product_table(n_subjects=200, seed=1):
     return X, np.where(X["mri__a"] * X["csf__a"] > 0, "AD", "CN")
 
 
+def incomplete_product():
+    X, y = product_table()
+    return with_missing(X), y
+
+
 @pytest.fixture(scope="module")
 def with_forest():
-    X, y = product_table()
-    return phase_one_of(with_missing(X), y, grower=Grower(20, 0))
+    return phase_one_of(*incomplete_product(), grower=Grower(20, 0))
 
 
 def test_the_forest_lowers_the_log_loss_of_what_is_not_linear(with_forest):
     fitted, unseen, _, codes, present, _ = with_forest
-    linear = unseen._replace(trees=None)
-    stacked, alone = (fitted.logits(each, present, "stacked") for each in (unseen, linear))
-    assert log_loss(codes, softmax(stacked, axis=1)) < log_loss(codes, softmax(alone, axis=1))
+    losses = [
+        log_loss(codes, softmax(each.logits(unseen, present, "stacked"), axis=1))
+        for each in (fitted, phase_one_of(*incomplete_product())[0])
+    ]
+    assert losses[0] < losses[1]
 
 
-def test_stacked_odds_are_shared_between_forest_and_linear_heads(with_forest):
+def test_stacked_odds_are_the_members_weighed_by_their_shares(with_forest):
     fitted, _, scores, _, present, _ = with_forest
-    linear = fitted.logits(scores._replace(trees=None), present, "stacked")
-    forest = scores.trees(np.arange(200), present)
+    odds = fitted.member_odds(scores, present)
     found = fitted.logits(scores, present, "stacked")
-    np.testing.assert_allclose(
-        found[:, 1],
-        (1 - FOREST_SHARE) * linear[:, 1] + FOREST_SHARE * forest[:, 0],
-        rtol=1e-4,
-        atol=1e-5,
-    )
+    assert "forest" in odds
+    expected = sum(share * odds[name] for name, share in fitted.shares.items())
+    np.testing.assert_allclose(found[:, 1:], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("start", ["average", "late", "anchor"])
@@ -209,7 +210,7 @@ def test_no_other_start_hears_the_forest(with_forest, start):
     fitted, _, scores, _, present, _ = with_forest
     np.testing.assert_array_equal(
         fitted.logits(scores, present, start, "mri"),
-        fitted.logits(scores._replace(trees=None), present, start, "mri"),
+        fitted.logits(scores._replace(judges={}), present, start, "mri"),
     )
 
 
@@ -232,7 +233,8 @@ def test_without_folds_no_forest_is_grown():
     fitted, unseen = fit_phase_one(
         read_training_table(X).tables, codes, np.ones(40), [], 2, Grower(20, 0)
     )
-    assert fitted.forest is unseen.trees is None
+    assert fitted.forest is None
+    assert "forest" not in unseen.judges
 
 
 # Scores of the training subjects

@@ -7,9 +7,11 @@ from sklearn.metrics import r2_score
 
 from adestim.encoding.tables import read_training_table
 from adestim.training.phase_one import ridge
+from adestim.training.phase_one.penalised import Setting
 from adestim.training.phase_one.ridge import (
     RidgeProblem,
     fit_ridge_phase_one,
+    fit_ridges,
     linear_association,
     number_folds,
     robust_scale,
@@ -72,14 +74,16 @@ def test_anchor_start_is_the_anchors_head_alone(incomplete, anchor):
     found = fitted.logits(scores, present, "anchor", anchor)[:, 0]
     has = present[:, place]
     np.testing.assert_allclose(found[has], scores.values[has, place, 0, 0], rtol=1e-5)
-    np.testing.assert_allclose(found[~has], fitted.conditional.mean[0], rtol=1e-5)
+    np.testing.assert_allclose(found[~has], fitted.mean, rtol=1e-5)
 
 
-def test_stacked_is_the_mean_of_the_joint_head_and_the_conditional_expectation(incomplete):
+def test_stacked_is_the_members_weighed_by_their_shares(incomplete):
     _, _, fitted, _, scores, present = incomplete
-    expected = fitted.conditional.expectation(scores.values[:, :, 0], present)[:, None]
-    expected = (expected + fitted.joint_scores(scores, present)) / 2
+    odds = fitted.member_odds(scores, present)
+    expected = sum(share * odds[name] for name, share in fitted.shares.items())
     np.testing.assert_allclose(fitted.logits(scores, present, "stacked"), expected, rtol=1e-5)
+    assert sum(fitted.shares.values()) == pytest.approx(1)
+    assert set(fitted.shares) <= {"joint", "conditional", "late"}
 
 
 @pytest.mark.parametrize("start", ["stacked", "average", "anchor"])
@@ -156,9 +160,9 @@ def test_a_solution_is_that_of_scikit_learn_on_scaled_columns():
     X, y = numbers(60)
     blocks, rows = [X[columns].to_numpy() for columns in BLOCKS.values()], np.arange(60)
     problem = RidgeProblem(blocks, y, np.ones(60))
-    [(coef, intercept)] = problem.solve(rows, [2.0])
+    [coef], [intercept] = problem.solve(rows, [Setting(0.5, 2.0)])
     values = np.hstack(blocks)
-    factors = problem._factors(values, rows)
+    [factors] = problem.factors(values, rows, np.array([0.5]))
     direct = Ridge(alpha=2.0).fit(values * factors, y)
     np.testing.assert_allclose(
         values @ coef[:, 0] + intercept, direct.predict(values * factors), atol=1e-8
@@ -169,18 +173,17 @@ def test_a_weight_of_two_is_the_same_as_a_subject_twice():
     X, y = numbers(40)
     twice = np.arange(40) % 3 == 0
     rows = np.repeat(np.arange(40), 1 + twice)
-    weighted = RidgeProblem([X.to_numpy()], y, 1.0 + twice)
-    repeated = RidgeProblem([X.to_numpy()[rows]], y[rows], np.ones(len(rows)))
-    found = weighted.solution(X.to_numpy(), np.arange(40), 1.0)
-    expected = repeated.solution(X.to_numpy()[rows], np.arange(len(rows)), 1.0)
+    values, factors, penalties = X.to_numpy(), np.ones((1, X.shape[1])), np.ones(1)
+    found = fit_ridges(values, factors, y, 1.0 + twice, penalties)
+    expected = fit_ridges(values[rows], factors, y[rows], np.ones(len(rows)), penalties)
     np.testing.assert_allclose(found[0], expected[0])
     np.testing.assert_allclose(found[1], expected[1])
 
 
 def test_without_columns_the_weighted_mean_is_predicted():
-    problem = RidgeProblem([np.zeros((3, 0))], np.array([1.0, 2.0, 6.0]), np.array([1.0, 1.0, 2.0]))
-    coef, intercept = problem.solution(np.zeros((3, 0)), np.arange(3), 1.0)
-    assert coef.shape == (0, 1)
+    y, weight = np.array([1.0, 2.0, 6.0]), np.array([1.0, 1.0, 2.0])
+    coef, intercept = fit_ridges(np.zeros((3, 0)), np.zeros((1, 0)), y, weight, np.ones(1))
+    assert coef.shape == (1, 0, 1)
     np.testing.assert_allclose(intercept, 3.75)
 
 
