@@ -122,7 +122,7 @@ class AnchoredBase(BaseFusion):
 
     def _of_anchors(self, present):
         """Return which anchors every subject has, (n_subjects, n_anchors)."""
-        return present[:, [self.modalities_.index(name) for name in self.anchors_]]
+        return present[:, [list(self.inputs_.likes).index(name) for name in self.anchors_]]
 
     def _judge_validation(self, start: FitStart) -> Validated | None:
         """Return the nets' outputs on the inner validation split, None with a word without one."""

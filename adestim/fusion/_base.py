@@ -31,7 +31,7 @@ from adestim.encoding.tables import (
     read_training_table,
 )
 from adestim.exceptions import InputError
-from adestim.fusion._targets import TrainingSet, check_classes
+from adestim.fusion._targets import TrainingSet, check_classes, sort_subjects
 from adestim.training.anchored_nets import HEAD_WIDTH
 from adestim.training.batches import FusionData
 from adestim.training.fitting import TrainerSettings, inner_split, prepare_net
@@ -174,12 +174,12 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Scores:
         """Fit the heads and what reads later tables; return the scores by unseen heads."""
         task, tables = self._task(), subjects.tables
-        starts = self._starts(list(tables))
+        starts = self._starts(subjects.names)
         folds = task.folds(data.targets, data.groups, fold_seed)
         self.phase_one_, scores = task.fit_phase_one(
             tables, data.targets, data.weight, folds, self._grower(forest_seed)
         )
-        self.modalities_ = list(tables)
+        self.modalities_ = list(subjects.names)
         self.inputs_ = NetInputs.learn(tables, self.phase_one_, scores, task.n_outputs, starts)
         return scores
 
@@ -276,7 +276,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _training_set(self, X, y, groups, sample_weight) -> TrainingSet:
-        """Return the checked training set."""
+        """Return the checked training set, its subjects sorted by their content."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -327,7 +327,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
 
     def _training_set(self, X, y, groups, sample_weight):
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
-        return data
+        return sort_subjects(data)
 
     def _task(self):
         return Classification(self.classes_)

@@ -270,7 +270,8 @@ def test_who_has_none_of_the_anchors_is_judged_by_all_of_them():
 def test_no_epochs_leave_the_phase_one_prediction(incomplete):
     X, y = incomplete
     model = quick(max_epochs=0, start="average").fit(X, y)
-    features = [X[columns].to_numpy(np.float32) for columns in BLOCKS.values()]
+    names = model.phase_one_.modalities
+    features = [X[BLOCKS[name]].to_numpy(np.float32) for name in names]
     present = np.stack([~np.isnan(block).all(axis=1) for block in features], axis=1)
     logits = model.phase_one_.logits(model.phase_one_.scores(features), present, "average")
     expected = 1 / (1 + np.exp(-logits[:, 1]))

@@ -136,7 +136,8 @@ def test_words_are_refused_and_not_repeated():
 def test_no_epochs_leave_the_phase_one_prediction(incomplete):
     X, y = incomplete
     model = quick(max_epochs=0).fit(X, y)
-    features = [X[columns].to_numpy(np.float32) for columns in BLOCKS.values()]
+    names = model.phase_one_.modalities
+    features = [X[BLOCKS[name]].to_numpy(np.float32) for name in names]
     present = np.stack([~np.isnan(block).all(axis=1) for block in features], axis=1)
     start = model.phase_one_.logits(model.phase_one_.scores(features), present, "stacked")[:, 0]
     expected = start * model.target_scale_ + model.target_mean_
