@@ -6,7 +6,7 @@ rows or columns are permuted gives the same fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -14,28 +14,25 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.digests import checksum
-from adestim._support.missing import is_missing
 from adestim.encoding.encoding import Encoding, read_array
 from adestim.encoding.tokens import row_blocks
 
-# Multipliers of splitmix64: G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom
-# number generators", OOPSLA 2014.
+# G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA
+# 2014: how splitmix64 mixes.
 MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
-NOTHING = np.uint64(0x9E3779B97F4A7C15)
+NOTHING = 0x9E3779B97F4A7C15
 
 
-def digest_rows(frame: pd.DataFrame) -> np.ndarray:
-    """Return a digest of every row's content, whatever the order of the columns.
+def digest_subjects(cells: Mapping[str, Sequence[Encoding | None]]) -> np.ndarray:
+    """Return a digest of what every subject has, whatever the order of the modalities.
 
-    frame (n_subjects, n_columns) -> (n_subjects,).
+    cells (n_subjects,) -> (n_subjects,).
     """
-    names = [str(name) for name in frame.columns]
-    if count_places(names) and holds_numbers(frame):
-        keys = digest_columns(frame)
-    else:
-        keys = np.array([digest_text(name) for name in names], dtype=np.uint64)
-    return add_up_rows(frame, mix(keys))
+    by_modality = [
+        [digest_cell(cell, name) for cell in column] for name, column in cells.items()
+    ]
+    return mix(mix(np.array(by_modality, dtype=np.uint64)).sum(axis=0))
 
 
 def order_columns(names: Sequence[str], block: np.ndarray) -> np.ndarray:
@@ -43,7 +40,7 @@ def order_columns(names: Sequence[str], block: np.ndarray) -> np.ndarray:
 
     block (n_subjects, n_columns) -> (n_columns,).
     """
-    keys = digest_columns(pd.DataFrame(block)) if count_places(names) else np.array(names)
+    keys = digest_columns(block) if count_places(names) else np.array(names)
     return np.argsort(keys, kind="stable")
 
 
@@ -72,62 +69,35 @@ def count_places(names: Sequence[str]) -> bool:
     return set(names) == {f"x{place}" for place in range(len(names))}
 
 
-def holds_numbers(frame: pd.DataFrame) -> bool:
-    """Tell whether all columns are numbers."""
-    return all(pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)
+def digest_columns(block: np.ndarray) -> np.ndarray:
+    """Return a digest of every column, whatever the order of rows and columns.
 
-
-def digest_columns(frame: pd.DataFrame) -> np.ndarray:
-    """Return a digest of every column of numbers, whatever the order of rows and columns.
-
-    frame (n_subjects, n_columns) -> (n_columns,).
+    block (n_subjects, n_columns) -> (n_columns,).
     """
-    rows = add_up_rows(frame, np.zeros(frame.shape[1], dtype=np.uint64))
-    parts = [mix(cells ^ rows[part, None]).sum(axis=0) for part, cells in blocks_of(frame)]
+    rows = np.concatenate([mix(mix(bits).sum(axis=1)) for _, bits in read_bits(block)])
+    parts = [mix(bits ^ rows[part, None]).sum(axis=0) for part, bits in read_bits(block)]
     return mix(np.sum(parts, axis=0, dtype=np.uint64))
 
 
-def add_up_rows(frame: pd.DataFrame, keys: np.ndarray) -> np.ndarray:
-    """Return a digest of every row, its cells added up, each mixed with its column's key.
-
-    frame (n_subjects, n_columns), keys (n_columns,) -> (n_subjects,).
-    """
-    return mix(np.concatenate([mix(cells ^ keys).sum(axis=1) for _, cells in blocks_of(frame)]))
-
-
-def blocks_of(frame: pd.DataFrame) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield slices of rows and digests of their cells, (n_rows, n_columns)."""
-    for part in row_blocks(frame):
-        yield part, digest_cells(frame.iloc[part])
-
-
-def digest_cells(frame: pd.DataFrame) -> np.ndarray:
-    """Return a digest of every cell, (n_subjects, n_columns)."""
-    if holds_numbers(frame):
-        return digest_numbers(frame.to_numpy(dtype=np.float64, na_value=np.nan))
-    columns = [digest_column(frame.iloc[:, place]) for place in range(frame.shape[1])]
-    return np.stack(columns, axis=1)
-
-
-def digest_column(column: pd.Series) -> np.ndarray:
-    """Return a digest of every cell of a column, (n_subjects,)."""
-    if pd.api.types.is_numeric_dtype(column):
-        return digest_numbers(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    return np.array([digest_cell(cell) for cell in column.array], dtype=np.uint64)
+def read_bits(block: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield slices of rows and the bits of their numbers, (n_rows, n_columns)."""
+    for part in row_blocks(block):
+        yield part, digest_numbers(block[part])
 
 
 def digest_numbers(values: np.ndarray) -> np.ndarray:
     """Return the bits of numbers; zero has one sign, and all that is unknown is alike."""
     numbers = np.asarray(values, dtype=np.float64) + 0.0
-    return np.where(np.isnan(numbers), NOTHING, numbers.view(np.uint64))
+    return np.where(np.isnan(numbers), np.uint64(NOTHING), numbers.view(np.uint64))
 
 
-def digest_cell(cell: Any) -> int:
-    """Return a digest of an encoding, or of what else a cell holds."""
-    if not isinstance(cell, Encoding):
-        return int(NOTHING) if is_missing(cell) else digest_text(repr(cell))
-    arrays = (digest_array(cell.unread(name)) for name in ("tokens", "mask", "pooled"))
-    return digest_text(" ".join(arrays))
+def digest_cell(cell: Encoding | None, modality: str) -> int:
+    """Return a digest of an encoding as one of a modality; all that are missing are alike."""
+    if cell is None:
+        return NOTHING
+    arrays = [digest_array(cell.unread(name)) for name in ("tokens", "mask", "pooled")]
+    text = " ".join([modality, *arrays])
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
 def digest_array(array: Any) -> str:
@@ -136,11 +106,6 @@ def digest_array(array: Any) -> str:
         return "none"
     known = getattr(array, "crc32", "") or checksum(read_array(array))
     return f"{array.shape}{known}"
-
-
-def digest_text(text: str) -> int:
-    """Return a digest of a text that is the same in every process."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
 def mix(values: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ from sklearn.preprocessing import StandardScaler
 
 from adestim import AnchoredFusionRegressor, ModalityUnion
 from adestim.evaluation import cross_val_fit
+from adestim.encoding.tables import read_training_table
 from adestim.exceptions import DataWarning, InputError, NoModalityError
+from adestim.fusion import _base as base
 from adestim.fusion.anchored_regressor import compute_weighted_moments
 from adestim.training import task as tasks
 from adestim.training.aggregation import Validated, weigh_by_error
@@ -285,13 +287,19 @@ def test_heavier_subjects_draw_predictions_to_themselves(max_epochs):
 
 @pytest.fixture
 def captured_folds(monkeypatch):
-    """All inner splits that a fit makes, those of phase 1 and that of phase 2."""
-    captured = []
+    """Row labels of all inner splits that a fit makes, those of phase 1 and that of phase 2."""
+    captured, labels = [], []
+
+    def read(frame):
+        labels.append(frame.index)
+        return read_training_table(frame)
 
     def capture(*args, **kwargs):
-        captured.extend(number_folds(*args, **kwargs))
-        return number_folds(*args, **kwargs)
+        folds = number_folds(*args, **kwargs)
+        captured.extend([(labels[-1][train], labels[-1][test]) for train, test in folds])
+        return folds
 
+    monkeypatch.setattr(base, "read_training_table", read)
     monkeypatch.setattr(tasks.Regression, "folds", staticmethod(capture))
     return captured
 
@@ -303,7 +311,8 @@ def test_groups_are_kept_whole_by_the_inner_splits(captured_folds, named):
     X = X if named else X.set_axis(families)
     quick(max_epochs=1).fit(X, y, groups=families if named else None)
     assert len(captured_folds) > 5
-    shared = [set(families[a]) & set(families[b]) for a, b in captured_folds]
+    family_of = pd.Series(families, X.index)
+    shared = [set(family_of[a]) & set(family_of[b]) for a, b in captured_folds]
     assert not any(shared)
 
 
