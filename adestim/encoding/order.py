@@ -24,18 +24,16 @@ SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 NOTHING = 0x9E3779B97F4A7C15
 
 
-def digest_subjects(cells: Mapping[str, Sequence[Encoding | None]]) -> np.ndarray:
+def digest_contents(cells: Mapping[str, Sequence[Encoding | None]]) -> np.ndarray:
     """Return a digest of what every subject has, whatever the order of the modalities.
 
     cells (n_subjects,) -> (n_subjects,).
     """
-    by_modality = [
-        [digest_cell(cell, name) for cell in column] for name, column in cells.items()
-    ]
+    by_modality = [[digest_cell(cell, name) for cell in column] for name, column in cells.items()]
     return mix(mix(np.array(by_modality, dtype=np.uint64)).sum(axis=0))
 
 
-def order_columns(names: Sequence[str], block: np.ndarray) -> np.ndarray:
+def sort_columns(names: Sequence[str], block: np.ndarray) -> np.ndarray:
     """Return the order of numeric columns: by name, by content where names only count places.
 
     block (n_subjects, n_columns) -> (n_columns,).
@@ -76,7 +74,7 @@ def digest_columns(block: np.ndarray) -> np.ndarray:
     """
     rows = np.concatenate([mix(mix(bits).sum(axis=1)) for _, bits in read_bits(block)])
     parts = [mix(bits ^ rows[part, None]).sum(axis=0) for part, bits in read_bits(block)]
-    return mix(np.sum(parts, axis=0, dtype=np.uint64))
+    return mix(np.stack(parts).sum(axis=0))
 
 
 def read_bits(block: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -17,7 +17,7 @@ import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from adestim.encoding import BackboneSpec, Encoding, is_missing
-from adestim.encoding.order import order_columns
+from adestim.encoding.order import sort_columns
 from adestim.encoding.tokens import (
     SEPARATOR,
     TokenTable,
@@ -196,7 +196,7 @@ def arrange_to_train(modality: str, names: Sequence[str], block: np.ndarray) -> 
 
     block (n_subjects, n_features) -> (n_features,).
     """
-    return order_columns(names, block)
+    return sort_columns(names, block)
 
 
 def arrange_like(

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from adestim._support.groups import group_own_rows
-from adestim.encoding.order import digest_subjects, number_by_appearance, order_subjects
+from adestim.encoding.order import digest_contents, number_by_appearance, order_subjects
 from adestim.encoding.tables import arrange_to_train, check_fusion_table, read_modalities
 from adestim.exceptions import InputError
 
@@ -79,7 +79,7 @@ def sort_subjects(data: TrainingSet) -> TrainingSet:
 
     Folds, batches and trees are drawn by number; groups are numbered in that order too.
     """
-    content = digest_subjects(read_modalities(data.frame, arrange=arrange_to_train))
+    content = digest_contents(read_modalities(data.frame, arrange=arrange_to_train))
     order = order_subjects(content, data.targets, data.weight, data.groups)
     groups = number_by_appearance(data.groups[order])
     return TrainingSet(data.frame.iloc[order], data.targets[order], data.weight[order], groups)
