@@ -154,7 +154,3 @@ def test_attributions_go_with_the_names_of_columns(incomplete):
     pd.testing.assert_frame_equal(tables[0][COLUMNS], tables[1][COLUMNS], rtol=1e-4)
     known = X.notna().to_numpy()
     assert (tables[0][COLUMNS].to_numpy()[known] != 0).mean() > 0.9
-
-
-def test_a_seed_still_gives_the_same_bits(estimator, incomplete):
-    np.testing.assert_array_equal(predict(estimator, *incomplete), predict(estimator, *incomplete))
