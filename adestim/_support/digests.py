@@ -1,4 +1,4 @@
-"""Digests of files, computed once for a state of a file and remembered beside others."""
+"""Digests of files, computed once for a state of a file and remembered; checksums of arrays."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import hashlib
 import json
 import os
 import time
+import zlib
 from contextlib import suppress
 from pathlib import Path
+
+import numpy as np
 
 from adestim._support.files import make_private, write_whole
 
@@ -73,3 +76,8 @@ def write_memo(memo: Path | None, state: tuple, digest: str) -> None:
     with suppress(OSError):
         make_private(memo.parent)
         write_whole(memo, content)
+
+
+def checksum(values: np.ndarray) -> str:
+    """Return the CRC-32 of an array's bytes."""
+    return f"{zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data):08x}"

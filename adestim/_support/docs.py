@@ -203,7 +203,7 @@ FRAGMENTS = {
     feature_names_in_ : ndarray of str
         Their names, where all are strings.""",
     "rival_attributes": """phase_one_ : adestim.training.phase_one.logistic.PhaseOne
-        The fitted phase-1 heads.
+        The fitted phase-1 heads, in the order of its ``modalities``.
     nets_ : dict of str to skorch net
         The trained net, named ``"fusion"``.
     net_ : skorch net

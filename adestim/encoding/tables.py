@@ -8,8 +8,9 @@ and a plain numeric array, which is one anonymous modality.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from sklearn.utils.validation import validate_data
 
 from adestim.encoding import Encoding, is_missing
 from adestim.encoding.numbers import PackedNumbers
+from adestim.encoding.order import sort_columns
 from adestim.encoding.tokens import (
     SEPARATOR,
     TokenTable,
@@ -30,14 +32,23 @@ from adestim.exceptions import DataWarning, InputError
 ANONYMOUS = "features"
 FLOATS = frozenset({np.dtype(np.float64), np.dtype(np.float32)})
 
+# Takes a modality's name, its columns' names and its numbers; returns the order of the columns.
+Arrange = Callable[[str, Sequence[str], np.ndarray], np.ndarray]
+
 
 @dataclass(frozen=True, eq=False)
 class Subjects:
-    """Subjects as a fusion reads them, by modality."""
+    """Subjects as a fusion reads them, by modality, in an order that no table decides."""
 
     index: pd.Index
     cells: dict[str, Sequence[Encoding | None]]  # one a subject, None where it is missing
     tables: dict[str, TokenTable]  # the encodings' tokens, stacked
+    names: tuple[str, ...]  # the modalities in the order of the user's table
+
+    @property
+    def places(self) -> list[int]:
+        """Place of every modality, in the order of the user's table, among those here."""
+        return [list(self.tables).index(name) for name in self.names]
 
     @property
     def present(self) -> np.ndarray:
@@ -54,7 +65,7 @@ class Subjects:
 
 
 def read_modalities(
-    X: pd.DataFrame, known: Collection[str] | None = None
+    X: pd.DataFrame, known: Collection[str] | None = None, arrange: Arrange | None = None
 ) -> dict[str, Sequence[Encoding | None]]:
     """Return the encodings of every modality, in the order of the columns.
 
@@ -79,7 +90,7 @@ def read_modalities(
         block = numeric_block(X.iloc[:, as_slice(places)])
         prefix = f"{name}{SEPARATOR}"
         names = [str(labels[place]).removeprefix(prefix) for place in places]
-        modalities[name] = PackedNumbers(block, names)
+        modalities[name] = pack_in_order(block, names, name, arrange)
     require_known(modalities, known or ())
     return modalities
 
@@ -209,6 +220,41 @@ def require_finite(block: np.ndarray, columns: pd.Index) -> None:
         )
 
 
+def pack_in_order(
+    block: np.ndarray, names: Sequence[str], modality: str, arrange: Arrange | None
+) -> PackedNumbers:
+    """Pack numeric features, in their own order where nothing arranges them.
+
+    block (n_subjects, n_features).
+    """
+    if arrange is None:
+        return PackedNumbers(block, names)
+    order = arrange(modality, names, block)
+    if np.array_equal(order, np.arange(len(names))):
+        return PackedNumbers(block, names)
+    return PackedNumbers(block[:, order], [names[place] for place in order])
+
+
+def arrange_to_train(modality: str, names: Sequence[str], block: np.ndarray) -> np.ndarray:
+    """Return the order of a modality's columns that their names, or contents, decide.
+
+    block (n_subjects, n_features) -> (n_features,).
+    """
+    return sort_columns(names, block)
+
+
+def arrange_like(
+    likes: Mapping[str, TokenTable], modality: str, names: Sequence[str], block: np.ndarray
+) -> np.ndarray:
+    """Return the order of a modality's columns that was seen in ``fit``.
+
+    block (n_subjects, n_features) -> (n_features,).
+    """
+    seen = likes[modality].backbone.option("token_names") or () if modality in likes else ()
+    rank = {name: place for place, name in reversed(list(enumerate(seen)))}
+    return np.argsort([rank.get(name, len(seen)) for name in names], kind="stable")
+
+
 def pack_features(block: np.ndarray, names: Sequence[str]) -> list[Encoding | None]:
     """Pack numeric features as one token each; NaN is a masked token.
 
@@ -264,8 +310,11 @@ def holds_objects(X) -> bool:
 
 
 def read_training_table(frame: pd.DataFrame) -> Subjects:
-    """Return the training subjects; a modality that nobody has is left out, with a word."""
-    cells = read_modalities(frame)
+    """Return the training subjects; a modality that nobody has is left out, with a word.
+
+    Modalities, and the columns of each, are in an order that does not depend on the frame's.
+    """
+    cells = read_modalities(frame, arrange=arrange_to_train)
     absent = [name for name, column in cells.items() if is_absent(column)]
     if absent and len(absent) < len(cells):
         warnings.warn(
@@ -274,7 +323,7 @@ def read_training_table(frame: pd.DataFrame) -> Subjects:
             stacklevel=5,
         )
     kept = {name: column for name, column in cells.items() if name not in absent}
-    return stack_subjects(kept, frame.index)
+    return stack_subjects({name: kept[name] for name in sorted(kept)}, frame.index, tuple(kept))
 
 
 def is_absent(cells: Sequence[Encoding | None]) -> bool:
@@ -286,13 +335,15 @@ def is_absent(cells: Sequence[Encoding | None]) -> bool:
 
 def read_later_table(frame: pd.DataFrame, likes: Mapping[str, TokenTable]) -> Subjects:
     """Return later subjects, given the shapes and backbones that were seen in ``fit``."""
-    cells = read_modalities(frame, known=likes)
-    return stack_subjects({name: cells[name] for name in likes}, frame.index, likes)
+    cells = read_modalities(frame, likes, partial(arrange_like, likes))
+    names = tuple(name for name in cells if name in likes)
+    return stack_subjects({name: cells[name] for name in likes}, frame.index, names, likes)
 
 
 def stack_subjects(
     cells: Mapping[str, Sequence[Encoding | None]],
     index: pd.Index,
+    names: tuple[str, ...],
     likes: Mapping[str, TokenTable] | None = None,
 ) -> Subjects:
     """Return subjects, each of whom has a modality."""
@@ -301,4 +352,4 @@ def stack_subjects(
         for name, column in cells.items()
     }
     require_a_modality(tables, index)
-    return Subjects(index, dict(cells), tables)
+    return Subjects(index, dict(cells), tables, names)

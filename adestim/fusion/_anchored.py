@@ -288,7 +288,7 @@ class AnchoredBase(BaseFusion):
 
     def _of_anchors(self, present):
         """Return which anchors every subject has, (n_subjects, n_anchors)."""
-        return present[:, [self.modalities_.index(name) for name in self.anchors_]]
+        return present[:, [list(self.inputs_.likes).index(name) for name in self.anchors_]]
 
     @abstractmethod
     def _values_of(self, outputs: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ from adestim.encoding.tables import (
 )
 from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
-from adestim.fusion._targets import TrainingSet, check_classes
+from adestim.fusion._targets import TrainingSet, check_classes, sort_subjects
 from adestim.training.anchored_nets import HEAD_WIDTH
 from adestim.training.batches import FusionData
 from adestim.training.fitting import TrainerSettings, inner_split, prepare_net
@@ -208,10 +208,10 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         subjects = read_training_table(data.frame)
         fold_seed, split_seed, net_seed, forest_seed = draw_seeds(self.random_state, 4)
         task, tables = self._task(), subjects.tables
-        starts = self._starts(list(tables))
+        starts = self._starts(subjects.names)
         folds = self._draw_folds(data, fold_seed)
         self.phase_one_, scores = self._fit_phase_one(data, tables, folds, forest_seed)
-        self.modalities_ = list(tables)
+        self.modalities_ = list(subjects.names)
         self.inputs_ = NetInputs.learn(tables, self.phase_one_, scores, task.n_outputs, starts)
         return FitStart(data, subjects, folds, scores, split_seed, net_seed)
 
@@ -316,7 +316,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _training_set(self, X, y, groups, sample_weight) -> TrainingSet:
-        """Return the checked training set."""
+        """Return the checked training set, its subjects sorted by their content."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -367,7 +367,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
 
     def _training_set(self, X, y, groups, sample_weight):
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
-        return data
+        return sort_subjects(data)
 
     def _task(self):
         return Classification(self.classes_)

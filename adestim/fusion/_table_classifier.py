@@ -42,7 +42,7 @@ class TableClassifier(ClassifierMixin, BaseEstimator):
     def _read_training_table(self, frame: pd.DataFrame) -> Subjects:
         """Return the training subjects, and remember the shapes of their tokens."""
         subjects = read_training_table(frame)
-        self.modalities_, self._likes = list(subjects.tables), subjects.likes()
+        self.modalities_, self._likes = list(subjects.names), subjects.likes()
         return subjects
 
     def _read_table(self, X) -> Subjects:

@@ -12,7 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from adestim._support.groups import group_own_rows
-from adestim.encoding.tables import check_fusion_table
+from adestim.encoding.order import digest_contents, number_by_appearance, order_subjects
+from adestim.encoding.tables import arrange_to_train, check_fusion_table, read_modalities
 from adestim.exceptions import InputError
 
 
@@ -71,6 +72,17 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
     return TrainingSet(
         frame[kept], y[kept], weight[kept], check_training_groups(groups, frame, kept)
     )
+
+
+def sort_subjects(data: TrainingSet) -> TrainingSet:
+    """Return the training set in an order that depends on its content alone.
+
+    Folds, batches and trees are drawn by number; groups are numbered in that order too.
+    """
+    content = digest_contents(read_modalities(data.frame, arrange=arrange_to_train))
+    order = order_subjects(content, data.targets, data.weight, data.groups)
+    groups = number_by_appearance(data.groups[order])
+    return TrainingSet(data.frame.iloc[order], data.targets[order], data.weight[order], groups)
 
 
 def require_target(y, name: str) -> None:

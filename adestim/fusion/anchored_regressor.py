@@ -18,7 +18,7 @@ from adestim.fusion._anchored import (
     AnchoredBase,
 )
 from adestim.fusion._base import BaseFusion
-from adestim.fusion._targets import check_numbers
+from adestim.fusion._targets import check_numbers, sort_subjects
 from adestim.training.aggregation import Mean, weigh_by_error
 from adestim.training.task import Regression
 
@@ -211,7 +211,7 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         return {name: self._task().labels(each[:, 0]) for name, each in outputs.items()}
 
     def _training_set(self, X, y, groups, sample_weight):
-        data = check_numbers(self, X, y, groups, sample_weight)
+        data = sort_subjects(check_numbers(self, X, y, groups, sample_weight))
         self.target_mean_, self.target_scale_ = compute_weighted_moments(data.targets, data.weight)
         return data._replace(targets=(data.targets - self.target_mean_) / self.target_scale_)
 

@@ -20,7 +20,7 @@ from adestim._support.ranges import LUCK, OF_THE_USER
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context
 from adestim.exceptions import DataWarning
 from adestim.fusion._table_classifier import TableClassifier
-from adestim.fusion._targets import check_classes
+from adestim.fusion._targets import check_classes, sort_subjects
 from adestim.training.phase_one.logistic import inner_folds
 
 PENALTIES = np.logspace(-4, 1.25, 8)
@@ -116,12 +116,14 @@ class BlockAverageClassifier(TableClassifier):
             Where the subjects who have a modality are of one class, and it is left out.
         """
         data, self.classes_ = check_classes(self, X, y, groups, None, None)
+        data = sort_subjects(data)
         tables = self._read_training_table(data.frame).tables
         seed = draw_seeds(self.random_state, 1)[0]
         self.frequencies_ = np.bincount(data.targets) / len(data.targets)
         self.models_ = {}
-        for name, table in tables.items():
-            has, labels = table.present, self.classes_[data.targets]
+        for name in self.modalities_:
+            table, labels = tables[name], self.classes_[data.targets]
+            has = table.present
             if has_two_classes(labels[has], name):
                 model = self._model(data.targets[has], data.groups[has], seed)
                 self.models_[name] = model.fit(table.pooled()[has], labels[has])

@@ -11,7 +11,7 @@ from adestim._support.docs import fill_docs
 from adestim._support.ranges import LUCK, OF_THE_QUESTION, Choice
 from adestim._support.sklearn import StrOptions, draw_seeds, fit_context
 from adestim.fusion._table_classifier import TableClassifier
-from adestim.fusion._targets import TrainingSet, check_classes
+from adestim.fusion._targets import TrainingSet, check_classes, sort_subjects
 from adestim.training.aggregation import (
     Aggregation,
     Mean,
@@ -127,6 +127,7 @@ class LateFusionClassifier(TableClassifier):
             When y has a single class.
         """
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
+        data = sort_subjects(data)
         subjects = self._read_training_table(data.frame)
         task = Classification(self.classes_)
         folds = task.folds(data.targets, data.groups, draw_seeds(self.random_state, 1)[0])
@@ -135,7 +136,7 @@ class LateFusionClassifier(TableClassifier):
         )
         self._rule = self._learn_rule(scores.values[:, :, 0], subjects.present, data, folds)
         if self.weighting == "weighted":
-            self.skill_ = self._rule.skill
+            self.skill_ = self._rule.skill[subjects.places]
         return self
 
     def _learn_rule(self, scores, present, data: TrainingSet, folds) -> Aggregation | CentredStack:

@@ -431,11 +431,12 @@ class MixtureFusionClassifier(TokenFusionClassifier):
     _net_class = MixtureFusion
 
     def _fit_phase_one(self, data, subjects, *seeds):
-        self.patterns_ = rank_patterns(subjects.present)
+        self.patterns_ = rank_patterns(subjects.present)[:, subjects.places]
         return super()._fit_phase_one(data, subjects, *seeds)
 
     def _sizes(self):
-        patterns = torch.from_numpy(self.patterns_)
+        order = [self.modalities_.index(name) for name in self.inputs_.likes]
+        patterns = torch.from_numpy(self.patterns_[:, order])
         own = {"patterns": patterns, "n_experts": self.n_experts, "top_k": self.top_k}
         return super()._sizes() | own
 

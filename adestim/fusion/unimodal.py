@@ -22,7 +22,7 @@ from adestim.fusion._base import (
     require_whole_heads,
 )
 from adestim.fusion._table_classifier import TableClassifier
-from adestim.fusion._targets import TrainingSet, check_classes
+from adestim.fusion._targets import TrainingSet, check_classes, sort_subjects
 from adestim.fusion.anchored_classifier import AnchoredFusionClassifier
 
 MODEL_PARAMS = ("width", "depth", "lora_rank", "lora_params", "gradient_checkpointing")
@@ -186,6 +186,7 @@ class UnimodalClassifier(TableClassifier):
         """
         require_whole_heads(self.width, type(self).__name__)
         data, self.classes_ = check_classes(self, X, y, groups, sample_weight, self.class_weight)
+        data = sort_subjects(data)
         subjects = self._read_training_table(data.frame)
         self.modality_ = choose_modality(self.modality, self.modalities_)
         self.frequencies_ = np.bincount(data.targets, data.weight) / data.weight.sum()

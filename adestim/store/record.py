@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from adestim._support.digests import checksum
 from adestim._support.files import write_whole
 from adestim.exceptions import InputError
 
@@ -227,11 +228,6 @@ def sum_header(shapes: Mapping[str, tuple], metadata: Mapping[str, str]) -> str:
     said = {name: text for name, text in metadata.items() if name != "crc32"}
     content = [[name, *shapes[name]] for name in sorted(shapes)], sorted(said.items())
     return f"{zlib.crc32(json.dumps(content).encode()):08x}"
-
-
-def checksum(values: np.ndarray) -> str:
-    """Return the CRC-32 of an array's bytes."""
-    return f"{zlib.crc32(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data):08x}"
 
 
 def read_file_state(file: int | str | Path) -> tuple[int, ...]:

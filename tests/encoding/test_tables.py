@@ -300,8 +300,9 @@ def test_training_tables_hold_every_modality(encodings):
 
 def test_modality_without_a_training_subject_is_left_out_with_a_word(encodings):
     with pytest.warns(DataWarning, match="No training subject has 'snp'; the fit does without"):
-        tables = read_training_table(encodings.assign(snp=None)).tables
-    assert list(tables) == ["smri", "fmri"]
+        subjects = read_training_table(encodings.assign(snp=None))
+    assert subjects.names == ("smri", "fmri")
+    assert set(subjects.tables) == {"smri", "fmri"}
 
 
 def test_training_subject_without_a_modality_is_refused_by_name(encodings):
@@ -323,8 +324,8 @@ def test_later_subjects_are_read_as_those_of_fit(encodings):
     likes = fitted.likes()
     assert all(len(like.tokens) == 0 for like in likes.values())
     later = read_later_table(encodings[["fmri", "smri"]], likes)
-    assert list(later.tables) == list(later.cells) == ["smri", "fmri"]
-    np.testing.assert_array_equal(later.present, [[True, True], [False, True], [True, False]])
+    assert list(later.tables) == list(later.cells) == list(fitted.tables) == ["fmri", "smri"]
+    np.testing.assert_array_equal(later.present, [[True, True], [True, False], [False, True]])
     for found, expected in zip(later.pool_tokens(), fitted.pool_tokens(), strict=True):
         np.testing.assert_array_equal(found, expected)
 

@@ -118,7 +118,7 @@ def test_folds_learn(table):
 
 def test_folds_stop_each_at_its_own_epoch(table):
     X, y = table
-    estimator = quick(max_epochs=30, patience=2)
+    estimator = quick(max_epochs=30, patience=2, random_state=2)
     fits = cross_val_fit(estimator, X, y, cv=4)
     assert len({len(each.history_) for each in fits.estimators}) > 1
     assert_same(fits, one_by_one(estimator, X, y, fits), X)

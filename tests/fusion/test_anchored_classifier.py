@@ -10,7 +10,9 @@ from sklearn.callback import ScoringMonitor
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import log_loss
 
+from adestim.encoding.tables import read_training_table
 from adestim.exceptions import DataWarning, InputError, NoModalityError
+from adestim.fusion import _base as base
 from adestim.training import task as tasks
 from adestim.training.net import StopTraining
 from adestim.training.phase_one import logistic, members
@@ -270,7 +272,8 @@ def test_who_has_none_of_the_anchors_is_judged_by_all_of_them():
 def test_no_epochs_leave_the_phase_one_prediction(incomplete):
     X, y = incomplete
     model = quick(max_epochs=0, start="average").fit(X, y)
-    features = [X[columns].to_numpy(np.float32) for columns in BLOCKS.values()]
+    names = model.phase_one_.modalities
+    features = [X[BLOCKS[name]].to_numpy(np.float32) for name in names]
     present = np.stack([~np.isnan(block).all(axis=1) for block in features], axis=1)
     logits = model.phase_one_.logits(model.phase_one_.scores(features), present, "average")
     expected = 1 / (1 + np.exp(-logits[:, 1]))
@@ -377,19 +380,25 @@ def test_balanced_class_weights_help_the_rare_class():
 
 @pytest.fixture
 def captured_folds(monkeypatch):
-    """All inner splits that a fit makes, those of phase 1 and that of phase 2."""
-    captured = []
+    """Row labels of all inner splits that a fit makes, those of phase 1 and that of phase 2."""
+    captured, labels = [], []
+
+    def read(frame):
+        labels.append(frame.index)
+        return read_training_table(frame)
 
     def capture(*args, **kwargs):
-        captured.extend(logistic.inner_folds(*args, **kwargs))
-        return logistic.inner_folds(*args, **kwargs)
+        folds = logistic.inner_folds(*args, **kwargs)
+        captured.extend([(labels[-1][train], labels[-1][test]) for train, test in folds])
+        return folds
 
+    monkeypatch.setattr(base, "read_training_table", read)
     monkeypatch.setattr(tasks.Classification, "folds", staticmethod(capture))
     return captured
 
 
 def straddling(folds, groups):
-    """Groups that stand on both sides of some split."""
+    """Groups, given by row label, that stand on both sides of some split."""
     return {group for a, b in folds for group in set(groups[a]) & set(groups[b])}
 
 
@@ -398,14 +407,14 @@ def test_groups_are_kept_whole_by_the_inner_splits(captured_folds):
     groups = np.array([f"family-{number // 3}" for number in range(60)])
     quick(max_epochs=1).fit(X, y, groups=groups)
     assert len(captured_folds) > 5
-    assert straddling(captured_folds, groups) == set()
+    assert straddling(captured_folds, pd.Series(groups, X.index)) == set()
 
 
 def test_rows_of_one_subject_are_one_group_without_being_told(captured_folds):
     X, y = numeric_table(60)
     visits = X.set_axis([f"sub-{number // 2}" for number in range(60)])
     quick(max_epochs=1).fit(visits, y)
-    assert straddling(captured_folds, visits.index.to_numpy()) == set()
+    assert straddling(captured_folds, visits.index.unique().to_series()) == set()
 
 
 @pytest.mark.parametrize("table_of", [encodings_table, pd.DataFrame])

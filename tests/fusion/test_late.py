@@ -22,8 +22,9 @@ def late(weighting="mean"):
 
 def heads_of(model, X):
     """Probabilities (n_subjects, n_modalities, 2) of the heads, from numeric columns."""
-    blocks = [X[BLOCKS[name]].to_numpy(np.float32) for name in model.modalities_]
-    odds = model.phase_one_.scores(blocks).values[:, :, 0]
+    names = model.phase_one_.modalities
+    blocks = [X[BLOCKS[name]].to_numpy(np.float32) for name in names]
+    odds = model.phase_one_.scores(blocks).values[:, [*map(names.index, model.modalities_)], 0]
     return softmax(np.pad(odds, ((0, 0), (0, 0), (1, 0))), axis=2)
 
 
@@ -73,11 +74,12 @@ def test_in_stacking_a_missing_modality_counts_as_an_average_one(incomplete):
     model = late("stacked").fit(X, y)
     head = model._rule.head
     missing = X.assign(mri__a=np.nan, mri__b=np.nan, gene__a=X["gene__a"].fillna(0.0))
-    values = heads_of(model, missing)
+    names = model.phase_one_.modalities
+    values = heads_of(model, missing)[:, [*map(model.modalities_.index, names)]]
     odds = np.log(values[:, :, 1:]) - np.log(values[:, :, :1])
-    odds[:, 0] = head.mean[0]
+    odds[:, names.index("mri")] = head.mean[names.index("mri")]
     observed = np.ones((len(X), 3), dtype=bool)
-    observed[:, 1] = X["csf__a"].notna()
+    observed[:, names.index("csf")] = X["csf__a"].notna()
     score = head.scores(lay_side_by_side(odds, observed)) + model._rule.intercept
     expected = 1 / (1 + np.exp(-score[:, 0]))
     np.testing.assert_allclose(model.predict_proba(missing)[:, 1], expected, rtol=1e-5)

@@ -1,0 +1,113 @@
+"""The order in which a fit reads subjects and columns: what they hold decides it, not the table.
+
+Folds, batches and trees are drawn by number. Where equal content bears equal numbers, a table whose
+rows or columns are permuted gives the same fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from adestim._support.digests import checksum
+from adestim.encoding.encoding import Encoding, read_array
+from adestim.encoding.tokens import row_blocks
+
+# G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA
+# 2014: how splitmix64 mixes.
+MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
+NOTHING = 0x9E3779B97F4A7C15
+
+
+def digest_contents(cells: Mapping[str, Sequence[Encoding | None]]) -> np.ndarray:
+    """Return a digest of what every subject has, whatever the order of the modalities.
+
+    cells (n_subjects,) -> (n_subjects,).
+    """
+    by_modality = [[digest_cell(cell, name) for cell in column] for name, column in cells.items()]
+    return mix(mix(np.array(by_modality, dtype=np.uint64)).sum(axis=0))
+
+
+def sort_columns(names: Sequence[str], block: np.ndarray) -> np.ndarray:
+    """Return the order of numeric columns: by name, by content where names only count places.
+
+    block (n_subjects, n_columns) -> (n_columns,).
+    """
+    keys = digest_columns(block) if count_places(names) else np.array(names)
+    return np.argsort(keys, kind="stable")
+
+
+def order_subjects(
+    content: np.ndarray, targets: np.ndarray, weight: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """Return the order of subjects; who is tied is alike in all, the group's others included.
+
+    content (n_subjects,), targets (n_subjects,), weight (n_subjects,), groups (n_subjects,) ->
+    (n_subjects,).
+    """
+    whole = mix(content ^ mix(digest_numbers(targets)) ^ mix(mix(digest_numbers(weight))))
+    number = np.unique(groups, return_inverse=True)[1]
+    by_group = np.zeros(len(groups), dtype=np.uint64)
+    np.add.at(by_group, number, whole)
+    return np.lexsort((by_group[number], weight, targets, content))
+
+
+def number_by_appearance(groups: np.ndarray) -> np.ndarray:
+    """Return groups as integers from 0, in the order in which they appear."""
+    return pd.factorize(groups)[0]
+
+
+def count_places(names: Sequence[str]) -> bool:
+    """Tell whether names are those that columns without a name get: they move with nothing."""
+    return set(names) == {f"x{place}" for place in range(len(names))}
+
+
+def digest_columns(block: np.ndarray) -> np.ndarray:
+    """Return a digest of every column, whatever the order of rows and columns.
+
+    block (n_subjects, n_columns) -> (n_columns,).
+    """
+    rows = np.concatenate([mix(mix(bits).sum(axis=1)) for _, bits in read_bits(block)])
+    parts = [mix(bits ^ rows[part, None]).sum(axis=0) for part, bits in read_bits(block)]
+    return mix(np.stack(parts).sum(axis=0))
+
+
+def read_bits(block: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield slices of rows and the bits of their numbers, (n_rows, n_columns)."""
+    for part in row_blocks(block):
+        yield part, digest_numbers(block[part])
+
+
+def digest_numbers(values: np.ndarray) -> np.ndarray:
+    """Return the bits of numbers; zero has one sign, and all that is unknown is alike."""
+    numbers = np.asarray(values, dtype=np.float64) + 0.0
+    return np.where(np.isnan(numbers), np.uint64(NOTHING), numbers.view(np.uint64))
+
+
+def digest_cell(cell: Encoding | None, modality: str) -> int:
+    """Return a digest of an encoding as one of a modality; all that are missing are alike."""
+    if cell is None:
+        return NOTHING
+    arrays = [digest_array(cell.unread(name)) for name in ("tokens", "mask", "pooled")]
+    text = " ".join([modality, *arrays])
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+
+
+def digest_array(array: Any) -> str:
+    """Return shape and checksum of an array; where its file says the checksum it is not read."""
+    if array is None:
+        return "none"
+    known = getattr(array, "crc32", "") or checksum(read_array(array))
+    return f"{array.shape}{known}"
+
+
+def mix(values: np.ndarray) -> np.ndarray:
+    """Return integers whose bits all depend on all bits of others."""
+    values = (values ^ values >> SHIFTS[0]) * MULTIPLIERS[0]
+    values = (values ^ values >> SHIFTS[1]) * MULTIPLIERS[1]
+    return values ^ values >> SHIFTS[2]
