@@ -40,7 +40,7 @@ def test_forest_goes_from_the_training_means_to_the_subjects():
     view = view_of(*fitted(n_trees=10, max_epochs=0))
     found = follow_forest(view)
     scores = view.data.base.scores
-    np.testing.assert_allclose(found.end, scores.trees(scores.rows, view.present))
+    np.testing.assert_allclose(found.end, scores.judges["forest"](scores, view.present))
     complete = view.present.all(axis=1)
     assert np.ptp(found.start[complete], axis=0).max() < 1e-9 < np.ptp(found.start)
 
