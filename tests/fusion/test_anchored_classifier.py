@@ -454,10 +454,11 @@ def test_the_global_generators_are_left_as_found(random_state):
 def test_no_seed_draws_fresh_ones():
     X, y = numeric_table(40)
     np.random.seed(0)  # noqa: NPY002 - a fixed global state must not make two fits alike
-    first = quick(random_state=None).fit(X, y).predict_proba(X)
+    first = quick(random_state=None).fit(X, y).history_
     np.random.seed(0)  # noqa: NPY002
-    second = quick(random_state=None).fit(X, y).predict_proba(X)
-    assert not np.array_equal(first, second)
+    second = quick(random_state=None).fit(X, y).history_
+    # Predictions may be alike, where phase 1 is of one member and no net is kept.
+    assert [row["train_loss"] for row in first] != [row["train_loss"] for row in second]
 
 
 def test_torch_is_left_as_found():
