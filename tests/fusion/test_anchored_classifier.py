@@ -463,10 +463,11 @@ def test_the_global_generators_are_left_as_found(random_state):
 def test_no_seed_draws_fresh_ones():
     X, y = numeric_table(40)
     np.random.seed(0)  # noqa: NPY002 - a fixed global state must not make two fits alike
-    first = quick(random_state=None).fit(X, y).predict_proba(X)
+    first = quick(random_state=None).fit(X, y).history_
     np.random.seed(0)  # noqa: NPY002
-    second = quick(random_state=None).fit(X, y).predict_proba(X)
-    assert not np.array_equal(first, second)
+    second = quick(random_state=None).fit(X, y).history_
+    # Predictions may be alike, where phase 1 is of one member and no net is kept.
+    assert [row["train_loss"] for row in first] != [row["train_loss"] for row in second]
 
 
 def test_torch_is_left_as_found():
@@ -487,15 +488,15 @@ def crossed():
 
 
 def test_the_forest_is_of_the_size_asked_for(crossed):
-    model = quick(n_trees=20, max_epochs=0).fit(*crossed)
-    assert model.phase_one_.forest.n_trees == 20
+    model = quick(n_trees=100, max_epochs=0).fit(*crossed)
+    assert model.phase_one_.forest.n_trees == 100
     assert quick(max_epochs=0).fit(*crossed).phase_one_.forest is None
 
 
 def test_the_forest_is_as_random_as_the_estimator(crossed):
     X, y = crossed
     first, same, other = (
-        quick(n_trees=20, max_epochs=0, random_state=seed).fit(X, y).predict_proba(X)
+        quick(n_trees=100, max_epochs=0, random_state=seed).fit(X, y).predict_proba(X)
         for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, same)
@@ -505,20 +506,20 @@ def test_the_forest_is_as_random_as_the_estimator(crossed):
 @pytest.mark.parametrize("start", ["average", "anchor"])
 def test_no_other_start_grows_a_forest(crossed, start, monkeypatch):
     monkeypatch.setattr(members, "grow_forest", None)
-    model = quick(n_trees=20, max_epochs=0, start=start).fit(*crossed)
+    model = quick(n_trees=100, max_epochs=0, start=start).fit(*crossed)
     assert model.phase_one_.forest is None
 
 
 def test_training_starts_from_the_forest_too(crossed):
     X, y = crossed
-    model = quick(n_trees=20, modality_dropout=0.5, max_epochs=1, learning_rate=1e-12).fit(X, y)
-    start = quick(n_trees=20, max_epochs=0).fit(X, y)
+    model = quick(n_trees=100, modality_dropout=0.5, max_epochs=1, learning_rate=1e-12).fit(X, y)
+    start = quick(n_trees=100, max_epochs=0).fit(X, y)
     np.testing.assert_allclose(model.predict_proba(X), start.predict_proba(X), atol=1e-6)
 
 
 def test_a_prediction_does_not_depend_on_the_other_rows_of_its_table(crossed):
     X, y = crossed
-    model = quick(n_trees=20, max_epochs=0).fit(X, y)
+    model = quick(n_trees=100, max_epochs=0).fit(X, y)
     np.testing.assert_allclose(
         model.predict_proba(X.iloc[5:9]), model.predict_proba(X)[5:9], atol=1e-6
     )
@@ -526,7 +527,7 @@ def test_a_prediction_does_not_depend_on_the_other_rows_of_its_table(crossed):
 
 def test_a_forest_survives_pickling(crossed):
     X, y = crossed
-    model = quick(n_trees=20, max_epochs=1).fit(X, y)
+    model = quick(n_trees=100, max_epochs=1).fit(X, y)
     restored = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(restored.predict_proba(X), model.predict_proba(X))
 

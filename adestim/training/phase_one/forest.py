@@ -58,7 +58,6 @@ class ForestHead:
 
     columns: tuple[np.ndarray, ...]  # the columns that it reads, one array a modality
     groves: tuple[Grove, ...]
-    n_trees: int  # number of all trees, by which a few of them are judged too
     # number of classes, of which the forest may have seen fewer; None for numbers
     n_classes: int | None
 
@@ -66,6 +65,11 @@ class ForestHead:
     def places(self) -> np.ndarray:
         """Place of the modality of every column that is read."""
         return np.repeat(np.arange(len(self.columns)), [len(own) for own in self.columns])
+
+    @property
+    def n_trees(self) -> int:
+        """Number of trees."""
+        return sum(len(grove.model.estimators_) for grove in self.groves)
 
     @property
     def n_values(self) -> int:
@@ -105,10 +109,9 @@ class ForestHead:
 
     def judge(self, votes: np.ndarray) -> np.ndarray:
         """Return what sums (n, n_values) of the trees' values say, (n, n_scores)."""
-        n_trees = sum(len(grove.model.estimators_) for grove in self.groves)
         if self.n_classes is None:
-            return votes / n_trees
-        counts = votes * (self.n_trees / n_trees) + PRIOR_TREES
+            return votes / self.n_trees
+        counts = votes + PRIOR_TREES
         return np.log(counts[:, 1:] / counts[:, :1])
 
     def parts(self) -> list[tuple[ForestHead, np.ndarray]]:
@@ -135,7 +138,7 @@ def grow_forest(
         for fold, size, seed in zip(folds, sizes, seeds, strict=True)
         if size
     ]
-    return join_groves(Parallel(grower.n_jobs, prefer="threads")(jobs), grower.n_trees, n_classes)
+    return join_groves(Parallel(grower.n_jobs, prefer="threads")(jobs), n_classes)
 
 
 def grow_grove(
@@ -160,7 +163,7 @@ def grow_grove(
     return columns, model, tested
 
 
-def join_groves(grown, n_trees: int, n_classes: int | None) -> ForestHead:
+def join_groves(grown, n_classes: int | None) -> ForestHead:
     """Return one forest that reads the columns of all its groves."""
     by_modality = zip(*(columns for columns, *_ in grown), strict=True)
     columns = tuple(np.unique(np.concatenate(own)) for own in by_modality)
@@ -172,7 +175,7 @@ def join_groves(grown, n_trees: int, n_classes: int | None) -> ForestHead:
             for start, known, own in zip(starts, columns, chosen, strict=True)
         ]
         groves.append(Grove(np.concatenate(parts), model, tested))
-    return ForestHead(columns, tuple(groves), n_trees, n_classes)
+    return ForestHead(columns, tuple(groves), n_classes)
 
 
 def hide_parts(blocks: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:

@@ -106,7 +106,7 @@ def minimise(batch: Batch) -> np.ndarray:
             break
         left, part = left[going], part.take(going)
         step = find_step(part, probability[:, going], slope[:, going], diagonal[:, left])
-        coef[:, left], logits[:, left] = walk(part, coef[:, left], logits[:, left], step)
+        coef[:, left], logits[:, left] = take_step(part, coef[:, left], logits[:, left], step)
     return coef
 
 
@@ -140,7 +140,7 @@ def bend(batch: Batch, probability: np.ndarray, direction: np.ndarray) -> np.nda
     return batch.collect(probability * (moved - mean)) + batch.ridge * direction
 
 
-def walk(
+def take_step(
     batch: Batch, coef: np.ndarray, logits: np.ndarray, step: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coefficients and logits after the step, halved where the whole one leads up."""

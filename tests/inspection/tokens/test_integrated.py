@@ -18,6 +18,8 @@ from adestim.inspection.tokens.integrated import (
     standardise_features,
 )
 from adestim.inspection.tokens.view import view_of
+from adestim.training.phase_one import members
+from adestim.training.phase_one.shares import Mixture
 from tests.inspection.fitted import fitted, fitted_regressor
 
 
@@ -36,11 +38,19 @@ def test_gradient_of_phase_one_is_that_of_its_function():
     torch.testing.assert_close(odds.grad, torch.full_like(odds, 3), atol=1e-8, rtol=1e-6)
 
 
-def test_forest_goes_from_the_training_means_to_the_subjects():
-    view = view_of(*fitted(n_trees=10, max_epochs=0))
+@pytest.fixture
+def with_forest(monkeypatch):
+    """A classifier whose forest has a share, and its table."""
+    even = lambda odds, _: Mixture(np.full(len(odds), 1 / len(odds)))  # noqa: E731
+    monkeypatch.setattr(members, "choose_shares", even)
+    return fitted.__wrapped__(n_trees=10, max_epochs=0)
+
+
+def test_forest_goes_from_the_training_means_to_the_subjects(with_forest):
+    view = view_of(*with_forest)
     found = follow_forest(view)
     scores = view.data.base.scores
-    np.testing.assert_allclose(found.end, scores.trees(scores.rows, view.present))
+    np.testing.assert_allclose(found.end, scores.judges["forest"](scores, view.present))
     complete = view.present.all(axis=1)
     assert np.ptp(found.start[complete], axis=0).max() < 1e-9 < np.ptp(found.start)
 
@@ -111,8 +121,8 @@ def test_a_baseline_has_zeros_and_for_the_mean_the_intercepts(baseline, factor):
     assert [value.shape for value in start] == [value.shape for value in inputs]
 
 
-def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects():
-    view = view_of(*fitted(n_trees=10, max_epochs=0))
+def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects(with_forest):
+    view = view_of(*with_forest)
     output, inputs, start, _ = ends_of(view, "missing")
     place = len(output.read) + len(view.tables) + 1
     np.testing.assert_allclose(inputs[place], output.forest.end, rtol=1e-6)

@@ -5,10 +5,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
 from adestim.encoding.tables import read_training_table
+from adestim.training.phase_one import members
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 from adestim.training.phase_one.members import nest_folds
 from adestim.training.phase_one.ridge import fit_ridge_phase_one, number_folds
+from adestim.training.phase_one.shares import Mixture
 from tests.fusion_tables import numeric_table, with_missing
 
 FOUR = {"joint", "discriminant", "forest", "late"}
@@ -73,20 +75,36 @@ def test_every_member_judges_whatever_is_shown(whole):
         assert all(own.shape == (120, 1) and np.isfinite(own).all() for own in odds.values())
 
 
-def test_some_members_may_be_kept(whole):
-    fitted, _, scores, present, *_ = whole
+@pytest.fixture(scope="module")
+def even():
+    """Phase 1 of four members that count alike."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(members, "choose_shares", lambda odds, _: Mixture(np.full(len(odds), 0.25)))
+        return fit()
+
+
+def test_stacked_odds_are_the_mean_of_members_that_count_alike(even):
+    fitted, _, scores, present, *_ = even
+    odds = fitted.member_odds(scores, present)
+    assert set(odds) == FOUR
+    np.testing.assert_allclose(fitted.mix(scores, present), np.mean([*odds.values()], axis=0))
+
+
+def test_some_members_may_be_kept(even):
+    fitted, _, scores, present, *_ = even
     kept = fitted.keep(["joint", "forest"])
     assert kept.combiners == {}
-    assert sum(kept.shares.values()) == pytest.approx(1)
+    assert kept.shares == {"joint": 0.5, "forest": 0.5}
     before, after = (each.member_odds(scores, present) for each in (fitted, kept))
-    assert set(after) == {"joint", "forest"}
     np.testing.assert_array_equal(after["forest"], before["forest"])
     assert not fitted.keep([]).mix(scores, present).any()
 
 
-def test_members_kept_alone_let_the_forest_go(whole):
-    fitted, *_ = whole
-    assert fitted.keep(["joint"]).forest is None
+def test_members_that_are_not_kept_are_let_go(even):
+    fitted, *_ = even
+    kept = fitted.keep(["joint"])
+    assert kept.forest is None
+    assert not kept.readers
 
 
 # Members of the user
