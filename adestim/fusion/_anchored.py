@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.ranges import HOW_IT_RUNS, Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
+from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import DataWarning, InputError
 from adestim.fusion._base import (
     TRAINER_CONSTRAINTS,
@@ -45,7 +46,7 @@ ANCHORED_CONSTRAINTS: dict = {
     "cross_modal": ["boolean"],
     "interaction_depth": [Interval(Integral, 0, None, closed="left"), StrOptions({"output"})],
     "gate": [StrOptions({"learned", "open", "closed"})],
-    "start": [StrOptions({"stacked", "average", "anchor"})],
+    "start": [StrOptions({"auto", "stacked", "average", "anchor"})],
     "width": [Interval(Integral, 8, None, closed="left")],
     "depth": [Interval(Integral, 1, None, closed="left")],
     "qformer_width": [Interval(Integral, 8, None, closed="left"), None],
@@ -65,7 +66,7 @@ ANCHORED_SPACE: dict = {
     "n_queries": Range(2, 32, log=True),
     "cross_modal": Choice((True, False)),
     "interaction_depth": Choice((0, "output")),
-    "start": Choice(("anchor", "stacked", "average")),
+    "start": Choice(("auto", "anchor", "stacked", "average")),
     "n_trees": Choice((0, 200)),
     # Counts before a foundation model alone.
     "qformer_width": Choice((None, 64, 128, 256), on_request=True),
@@ -123,9 +124,15 @@ class AnchoredBase(BaseFusion):
         each = self.shares_.get(ANCHORED, 0.0) / max(len(self.nets_), 1)
         return {name: each if name in self.nets_ else 0.0 for name in self.anchors_}
 
-    def _starts(self, modalities):
-        anchors = choose_anchors(self.anchor, modalities, type(self).__name__)
-        return {name: Start(self.start, name) for name in anchors}
+    def _starts(self, subjects):
+        anchors = choose_anchors(self.anchor, subjects.names, type(self).__name__)
+        return {name: Start(self._start_of(subjects.tables[name]), name) for name in anchors}
+
+    def _start_of(self, table: TokenTable) -> str:
+        """Return what the nets of an anchor start from."""
+        if self.start != "auto":
+            return self.start
+        return "anchor" if table.backbone.is_foundation or not len(self.members) else "stacked"
 
     def _draw_folds(self, data, seed):
         return self._task().folds(data.targets, data.groups, seed, self.n_folds)
@@ -216,7 +223,8 @@ class AnchoredBase(BaseFusion):
         self.mixture_ = self.mixture_.drop_unused()
         shares = self.interaction_
         self.nets_ = {name: net for name, net in self.nets_.items() if shares[name] > 0}
-        if self.start != "stacked" or not self.nets_:
+        starts = [self.inputs_.starts[name].combination for name in self.nets_]
+        if "stacked" not in starts:
             self.phase_one_ = self.phase_one_.keep(self.shares_)
             self.inputs_ = replace(self.inputs_, phase_one=self.phase_one_)
 
@@ -245,7 +253,10 @@ class AnchoredBase(BaseFusion):
     def _ask_anchors(
         self, by_net: Mapping[str, np.ndarray], scores: Scores, present: np.ndarray
     ) -> np.ndarray:
-        """Return what anchors say, (n_subjects, n_anchors, n_outputs), by their heads if need be."""
+        """Return what anchors say, by their heads where they have no net.
+
+        by_net (n_subjects, n_outputs) each -> (n_subjects, n_anchors, n_outputs).
+        """
         outputs = [
             by_net[name] if name in by_net else self.phase_one_.logits(scores, present, *start)
             for name, start in self.inputs_.starts.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -208,7 +208,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         subjects = read_training_table(data.frame)
         fold_seed, split_seed, net_seed, forest_seed = draw_seeds(self.random_state, 4)
         task, tables = self._task(), subjects.tables
-        starts = self._starts(subjects.names)
+        starts = self._starts(subjects)
         folds = self._draw_folds(data, fold_seed)
         self.phase_one_, scores = self._fit_phase_one(data, tables, folds, forest_seed)
         self.modalities_ = list(subjects.names)
@@ -234,12 +234,12 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
             folds, share = self._task().folds, self.validation_fraction
             split = inner_split(data.targets, data.groups, start.split_seed, share, folds)
         for name, inputs in self._read_by_net(start):
-            with self._watch_epochs(name, start, context) as hook:
-                with seeded(start.net_seed, choose_device(self.device)):
-                    module = self._module(name)
-                    self.nets_[name], train = prepare_net(module, inputs, split, hook, settings)
-                    if train is not None:
-                        yield NetTraining(self.nets_[name], train)
+            device = choose_device(self.device)
+            with self._watch_epochs(name, start, context) as hook, seeded(start.net_seed, device):
+                module = self._module(name)
+                self.nets_[name], train = prepare_net(module, inputs, split, hook, settings)
+                if train is not None:
+                    yield NetTraining(self.nets_[name], train)
 
     @contextmanager
     def _watch_epochs(self, name: str, start: FitStart, context):
@@ -299,7 +299,7 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         return Judged(scores, subjects.present, outputs)
 
     @abstractmethod
-    def _starts(self, modalities: Sequence[str]) -> dict[str, Start]:
+    def _starts(self, subjects: Subjects) -> dict[str, Start]:
         """Return the names of the nets, and what each starts from."""
 
     @abstractmethod

@@ -34,7 +34,7 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     them. Phase 2 takes a modality as the anchor: a modality-aware Q-former turns the others' tokens
     into a few tokens of the anchor's width, which join the anchor's own at the input of its
     transformer, or later. Every anchor is trained in turn, once without each of several inner
-    folds, from its own phase-1 head; the mean of these nets is a member beside those of phase 1.
+    folds; the mean of these nets is a member beside those of phase 1.
     The prediction is one mixture of all members, whose shares have the least log-loss over the
     training subjects, each judged by what has not seen it, and are drawn to a prior.
 
@@ -43,11 +43,13 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     %(anchor)s
     %(interaction)s
     %(members)s
-    start : {"anchor", "stacked", "average"}, default="anchor"
+    start : {"auto", "anchor", "stacked", "average"}, default="auto"
         The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
         the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
         these miss. ``"average"`` is the joint head for complete subjects, and for others the mean
-        of one head per observed modality.
+        of one head per observed modality. ``"auto"`` is ``"anchor"`` for an anchor that is a
+        foundation model, which knows what no column tells, or where there are no other members,
+        and ``"stacked"`` for one with a reference backbone.
     %(n_trees)s
     %(reference)s
     %(anchor_model)s
@@ -60,7 +62,7 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         minus its normalised entropy; ``"validation"`` by how far its out-of-fold log-loss lies
         below that of the class frequencies; ``"stacked"`` is a logistic regression on the anchors'
         out-of-fold log-odds.
-    calibrate : {"temperature"} or None, default="temperature"
+    calibrate : {"temperature"} or None, default=None
         Whether the mixture's temperature is chosen with its shares, by out-of-fold log-loss.
         :class:`adestim.PatternCalibratedClassifier` learns one for every pattern of missing
         modalities, from subjects that nothing was chosen on.
@@ -123,7 +125,7 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     _search_space: ClassVar[dict] = {
         **ANCHORED_SPACE,
         "aggregate": Choice(("mixture", "mean", "confidence", "validation", "stacked")),
-        "calibrate": Choice(("temperature", None)),
+        "calibrate": Choice((None, "temperature")),
     }
     _not_searched: ClassVar[dict] = {
         **ANCHORED_NOT_SEARCHED,
@@ -139,7 +141,7 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         cross_modal=True,
         interaction_depth=0,
         gate="learned",
-        start="anchor",
+        start="auto",
         n_trees=200,
         width=32,
         depth=2,
@@ -157,7 +159,7 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
         n_folds=5,
         class_weight=None,
         aggregate="mixture",
-        calibrate="temperature",
+        calibrate=None,
         n_jobs=None,
         device="auto",
         precision="float32",

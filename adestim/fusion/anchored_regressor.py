@@ -28,19 +28,21 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     """Predict a number from several modalities by modality-anchored fusion.
 
     The number may be an age, the score of a test as MMSE, the level of a biomarker. The method is
-    that of :class:`adestim.AnchoredFusionClassifier`: members of phase 1, here ridge regressions and
-    what joins them, and a net for every anchor are mixed by their out-of-fold errors.
+    that of :class:`adestim.AnchoredFusionClassifier`: members of phase 1, here ridge regressions
+    and what joins them, and a net for every anchor are mixed by their out-of-fold errors.
 
     Parameters
     ----------
     %(anchor)s
     %(interaction)s
     %(members_regressor)s
-    start : {"anchor", "stacked", "average"}, default="anchor"
+    start : {"auto", "anchor", "stacked", "average"}, default="auto"
         The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
         the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
         these miss. ``"average"`` is the joint head for complete subjects, and for others the mean
-        of one head per observed modality.
+        of one head per observed modality. ``"auto"`` is ``"anchor"`` for an anchor that is a
+        foundation model, which knows what no column tells, or where there are no other members,
+        and ``"stacked"`` for one with a reference backbone.
     %(n_trees)s
     %(reference)s
     %(anchor_model)s
@@ -125,7 +127,7 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
         cross_modal=True,
         interaction_depth=0,
         gate="learned",
-        start="anchor",
+        start="auto",
         n_trees=200,
         width=32,
         depth=2,

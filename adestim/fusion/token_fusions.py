@@ -96,7 +96,7 @@ class TokenFusionClassifier(FusionClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _starts(self, modalities):
+    def _starts(self, subjects):
         return {NET: Start(self.start, None)}
 
     def _module(self, name):

@@ -21,6 +21,8 @@ from adestim.training.phase_one.penalised import Scores
 from adestim.training.phase_one.ridge import RidgePhaseOne
 
 LARGEST_SCORE = 6.0
+# Patterns of hidden modalities whose outputs are remembered.
+N_PATTERNS = 256
 
 
 class Start(NamedTuple):
@@ -88,7 +90,7 @@ class NetInputs:
                 name,
                 FusionData(
                     **shared,
-                    base=BaseOutputs(self.phase_one, scores, *start),
+                    base=BaseOutputs(self.phase_one, scores, subjects.present, *start),
                     inputs=self._anchor_batches(start.anchor, subjects.cells, device, precision),
                 ),
             )
@@ -127,23 +129,48 @@ class NetInputs:
 
 
 class BaseOutputs:
-    """Phase-1 outputs of some rows when only some of their modalities are shown."""
+    """Phase-1 outputs of some rows when only some of their modalities are shown.
+
+    Training hides modalities over and over, so that what is hidden again is computed once.
+    """
 
     def __init__(
         self,
         phase_one: PhaseOne | RidgePhaseOne,
         scores: Scores,
+        known: np.ndarray,
         start: str,
         anchor: str | None,
     ):
         self.phase_one = phase_one
         self.scores = scores
+        self.known = known
         self.start = start
         self.anchor = anchor
+        self._by_hidden: dict[bytes, np.ndarray] = {}
 
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return outputs (n_rows, n_outputs)."""
-        return self.phase_one.logits(self.scores.take(rows), present, self.start, self.anchor)
+        hidden = self.known[rows] & ~present
+        patterns, pattern_of = np.unique(hidden, axis=0, return_inverse=True)
+        parts = [self._hiding(pattern) for pattern in patterns]
+        outputs = np.empty((len(rows), parts[0].shape[1]), dtype=parts[0].dtype)
+        for number, part in enumerate(parts):
+            asked = np.flatnonzero(pattern_of.ravel() == number)
+            outputs[asked] = part[rows[asked]]
+        return outputs
+
+    def _hiding(self, hidden: np.ndarray) -> np.ndarray:
+        """Return the outputs of all rows where some modalities are hidden."""
+        key = hidden.tobytes()
+        if key not in self._by_hidden:
+            if len(self._by_hidden) >= N_PATTERNS:
+                self._by_hidden.clear()
+            shown = self.known & ~hidden
+            self._by_hidden[key] = self.phase_one.logits(
+                self.scores, shown, self.start, self.anchor
+            )
+        return self._by_hidden[key]
 
 
 def standardise_tokens(table: TokenTable, scaler: TokenScaler) -> torch.Tensor | GatheredTokens:
