@@ -141,6 +141,11 @@ class BaseOutputs:
         self.start = start
         self.anchor = anchor
 
+    @property
+    def reads_alone(self) -> str | None:
+        """The only modality that outputs depend on, None where they may depend on all."""
+        return self.anchor if self.start == "anchor" else None
+
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return outputs (n_rows, n_outputs)."""
         return self.phase_one.logits(self.scores.take(rows), present, self.start, self.anchor)
