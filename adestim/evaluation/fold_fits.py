@@ -27,7 +27,9 @@ from adestim._support.sklearn import (
 from adestim._support.torch import choose_device
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
-from adestim.training.lockstep.lockstep import Team, train_teams
+from adestim.training.lockstep.lockstep import train_teams
+from adestim.training.lockstep.team import Team
+from adestim.training.teams import TeamTraining
 
 N_FOLDS = 5
 
@@ -275,10 +277,10 @@ def fit_at_once(jobs: Sequence[tuple], X: Any, y: np.ndarray, groups: Any, weigh
             train_teams(teams)
 
 
-def next_teams(fits: Sequence[Iterator[Team]]) -> list[Team]:
-    """Return every classifier's next anchor, of those that have one left."""
-    teams = (next(fit, None) for fit in fits)
-    return [team for team in teams if team is not None]
+def next_teams(fits: Sequence[Iterator[TeamTraining]]) -> list[Team]:
+    """Return every classifier's next anchors, of those that have any left."""
+    trainings = (next(fit, None) for fit in fits)
+    return [team for each in trainings if each is not None for team in each.teams]
 
 
 def clone_with_seed(

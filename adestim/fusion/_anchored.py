@@ -30,12 +30,12 @@ from adestim.training.aggregation import Aggregation, Mean, Validated
 from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net, require_depth
 from adestim.training.batches import FusionData
 from adestim.training.inputs import Start
-from adestim.training.lockstep.lockstep import Team
+from adestim.training.lockstep.team import Team
 from adestim.training.mixture import ANCHORED, MemberMixture, Said, name_anchored
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.task import Folds
-from adestim.training.teams import join_nets, prepare_team
+from adestim.training.teams import TeamTraining, join_nets, prepare_team
 
 MIXED = "mixture"
 
@@ -160,7 +160,7 @@ class AnchoredBase(BaseFusion):
                 team = self._prepare_team(name, data, start, hook)
                 self.nets_[name] = join_nets(team.modules, self._trainer_settings())
                 self._expect_nothing()
-                yield team
+                yield TeamTraining([team])
                 unseen[name] = team.unseen_outputs(len(data))
                 if team.best_epoch == 0:
                     # Nothing was gained on the anchor's own start, which costs nothing to ask.

@@ -62,6 +62,8 @@ class FusionData(Dataset):
         self.rows = np.arange(len(y)) if rows is None else np.asarray(rows)
         self.inputs = inputs
         self.base_logits = torch.from_numpy(base(np.arange(len(y)), present.numpy()))
+        # Views share it.
+        self.remembered: dict[str, Tensor] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,15 +91,19 @@ class FusionData(Dataset):
         )
 
     def batch(
-        self, rows: np.ndarray, dropout: float = 0.0, gathered: Gathered | None = None
+        self,
+        rows: np.ndarray,
+        dropout: float = 0.0,
+        gathered: Gathered | None = None,
+        generator: torch.Generator | None = None,
     ) -> tuple[dict, Tensor]:
         """Return a batch of some rows, each modality dropped with probability ``dropout``.
 
-        -> y (n_rows,).
+        Random numbers are those of the generator, torch's own for None. -> y (n_rows,).
         """
         gathered = self.gather(rows) if gathered is None else gathered
         index = torch.from_numpy(rows)
-        present, base = self._shown(rows, dropout)
+        present, base = self._shown(rows, dropout, generator)
         places = {name: place for place, name in enumerate(self.masks)}
         batch = {
             "tokens": gathered.tokens,
@@ -114,17 +120,30 @@ class FusionData(Dataset):
             batch["inputs"] = self.inputs.collate_shown(rows, gathered.inputs, present.numpy())
         return batch, self.y[index]
 
-    def _shown(self, rows: np.ndarray, dropout: float) -> tuple[Tensor, Tensor]:
+    def _shown(
+        self, rows: np.ndarray, dropout: float, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
         """Return which modalities are shown of some rows, and the phase-1 logits upon these."""
         index = torch.from_numpy(rows)
         present, base = self.present[index], self.base_logits[index]
         if dropout == 0 or present.shape[1] == 1:
             return present, base
-        kept = drop_modalities(present, dropout)
+        kept = drop_modalities(present, dropout, generator)
+        alone = getattr(self.base, "reads_alone", None)
+        if alone is not None:
+            lost = (kept != present)[:, list(self.masks).index(alone), None]
+            return kept, torch.where(lost, self._base_of_nobody()[index], base)
         touched = (kept != present).any(dim=1)
         base = base.clone()
         base[touched] = torch.from_numpy(self.base(rows[touched.numpy()], kept[touched].numpy()))
         return kept, base
+
+    def _base_of_nobody(self) -> Tensor:
+        """Return the phase-1 logits (n_subjects, n_outputs) of who shows no modality."""
+        if not self.remembered:
+            shown = np.zeros(self.present.shape, dtype=bool)
+            self.remembered["nobody"] = torch.from_numpy(self.base(np.arange(len(shown)), shown))
+        return self.remembered["nobody"]
 
     def _read(self) -> list[str]:
         """Return the modalities whose tokens are read: a foundation model reads its inputs."""
@@ -205,9 +224,11 @@ class ShownInputs:
         return self if self.values is None else replace(self, values=self.values.pin_memory())
 
 
-def drop_modalities(present: Tensor, dropout: float) -> Tensor:
+def drop_modalities(
+    present: Tensor, dropout: float, generator: torch.Generator | None = None
+) -> Tensor:
     """Drop modalities at random; who would be left with none keeps all."""
-    kept = present & (torch.rand(present.shape) >= dropout)
+    kept = present & (torch.rand(present.shape, generator=generator) >= dropout)
     return torch.where(kept.any(dim=1, keepdim=True), kept, present)
 
 

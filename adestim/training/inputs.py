@@ -149,6 +149,11 @@ class BaseOutputs:
         self.anchor = anchor
         self._by_hidden: dict[bytes, np.ndarray] = {}
 
+    @property
+    def reads_alone(self) -> str | None:
+        """The only modality that outputs depend on, None where they may depend on all."""
+        return self.anchor if self.start == "anchor" else None
+
     def __call__(self, rows: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Return outputs (n_rows, n_outputs)."""
         hidden = self.known[rows] & ~present

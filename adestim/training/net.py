@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
@@ -248,23 +248,28 @@ class GradientAudit(Callback):
         if self.seen_:
             return
         self.seen_ = True
-        lost = [
-            name
-            for name, value in net.module_.named_parameters()
-            if value.requires_grad and value.numel() and value.grad is None
-        ]
-        if lost:
-            raise InputError(
-                "Every weight that is trained must get a gradient in the first batch",
-                got=f"none for {len(lost)}, {', '.join(lost[:3])} first",
-                remedy="Choose lora_targets that the model's output depends on, and no quantised "
-                "body on a CPU; for adapt='full', name parts that it does not depend on in "
-                "unused_parts of the backbone, or pass adapt='lora'",
-            )
+        require_gradients(net.module_.named_parameters())
 
     def on_train_begin(self, net, **kwargs):
         """Look again in every training."""
         self.seen_ = False
+
+
+def require_gradients(weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Refuse trained weights, by name, that got no gradient."""
+    lost = [
+        name
+        for name, value in weights
+        if value.requires_grad and value.numel() and value.grad is None
+    ]
+    if lost:
+        raise InputError(
+            "Every weight that is trained must get a gradient in the first batch",
+            got=f"none for {len(lost)}, {', '.join(lost[:3])} first",
+            remedy="Choose lora_targets that the model's output depends on, and no quantised "
+            "body on a CPU; for adapt='full', name parts that it does not depend on in "
+            "unused_parts of the backbone, or pass adapt='lora'",
+        )
 
 
 class EpochHook(Callback):

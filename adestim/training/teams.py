@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from adestim._support.torch import choose_device, seeded
 from adestim.training.batches import FusionData
 from adestim.training.fitting import TrainerSettings, build_net, calibrate
-from adestim.training.lockstep.lockstep import Lane, Team
+from adestim.training.lockstep.lockstep import train_teams
 from adestim.training.lockstep.random_streams import RandomStream
+from adestim.training.lockstep.team import Lane, Team
 from adestim.training.net import FusionNet
 from adestim.training.nets import AnchoredFusion, FoldMean
 from adestim.training.task import Folds
+
+
+@dataclass(frozen=True, eq=False)
+class TeamTraining:
+    """Teams that are ready to be trained."""
+
+    teams: Sequence[Team]
+
+    def run(self) -> None:
+        """Train them."""
+        train_teams(self.teams)
 
 
 def prepare_team(

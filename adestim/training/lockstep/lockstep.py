@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,116 +13,13 @@ from torch import Tensor
 
 from adestim._support.torch import autocast, memory_of
 from adestim.backbone.lora import AdaptedBackbone
-from adestim.training.batches import BatchIterator, FusionData, to_device
-from adestim.training.lockstep.random_streams import RandomStream
+from adestim.training.batches import BatchIterator, to_device
 from adestim.training.lockstep.shared_body import SharedBody
-from adestim.training.net import FusionNet, restore, snapshot
-from adestim.training.nets import AnchoredFusion
+from adestim.training.lockstep.stacked_teams import list_stacks, train_stacked
+from adestim.training.lockstep.team import Batch, Lane, Team
+from adestim.training.net import FusionNet
 
-Batch = tuple[dict, Tensor]
-Drawn = list[tuple["Lane", Batch]]
-
-
-@dataclass(eq=False)
-class Lane:
-    """One net in training beside others."""
-
-    net: FusionNet
-    train: FusionData
-    validation: FusionData  # the subjects of the fold that it does not see
-    stream: RandomStream
-    place: int = 0  # its place among the nets of the shared body
-
-    @property
-    def module(self) -> AnchoredFusion:
-        """The net's module."""
-        return self.net.module_
-
-    def draw(self, batches: Iterator[Batch]) -> Batch | None:
-        """Return the next batch, None after the last; its random numbers are the net's own."""
-        with self.stream.taken_up():
-            return next(batches, None)
-
-
-@dataclass(eq=False)
-class Team:
-    """The nets of one anchor, one an inner fold, which are judged together and end together.
-
-    The epoch that is kept has the least loss over the validation subjects of all of them, the
-    start being one of the candidates.
-    """
-
-    lanes: list[Lane]
-    patience: int  # epochs without improvement after which they end
-    hook: Callable[[dict], bool] | None = None  # is handed every epoch; ends training by True
-    best_epoch: int = 0
-    outputs: list[np.ndarray] = field(default_factory=list)  # of the validation subjects, then
-    states: list[dict[str, Tensor]] = field(default_factory=list)
-    loss: float = np.inf
-
-    def run(self) -> None:
-        """Train them."""
-        train_teams([self])
-
-    @property
-    def modules(self) -> list[AnchoredFusion]:
-        """The nets' modules."""
-        return [lane.net.module for lane in self.lanes]
-
-    @property
-    def max_epochs(self) -> int:
-        """Largest number of epochs."""
-        return self.lanes[0].net.max_epochs
-
-    @property
-    def n_epochs(self) -> int:
-        """Epochs until now."""
-        return len(self.lanes[0].net.history)
-
-    def consider(self, outputs: Sequence[np.ndarray]) -> float:
-        """Return the loss of the nets as they are, and keep them if they are the best so far."""
-        pairs = list(zip(self.lanes, outputs, strict=True))
-        losses = np.concatenate([lane.net.losses_of(out, lane.validation) for lane, out in pairs])
-        weight = [lane.validation.weight[lane.validation.rows].numpy() for lane in self.lanes]
-        loss = float(np.average(losses, weights=np.concatenate(weight)))
-        if loss < self.loss:
-            self.loss, self.best_epoch, self.outputs = loss, self.n_epochs, list(outputs)
-            self.states = [snapshot(lane.module) for lane in self.lanes]
-        return loss
-
-    def end_epoch(self, outputs: Sequence[np.ndarray]) -> bool:
-        """Judge and record an epoch; tell whether training goes on."""
-        loss = self.consider(outputs)
-        for lane in self.lanes:
-            lane.net.history.record("valid_loss", loss)
-        trained = [lane.net.history[-1]["train_loss"] for lane in self.lanes]
-        sizes = [len(lane.train) for lane in self.lanes]
-        record = {
-            "epoch": self.n_epochs,
-            "train_loss": float(np.average(trained, weights=sizes)),
-            "valid_loss": loss,
-        }
-        stopped = self.hook is not None and self.hook(record)
-        tired = self.n_epochs - self.best_epoch >= self.patience
-        return not (stopped or tired or self.n_epochs >= self.max_epochs)
-
-    def end(self) -> None:
-        """Go back to the best epoch; let go of what only training needs."""
-        for lane, state in zip(self.lanes, self.states, strict=True):
-            restore(lane.module, state)
-            lane.module.eval()
-            lane.net.end_training(lane.train)
-        self.states = []
-
-    def unseen_outputs(self, n_subjects: int) -> np.ndarray:
-        """Return outputs (n_subjects, n_outputs) by the net that did not see the subject.
-
-        0 for who is held out by no fold.
-        """
-        unseen = np.zeros((n_subjects, self.outputs[0].shape[1]))
-        for lane, outputs in zip(self.lanes, self.outputs, strict=True):
-            unseen[lane.validation.rows] = outputs
-        return unseen
+Drawn = list[tuple[Lane, Batch]]
 
 
 def kinship(team: Team) -> Hashable:
@@ -140,10 +37,19 @@ def kinship(team: Team) -> Hashable:
 
 
 def train_teams(teams: Sequence[Team]) -> None:
-    """Train some anchors' nets, those of one frozen body together, and others one by one."""
+    """Train some anchors' nets.
+
+    Those of reference anchors are stacked, those of one frozen body read through it together, and
+    others are trained one by one.
+    """
+    stacks = list_stacks(teams)
+    for group in stacks:
+        train_stacked(group)
+    stacked = {id(team) for group in stacks for team in group}
     kin: dict[Hashable, list[Team]] = {}
     for team in teams:
-        kin.setdefault(kinship(team) or id(team), []).append(team)
+        if id(team) not in stacked:
+            kin.setdefault(kinship(team) or id(team), []).append(team)
     for group in kin.values():
         train_together(group)
 
@@ -170,7 +76,7 @@ def train_together(teams: Sequence[Team]) -> None:
 def run(teams: Sequence[Team], stepper: Stepper) -> None:
     """Train until no team goes on."""
     for team, outputs in judge(teams, stepper):
-        team.consider(outputs)
+        consider(team, outputs)
         for lane in team.lanes:
             lane.net.notify("on_train_begin", X=lane.train, y=None)
     active = list(teams)
@@ -180,9 +86,28 @@ def run(teams: Sequence[Team], stepper: Stepper) -> None:
         judged = judge(active, stepper)
         for lane in lanes:
             lane.net.notify("on_epoch_end", dataset_train=lane.train, dataset_valid=None)
-        active = [team for team, outputs in judged if team.end_epoch(outputs)]
+        active = [team for team, outputs in judged if end_epoch(team, outputs)]
     for team in teams:
-        team.end()
+        team.restore()
+        for lane in team.lanes:
+            lane.module.eval()
+            lane.net.end_training(lane.train)
+
+
+def consider(team: Team, outputs: Sequence[np.ndarray]) -> None:
+    """Judge a team as it is, and keep its weights if it is the best so far."""
+    if team.consider(outputs):
+        team.keep()
+
+
+def end_epoch(team: Team, outputs: Sequence[np.ndarray]) -> bool:
+    """Judge and record an epoch; tell whether training goes on."""
+    consider(team, outputs)
+    for lane in team.lanes:
+        lane.net.history.record("valid_loss", team.losses[-1])
+    trained = [lane.net.history[-1]["train_loss"] for lane in team.lanes]
+    sizes = [len(lane.train) for lane in team.lanes]
+    return team.end_epoch(float(np.average(trained, weights=sizes)))
 
 
 def judge(teams: Sequence[Team], stepper: Stepper) -> list[tuple[Team, list[np.ndarray]]]:

@@ -35,6 +35,11 @@ class RandomStream:
             write_state(self.device, outside)
 
 
+def draw_generator(stream: RandomStream) -> torch.Generator:
+    """Return a generator of its own that stands where a stream's numbers of the CPU stand."""
+    return torch.Generator().set_state(stream.state[0])
+
+
 def read_generator_state(device: torch.device) -> State:
     """Return the state of the generators that a device's computations draw from."""
     on_gpu = torch.cuda.get_rng_state(device) if device.type == "cuda" else None

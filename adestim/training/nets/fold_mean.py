@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from adestim.training.nets.anchored import AnchoredFusion
+from adestim.training.nets.stacked import StackedFusion, can_stack
 
 
 class FoldMean(nn.Module):
-    """The mean of an anchor's nets, each of which was trained without one inner fold."""
+    """The mean of an anchor's nets, each of which was trained without one inner fold.
+
+    Nets of a reference anchor are evaluated together, unless somebody watches their layers or asks
+    for gradients.
+    """
 
     def __init__(self, folds: Sequence[AnchoredFusion]):
         super().__init__()
         self.folds = nn.ModuleList(folds)
+        self.stacked: tuple[Hashable, StackedFusion] | None = None
 
     @property
     def anchor(self) -> str:
         """Name of the anchor."""
         return self.folds[0].anchor
 
+    @property
+    def is_small(self) -> bool:
+        """Whether a batch may hold many subjects."""
+        return can_stack(self.folds[0])
+
     def forward(self, batch: Mapping) -> Tensor:
         """Return mean logits (B, n_outputs)."""
+        if not torch.is_grad_enabled() and not self.training and self.is_small:
+            stack = self._stack()
+            if stack is not None:
+                return stack.predict(batch).mean(dim=0)
         return torch.stack([net(batch) for net in self.folds]).mean(dim=0)
+
+    def _stack(self) -> StackedFusion | None:
+        """Return the nets as they are now, side by side; None where somebody watches a layer."""
+        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.modules()):
+            return None
+        # Weights that were changed or moved have another version or place.
+        state = tuple((value.data_ptr(), value._version) for value in self._values())
+        if self.stacked is None or self.stacked[0] != state:
+            self.stacked = state, StackedFusion(self.folds)
+        return self.stacked[1]
+
+    def _values(self) -> list[Tensor]:
+        """Return all weights and buffers."""
+        return [*self.parameters(), *self.buffers()]
+
+    def __getstate__(self) -> dict:
+        """Leave the stack out, which is made again of the nets."""
+        return vars(self) | {"stacked": None}
