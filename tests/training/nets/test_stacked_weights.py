@@ -20,14 +20,18 @@ def test_every_weight_of_a_net_is_collected():
 
 def test_weights_are_written_where_they_were_collected():
     net, other = build_net(seed=0), build_net(seed=1)
-    write_weights({name: stack_held(held)[None] for name, held in collect_weights(net).items()}, [other])
+    write_weights(
+        {name: stack_held(held)[None] for name, held in collect_weights(net).items()}, [other]
+    )
     torch.testing.assert_close(other.state_dict(), net.state_dict(), rtol=0, atol=0)
 
 
 def test_writing_is_seen_in_the_version_of_weights():
     net = build_net()
     before = [value._version for value in net.parameters() if value.numel()]
-    write_weights({name: stack_held(held)[None] for name, held in collect_weights(net).items()}, [net])
+    write_weights(
+        {name: stack_held(held)[None] for name, held in collect_weights(net).items()}, [net]
+    )
     after = [value._version for value in net.parameters() if value.numel()]
     assert all(new > old for new, old in zip(after, before, strict=True))
 
