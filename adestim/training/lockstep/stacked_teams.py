@@ -163,7 +163,7 @@ class StackedTraining:
         """Train until no team goes on."""
         self._judge()
         while self.feeds:
-            losses = self._run_epoch()
+            losses = self.run_epoch()
             self._judge()
             self._part([self._end_epoch(*each) for each in zip(self.feeds, losses, strict=True)])
         for team, weights in self.kept.items():
@@ -171,7 +171,7 @@ class StackedTraining:
             for module in team.modules:
                 module.eval()
 
-    def _run_epoch(self) -> list[float]:
+    def run_epoch(self) -> list[float]:
         """Take every subject once; return the teams' losses."""
         total = torch.zeros(self._n_nets(), device=self.device)
         for rows in zip(*(feed.shuffle() for feed in self.feeds), strict=True):

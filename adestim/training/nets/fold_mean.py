@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from adestim.training.nets.anchored import AnchoredFusion
 from adestim.training.nets.stacked import StackedFusion, can_stack
 
+N_AT_ONCE = 256
+
 
 class FoldMean(nn.Module):
     """The mean of an anchor's nets, each of which was trained without one inner fold.
@@ -29,13 +31,13 @@ class FoldMean(nn.Module):
         return self.folds[0].anchor
 
     @property
-    def is_small(self) -> bool:
-        """Whether a batch may hold many subjects."""
-        return can_stack(self.folds[0])
+    def n_at_once(self) -> int:
+        """Number of subjects that one batch may hold whatever the model, 0 for none."""
+        return N_AT_ONCE if can_stack(self.folds[0]) else 0
 
     def forward(self, batch: Mapping) -> Tensor:
         """Return mean logits (B, n_outputs)."""
-        if not torch.is_grad_enabled() and not self.training and self.is_small:
+        if not torch.is_grad_enabled() and not self.training and self.n_at_once:
             stack = self._stack()
             if stack is not None:
                 return stack.predict(batch).mean(dim=0)

@@ -36,21 +36,25 @@ class OwnReadable(Protocol):
 class PlacedValues(NamedTuple):
     """Own tokens whose maps are of their places."""
 
-    features: Tensor  # (K, B, F + 1, T)
+    inputs: Tensor  # (K, B, F, T)
+    deviations: Tensor  # (K, B, 1, T); inverse ones
     maps: Tensor  # (K, (F + 1) * T, C)
 
     def weigh(self, queries: Tensor) -> Tensor:
         """Return products (K, B, H, T) of queries (K, B, H, C) with the tokens."""
         by_feature = torch.bmm(queries.flatten(1, 2), self.maps.mT)
-        by_feature = by_feature.view(*queries.shape[:3], *self.features.shape[2:])
-        return (by_feature * self.features[:, :, None]).sum(dim=3)
+        *of_inputs, whole = by_feature.view(*queries.shape[:3], -1, self.inputs.shape[3]).unbind(3)
+        for own, values in zip(of_inputs, self.inputs.unbind(2), strict=True):
+            whole = torch.addcmul(whole, own, values[:, :, None])
+        return whole * self.deviations
 
     def mix(self, shares: Tensor) -> Tensor:
         """Return sums (K, B, H, C) of the tokens by shares (K, B, H, T)."""
-        weighed = shares[:, :, :, None] * self.features[:, :, None]
-        return torch.bmm(weighed.view(len(shares), -1, self.maps.shape[1]), self.maps).view(
-            *shares.shape[:3], -1
-        )
+        shares = shares * self.deviations
+        weighed = [shares * values[:, :, None] for values in self.inputs.unbind(2)]
+        weighed = torch.cat([*weighed, shares], dim=3)
+        mixed = torch.bmm(weighed.flatten(1, 2), self.maps)
+        return mixed.view(*shares.shape[:3], -1)
 
 
 class MappedValues(NamedTuple):
@@ -251,8 +255,8 @@ class StackedFusion:
     def _own_values(self, own: PlacedTokens | MappedTokens, inputs: Tensor) -> OwnReadable:
         """Return own tokens of inputs (K, B, T, F)."""
         if isinstance(own, PlacedTokens):
-            features = F.pad(inputs.transpose(2, 3), (0, 0, 0, 1), value=1.0)
-            return PlacedValues(own.standardise(features), own.maps)
+            inputs = inputs.transpose(2, 3)
+            return PlacedValues(inputs, own.deviations(inputs), own.maps)
         if not own.direct:
             return MappedValues(own.standardise(F.pad(inputs, (0, 1), value=1.0)), own)
         tokens = map_tokens(inputs, own.weight, own.bias)
@@ -266,13 +270,16 @@ class StackedFusion:
         standard = norm(reader)
         queries = torch.baddbmm(block.key_bias, standard, block.to_keys)
         queries = queries.unflatten(2, (self.n_heads, -1))
-        others = standard[:, :, None]
+        itself = standard[:, :, None]
+        logits = [own.weigh(queries), (queries * itself).sum(dim=3, keepdim=True)]
         if auxiliary is not None:
-            others = torch.cat([others, auxiliary], dim=2)
-        logits = torch.cat([own.weigh(queries), queries @ others.mT], dim=3)
-        shares = torch.softmax(logits + log_mask[:, :, None], dim=3)
-        of_own, of_others = shares.split([shares.shape[3] - others.shape[2], others.shape[2]], 3)
-        mixed = own.mix(of_own) + of_others @ others
+            logits.append(queries @ auxiliary.mT)
+        sizes = [part.shape[3] for part in logits]
+        shares = torch.softmax(torch.cat(logits, dim=3) + log_mask[:, :, None], dim=3)
+        of_own, of_itself, *others = shares.split(sizes, dim=3)
+        mixed = torch.addcmul(own.mix(of_own), of_itself, itself)
+        for part in others:
+            mixed = mixed + part @ auxiliary
         reader = reader + drop(torch.baddbmm(block.shift, mixed.flatten(2), block.to_output))
         return reader + drop(through_mlp(reader, block))
 

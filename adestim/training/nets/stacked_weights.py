@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from adestim.backbone.attention import AttentionWeights, absorb
 from adestim.backbone.reading import inverse_deviation
@@ -226,8 +227,9 @@ class PlacedTokens:
         self.products = (maps[:, :, None] * maps[:, None]).mean(dim=4)
         self.maps = maps.flatten(1, 2)
 
-    def standardise(self, features: Tensor) -> Tensor:
-        """Return features (K, B, F + 1, T), a one among them, by their tokens' deviation."""
-        by_feature = (self.products[:, None] * features[:, :, :, None]).sum(dim=2)
-        variance = (by_feature * features).sum(dim=2, keepdim=True)
-        return features * inverse_deviation(variance)
+    def deviations(self, inputs: Tensor) -> Tensor:
+        """Return the inverse deviations (K, B, 1, T) of the tokens of inputs (K, B, F, T)."""
+        features = F.pad(inputs, (0, 0, 0, 1), value=1.0)
+        pairs = features[:, :, :, None] * features[:, :, None]
+        variance = (self.products[:, None] * pairs).sum(dim=(2, 3))
+        return inverse_deviation(variance[:, :, None])
