@@ -233,8 +233,9 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     3  cross-modal      csf  phase-1 scores
     """
     fusion = fusion_of(estimator)
+    require_queries(fusion)
     anchor = choose_net(fusion, anchor)
-    qformers = require_qformers(fusion, anchor)
+    qformers = [net.qformer for net in fusion.nets_[anchor].module_.folds]
     view = view_of(estimator, X, anchor)
     seen = collect_attention(view, anchor, qformers)
     names = qformers[0].modalities
@@ -249,16 +250,14 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     return QueryAttention(anchor, view.index, tokens, weights, cross, view.texts)
 
 
-def require_qformers(fusion: Any, anchor: str) -> list[ModalityAwareQFormer]:
-    """Return the Q-formers of an anchor's nets, or say why there are none."""
-    qformers = [net.qformer for net in fusion.nets_[anchor].module_.folds]
-    if None in qformers:
+def require_queries(fusion: Any) -> None:
+    """Refuse a fusion whose nets have no Q-former."""
+    if fusion.n_queries == 0 or len(fusion.modalities_) == 1:
         raise InputError(
             "Only a fusion with a Q-former has queries that attend to other modalities",
             got=f"modalities {fusion.modalities_}, n_queries={fusion.n_queries}",
             remedy="Fit it on two modalities or more, with n_queries above 0",
         )
-    return qformers
 
 
 def collect_attention(
