@@ -36,7 +36,7 @@ from adestim.inspection.report.page import (
     render_part,
     render_table,
 )
-from adestim.inspection.tokens.attention import query_attention
+from adestim.inspection.tokens.attention import query_attention, require_queries
 from adestim.inspection.tokens.attribution import TokenAttribution, attribute_class
 from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.token_places import token_places
@@ -163,6 +163,7 @@ def write_tokens(material: Material) -> str:
 
 def write_attention(material: Material) -> str:
     """Return what queries read."""
+    require_queries(material.fusion)
     if not material.fusion.nets_:
         return render_note("No net has a share in the prediction, so no query reads anything.")
     attention = query_attention(material.fusion, material.explained, anchor=material.anchor)

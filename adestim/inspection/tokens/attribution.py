@@ -309,8 +309,9 @@ def attribute_output(
     pieces = [join_batches(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]
     by_feature, by_token, scores, steps, remainders = combine_attributions(view, output, pieces)
     values, tokens, features = {}, {}, {}
-    for place, name in enumerate(view.tables):
-        table, present = view.tables[name], view.present[:, place]
+    for name in view.fusion.modalities_:
+        table = view.tables[name]
+        present = table.present
         values[name] = np.column_stack([by_token[name], scores[name]])
         values[name][~present] = np.nan
         names = name_tokens(table.backbone, by_token[name].shape[1])

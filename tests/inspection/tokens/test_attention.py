@@ -114,7 +114,7 @@ def test_free_tokens_are_numbered_and_padding_gets_nothing():
     table = X[["mri__a"]].set_axis(notes.index).assign(notes=notes["notes"])
     said = np.array([cell.tokens[:, 0].mean() for cell in notes["notes"]])
     y = np.where(table["mri__a"] * said > 0, "AD", "CN")
-    fusion = quick(max_epochs=12, learning_rate=0.01).fit(table, y)
+    fusion = quick(members=(), max_epochs=20, learning_rate=0.03).fit(table, y)
     attention = query_attention(fusion, table)
     assert attention.tokens["notes"] == (
         "token 1",

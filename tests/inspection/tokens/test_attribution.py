@@ -61,8 +61,8 @@ def test_an_anchor_is_explained_alone_whether_it_has_a_net_or_its_head(anchor):
 
 
 SETTINGS = [
-    {"anchor": "all"}, {"anchor": "all", "aggregate": "stacked"}, {"start": "stacked", "n_trees": 10},
-    {"members": ()}, {"calibrate": None}, {"members": ("discriminant", "late"), "n_trees": 0},
+    {"anchor": "all"}, {"anchor": "all", "aggregate": "stacked"}, {"members": ()},
+    {"start": "stacked", "n_trees": 10}, {"calibrate": None}, {"members": ("discriminant", "late")},
 ]  # fmt: skip
 
 
