@@ -52,7 +52,7 @@ def say_interaction(fusion: Any) -> str:
         return f"Nothing of the prediction comes of {what}: it rests on members of phase 1 alone."
     if total > 1 - 1e-9:
         return f"The whole prediction comes of {what}."
-    return f"{total:.0%} of the prediction comes of {what}; the rest of members of phase 1."
+    return f"{100 * total:.0f} % of the prediction comes of {what}; the rest of members of phase 1."
 
 
 def describe_member(fusion: Any, name: str) -> str:

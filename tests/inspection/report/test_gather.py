@@ -22,8 +22,8 @@ def test_a_pipeline_is_read_like_its_last_step():
 
 
 def test_an_anchor_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match=r"one of the fusion's anchors\. Got 'gene'"):
-        gather_material(*reported(), anchor="gene")
+    with pytest.raises(InputError, match=r"one of the fusion's anchors\. Got 'csf'"):
+        gather_material(*reported(), anchor="csf")
 
 
 def test_views_hold_the_rows_that_are_asked_for():

@@ -32,7 +32,7 @@ def test_all_members_are_told_with_their_shares(section):
 def test_interaction_is_told_in_a_sentence_and_by_anchor(section):
     fusion = reported()[0]
     total = sum(fusion.interaction_.values())
-    assert f"{total:.0%} of the prediction comes of nets in which modalities read each" in section
+    assert f"{100 * total:.0f} % of the prediction comes of nets in which modalities" in section
     for name, share in fusion.interaction_.items():
         assert f'<th scope="row">{name}</th><td>{share:.3f}</td></tr>' in section
 
