@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.ranges import HOW_IT_RUNS, Choice, Range
@@ -109,6 +110,16 @@ class AnchoredBase(BaseFusion):
     def anchors_(self) -> list[str]:
         """Modalities that were anchor."""
         return list(self.inputs_.starts)
+
+    def __repr__(self, N_CHAR_MAX=700):
+        """Return how it was made, and once fitted what its prediction rests on."""
+        # scikit-learn wraps the lines of classes alone whose __repr__ is its own.
+        plain = type(type(self).__name__, (BaseEstimator,), {"__init__": type(self).__init__})()
+        said = plain.set_params(**self.get_params(deep=False)).__repr__(N_CHAR_MAX)
+        if not hasattr(self, "mixture_"):
+            return said
+        shares = ", ".join(f"{name} {share:.2f}" for name, share in self.shares_.items())
+        return f"{said} with shares {shares.replace(' 0.', ' .')}"
 
     @property
     def shares_(self) -> dict[str, float]:

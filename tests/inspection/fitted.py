@@ -17,22 +17,31 @@ from adestim import (
 from tests.fusion_tables import numeric_table, quick, with_missing
 
 
+def interacting_table(n_subjects=80, n_classes=2):
+    """A table whose modalities tell more together, so that nets get a share; labels, numbers."""
+    X, _ = numeric_table(n_subjects)
+    noise = np.random.default_rng(0).normal(scale=0.3, size=n_subjects)
+    signal = 2 * X["mri__a"] * X["csf__a"] + X["mri__b"] + noise
+    labels = ["CN", "AD"] if n_classes == 2 else ["CN", "MCI", "AD"]
+    y = np.array(labels)[pd.qcut(signal, n_classes, labels=False)]
+    return with_missing(X), y, 100 + 10 * signal
+
+
 @cache
 def fitted(n_classes=2, **params):
     """A trained classifier, and its table with missing modalities."""
-    X, y = numeric_table(48, n_classes)
-    X = with_missing(X)
-    trained = {"n_trees": 0, "max_epochs": 3, "learning_rate": 0.02, "patience": 50} | params
+    X, y, _ = interacting_table(n_classes=n_classes)
+    trained = {"n_trees": 0, "max_epochs": 6, "learning_rate": 0.01, "patience": 50} | params
     return quick(**trained).fit(X, y), X
 
 
 @cache
 def fitted_regressor():
     """A trained regressor of numbers far from 0, and its table."""
-    X, _ = numeric_table(48)
-    y = 100 + 10 * X["mri__a"].to_numpy() + np.random.default_rng(0).normal(size=48)
-    small = {"anchor": "mri", "width": 8, "n_queries": 2, "max_epochs": 2, "random_state": 0}
-    return AnchoredFusionRegressor(**small).fit(X, y), X
+    X, _, numbers = interacting_table()
+    small = {"anchor": "mri", "width": 8, "n_queries": 2, "n_trees": 0, "random_state": 0}
+    trained = {"max_epochs": 6, "learning_rate": 0.01, "patience": 50}
+    return AnchoredFusionRegressor(**small, **trained).fit(X, numbers), X
 
 
 def records_table(n_subjects=24):

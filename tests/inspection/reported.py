@@ -7,15 +7,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from adestim.evaluation import compare
-from tests.fusion_tables import numeric_table, quick, with_missing
+from tests.fusion_tables import quick
+from tests.inspection.fitted import interacting_table
 
 
 @cache
 def reported(n_classes=2):
     """A small fitted fusion, its table with missing modalities, and its labels."""
-    X, y = numeric_table(48, n_classes)
-    X = with_missing(X)
-    return quick(anchor=["mri", "csf"]).fit(X, y), X, y
+    X, y, _ = interacting_table(n_classes=n_classes)
+    trained = {"max_epochs": 6, "learning_rate": 0.01, "patience": 50}
+    return quick(anchor=["mri", "gene"], **trained).fit(X, y), X, y
 
 
 @cache

@@ -22,6 +22,8 @@ from adestim.exceptions import InputError
 AS_GIVEN = "as given"
 N_QUERIES = (0, 1, 4, 8, 16)
 GATES = ("learned", "open", "closed")
+# Gu et al. 2026: every anchor starts from its own head, and anchors are averaged.
+PAPER = {"members": (), "aggregate": "mean", "n_queries": 16, "start": "anchor"}
 
 
 def ablate(
@@ -37,10 +39,13 @@ def ablate(
         "depth",
         "modalities",
         "anchors",
+        "mixture",
+        "start",
+        "paper",
     ),
     **settings: Any,
 ) -> Comparison:
-    """Compare variants of a fusion that differ in one thing each.
+    """Compare variants of a fusion that differ in one thing each, and its paper's configuration.
 
     Parameters
     ----------
@@ -51,11 +56,15 @@ def ablate(
     y : array-like of shape (n_subjects,)
         Labels.
     what : sequence of str, default=("queries", "cross_modal", "gate", "lora", "depth", \
-"modalities", "anchors")
+"modalities", "anchors", "mixture", "start", "paper")
         What is varied. ``"queries"``: 0, 1, 4, 8 or 16 of them; ``"cross_modal"``: the
         cross-modal path on or off; ``"gate"``: learned, fixed open, or closed; ``"lora"``: no
         adapters; ``"depth"``: the block of a reference transformer before which auxiliary tokens
-        join, or its output; ``"modalities"``: every subset; ``"anchors"``: each alone, and all.
+        join, or its output; ``"modalities"``: every subset; ``"anchors"``: each alone, and all;
+        ``"mixture"``: the members of phase 1 without nets, and nets without these members;
+        ``"start"``: nets that learn what the members of phase 1 miss, instead of what their
+        anchor's own head misses; ``"paper"``: anchors averaged, without other members, as in the
+        paper [1]_.
         What the estimator has no parameter for is passed over.
     **settings : dict
         Further parameters of :func:`adestim.evaluation.compare`.
@@ -76,6 +85,11 @@ def ablate(
     Notes
     -----
     Where a subset lacks the anchor, each of its modalities is anchor in turn.
+
+    References
+    ----------
+    .. [1] Gu et al., "Joint Adaptation of Uni-modal Foundation Models for Multi-modal Alzheimer's
+       Disease Diagnosis", ICLR 2026.
 
     Examples
     --------
@@ -153,6 +167,24 @@ def vary_parameter(label: str, parameter: str, values: Sequence, words: Callable
     return variants
 
 
+def vary_together(label: str, **changes: Any) -> Callable:
+    """Return what yields one variant of several parameters, unless it is the fusion itself."""
+
+    def variants(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+        params = get_fusion_params(estimator)
+        if changes.keys() <= params.keys() and any(params[key] != changes[key] for key in changes):
+            yield label, Candidate(vary_fusion(estimator, **changes))
+
+    return variants
+
+
+def vary_mixture(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+    """Yield variants of which one kind of members is left: those of phase 1, or nets."""
+    if "members" in get_fusion_params(estimator):
+        yield from vary_together("members only", max_epochs=0)(estimator, frame)
+        yield from vary_together("nets only", members=())(estimator, frame)
+
+
 def vary_depth(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
     """Yield variants whose auxiliary tokens join later: before each block, or at the output."""
     depth = get_fusion_params(estimator).get("depth", 0)
@@ -210,4 +242,7 @@ VARIANTS: dict[str, Callable[[Any, pd.DataFrame], Iterator[tuple[str, Candidate]
     "depth": vary_depth,
     "modalities": vary_modalities,
     "anchors": vary_anchors,
+    "mixture": vary_mixture,
+    "start": vary_together("residual start", start="stacked"),
+    "paper": vary_together("as in the paper", **PAPER),
 }

@@ -21,9 +21,9 @@ from adestim.training.aggregation import (
     BySkill,
     Mean,
     Stacked,
-    count_anchors,
     stacking_features,
 )
+from adestim.training.mixture import ANCHORED, name_anchored
 
 FEWEST_FOR_CORRELATION = 3
 
@@ -101,9 +101,11 @@ class AnchorDecisions:
 def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
     """Say which anchor decides for whom.
 
-    An anchor's say is its weight, where the anchors are combined, times how sure it is of the
-    subject. Anchors that a subject lacks do not judge it; who lacks all anchors is judged by all,
-    through the stand-ins that they learned.
+    An anchor's say is its weight among the anchors times how sure it is of the subject. Where
+    every anchor is a member of its own (``aggregate="mixture"``), weights are as the anchors'
+    shares in the mixture, and an anchor without a share judges nobody. Anchors that a subject lacks
+    do not judge it; who lacks all that judge is judged by all of them, through the stand-ins that
+    they learned. What members of phase 1 say is not counted here.
 
     Parameters
     ----------
@@ -120,7 +122,8 @@ def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
     Raises
     ------
     InputError
-        When the estimator has no anchors, or the table lacks a modality.
+        When the estimator has no anchors, or none that has a share in its prediction, or the table
+        lacks a modality.
     NotFittedError
         When the estimator is not fitted.
     NoModalityError
@@ -136,7 +139,9 @@ def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
     >>> X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["mri__a", "csf__tau"])
     >>> y = np.where(X["mri__a"] > 0, "AD", "CN")
     >>> X.loc[0, "mri__a"] = np.nan
-    >>> model = AnchoredFusionClassifier(start="average", max_epochs=2).fit(X, y)
+    >>> model = AnchoredFusionClassifier(
+    ...     members=(), start="average", aggregate="mean", max_epochs=2, random_state=0
+    ... ).fit(X, y)
     >>> decided = deciding_anchor(model, X)
     >>> decided.table.loc[0, "anchor"]
     'csf'
@@ -146,11 +151,13 @@ def deciding_anchor(estimator: Any, X: Any) -> AnchorDecisions:
     model, table = split_estimator(estimator, X)
     require_anchors(model)
     values = ask_anchors(model, table)
-    counted = find_judges(model, table)
+    shares = read_shares(model)
+    counted = find_judges(model, table, shares)
     index, anchors = pd.DataFrame(table).index, list(model.anchors_)
     classes = model.classes_ if is_classifier(model) else None
     unit = None if is_classifier(model) else (model.target_mean_, model.target_scale_)
-    weights = weigh_anchors(model.aggregation_, values, counted)
+    rule = BySkill(shares) if model.aggregate == "mixture" else model.aggregation_
+    weights = weigh_anchors(rule, values, counted)
     confidence = np.where(counted, measure_confidence(values, unit), np.nan)
     said = take_decisions(values, counted, classes)
     decided = np.where(counted, weights * confidence, -1).argmax(axis=1)
@@ -195,11 +202,30 @@ def ask_anchors(model: Any, table: Any) -> np.ndarray:
     return values.reshape(len(values), len(model.anchors_), -1)
 
 
-def find_judges(model: Any, table: Any) -> np.ndarray:
-    """Return which anchors judge whom, (n_subjects, n_anchors)."""
+def read_shares(model: Any) -> np.ndarray:
+    """Return every anchor's share in the prediction, (n_anchors,), all alike where one joins them.
+
+    An anchor that has no net has one too where nothing else is a member.
+    """
+    shares = model.shares_
+    names = [name_anchored(name) for name in model.anchors_]
+    found = np.array([shares.get(name, shares.get(ANCHORED, 0.0)) for name in names])
+    if not found.any():
+        raise InputError(
+            "deciding_anchor takes a fusion of which an anchor has a share in the prediction",
+            got=f"shares of {list(shares)} alone",
+            remedy="No net gained on phase 1, or max_epochs is 0: modality_contributions tells "
+            "what the modalities add",
+        )
+    return found
+
+
+def find_judges(model: Any, table: Any, shares: np.ndarray) -> np.ndarray:
+    """Return which anchors judge whom, (n_subjects, n_anchors); shares (n_anchors,)."""
     frame = check_fusion_table(model, table, reset=False)
-    present = find_present(frame, known=model.modalities_)
-    return count_anchors(present[model.anchors_].to_numpy()).astype(bool)
+    present = find_present(frame, known=model.modalities_)[model.anchors_].to_numpy()
+    own = present & (shares > 0)
+    return np.where(own.any(axis=1, keepdims=True), own, shares > 0)
 
 
 def weigh_anchors(rule: Aggregation, values: np.ndarray, counted: np.ndarray) -> np.ndarray:

@@ -188,8 +188,9 @@ def name_unit(found: TokenAttribution) -> str:
 
 
 def title_anchor(found: TokenAttribution, subject: Any = None) -> str:
-    """Return through which anchor tokens are read, and of whom."""
-    return f"Anchor {found.anchor}" + ("" if subject is None else f", {subject}")
+    """Return what is explained, and of whom."""
+    what = "The prediction" if found.anchor is None else f"Anchor {found.anchor}"
+    return what + ("" if subject is None else f", {subject}")
 
 
 def fold_records(

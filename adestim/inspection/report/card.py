@@ -19,6 +19,7 @@ from adestim.inspection.report.provenance import (
     list_seeds,
     list_versions,
 )
+from adestim.inspection.report.sections_members import say_dropped
 from adestim.inspection.report.sections_performance import (
     format_intervals,
     tabulate_flow,
@@ -107,6 +108,7 @@ def model_card(
     * Modalities: csf
     * Anchors: csf
     * Classes: False, True
+    * What the prediction rests on: ...
     * Licence: CC-BY-4.0
     """
     fusion = fusion_of(estimator)
@@ -143,9 +145,16 @@ def describe_model(fusion: Any, licence: str | None) -> list[str]:
         f"* Modalities: {list_values(fusion.modalities_)}",
         f"* Anchors: {list_values(fusion.anchors_)}",
         *classes,
+        f"* What the prediction rests on: {describe_shares(fusion)}",
         f"* Licence: {licence or 'not told'}",
         f"* Trained weights, SHA-256: {digest_training(fusion.nets_)}",
     ]
+
+
+def describe_shares(fusion: Any) -> str:
+    """Return what the prediction rests on, in one line."""
+    shares = fusion.shares_.items()
+    return "; ".join([*(f"{name} {100 * share:.0f} %" for name, share in shares), *say_dropped(fusion)])
 
 
 def describe_data(comparison: Any, cohort: str | None) -> list[str]:

@@ -24,8 +24,8 @@ from adestim.inspection.report.provenance import describe_backbones
 from adestim.inspection.tokens.free_text import read_free_texts
 from adestim.inspection.tokens.view import (
     SubjectsView,
-    choose_anchor,
     fusion_of,
+    require_anchor,
     view_of,
 )
 
@@ -36,7 +36,7 @@ class Material:
 
     estimator: Any  # the fitted fusion or pipeline
     fusion: Any  # the fitted fusion itself
-    anchor: str  # the anchor through which tokens are explained
+    anchor: str | None  # the anchor of which tokens are explained, None for the whole prediction
     raw: Any  # (n_subjects, n_columns); what the estimator reads, a row a subject
     table: pd.DataFrame  # what the fusion reads, a row a subject
     y: np.ndarray  # (n_subjects,); labels or numbers
@@ -77,7 +77,7 @@ class Material:
         return part if hasattr(self.fusion, "feature_names_in_") else part.to_numpy()
 
     def view(self, rows: np.ndarray) -> SubjectsView:
-        """Return subjects as the anchor's net reads them, with the free text of their records."""
+        """Return subjects as members read them, with the free text of their records."""
         view = view_of(self.fusion, self.part(rows), self.anchor)
         return replace(view, notes=read_free_texts(self.estimator, take_rows(self.raw, rows)))
 
@@ -104,6 +104,8 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     X (n_subjects, n_columns), y (n_subjects,).
     """
     fusion = fusion_of(estimator)
+    if anchor is not None:
+        require_anchor(fusion, anchor)
     _, table = split_estimator(estimator, X)
     reader = HidingReader.of(fusion, table)
     truth = check_truth(y, reader.classes, len(reader.frame))
@@ -119,7 +121,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     return Material(
         estimator=estimator,
         fusion=fusion,
-        anchor=choose_anchor(fusion, anchor),
+        anchor=anchor,
         raw=X,
         table=reader.frame,
         y=truth,

@@ -23,8 +23,9 @@ NOBODY = "nobody"
 
 def describe_backbones(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
     """Return what is known of the backbones that a fitted fusion reads."""
-    likes = fusion_of(estimator).inputs_.likes
-    rows = {name: describe_backbone(like.backbone, cohort) for name, like in likes.items()}
+    fusion = fusion_of(estimator)
+    likes = fusion.inputs_.likes
+    rows = {name: describe_backbone(likes[name].backbone, cohort) for name in fusion.modalities_}
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
 
 

@@ -18,6 +18,7 @@ from adestim.inspection.report.sections_explanation import (
     write_subjects,
     write_tokens,
 )
+from adestim.inspection.report.sections_members import write_members
 from adestim.inspection.report.sections_origin import write_limits, write_provenance
 from adestim.inspection.report.sections_performance import write_cohort, write_performance
 
@@ -25,6 +26,7 @@ from adestim.inspection.report.sections_performance import write_cohort, write_p
 SECTIONS = (
     ("cohort", "Cohort", write_cohort),
     ("performance", "Performance", write_performance),
+    ("members", "What the prediction rests on", write_members),
     ("modalities", "Modalities", write_modalities),
     ("anchors", "Anchors", write_anchors),
     ("tokens", "Regions, SNPs and columns", write_tokens),
@@ -39,8 +41,9 @@ class FusionReport:
     """All that is known of a fitted fusion, as one page of HTML.
 
     The page holds its figures, runs no script and loads nothing. It shows who is in the study,
-    scores and curves, what modalities, anchors and tokens add, single subjects on request, and
-    where backbones and weights come from. It names no subject unless asked to.
+    scores and curves, which members the prediction rests on, what modalities, anchors and tokens
+    add, single subjects on request, and where backbones and weights come from. It names no subject
+    unless asked to.
 
     Parameters
     ----------
@@ -63,7 +66,8 @@ class FusionReport:
         The explained class; None for the positive class of the comparison, or the patients' of two
         (AD beside CN, pMCI beside sMCI), or the last.
     anchor : str, default=None
-        The anchor through which attention and attribution of tokens are read; None for the first.
+        The anchor of which attention and attribution of tokens are shown; None explains the whole
+        prediction, and shows attention of the anchor whose nets have the largest share.
     subjects : sequence of labels, default=()
         Labels in the index of ``X`` of those who have a part of their own.
     title : str, default="Fusion report"

@@ -36,10 +36,11 @@ from adestim.inspection.report.page import (
     render_part,
     render_table,
 )
-from adestim.inspection.tokens.attention import query_attention
+from adestim.inspection.tokens.attention import query_attention, require_queries
 from adestim.inspection.tokens.attribution import TokenAttribution, attribute_class
 from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.token_places import token_places
+from adestim.training.mixture import ANCHORED
 
 N_TOP = 10
 MOST_BARS = 15
@@ -134,14 +135,16 @@ def write_anchors(material: Material) -> str:
 
 def write_deciding_anchors(material: Material) -> str:
     """Return the anchors' table and picture."""
+    if not any(name.startswith(ANCHORED) for name in material.fusion.shares_):
+        return render_note("No anchor has a share in the prediction, so that none decides.")
     decisions = deciding_anchor(material.fusion, material.explained)
     summary = decisions.summary().rename_axis("anchor")
     size = (4.2 + 0.8 * len(summary), 2 + 0.6 * len(summary))
     ax = AnchorsDisplay(decisions).plot(make_axes(size)).ax_
     words = "; ".join(f"{name} decides for {n}" for name, n in summary["n_decides"].items())
     intro = render_paragraph(
-        "The deciding anchor of a subject has the largest product of its weight where anchors are "
-        f"combined and how sure it is. Of {material.whom}."
+        "The deciding anchor of a subject has the largest product of its weight among the anchors "
+        f"and how sure it is. Of {material.whom}."
     )
     figure = render_figure(ax, f"Agreement of anchors. {words}.") if len(summary) > 1 else ""
     return intro + figure + render_table(word_headings(summary), "Anchors")
@@ -149,9 +152,10 @@ def write_deciding_anchors(material: Material) -> str:
 
 def write_tokens(material: Material) -> str:
     """Return what counts within the modalities."""
+    what = "the prediction" if material.anchor is None else f"the anchor {material.anchor!r}"
     intro = render_paragraph(
-        f"Read by the anchor {material.anchor!r}. Attention says what its queries read, "
-        f"attribution (integrated gradients) what the output rests on. Of {material.whom}."
+        "Attention says what the queries of an anchor's nets read, attribution (integrated "
+        f"gradients) what {what} rests on. Of {material.whom}."
     )
     attention = render_part(write_attention, material)
     return intro + attention + render_part(write_attributions, material)
@@ -159,12 +163,16 @@ def write_tokens(material: Material) -> str:
 
 def write_attention(material: Material) -> str:
     """Return what queries read."""
+    require_queries(material.fusion)
+    if not material.fusion.nets_:
+        return render_note("No net has a share in the prediction, so no query reads anything.")
     attention = query_attention(material.fusion, material.explained, anchor=material.anchor)
     ax = QueryAttentionDisplay(attention).plot(make_axes((6.2, 4.6))).ax_
     table = fold_records(attention, attention.frame()).reset_index(drop=True)
     top = table.loc[table["weight"].idxmax()]
-    alt = f"Mean attention of queries to tokens. Most: {top['modality']}, {top['token']}."
-    return render_figure(ax, alt, "What the queries read most.")
+    alt = f"Mean attention of queries of the anchor {attention.anchor} to tokens. "
+    alt += f"Most: {top['modality']}, {top['token']}."
+    return render_figure(ax, alt, f"What the queries of {attention.anchor} read most.")
 
 
 def write_attributions(material: Material) -> str:
@@ -306,7 +314,7 @@ def write_subject(
 
 
 def write_first_tokens(material: Material, place: int) -> str:
-    """Return the tokens that add most to one subject's output, as the anchor reads them."""
+    """Return the tokens that add most to one subject's output."""
     found = attribute_class(material.view(material.asked[[place]]), material.target)
     table = fold_records(found, found.frame("subject"), "subject")
     table = table.drop(columns="subject").dropna().reset_index(drop=True)
@@ -334,11 +342,13 @@ def draw_subject_record(material: Material, found: TokenAttribution, modality: s
 
 def write_decision(material: Material, place: int) -> str:
     """Say which anchor decided for one subject, and what all decided together."""
+    if not any(name.startswith(ANCHORED) for name in material.fusion.shares_):
+        return ""
     row = deciding_anchor(material.fusion, material.part(material.asked[[place]])).table.iloc[0]
     agree = "agrees" if row["agree"] else "does not agree"
     combined = row["combined"]
     combined = f"{combined:.3g}" if isinstance(combined, float) else combined
     return render_paragraph(
         f"The anchor {row['anchor']} decides, with weight {row['weight']:.2f}; it {agree} with all "
-        f"anchors together, which say {combined}."
+        f"members together, which say {combined}."
     )

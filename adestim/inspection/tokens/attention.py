@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.exceptions import InputError
 from adestim.inspection.tokens.long_tables import average_known_values, long_frame, require_level
-from adestim.inspection.tokens.view import SubjectsView, view_of
+from adestim.inspection.tokens.view import SubjectsView, choose_net, fusion_of, view_of
 from adestim.inspection.tokens.words import (
     RecordTexts,
     name_subjects,
@@ -32,22 +32,26 @@ LEVELS = {"token": [], "subject": ["subject"], "query": ["subject", "query"]}
 
 @dataclass(frozen=True, eq=False)
 class QueryAttention:
-    """Attention of one anchor's Q-former to the auxiliary modalities' tokens.
+    """Attention of one anchor's Q-formers to the auxiliary modalities' tokens.
+
+    An anchor has a net for every inner fold, each with queries of its own. They stand side by side
+    here, those of one net after those of another, so that a mean over queries is one over nets.
 
     Parameters
     ----------
     anchor : str
-        The anchor whose Q-former it is.
+        The anchor whose Q-formers they are.
     subjects : pandas.Index
         The subjects.
     tokens : dict of str to tuple of str
         Names of every auxiliary modality's tokens; the last is that of its phase-1 scores.
     weights : dict of str to ndarray of shape (n_subjects, n_queries, n_tokens)
         Attention of a modality's own queries, averaged over heads; NaN where the modality is
-        missing, and summing to 1 over tokens otherwise.
-    cross : dict of str to ndarray of shape (n_subjects, n_queries, n_queries)
-        Attention of the cross-modal queries to what a modality's own queries have read; together
-        it sums to 1 over modalities and their queries. Empty without a cross-modal path.
+        missing, and summing to 1 over tokens otherwise. ``n_queries`` counts those of all nets.
+    cross : dict of str to ndarray of shape (n_subjects, n_queries, n_queries_of_a_net)
+        Attention of the cross-modal queries to what a modality's own queries of the same net have
+        read; together it sums to 1 over modalities and their queries. Empty without a cross-modal
+        path.
     texts : dict of str to RecordTexts, default={}
         Records of the modalities that a language model reads.
     """
@@ -78,8 +82,10 @@ class QueryAttention:
         S. Abnar and W. Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020 (attention
         of successive layers multiplied; here without what passes by the attention).
         """
-        read = np.nan_to_num(self.weights[modality])
-        return np.einsum("scq,sqt->sct", self.cross[modality], read)
+        cross, read = self.cross[modality], np.nan_to_num(self.weights[modality])
+        n_own = cross.shape[2]
+        by_net = (array.reshape(len(array), -1, n_own, array.shape[2]) for array in (cross, read))
+        return np.einsum("skcq,skqt->skct", *by_net).reshape(*cross.shape[:2], read.shape[2])
 
     def frame(self, level: str = "token") -> pd.DataFrame:
         """Return the attention as a tidy table.
@@ -172,7 +178,7 @@ class QueryAttention:
 
 
 def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> QueryAttention:
-    """Return what the queries of one anchor's Q-former attend to.
+    """Return what the queries of one anchor's Q-formers attend to.
 
     The weights are those of the prediction: softmax is done again beside the model, which is
     neither changed nor slowed down afterwards. Attention says what was read, not what the
@@ -185,7 +191,8 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     X : {DataFrame, array-like} of shape (n_subjects, n_columns)
         Table as in ``fit``.
     anchor : str, default=None
-        One of the estimator's anchors; None for the first.
+        One of the estimator's anchors that have a net; None for that of the largest share in the
+        mixture, ``interaction_``.
 
     Returns
     -------
@@ -195,7 +202,8 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     ------
     InputError
         When the estimator is no anchored fusion, has no Q-former (a single modality, or
-        ``n_queries=0``), has no such anchor, or the table is another's.
+        ``n_queries=0``), has no such anchor or no net of it (``max_epochs=0``, or no share in the
+        mixture), or the table is another's.
     sklearn.exceptions.NotFittedError
         When it is not fitted.
 
@@ -224,49 +232,68 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     2  cross-modal      csf             tau
     3  cross-modal      csf  phase-1 scores
     """
+    fusion = fusion_of(estimator)
+    require_queries(fusion)
+    anchor = choose_net(fusion, anchor)
+    qformers = [net.qformer for net in fusion.nets_[anchor].module_.folds]
     view = view_of(estimator, X, anchor)
-    qformer = require_qformer(view)
-    seen = collect_attention(view, qformer)
+    seen = collect_attention(view, anchor, qformers)
+    names = qformers[0].modalities
+    weights = dict(zip(names, seen, strict=False))
     tokens = {
-        name: (*name_tokens(view.tables[name].backbone, seen[name].shape[2] - 1), SCORE_TOKEN)
-        for name in qformer.modalities
+        name: (*name_tokens(view.tables[name].backbone, own.shape[2] - 1), SCORE_TOKEN)
+        for name, own in weights.items()
     }
-    weights = {name: seen[name] for name in qformer.modalities}
     for name in weights:
         weights[name][~view.tables[name].present] = np.nan
-    cross = split_cross(seen.get(CROSS), qformer)
-    return QueryAttention(view.anchor, view.index, tokens, weights, cross, view.texts)
+    cross = split_cross(seen[len(names) :], names)
+    return QueryAttention(anchor, view.index, tokens, weights, cross, view.texts)
 
 
-def require_qformer(view: SubjectsView) -> ModalityAwareQFormer:
-    """Return the Q-former, or say why there is none."""
-    qformer = view.net.module_.qformer
-    if qformer is None:
+def require_queries(fusion: Any) -> None:
+    """Refuse a fusion whose nets have no Q-former."""
+    if fusion.n_queries == 0 or len(fusion.modalities_) == 1:
         raise InputError(
             "Only a fusion with a Q-former has queries that attend to other modalities",
-            got=f"modalities {view.fusion.modalities_}, n_queries={view.fusion.n_queries}",
+            got=f"modalities {fusion.modalities_}, n_queries={fusion.n_queries}",
             remedy="Fit it on two modalities or more, with n_queries above 0",
         )
-    return qformer
 
 
-def collect_attention(view: SubjectsView, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:
-    """Return attention by reader, (n_subjects, n_queries, n_keys), averaged over heads."""
-    layers = dict(zip(qformer.modalities, qformer.uni_modal.shares, strict=True))
-    if qformer.cross_modal is not None:
-        [layers[CROSS]] = qformer.cross_modal.shares
-    with watch_attention(layers, qformer.uni_modal.n_heads) as seen:
-        for _, batch in view.batches(view.net.batch_size):
-            view.net.evaluation_step((batch, None), training=False)
-    return {name: torch.cat(parts).numpy() for name, parts in seen.items()}
+def collect_attention(
+    view: SubjectsView, anchor: str, qformers: Sequence[ModalityAwareQFormer]
+) -> list[np.ndarray]:
+    """Return attention by reader, (n_subjects, n_queries, n_keys), nets side by side.
+
+    Readers are the modalities' own queries, and the cross-modal ones last.
+    """
+    net, layers = view.nets[anchor], [list_layers(qformer) for qformer in qformers]
+    named = {
+        (number, place): layer
+        for number, own in enumerate(layers)
+        for place, layer in enumerate(own)
+    }
+    with watch_attention(named, qformers[0].uni_modal.n_heads) as seen:
+        for batch in view.batches_of(anchor, net.batch_size):
+            net.evaluation_step((batch, None), training=False)
+    return [
+        np.concatenate([torch.cat(seen[number, place]).numpy() for number in range(len(layers))], 1)
+        for place in range(len(layers[0]))
+    ]
+
+
+def list_layers(qformer: ModalityAwareQFormer) -> list[nn.Softmax]:
+    """Return what makes attention: a layer a modality, and that of the cross-modal path."""
+    crossing = [] if qformer.cross_modal is None else list(qformer.cross_modal.shares)
+    return [*qformer.uni_modal.shares, *crossing]
 
 
 @contextmanager
 def watch_attention(
-    layers: Mapping[str, nn.Softmax], n_heads: int
-) -> Iterator[dict[str, list[Tensor]]]:
+    layers: Mapping[Any, nn.Softmax], n_heads: int
+) -> Iterator[dict[Any, list[Tensor]]]:
     """Collect the attention that some layers return, as long as the context lasts."""
-    seen: dict[str, list[Tensor]] = {name: [] for name in layers}
+    seen: dict[Any, list[Tensor]] = {name: [] for name in layers}
 
     def collect(name):
         return lambda _, args, shares: seen[name].append(average_heads(shares, n_heads).cpu())
@@ -284,9 +311,10 @@ def average_heads(shares: Tensor, n_heads: int) -> Tensor:
     return shares.detach().float().unflatten(1, (-1, n_heads)).mean(dim=2)
 
 
-def split_cross(weights: np.ndarray | None, qformer: ModalityAwareQFormer) -> dict[str, np.ndarray]:
+def split_cross(seen: Sequence[np.ndarray], modalities: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the cross-modal attention by modality; nothing without a cross-modal path."""
-    if weights is None:
-        return {}
-    parts = np.split(weights, len(qformer.modalities), axis=2)
-    return dict(zip(qformer.modalities, parts, strict=True))
+    found: dict[str, np.ndarray] = {}
+    for weights in seen:
+        parts = np.split(weights, len(modalities), axis=2)
+        found = dict(zip(modalities, parts, strict=True))
+    return found

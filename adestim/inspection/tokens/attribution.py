@@ -1,4 +1,4 @@
-"""How much every token adds to the output: integrated gradients through the frozen anchor."""
+"""How much every token adds to the output: integrated gradients through all members at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from adestim.encoding.places import SCORE_TOKEN, name_tokens
 from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
-from adestim.inspection.tokens.forest_path import share_steps
+from adestim.inspection.tokens.forest_path import ForestSteps, share_steps
 from adestim.inspection.tokens.free_text import share_among_words
 from adestim.inspection.tokens.integrated import (
     ExplainedOutput,
@@ -39,6 +39,7 @@ from adestim.inspection.tokens.words import (
 from adestim.training.phase_one.penalised import LinearHead
 
 BASELINES = ("missing", "mean")
+REMAINDER = "remainder"
 BATCH = 32
 N_STEPS = 32
 ROWS_AT_ONCE = 32
@@ -49,12 +50,12 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class TokenAttribution:
-    """What every token adds to the output of one anchor's model.
+    """What every token adds to the prediction, or to what one anchor says.
 
     Parameters
     ----------
-    anchor : str
-        The anchor.
+    anchor : str or None
+        The anchor that is explained; None for the whole prediction.
     target : object
         The class whose log-odds are explained; None for a predicted number.
     baseline : str
@@ -74,9 +75,13 @@ class TokenAttribution:
         Records of the modalities that a language model reads.
     notes : tuple, default=()
         Words of free text that the built-in clinical model reads, each with what it adds.
+    remainders : dict of str to ndarray of shape (n_subjects,), default={}
+        What no token can be told to have added, by whose part it is: ``"member boosting"`` for an
+        estimator of the user that is no forest, ``"smri, as others read it"`` where other anchors
+        read a foundation model by tokens other than its own.
     """
 
-    anchor: str
+    anchor: str | None
     target: Any
     baseline: str
     subjects: pd.Index
@@ -87,6 +92,7 @@ class TokenAttribution:
     baselines: np.ndarray
     texts: dict[str, RecordTexts] = field(default_factory=dict)
     notes: tuple[WordValue, ...] = ()
+    remainders: dict[str, np.ndarray] = field(default_factory=dict)
 
     def frame(self, level: str = "token") -> pd.DataFrame:
         """Return the attributions as a tidy table.
@@ -100,7 +106,8 @@ class TokenAttribution:
         -------
         DataFrame
             For ``"token"``: ``modality``, ``token``, ``mean`` and ``mean_absolute``. For
-            ``"subject"``: ``subject``, ``modality``, ``token`` and ``attribution``.
+            ``"subject"``: ``subject``, ``modality``, ``token`` and ``attribution``. Remainders
+            come last, each as a ``modality`` of the one token ``"remainder"``.
 
         Raises
         ------
@@ -108,8 +115,11 @@ class TokenAttribution:
             When there is no such level, or the table would have millions of rows.
         """
         require_level(level, ("token", "subject"))
-        part = self._by_token if level == "token" else self._by_subject
-        return pd.concat([part(name) for name in self.values], ignore_index=True)
+        part = tabulate_means if level == "token" else self._by_subject
+        left = {name: values[:, None] for name, values in self.remainders.items()}
+        tokens = self.tokens | dict.fromkeys(left, (REMAINDER,))
+        parts = [part(name, values, tokens[name]) for name, values in (self.values | left).items()]
+        return pd.concat(parts, ignore_index=True)
 
     def words(self, level: str = "word", *, min_subjects: int = 1) -> pd.DataFrame:
         """Return the attributions by word of records and free text.
@@ -157,25 +167,25 @@ class TokenAttribution:
             ``difference`` of output and baseline, ``sum`` of the attributions, and ``gap``.
         """
         total = sum(np.nansum(values, axis=1) for values in self.values.values())
+        total = sum(self.remainders.values(), total)
         difference = self.outputs - self.baselines
         table = {"difference": difference, "sum": total, "gap": total - difference}
         return pd.DataFrame(table, index=self.subjects)
 
-    def _by_token(self, name: str) -> pd.DataFrame:
-        """Return one modality's means."""
-        values = self.values[name]
-        means = {
-            "mean": average_known_values(values, 0),
-            "mean_absolute": average_known_values(np.abs(values), 0),
-        }
-        return pd.DataFrame({"modality": name, "token": list(self.tokens[name]), **means})
-
-    def _by_subject(self, name: str) -> pd.DataFrame:
+    def _by_subject(self, name: str, values: np.ndarray, tokens: tuple[str, ...]) -> pd.DataFrame:
         """Return one modality's attributions."""
-        axes = {"subject": self.subjects, "token": self.tokens[name]}
-        frame = long_frame(self.values[name], axes, "attribution")
+        frame = long_frame(values, {"subject": self.subjects, "token": tokens}, "attribution")
         frame.insert(1, "modality", name)
         return frame
+
+
+def tabulate_means(name: str, values: np.ndarray, tokens: tuple[str, ...]) -> pd.DataFrame:
+    """Return one modality's means; values (n_subjects, n_tokens)."""
+    means = {
+        "mean": average_known_values(values, 0),
+        "mean_absolute": average_known_values(np.abs(values), 0),
+    }
+    return pd.DataFrame({"modality": name, "token": list(tokens), **means})
 
 
 def token_attribution(
@@ -187,11 +197,11 @@ def token_attribution(
     n_steps: int = N_STEPS,
     baseline: str = "missing",
 ) -> TokenAttribution:
-    r"""Return how much every token adds to the output of one anchor's model.
+    r"""Return how much every token adds to the prediction, or to what one anchor says.
 
-    Gradients are integrated along the straight line from a baseline to the subject, through the
-    net, the frozen anchor and phase 1 at once, so that all attributions of a subject sum to
-    the difference of the outputs.
+    Gradients are integrated along the straight line from a baseline to the subject, through all
+    members of the mixture at once: phase 1, the nets and their frozen anchors, each by its share.
+    All attributions of a subject sum to the difference of the outputs.
 
     .. math::
 
@@ -208,7 +218,8 @@ def token_attribution(
         Class whose log-odds against all others are explained; None for the patients' of two classes
         (AD beside CN), or the last, or for the number that a regressor predicts, in its units.
     anchor : str, default=None
-        One of the estimator's anchors; None for the first.
+        None explains the prediction itself, the mixture of all members. One of the estimator's
+        anchors: what it says alone, as in ``predict_proba_by_anchor``.
     n_steps : int, default=32
         Nodes of the integral; ``completeness()`` of the result tells whether they suffice.
     baseline : {"missing", "mean"}, default="missing"
@@ -237,7 +248,9 @@ def token_attribution(
     Both are counted with the token. Where phase 1 reads another summary of a model, its class
     token for instance, its part stands with the token ``"phase-1 scores"``, as do the intercepts. A
     forest changes in steps along the line, from the training means at either baseline; each step
-    is counted with the feature whose split is crossed there.
+    is counted with the feature whose split is crossed there. So is scikit-learn's random forest or
+    extra trees, where they are among ``members``. Of other estimators there, nothing tells which
+    token moved them: their part is a remainder by their name.
 
     References
     ----------
@@ -280,7 +293,7 @@ def require_settings(n_steps: Any, baseline: Any) -> None:
 def attribute_class(
     view: SubjectsView, target: Any = None, n_steps: int = N_STEPS, baseline: str = "missing"
 ) -> TokenAttribution:
-    """Return attributions of a class's log-odds, or of a number, through a view's anchor."""
+    """Return attributions of a class's log-odds, or of a number, of what a view looks into."""
     classes = getattr(view.fusion, "classes_", None)
     place = find_target(classes, target)
     label = None if classes is None else classes[place]
@@ -294,13 +307,14 @@ def attribute_output(
     parts = list(attribute_batches(view, output, n_steps, baseline))
     ends = np.concatenate([ends for ends, _ in parts])
     pieces = [join_batches(arrays) for arrays in zip(*(arrays for _, arrays in parts), strict=True)]
-    by_feature, by_token, scores, steps = combine_attributions(view, output, pieces)
+    by_feature, by_token, scores, steps, remainders = combine_attributions(view, output, pieces)
     values, tokens, features = {}, {}, {}
-    for place, name in enumerate(view.tables):
-        table, present = view.tables[name], view.present[:, place]
+    for name in view.fusion.modalities_:
+        table = view.tables[name]
+        present = table.present
         values[name] = np.column_stack([by_token[name], scores[name]])
         values[name][~present] = np.nan
-        names = name_tokens(table.backbone, by_feature[name].shape[1])
+        names = name_tokens(table.backbone, by_token[name].shape[1])
         tokens[name] = (*names, SCORE_TOKEN)
         if table.fixed and present.any():
             mean = by_feature[name][present].mean(axis=0)
@@ -324,6 +338,7 @@ def attribute_output(
         baselines=ends[:, 1],
         texts=view.texts,
         notes=tuple(notes),
+        remainders=remainders,
     )
 
 
@@ -341,14 +356,10 @@ def attribute_batches(
         standardise_features(table, output.heads, place)
         for place, table in enumerate(view.tables.values())
     ]
-    mean = (
-        average_own_tokens(view, output, BATCH)
-        if output.reads_inputs and baseline == "mean"
-        else None
-    )
+    means = average_own_tokens(view, output, BATCH) if baseline == "mean" else []
     for rows, batch in view.batches(BATCH):
-        inputs, others = make_line_end(output, batch, [block[rows] for block in features], rows)
-        start = make_line_start(output, inputs, batch["present"], rows, baseline, mean)
+        inputs, others = make_line_end(output, view, batch, [b[rows] for b in features], rows)
+        start = make_line_start(output, inputs, batch["present"], rows, baseline, means)
         with torch.no_grad():
             ends = torch.stack([output(*inputs, *others), output(*start, *others)], dim=1)
         found = integrate_gradients(output, inputs, start, others, n_steps)
@@ -376,47 +387,114 @@ class Combined(NamedTuple):
     # (n_subjects, n_tokens); by token, with what phase 1 makes of the tokens' mean
     by_token: dict[str, np.ndarray]
     scores: dict[str, np.ndarray]  # (n_subjects,); what stands with the phase-1 scores
-    # (n_subjects, n_tokens, n_features); the forest's part of ``by_feature``, of modalities whose
-    # features it reads one by one
+    # (n_subjects, n_tokens, n_features); the forests' part of ``by_feature``, of modalities whose
+    # features they read one by one
     steps: dict[str, np.ndarray]
+    remainders: dict[str, np.ndarray]  # (n_subjects,); what stands with no modality's token
+
+
+class Pieces(NamedTuple):
+    """What was attributed, one array an input of the output."""
+
+    tokens: dict[str, np.ndarray]  # (n_subjects, n_tokens, n_features); by modality that is read
+    features: list[np.ndarray]  # (n_subjects, n_features, 2); by modality
+    factor: np.ndarray  # (n_subjects, n_modalities)
+    readers: dict[str, np.ndarray]  # (n_subjects, n_scores); by member that reads columns
+    # (n_subjects, n_tokens, width); by anchor that is a foundation model, over its nets
+    own: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, output: ExplainedOutput, pieces: list[np.ndarray]) -> Pieces:
+        """Return pieces by what they are of."""
+        left = iter(pieces)
+        tokens = {name: next(left) for name in output.read}
+        features = [next(left) for _ in output.heads.modalities]
+        factor, readers = next(left), {name: next(left) for name in output.readers}
+        own: dict[str, np.ndarray] = {}
+        for (name, _), piece in zip(output.embedders, left, strict=True):
+            own[name] = own.get(name, 0) + piece
+        return cls(tokens, features, factor, readers, own)
 
 
 def combine_attributions(
     view: SubjectsView, output: ExplainedOutput, pieces: list[np.ndarray]
 ) -> Combined:
     """Put together what was attributed to tokens and to phase 1."""
-    n_read, names = len(output.read), list(view.tables)
-    found = Combined(dict(zip(output.read, pieces[:n_read], strict=True)), {}, {}, {})
-    if output.reads_inputs:
-        found.by_feature[view.anchor] = pieces[-1]
-    factors, forest = pieces[n_read + len(names)], share_forest(output, pieces)
-    for place, name in enumerate(names):
-        table, own = view.tables[name], found.by_feature[name]
-        heads, steps = pieces[n_read + place].sum(axis=2), forest[place]
-        found.scores[name] = factors[:, place]
-        if table.fixed and table.vectors is None:
-            found.steps[name] = steps.reshape(own.shape)
-            found.by_feature[name] = own + heads.reshape(own.shape) + found.steps[name]
-            found.by_token[name] = found.by_feature[name].sum(axis=2)
-            continue
-        found.by_token[name] = own.sum(axis=2)
-        shares = share_among_tokens(table, output.heads.separate[place], heads, steps)
-        if shares is not None and shares.shape == found.by_token[name].shape:
-            found.by_token[name] += shares
-        else:
-            found.scores[name] = found.scores[name] + heads.sum(axis=1) + steps.sum(axis=1)
+    parts = Pieces.of(output, pieces)
+    found = Combined({}, {}, {}, {}, share_others(output, parts))
+    steps = share_forests(output, parts)
+    for place, name in enumerate(view.tables):
+        heads = parts.features[place].sum(axis=2)
+        found.scores[name] = parts.factor[:, place]
+        add_tokens(found, view.tables[name], name, parts)
+        add_phase_one(
+            found, view.tables[name], name, output.heads.separate[place], heads, steps[place]
+        )
     return found
 
 
-def share_forest(output: ExplainedOutput, pieces: list[np.ndarray]) -> list[np.ndarray]:
-    """Return what the forest makes of pooled features, (n_subjects, n_features) a modality."""
-    first, n_modalities = len(output.read), len(output.heads.modalities)
-    found = [np.zeros(piece.shape[:2]) for piece in pieces[first : first + n_modalities]]
-    if output.forest is not None:
-        shares = output.forest.share(pieces[first + n_modalities + 1])
-        for values, columns, share in zip(found, output.forest.columns, shares, strict=True):
-            values[:, columns] = share
+def add_tokens(found: Combined, table: TokenTable, name: str, parts: Pieces) -> None:
+    """Put together what the nets make of one modality's tokens.
+
+    Other anchors may read a foundation model by fewer tokens than it has itself.
+    """
+    nothing = np.zeros((len(table.mask), *table.tokens.shape[1:]), dtype=np.float32)
+    own, read = parts.own.get(name), parts.tokens.get(name, nothing)
+    found.by_feature[name], found.by_token[name] = read, read.sum(axis=2)
+    if own is None:
+        return
+    found.by_feature[name], found.by_token[name] = own, own.sum(axis=2)
+    if name not in parts.tokens:
+        return
+    if read.shape[1] == own.shape[1]:
+        found.by_token[name] = found.by_token[name] + read.sum(axis=2)
+    else:
+        found.remainders[f"{name}, as others read it"] = read.sum(axis=(1, 2))
+
+
+def add_phase_one(
+    found: Combined,
+    table: TokenTable,
+    name: str,
+    head: LinearHead,
+    heads: np.ndarray,
+    steps: np.ndarray,
+) -> None:
+    """Add what phase 1 makes of one modality's features to their tokens, or beside these.
+
+    heads (n_subjects, n_features), steps (n_subjects, n_features).
+    """
+    own = found.by_feature[name]
+    if table.fixed and table.vectors is None:
+        found.steps[name] = steps.reshape(own.shape)
+        found.by_feature[name] = own + heads.reshape(own.shape) + found.steps[name]
+        found.by_token[name] = found.by_feature[name].sum(axis=2)
+        return
+    shares = share_among_tokens(table, head, heads, steps)
+    if shares is not None and shares.shape == found.by_token[name].shape:
+        found.by_token[name] = found.by_token[name] + shares
+    else:
+        found.scores[name] = found.scores[name] + heads.sum(axis=1) + steps.sum(axis=1)
+
+
+def share_forests(output: ExplainedOutput, parts: Pieces) -> list[np.ndarray]:
+    """Return what forests make of pooled features, (n_subjects, n_features) a modality."""
+    found = [np.zeros(piece.shape[:2]) for piece in parts.features]
+    for name, reader in output.readers.items():
+        if isinstance(reader, ForestSteps):
+            shares = reader.share(parts.readers[name])
+            for values, columns, share in zip(found, reader.columns, shares, strict=True):
+                values[:, columns] += share
     return found
+
+
+def share_others(output: ExplainedOutput, parts: Pieces) -> dict[str, np.ndarray]:
+    """Return the parts of members of which nobody knows what moved them, (n_subjects,) each."""
+    return {
+        f"member {name}": parts.readers[name].sum(axis=1)
+        for name, reader in output.readers.items()
+        if not isinstance(reader, ForestSteps)
+    }
 
 
 def share_among_tokens(

@@ -49,7 +49,7 @@ class ForestSteps:
         return replace(self, columns=tuple(map(rng.permutation, self.columns)))
 
 
-def follow_lines(forest: ForestHead, start: np.ndarray, end: np.ndarray) -> ForestSteps:
+def follow_lines(forest: Any, start: np.ndarray, end: np.ndarray) -> ForestSteps:
     """Return which columns change what a forest says, along straight lines.
 
     start, end (n_subjects, n_columns).

@@ -1,4 +1,4 @@
-"""One anchor's output as a differentiable function, and the lines along which it is integrated."""
+"""A prediction as a differentiable function, and the lines along which it is integrated."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from torch import Tensor
 from adestim._support.positive_class import choose_positive
 from adestim._support.torch import autocast
 from adestim.exceptions import InputError, MissingDependencyError
-from adestim.inspection.tokens.forest_path import ForestSteps, follow_lines
+from adestim.inspection.tokens.forest_path import ForestSteps
+from adestim.inspection.tokens.readers import ReaderEnds, follow_readers
+from adestim.inspection.tokens.speaking import Speaking
 from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.batches import ShownInputs
 from adestim.training.inputs import LARGEST_SCORE
-from adestim.training.phase_one.members import FOREST
+from adestim.training.nets.own_tokens import OwnTokens
 from adestim.training.phase_one.penalised import Heads, standardise
 
 STEP = 1e-2
@@ -27,72 +29,110 @@ ROWS_AT_ONCE, NUMBERS_AT_ONCE = 256, 2**24
 
 @dataclass(frozen=True, eq=False)
 class ExplainedOutput:
-    """The log-odds of a class, or the predicted number, of one anchor.
+    """The log-odds of a class, or the predicted number: of a whole mixture, or of one anchor.
 
     Its inputs are, in this order: the standardised tokens of every modality in ``read``; the
     standardised phase-1 features of every modality, (B, n_features, 2) for the separate and the
-    joint head; one factor a modality of the heads' intercepts, (B, n_modalities); the forest's
-    log-odds (B, n_scores), where there is a forest; and the anchor's embedded tokens, where it is a
-    foundation model.
+    joint head; one factor a modality of the heads' intercepts, (B, n_modalities); the log-odds
+    (B, n_scores) of every member that reads columns; and the embedded tokens of every net whose
+    anchor is a foundation model.
     """
 
-    module: Any
+    nets: dict[str, tuple[Any, ...]]  # the nets of every anchor that has some, one an inner fold
     heads: Heads
-    base: PhaseOneOutputs  # what phase 1 makes of the heads' scores and the forest's log-odds
-    # what the forest says of the view's subjects, None where there is none
-    forest: ForestSteps | None
-    score_scale: np.ndarray  # (n_modalities, n_scores); what the net's scores are divided by
-    read: tuple[str, ...]  # modalities whose tokens the net reads
+    speaking: Speaking  # what members make of the heads' scores, of readers and of nets
+    # what members that read columns say of the view's subjects
+    readers: dict[str, ForestSteps | ReaderEnds]
+    score_scale: np.ndarray  # (n_modalities, n_scores); what the nets' scores are divided by
+    read: tuple[str, ...]  # modalities whose tokens some net reads
     target: int  # place of the output
     unit: tuple[float, float] | None  # mean and scale of a regression's target; None for classes
-    device: str
+    device: torch.device
     precision: str
 
     @classmethod
     def of(cls, view: SubjectsView, target: int) -> ExplainedOutput:
-        """Return the output of a view's anchor."""
+        """Return the output that a view looks into."""
         fusion = view.fusion
-        numbers = is_regressor(fusion)
+        speaking = Speaking.of(view)
         return cls(
-            module=view.net.module_.eval(),
+            nets={name: tuple(net.module_.eval().folds) for name, net in view.nets.items()},
             heads=fusion.phase_one_,
-            base=PhaseOneOutputs.of(view),
-            forest=follow_forest(view),
+            speaking=speaking,
+            readers=follow_readers(view, speaking.readers),
             score_scale=fusion.inputs_.score_scale,
-            read=tuple(view.data.gather(np.arange(1)).tokens),
+            read=tuple(view.data.tokens),
             target=target,
-            unit=(fusion.target_mean_, fusion.target_scale_) if numbers else None,
-            device=view.net.device,
-            precision=view.net.precision,
+            unit=(fusion.target_mean_, fusion.target_scale_) if is_regressor(fusion) else None,
+            device=view.device,
+            precision=fusion.precision,
         )
 
-    def __call__(self, *values: Tensor) -> Tensor:
-        """Return outputs (B,) of the inputs, then present, rows and masks, and own mask."""
-        n_read, n_modalities = len(self.read), len(self.heads.modalities)
-        tokens, values = values[:n_read], values[n_read:]
-        features, (factor, *others) = values[:n_modalities], values[n_modalities:]
-        scores = self.scores(features, factor)
-        odds = others.pop(0) if self.forest is not None else factor[:, :0]
-        own = others.pop(0) if self.reads_inputs else None
-        present, rows, *masks = others
-        base = OfPhaseOne.apply(scores, odds, present, rows, self.base)
-        batch = {
-            "tokens": dict(zip(self.read, tokens, strict=True)),
-            "masks": dict(zip(self.read, masks[:n_read], strict=True)),
-            "scores": self.net_scores(scores),
-            "present": present,
-            "base": base,
-        }
-        with autocast(torch.device(self.device), self.precision):
-            logits = self.logits(batch, own, masks[n_read:])
-        return self.output(logits.float())
-
     @property
-    def reads_inputs(self) -> bool:
-        """Whether the anchor is a foundation model."""
-        return self.module.anchor not in self.read
+    def embedders(self) -> list[tuple[str, Any]]:
+        """The anchor and the net of all nets that embed their anchor's inputs."""
+        return [
+            (name, net)
+            for name, nets in self.nets.items()
+            for net in nets
+            if not net.backbone.needs_summary
+        ]
 
-    def scores(self, features: tuple[Tensor, ...], factor: Tensor) -> Tensor:
+    def __call__(self, *values: Tensor) -> Tensor:
+        """Return outputs (B,) of the inputs, then present, rows and masks, and own masks."""
+        parts = self.split(list(values))
+        scores = self.scores(parts.features, parts.factor)
+        batch = {
+            "tokens": dict(zip(self.read, parts.tokens, strict=True)),
+            "masks": dict(zip(self.read, parts.masks, strict=True)),
+            "scores": self.net_scores(scores),
+            "present": parts.present,
+        }
+        said = [scores.flatten(1), *parts.odds, *self.ask_nets(batch, parts)]
+        odds = Numerically.apply(torch.cat(said, 1), parts.present, parts.rows, self.speaking)
+        return self.output(odds)
+
+    def split(self, values: list[Tensor]) -> LineInputs:
+        """Return what the inputs and the others are, in their order."""
+        n_own = len(self.embedders)
+        tokens = take(values, len(self.read))
+        features = take(values, len(self.heads.modalities))
+        [factor] = take(values, 1)
+        odds, own = take(values, len(self.readers)), take(values, n_own)
+        present, rows = take(values, 2)
+        masks, own_masks = take(values, len(self.read)), take(values, n_own)
+        return LineInputs(
+            tokens, features, factor, odds, list(zip(own, own_masks, strict=True)),
+            present, rows, masks,
+        )  # fmt: skip
+
+    def ask_nets(self, batch: dict, parts: LineInputs) -> list[Tensor]:
+        """Return what every anchor's nets add to their start on average, (B, n_outputs) each."""
+        own = iter(parts.own)
+        found = []
+        for nets in self.nets.values():
+            added = [
+                self.add(net, batch, None if net.backbone.needs_summary else next(own))
+                for net in nets
+            ]
+            found.append(torch.stack(added).mean(dim=0))
+        return found
+
+    def add(self, net: Any, batch: dict, own: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Return what a net adds to its start, its own tokens given if it embeds its inputs."""
+        batch, backbone = batch | {"base": torch.zeros(())}, net.backbone
+        if own is not None:
+            shown = batch["present"][:, net.modalities.index(net.anchor)]
+            values = (own[0][shown], own[1][shown]) if shown.any() else None
+            batch["inputs"] = ShownInputs(values, len(shown))
+            backbone = Embedded(own[0].shape[1])
+        with autocast(self.device, self.precision):
+            tokens, log_mask, mask = net.join(batch, backbone)
+            encoded = net.backbone.encode(tokens, log_mask, mask.shape[1])
+            pooled = net.backbone.pool(encoded, mask)
+            return net.classify(batch, pooled.to(net.pooled_mean.dtype)).float()
+
+    def scores(self, features: list[Tensor], factor: Tensor) -> Tensor:
         """Return the heads' scores (B, n_modalities, 2, n_scores)."""
         parts = []
         for place, values in enumerate(features):
@@ -108,25 +148,34 @@ class ExplainedOutput:
         scale = torch.from_numpy(self.score_scale).to(scores)
         return (scores.flatten(2) / scale).clamp(-LARGEST_SCORE, LARGEST_SCORE)
 
-    def logits(self, batch: dict, own: Tensor | None, own_mask: list[Tensor]) -> Tensor:
-        """Return the module's outputs, its own tokens given where it is a foundation model."""
-        backbone = self.module.backbone
-        if own is not None:
-            shown = batch["present"][:, self.module.modalities.index(self.module.anchor)]
-            values = (own[shown], own_mask[0][shown]) if shown.any() else None
-            batch["inputs"] = ShownInputs(values, len(own))
-            backbone = Embedded(own.shape[1])
-        tokens, log_mask, mask = self.module.join(batch, backbone)
-        encoded = self.module.backbone.encode(tokens, log_mask, mask.shape[1])
-        pooled = self.module.backbone.pool(encoded, mask)
-        return self.module.classify(batch, pooled.to(self.module.pooled_mean.dtype))
-
-    def output(self, logits: Tensor) -> Tensor:
+    def output(self, odds: Tensor) -> Tensor:
         """Return log-odds of the class against all others, or the number in the user's units."""
         if self.unit is not None:
-            return logits[:, 0] * self.unit[1] + self.unit[0]
+            return odds[:, 0] * self.unit[1] + self.unit[0]
+        logits = torch.nn.functional.pad(odds, (1, 0))
         others = torch.arange(logits.shape[1], device=logits.device) != self.target
         return logits[:, self.target] - logits[:, others].logsumexp(dim=1)
+
+
+@dataclass(frozen=True, eq=False)
+class LineInputs:
+    """The inputs of an explained output at some points of its lines, and what stays the same."""
+
+    tokens: list[Tensor]  # (B, n_tokens, width); by modality that is read
+    features: list[Tensor]  # (B, n_features, 2); by modality
+    factor: Tensor  # (B, n_modalities)
+    odds: list[Tensor]  # (B, n_scores); by reader
+    own: list[tuple[Tensor, Tensor]]  # tokens (B, n_tokens, width) and masks by embedding net
+    present: Tensor  # (B, n_modalities)
+    rows: Tensor  # (B,)
+    masks: list[Tensor]  # (B, n_tokens); by modality that is read
+
+
+def take(values: list[Tensor], number: int) -> list[Tensor]:
+    """Return the first of some values, which are taken off them."""
+    taken = values[:number]
+    del values[:number]
+    return taken
 
 
 @dataclass(frozen=True)
@@ -146,81 +195,39 @@ class Embedded:
         return values[1]
 
 
-@dataclass(frozen=True, eq=False)
-class PhaseOneOutputs:
-    """What phase 1 makes of its heads' scores and its forest's log-odds."""
-
-    # takes scores (n, n_modalities, 2, n_scores), log-odds (n, n_scores), of no columns where there
-    # is no forest, a presence table and row numbers, all arrays; returns outputs
-    logits: Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-    @classmethod
-    def of(cls, view: SubjectsView) -> PhaseOneOutputs:
-        """Return the outputs from which a view's net starts."""
-        base: Any = view.data.base
-
-        def logits(values, odds, present, rows):
-            judges = dict(base.scores.judges)
-            if odds.shape[1]:
-                judges[FOREST] = lambda scores, present: odds
-            shown = base.scores._replace(values=values, rows=rows, judges=judges)
-            return base.phase_one.logits(shown, present, base.start, base.anchor)
-
-        return cls(logits)
+# Takes values (n, n_values), a presence table and row numbers, all arrays; returns (n, n_outputs).
+Judge = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-class OfPhaseOne(torch.autograd.Function):
-    """Phase 1's combination, which is numpy, with a gradient by central differences."""
+class Numerically(torch.autograd.Function):
+    """What members say, which is numpy, with a gradient by central differences."""
 
     @staticmethod
-    def forward(ctx, scores, odds, present, rows, outputs):
-        """Return outputs (B, n_outputs)."""
-        ctx.outputs = outputs
-        ctx.save_for_backward(scores, odds, present, rows)
-        return evaluate_phase_one(outputs, scores, odds, present, rows)
+    def forward(ctx, values, present, rows, judge: Judge):
+        """Return outputs (B, n_outputs) of values (B, n_values)."""
+        ctx.judge = judge
+        ctx.save_for_backward(values, present, rows)
+        return evaluate(judge, values, present, rows).to(values)
 
     @staticmethod
     def backward(ctx, gradient):
-        """Return the gradients of scores and log-odds."""
-        scores, odds, present, rows = ctx.saved_tensors
-        both = torch.cat([scores.flatten(1), odds], dim=1)
-        found = torch.zeros_like(both)
-        for place in range(both.shape[1]):
-            step = torch.zeros_like(both)
-            step[:, place] = STEP
-            up, down = (
-                evaluate_phase_one(ctx.outputs, *split_outputs(moved, scores), present, rows)
-                for moved in (both + step, both - step)
-            )
-            found[:, place] = ((up - down) / (2 * STEP) * gradient).sum(dim=1)
-        return *split_outputs(found, scores), None, None, None
+        """Return the gradient of the values; all steps of all of them are judged at once."""
+        values, present, rows = ctx.saved_tensors
+        n_values, exact = values.shape[1], values.double()
+        steps = STEP * torch.eye(n_values, dtype=exact.dtype, device=exact.device)
+        moved = exact + torch.cat([steps, -steps])[:, None]
+        n_moves = len(moved)
+        found = evaluate(
+            ctx.judge, moved.flatten(0, 1), present.repeat(n_moves, 1), rows.repeat(n_moves)
+        ).view(2, n_values, len(values), -1)
+        slopes = (found[0] - found[1]) / (2 * STEP)
+        return (slopes * gradient.to(slopes)).sum(dim=2).T.to(values), None, None, None
 
 
-def split_outputs(both: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Return scores, of their shape, and log-odds from one table of both."""
-    n_scores = scores[0].numel()
-    return both[:, :n_scores].view_as(scores), both[:, n_scores:]
-
-
-def evaluate_phase_one(
-    outputs: PhaseOneOutputs, scores: Tensor, odds: Tensor, present: Tensor, rows: Tensor
-) -> Tensor:
-    """Return phase 1's outputs as a tensor."""
-    values = (scores.double(), odds.double(), present, rows)
-    arrays = (value.detach().cpu().numpy() for value in values)
-    return torch.from_numpy(outputs.logits(*arrays)).to(scores)
-
-
-def follow_forest(view: SubjectsView) -> ForestSteps | None:
-    """Return what the forest of phase 1 says, from subjects of training means to the view's."""
-    forest = getattr(view.fusion.phase_one_, "forest", None)
-    if forest is None:
-        return None
-    means = [head.mean[None] for head in view.fusion.phase_one_.separate]
-    columns = forest.select([table.pooled() for table in view.tables.values()])
-    columns[~view.present[:, forest.places]] = np.nan
-    start = np.where(np.isnan(columns), columns, forest.select(means))
-    return follow_lines(forest, start, columns)
+def evaluate(judge: Judge, values: Tensor, present: Tensor, rows: Tensor) -> Tensor:
+    """Return what is said as a tensor of double precision."""
+    arrays = (value.detach().cpu().numpy() for value in (values.double(), present, rows))
+    return torch.from_numpy(judge(*arrays)).to(values.device)
 
 
 def standardise_features(table: Any, heads: Heads, place: int) -> np.ndarray:
@@ -291,7 +298,11 @@ def find_target(classes: np.ndarray | None, target: Any) -> int:
 
 
 def make_line_end(
-    output: ExplainedOutput, batch: dict, features: list[np.ndarray], rows: np.ndarray
+    output: ExplainedOutput,
+    view: SubjectsView,
+    batch: dict,
+    features: list[np.ndarray],
+    rows: np.ndarray,
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Return the subjects' inputs, and what else the output needs.
 
@@ -302,48 +313,51 @@ def make_line_end(
     inputs = [batch["tokens"][name] for name in output.read]
     inputs += [torch.from_numpy(block).to(device) for block in features]
     inputs.append(torch.ones(present.shape, device=device))
-    if output.forest is not None:
-        inputs.append(make_input(output.forest.end[rows], device))
+    inputs += [make_input(reader.end[rows], device) for reader in output.readers.values()]
     others = [present, torch.from_numpy(rows).to(device)]
     others += [batch["masks"][name] for name in output.read]
-    if output.reads_inputs:
-        own = embed_own_tokens(output, batch)
-        inputs.append(own.tokens.float())
-        others.append(own.mask)
+    own = embed_own_tokens(output, view, batch, rows)
+    inputs += [each.tokens.float() for each in own]
+    others += [each.mask for each in own]
     return tuple(inputs), tuple(others)
 
 
 def make_input(values: np.ndarray, device: torch.device) -> Tensor:
-    """Return numbers as the net's other inputs are kept."""
+    """Return numbers as the nets' other inputs are kept."""
     return torch.from_numpy(values.astype(np.float32)).to(device)
 
 
 @torch.no_grad()
-def embed_own_tokens(output: ExplainedOutput, batch: dict) -> Any:
-    """Return the embedded tokens of a foundation model."""
-    module = output.module
-    place = module.modalities.index(module.anchor)
-    return module.own(module.backbone, batch, module.anchor, place)
+def embed_own_tokens(
+    output: ExplainedOutput, view: SubjectsView, batch: dict, rows: np.ndarray
+) -> list[OwnTokens]:
+    """Return the embedded tokens of every net that embeds its anchor's inputs."""
+    inputs = {name: view.inputs_of(name, rows) for name in view.own}
+    return [
+        net.own(net.backbone, batch | {"inputs": inputs[name]}, name, net.modalities.index(name))
+        for name, net in output.embedders
+    ]
 
 
-def average_own_tokens(view: SubjectsView, output: ExplainedOutput, size: int) -> Tensor | None:
-    """Return the mean embedded tokens of the subjects who have the anchor.
+def average_own_tokens(view: SubjectsView, output: ExplainedOutput, size: int) -> list[Tensor]:
+    """Return by embedding net the mean tokens of those who have its anchor, (n_tokens, width)."""
+    seen: list[list[tuple[Tensor, int]]] = [[] for _ in output.embedders]
+    for rows, batch in view.batches(size) if seen else ():
+        own = embed_own_tokens(output, view, batch, rows)
+        for parts, (name, net), each in zip(seen, output.embedders, own, strict=True):
+            shown = batch["present"][:, net.modalities.index(name)]
+            if shown.any():
+                parts.append(sum_tokens(each, shown, are_words=name in view.texts))
+    return [sum(total for total, _ in parts) / sum(n for _, n in parts) for parts in seen]
 
-    -> (n_tokens, width).
-    """
-    place = list(view.tables).index(view.anchor)
-    total, count = 0.0, 0
-    for _, batch in view.batches(size):
-        shown = batch["present"][:, place]
-        if shown.any():
-            own = embed_own_tokens(output, batch)
-            tokens = own.tokens[shown].float()
-            if view.anchor in view.texts:
-                # Texts differ in length, and their words in place.
-                tokens = tokens[own.mask[shown]][:, None]
-            total = total + tokens.sum(dim=0)
-            count += len(tokens)
-    return total / count if count else None
+
+def sum_tokens(own: OwnTokens, shown: Tensor, are_words: bool) -> tuple[Tensor, int]:
+    """Return the sum of those shown, (n_tokens, width), and their number; of words, one sum."""
+    tokens = own.tokens[shown].float()
+    if are_words:
+        # Texts differ in length, and their words in place.
+        tokens = tokens[own.mask[shown]][:, None]
+    return tokens.sum(dim=0), len(tokens)
 
 
 def make_line_start(
@@ -352,11 +366,11 @@ def make_line_start(
     present: Tensor,
     rows: np.ndarray,
     baseline: str,
-    mean: Tensor | None,
+    means: list[Tensor],
 ) -> tuple[Tensor, ...]:
     """Return the baseline's inputs: zeros, which are means, and intercepts for ``"mean"``.
 
-    A forest starts from what it says of means.
+    Members that read columns start from what they say of means.
 
     present (B, n_modalities).
     """
@@ -364,11 +378,12 @@ def make_line_start(
     factor = len(output.read) + len(output.heads.modalities)
     if baseline == "mean":
         start[factor] = torch.ones_like(inputs[factor])
-    if output.forest is not None:
-        start[factor + 1] = make_input(output.forest.start[rows], present.device)
-    if output.reads_inputs:
-        module = output.module
-        shown = present[:, module.modalities.index(module.anchor)]
-        stand_in = (module.own.stand_in * module.own.rms).detach() if mean is None else mean
-        start[-1] = torch.where(shown[:, None, None], stand_in.to(inputs[-1]), inputs[-1])
+    for place, reader in enumerate(output.readers.values(), factor + 1):
+        start[place] = make_input(reader.start[rows], present.device)
+    first = factor + 1 + len(output.readers)
+    for number, (name, net) in enumerate(output.embedders):
+        shown = present[:, net.modalities.index(name)]
+        value = inputs[first + number]
+        stand_in = means[number] if means else (net.own.stand_in * net.own.rms).detach()
+        start[first + number] = torch.where(shown[:, None, None], stand_in.to(value), value)
     return tuple(start)

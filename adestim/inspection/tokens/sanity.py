@@ -18,6 +18,7 @@ from adestim.inspection.tokens.attribution import (
     attribute_output,
     require_settings,
 )
+from adestim.inspection.tokens.forest_path import ForestSteps
 from adestim.inspection.tokens.integrated import ExplainedOutput, find_target
 from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.view import view_of
@@ -77,11 +78,11 @@ def sanity_check(
 ) -> SanityCheck:
     """Compare the trained model's attributions with those of models of random weights.
 
-    Every weight that was trained, of the net and of the phase-1 heads, is drawn anew from a
-    Gaussian of its tensor's own mean and standard deviation, and every split of the forest is said
-    of another column of the modality; frozen weights stay. An attribution
-    that looks the same afterwards tells of the data, not of what was learned. The estimator is
-    left as it is.
+    Every weight that was trained, of the nets and of the phase-1 heads, is drawn anew from a
+    Gaussian of its tensor's own mean and standard deviation, and every split of a forest is said
+    of another column of the modality; frozen weights stay, as do the members' shares. An
+    attribution that looks the same afterwards tells of the data, not of what was learned. The
+    estimator is left as it is.
 
     Parameters
     ----------
@@ -153,12 +154,9 @@ def sanity_check(
 
 def randomise_weights(output: ExplainedOutput, rng: np.random.Generator) -> ExplainedOutput:
     """Return the output of a copy whose trained weights are random."""
-    module = copy.deepcopy(output.module)
-    with torch.no_grad():
-        for value in module.parameters():
-            if value.requires_grad and value.numel():
-                drawn = rng.normal(value.mean().item(), value.std(correction=0).item(), value.shape)
-                value.copy_(torch.from_numpy(np.asarray(drawn)))
+    nets = {
+        name: tuple(randomise_net(net, rng) for net in own) for name, own in output.nets.items()
+    }
     heads = output.heads
     plain = Heads(
         heads.modalities,
@@ -167,8 +165,22 @@ def randomise_weights(output: ExplainedOutput, rng: np.random.Generator) -> Expl
         heads.intercepts,
         heads.joint_intercept,
     )
-    forest = output.forest and output.forest.shuffle_columns(rng)
-    return replace(output, module=module.eval(), heads=plain, forest=forest)
+    readers = {
+        name: reader.shuffle_columns(rng) if isinstance(reader, ForestSteps) else reader
+        for name, reader in output.readers.items()
+    }
+    return replace(output, nets=nets, heads=plain, readers=readers)
+
+
+def randomise_net(net: Any, rng: np.random.Generator) -> Any:
+    """Return a copy of a net whose trained weights are random."""
+    module = copy.deepcopy(net)
+    with torch.no_grad():
+        for value in module.parameters():
+            if value.requires_grad and value.numel():
+                drawn = rng.normal(value.mean().item(), value.std(correction=0).item(), value.shape)
+                value.copy_(torch.from_numpy(np.asarray(drawn)))
+    return module.eval()
 
 
 def randomise_head(head: LinearHead, rng: np.random.Generator) -> LinearHead:

@@ -131,6 +131,41 @@ def test_a_subset_without_the_anchor_is_its_own_anchor(anchor, within):
     assert candidate.estimator.anchor == within
 
 
+def variants_of(what, **params):
+    X, _ = numeric_table(12)
+    return {name: each.estimator for name, each in VARIANTS[what](quick(**params), X)}
+
+
+def test_the_mixture_is_taken_apart():
+    found = variants_of("mixture")
+    assert list(found) == ["members only", "nets only"]
+    assert (found["members only"].max_epochs, found["members only"].members) == (0, "all")
+    assert (found["nets only"].max_epochs, found["nets only"].members) == (2, ())
+    assert list(variants_of("mixture", max_epochs=0)) == ["nets only"]
+
+
+def test_nets_start_from_what_phase_one_misses_unless_they_do_already():
+    assert variants_of("start")["residual start"].start == "stacked"
+    assert variants_of("start", start="stacked") == {}
+
+
+def test_the_paper_has_neither_members_nor_shares():
+    fusion = variants_of("paper", start="stacked")["as in the paper"]
+    said = fusion.members, fusion.aggregate, fusion.n_queries, fusion.start
+    assert said == ((), "mean", 16, "anchor")
+    again = {"members": (), "aggregate": "mean", "n_queries": 16}
+    assert variants_of("paper", **again) == {}
+
+
+def test_all_variants_of_the_mixture_are_compared():
+    X, y = numeric_table(40)
+    what = ["mixture", "start", "paper"]
+    result = ablate(quick(), X, y, what=what, cv=2, controls=False)
+    names = ["as given", "members only", "nets only", "residual start", "as in the paper"]
+    assert result.estimators == names
+    assert (result.folds["status"] == "ok").all()
+
+
 def test_the_real_fusion_is_ablated():
     X, y = numeric_table(40)
     X = X[["mri__a", "mri__b", "gene__a"]]

@@ -9,7 +9,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 
-from adestim import AnchoredFusionClassifier
+from adestim import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.exceptions import InputError
 from adestim.inspection import deciding_anchor
 from adestim.inspection.contribution.deciding import (
@@ -19,7 +19,8 @@ from adestim.inspection.contribution.deciding import (
 )
 from adestim.training.aggregation import ByConfidence, BySkill, Mean, Stacked
 from tests.fusion_tables import encodings_table, numeric_table, with_missing
-from tests.inspection.rules import SMALL, classes_of, fitted_classifier, fitted_regressor, signs
+from tests.inspection.fitted import fitted, fitted_regressor, interacting_table
+from tests.inspection.rules import SMALL, signs
 
 VALUES = np.array([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], [[0.5, 0.5], [0.3, 0.7], [0.1, 0.9]]])
 COUNTED = np.array([[True, True, True], [True, True, False]])
@@ -28,7 +29,7 @@ WEIGHTED_MEANS = [Mean(), ByConfidence(), BySkill(np.array([0.2, 0.5, 0.0]))]
 
 @pytest.fixture(scope="module")
 def decided():
-    return deciding_anchor(fitted_classifier(), classes_of()[0])
+    return deciding_anchor(*fitted(anchor="all"))
 
 
 @pytest.mark.parametrize("rule", WEIGHTED_MEANS, ids=lambda rule: type(rule).__name__)
@@ -65,7 +66,8 @@ def test_the_surest_of_equal_weights_decides(decided):
 
 
 def test_an_anchor_that_a_subject_lacks_does_not_judge(decided):
-    lacking = classes_of()[0][["mri__a", "mri__b"]].isna().all(axis=1)
+    X = fitted()[1]
+    lacking = X[["mri__a", "mri__b"]].isna().all(axis=1) & X["gene__a"].notna()
     assert lacking.any()
     assert decided.decisions.loc[lacking, "mri"].isna().all()
     assert (decided.weights.loc[lacking, "mri"] == 0).all()
@@ -73,19 +75,19 @@ def test_an_anchor_that_a_subject_lacks_does_not_judge(decided):
 
 
 def test_decisions_are_those_of_the_anchors(decided):
-    model, X = fitted_classifier(), classes_of()[0]
-    said = model.classes_[model.predict_proba_by_anchor(X)["csf"].argmax(axis=1)]
-    judged = decided.decisions["csf"].notna()
-    assert (decided.decisions["csf"][judged] == said[judged]).all()
+    model, X = fitted(anchor="all")
+    said = model.classes_[model.predict_proba_by_anchor(X)["gene"].argmax(axis=1)]
+    judged = decided.decisions["gene"].notna()
+    assert (decided.decisions["gene"][judged] == said[judged]).all()
     assert (decided.table["combined"] == model.predict(X)).all()
     assert (decided.table["agree"] == (decided.table["decision"] == model.predict(X))).all()
 
 
 def test_agreement_is_the_share_of_equal_decisions(decided):
-    both = decided.decisions[["mri", "csf"]].dropna()
-    expected = np.mean(both["mri"] == both["csf"])
-    assert decided.agreement.loc["mri", "csf"] == pytest.approx(expected)
-    np.testing.assert_allclose(np.diag(decided.agreement), 1)
+    both = decided.decisions[["mri", "gene"]].dropna()
+    expected = np.mean(both["mri"] == both["gene"])
+    assert decided.agreement.loc["mri", "gene"] == pytest.approx(expected)
+    np.testing.assert_allclose(np.diag(decided.agreement.loc[["mri", "gene"], ["mri", "gene"]]), 1)
     pd.testing.assert_frame_equal(decided.agreement, decided.agreement.T)
 
 
@@ -97,33 +99,71 @@ def test_anchors_that_nobody_has_together_have_no_agreement():
 
 def test_summary_counts_everybody_once(decided):
     summary = decided.summary()
-    assert summary["n_decides"].sum() == len(classes_of()[0])
+    assert summary["n_decides"].sum() == len(fitted()[1])
     assert summary["share"].sum() == pytest.approx(1)
     assert (summary["n_judged"] == decided.decisions.notna().sum()).all()
     assert summary["agrees_with_combined"].dropna().between(0, 1).all()
 
 
+def test_weights_are_as_the_shares_of_the_anchors_that_a_subject_has(decided):
+    model, X = fitted(anchor="all")
+    shares = pd.Series(model.interaction_)
+    both = X[["mri__a", "gene__a"]].notna().all(axis=1)
+    for name, share in (shares / shares.sum()).items():
+        np.testing.assert_allclose(decided.weights.loc[both, name], share)
+    alone = X["mri__a"].notna() & X["gene__a"].isna()
+    assert (decided.weights.loc[alone, "mri"] == 1).all()
+
+
+def test_an_anchor_without_a_share_judges_nobody(decided):
+    model, _ = fitted(anchor="all")
+    [lost] = [name for name, share in model.interaction_.items() if share == 0]
+    assert decided.decisions[lost].isna().all()
+    assert (decided.weights[lost] == 0).all()
+
+
+def test_a_fusion_of_which_no_anchor_has_a_share_says_so():
+    with pytest.raises(InputError, match=r"an anchor has a share.*Got shares of \['joint'"):
+        deciding_anchor(*fitted(max_epochs=0))
+
+
 def test_anchors_of_a_number_are_sure_far_from_the_mean():
-    X = with_missing(numeric_table(48)[0])
-    model = fitted_regressor()
+    model, X = fitted_regressor()
     decided = deciding_anchor(model, X)
     distance = (decided.decisions - model.target_mean_).abs() / model.target_scale_
     np.testing.assert_allclose(decided.confidences, distance)
+    np.testing.assert_allclose(decided.table["combined"], model.predict(X))
+
+
+def test_numbers_of_two_anchors_agree_as_they_correlate():
+    X, _, numbers = interacting_table()
+    model = AnchoredFusionRegressor(
+        anchor=["mri", "csf"], members=(), aggregate="mean", **SMALL
+    ).fit(X, numbers)
+    decided = deciding_anchor(model, X)
     expected = decided.decisions.corr().loc["mri", "csf"]
     assert decided.agreement.loc["mri", "csf"] == pytest.approx(expected)
-    np.testing.assert_allclose(decided.table["combined"], model.predict(X))
 
 
 def test_who_lacks_every_anchor_is_judged_by_all():
     X, y = numeric_table(48)
-    model = AnchoredFusionClassifier(anchor=["mri", "csf"], **SMALL).fit(with_missing(X), y)
+    alone = {"anchor": ["mri", "csf"], "members": (), "aggregate": "mean"}
+    model = AnchoredFusionClassifier(**alone, **SMALL).fit(with_missing(X), y)
     X.loc["sub-000", ["mri__a", "mri__b", "csf__a", "csf__b"]] = np.nan
     assert deciding_anchor(model, X).decisions.loc["sub-000"].notna().all()
 
 
+def test_who_lacks_every_anchor_of_a_share_is_judged_by_those_that_have_one():
+    model, X = fitted(anchor="all")
+    X = X.assign(mri__a=np.nan, mri__b=np.nan, gene__a=np.nan).dropna(subset="csf__a")
+    found = deciding_anchor(model, X)
+    assert found.decisions[["mri", "gene"]].notna().all(axis=None)
+    np.testing.assert_allclose(found.weights.sum(axis=1), 1)
+
+
 def test_encodings_and_pipelines_are_read():
     X, y = numeric_table(48)
-    model = AnchoredFusionClassifier(anchor=["mri", "csf"], **SMALL)
+    model = AnchoredFusionClassifier(anchor=["mri", "csf"], members=(), **SMALL)
     pipeline = make_pipeline(model).fit(encodings_table(X), y)
     decided = deciding_anchor(pipeline, encodings_table(with_missing(X)))
     assert decided.table.index.equals(X.index)

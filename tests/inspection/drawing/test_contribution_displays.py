@@ -99,7 +99,8 @@ def test_a_map_of_interactions_has_a_number_in_every_cell_but_the_diagonal(found
 
 
 def test_anchors_are_drawn_with_their_counts(ax):
-    decided = deciding_anchor(fitted_classifier(), classes_of()[0])
+    model = fitted_classifier(members=(), aggregate="mean")
+    decided = deciding_anchor(model, classes_of()[0])
     AnchorsDisplay(decided).plot(ax)
     row = decided.summary().loc["mri"]
     text = f"mri\ndecides for {row['n_decides']:.0f} of {row['n_judged']:.0f}"

@@ -22,7 +22,8 @@ def test_paths_are_told_apart_without_colour():
 def test_attributions_are_drawn_largest_first():
     fusion, X = fitted_regressor()
     display = AttributionDisplay.from_estimator(fusion, X.iloc[:12], n_steps=4, n_top=2)
-    assert labels(display.ax_)[-1] == "mri: a"
+    assert labels(display.ax_)[-1] == "mri: b"
+    assert display.ax_.get_title() == "The prediction"
     assert "units of the target" in display.ax_.get_xlabel()
     assert display.figure_ is display.ax_.figure
 

@@ -40,7 +40,7 @@ def test_a_card_of_a_comparison_has_scores_and_checks():
         "* Who has which modalities tells alone: ",
         "mri no, csf no, gene no",
         "| roc_auc |",
-        "| all | 48 |",
+        "| all | 80 |",
         "Licence: CC-BY-4.0",
         "Cohort: ADNI.",
     ):
@@ -52,8 +52,8 @@ def test_names_of_subjects_are_not_in_it():
 
 
 def test_splits_are_told_by_their_digest():
-    splits = [(np.arange(24), np.arange(24, 48)), (np.arange(24, 48), np.arange(24))]
-    card = model_card(reported()[0], splits=iter(splits), groups=np.arange(48) // 2)
+    splits = [(np.arange(24), np.arange(24, 80)), (np.arange(24, 80), np.arange(24))]
+    card = model_card(reported()[0], splits=iter(splits), groups=np.arange(80) // 2)
     assert f"* Test rows, SHA-256: {digest_splits(splits)}" in card
     assert "* Folds with a group on both sides: 0 of 2" in card
 

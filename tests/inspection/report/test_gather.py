@@ -22,23 +22,23 @@ def test_a_pipeline_is_read_like_its_last_step():
 
 
 def test_an_anchor_that_is_not_there_is_refused():
-    with pytest.raises(InputError, match=r"one of the fusion's anchors\. Got 'gene'"):
-        gather_material(*reported(), anchor="gene")
+    with pytest.raises(InputError, match=r"one of the fusion's anchors\. Got 'csf'"):
+        gather_material(*reported(), anchor="csf")
 
 
 def test_views_hold_the_rows_that_are_asked_for():
     fusion, X, y = reported()
-    view = gather_material(fusion, X, y, anchor="csf").view(np.array([3, 1]))
-    assert view.anchor == "csf"
+    view = gather_material(fusion, X, y, anchor="gene").view(np.array([3, 1]))
+    assert view.anchor == "gene"
     assert view.index.tolist() == X.index[[3, 1]].tolist()
 
 
 def test_no_more_subjects_than_allowed_are_explained():
     fusion, X, y = reported()
-    found = gather_material(fusion, X, y, groups=np.arange(48), max_subjects=10)
+    found = gather_material(fusion, X, y, groups=np.arange(80), max_subjects=10)
     assert len(found.explained) == len(found.explained_groups) == 10
-    assert found.whom == "10 of 48 subjects, drawn at random"
-    assert len(found.outcomes.y) == 48
+    assert found.whom == "10 of 80 subjects, drawn at random"
+    assert len(found.outcomes.y) == 80
 
 
 def test_one_seed_draws_the_same_subjects():
@@ -58,15 +58,15 @@ def test_the_positive_class_of_a_comparison_is_explained():
 
 def test_a_regressor_has_no_target():
     fusion, X = fitted_regressor()
-    assert gather_material(fusion, X, np.arange(48.0)).target is None
+    assert gather_material(fusion, X, np.arange(80.0)).target is None
     with pytest.raises(InputError, match="'target' names a class"):
-        gather_material(fusion, X, np.arange(48.0), target="AD")
+        gather_material(fusion, X, np.arange(80.0), target="AD")
 
 
 def test_numbers_that_are_none_are_refused():
     fusion, X = fitted_regressor()
-    with pytest.raises(InputError, match=r"must be finite numbers\. Got 48 that are not"):
-        gather_material(fusion, X, ["a"] * 48)
+    with pytest.raises(InputError, match=r"must be finite numbers\. Got 80 that are not"):
+        gather_material(fusion, X, ["a"] * 80)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_bad_settings_are_refused(wrong, message):
 
 def test_labels_of_another_study_are_refused_without_being_told():
     fusion, X, _ = reported()
-    with pytest.raises(InputError, match=r"\['AD', 'CN'\]\. Got 48 that are not"):
-        gather_material(fusion, X, ["secret"] * 48)
+    with pytest.raises(InputError, match=r"\['AD', 'CN'\]\. Got 80 that are not"):
+        gather_material(fusion, X, ["secret"] * 80)
 
 
 def test_too_few_labels_are_refused():
     fusion, X, y = reported()
-    with pytest.raises(InputError, match=r"'y' must have a value for every .*47 values and 48"):
+    with pytest.raises(InputError, match=r"'y' must have a value for every .*79 values and 80"):
         gather_material(fusion, X, y[:-1])
 
 

@@ -54,7 +54,7 @@ def test_of_a_constant_truth_no_share_is_explained():
 def test_of_several_classes_scores_are_against_the_rest():
     fusion, X, y = reported(3)
     found = predict_outcomes(fusion, X, y, "AD")
-    assert found.values.shape == (48, 3)
+    assert found.values.shape == (80, 3)
     assert apparent_scores(found).notna().all()
 
 
@@ -67,7 +67,7 @@ def test_the_explained_of_two_classes_comes_last():
 
 def test_a_comparison_gives_each_subject_once_and_its_threshold():
     found = read_outcomes(compared(), reported()[0])
-    assert len(found.y) == 48
+    assert len(found.y) == 80
     assert np.isfinite(found.thresholds).all()
 
 

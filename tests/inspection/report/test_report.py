@@ -108,7 +108,7 @@ def test_one_seed_makes_one_page_and_leaves_the_global_generator_as_found():
 
 def test_the_page_is_saved(tmp_path):
     fusion, X = fitted_regressor()
-    report = FusionReport(fusion, X, np.linspace(80, 120, 48), max_subjects=5)
+    report = FusionReport(fusion, X, np.linspace(80, 120, 80), max_subjects=5)
     path = report.save_html(tmp_path / "report.html")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 

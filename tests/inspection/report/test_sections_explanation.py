@@ -11,7 +11,7 @@ from adestim.inspection.report.sections_explanation import (
     write_subjects,
     write_tokens,
 )
-from tests.inspection.fitted import fitted_regressor
+from tests.inspection.fitted import fitted, fitted_regressor
 from tests.inspection.reported import reported
 
 
@@ -23,12 +23,12 @@ def gathered(**settings):
 @pytest.fixture(scope="module")
 def modalities():
     """The section on modalities, of visits of 24 subjects."""
-    return write_modalities(gathered(groups=np.arange(48) // 2))
+    return write_modalities(gathered(groups=np.arange(80) // 2))
 
 
 @pytest.fixture(scope="module")
 def tokens():
-    """The section on tokens, read by the first anchor."""
+    """The section on tokens, of the whole prediction."""
     return write_tokens(gathered())
 
 
@@ -39,7 +39,7 @@ def test_modalities_are_explained_by_bars_points_and_pairs(modalities):
 
 
 def test_who_is_explained_is_told(modalities):
-    assert "Of 12 of 48 subjects, drawn at random." in modalities
+    assert "Of 12 of 80 subjects, drawn at random." in modalities
 
 
 def test_the_strongest_pair_is_told():
@@ -61,9 +61,20 @@ def test_tokens_have_attention_attribution_and_a_table_a_modality(tokens):
         assert f"<h3>Columns and words: {name}</h3>" in tokens
 
 
-def test_tokens_are_explained_through_the_anchor_that_is_named(tokens):
-    assert "Read by the anchor &#x27;csf&#x27;" in write_tokens(gathered(anchor="csf"))
-    assert "Read by the anchor &#x27;mri&#x27;" in tokens
+def test_the_prediction_is_explained_or_the_anchor_that_is_named(tokens):
+    of_gene = write_tokens(gathered(anchor="gene"))
+    assert "what the anchor &#x27;gene&#x27; rests on" in of_gene
+    assert "What the queries of gene read most." in of_gene
+    assert "what the prediction rests on" in tokens
+
+
+def test_without_nets_there_is_neither_attention_nor_a_deciding_anchor():
+    fusion, X = fitted(max_epochs=0)
+    y = np.resize(["AD", "CN"], len(X))
+    material = gather_material(fusion, X, y, max_subjects=6, subjects=["sub-002"])
+    assert "no query reads anything" in write_tokens(material)
+    assert "none decides" in write_anchors(material)
+    assert "decides, with weight" not in write_subjects(material)
 
 
 def test_a_missing_extra_is_told_on_the_page(monkeypatch):
@@ -72,7 +83,7 @@ def test_a_missing_extra_is_told_on_the_page(monkeypatch):
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     html = write_tokens(gathered())
     assert "Not shown." in html
-    assert "What the queries read most" in html
+    assert "What the queries of mri read most" in html
 
 
 def test_nobody_is_shown_unless_asked_for():
@@ -101,7 +112,7 @@ def test_what_a_subject_lacks_contributes_nothing():
 def test_a_number_is_explained_too():
     fusion, X = fitted_regressor()
     material = gather_material(
-        fusion, X, np.linspace(80, 120, 48), subjects=[X.index[0]], max_subjects=8
+        fusion, X, np.linspace(80, 120, 80), subjects=[X.index[0]], max_subjects=8
     )
     assert "Change of the predicted number" in write_modalities(material)
     assert "Predicted " in write_subjects(material)

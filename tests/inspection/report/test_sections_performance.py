@@ -25,14 +25,14 @@ def test_numbers_and_intervals_become_texts():
 
 
 def test_flow_of_a_comparison_is_told():
-    assert tabulate_flow(compared().flow)["analysed"] == 48
+    assert tabulate_flow(compared().flow)["analysed"] == 80
     html = write_cohort(gather_material(*reported(), comparison=compared(), n_resamples=20))
-    assert 'alt="Flow of the cohort. in the table: 48' in html
+    assert 'alt="Flow of the cohort. in the table: 80' in html
 
 
 def test_without_a_flow_the_table_is_counted():
     html = write_cohort(gather_material(*reported()))
-    assert "<p>48 subjects.</p>" in html
+    assert "<p>80 subjects.</p>" in html
     assert "How the subjects were chosen was not told" in html
     assert "Share of subjects who lack a modality: mri" in html
 
@@ -54,7 +54,7 @@ def test_scores_of_a_comparison_have_intervals_and_a_threshold():
 def test_scores_by_pattern_begin_with_all():
     table = tabulate_pattern_scores(compared(), n_resamples=20)
     assert table.index[0] == "all"
-    assert table["n"].iloc[0] == 48
+    assert table["n"].iloc[0] == 80
 
 
 def test_three_classes_have_no_decision_curve():
@@ -72,7 +72,7 @@ def test_a_class_without_subjects_leaves_curves_out():
 
 def test_scores_of_a_compared_regression():
     fusion, X = fitted_regressor()
-    y = 100 + 10 * X["mri__a"]
+    y = 100 + 10 * X["mri__a"].fillna(0)
     comparison = compare({"mean": DummyRegressor()}, X, y, cv=2, random_state=0)
     material = gather_material(fusion, X, y, comparison=comparison, n_resamples=20)
     html = write_performance(material)
@@ -83,6 +83,6 @@ def test_scores_of_a_compared_regression():
 
 def test_numbers_are_shown_beside_their_predictions():
     fusion, X = fitted_regressor()
-    html = write_performance(gather_material(fusion, X, np.linspace(80, 120, 48)))
+    html = write_performance(gather_material(fusion, X, np.linspace(80, 120, 80)))
     assert "mean absolute error" in html
     assert html.count("<img") == 1

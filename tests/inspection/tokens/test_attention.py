@@ -54,10 +54,10 @@ def test_cross_modal_path_gives_nothing_to_missing_modalities(attention):
 
 
 def test_tidy_tables_have_a_row_a_cell(attention):
-    n_tokens = 3 + 2
+    n_tokens, n_subjects, n_nets = 3 + 2, len(fitted()[1]), 5
     assert len(attention.frame()) == 2 * n_tokens
-    assert len(attention.frame("subject")) == 48 * 2 * n_tokens
-    assert len(attention.frame("query")) == 48 * 2 * 2 * n_tokens
+    assert len(attention.frame("subject")) == n_subjects * 2 * n_tokens
+    assert len(attention.frame("query")) == n_subjects * n_nets * 2 * 2 * n_tokens
     assert list(attention.frame("query")) == [
         "subject", "query", "path", "modality", "token", "weight",
     ]  # fmt: skip
@@ -90,11 +90,32 @@ def test_without_cross_modal_path_there_is_one_path():
     assert set(query_attention(fusion, X).frame()["path"]) == {"own queries"}
 
 
+def test_queries_of_all_nets_stand_side_by_side(attention):
+    fusion, X = fitted()
+    nets = fusion.nets_["mri"].module_.folds
+    n_queries = fusion.n_queries
+    assert attention.weights["csf"].shape[1] == len(nets) * n_queries
+    last = slice(-n_queries, None)
+    paths = [
+        np.einsum(
+            "scq,sqt->sct", attention.cross["csf"][:, part], attention.weights["csf"][:, part]
+        )
+        for part in (slice(0, n_queries), last)
+    ]
+    found = attention.cross_to_tokens("csf")
+    has = X["csf__a"].notna().to_numpy()
+    np.testing.assert_allclose(found[has, :n_queries], paths[0][has], atol=1e-6)
+    np.testing.assert_allclose(found[has, last], paths[1][has], atol=1e-6)
+
+
 def test_free_tokens_are_numbered_and_padding_gets_nothing():
-    notes = free_tokens(40)
-    X, y = numeric_table(40)
+    notes = free_tokens(80)
+    X, _ = numeric_table(80)
     table = X[["mri__a"]].set_axis(notes.index).assign(notes=notes["notes"])
-    attention = query_attention(quick(max_epochs=0).fit(table, y), table)
+    said = np.array([cell.tokens[:, 0].mean() for cell in notes["notes"]])
+    y = np.where(table["mri__a"] * said > 0, "AD", "CN")
+    fusion = quick(members=(), max_epochs=20, learning_rate=0.03).fit(table, y)
+    attention = query_attention(fusion, table)
     assert attention.tokens["notes"] == (
         "token 1",
         "token 2",
@@ -103,6 +124,31 @@ def test_free_tokens_are_numbered_and_padding_gets_nothing():
         "phase-1 scores",
     )
     assert (attention.weights["notes"][0, :, 2:4] == 0).all()
+
+
+def test_the_anchor_of_the_largest_share_is_read_unless_another_is_named():
+    fusion, X = fitted(anchor="all")
+    assert len(fusion.nets_) > 1
+    assert query_attention(fusion, X).anchor == max(fusion.nets_, key=fusion.interaction_.get)
+    other = min(fusion.nets_, key=fusion.interaction_.get)
+    assert query_attention(fusion, X, anchor=other).anchor == other
+
+
+def test_an_anchor_without_a_net_is_told_with_those_that_have_one():
+    fusion, X = fitted(anchor="all")
+    [lost] = set(fusion.anchors_) - set(fusion.nets_)
+    with pytest.raises(InputError, match=f"{lost}' has no net.*no share.*Choose one of these"):
+        query_attention(fusion, X, anchor=lost)
+
+
+def test_a_fusion_without_any_net_says_why():
+    with pytest.raises(InputError, match=r"Only a fusion with a net.*max_epochs=0, so that none"):
+        query_attention(*fitted(max_epochs=0))
+    X, y = numeric_table(60)
+    fusion = quick(start="stacked").fit(X, y)
+    assert not fusion.nets_
+    with pytest.raises(InputError, match=r"none whose share in the mixture is above 0"):
+        query_attention(fusion, X)
 
 
 @pytest.mark.parametrize("change", [{"n_queries": 0}, {"columns": ["mri__a"]}])

@@ -43,10 +43,35 @@ def frozen(tmp_path_factory):
     return AnchoredFusionClassifier(**small).fit(X, y), X
 
 
-def test_outputs_are_the_log_odds_of_the_anchor(attribution):
+def test_outputs_are_the_log_odds_of_the_prediction(attribution):
     fusion, X = fitted()
-    p = fusion.predict_proba_by_anchor(X)["mri"]
+    p = fusion.predict_proba(X)
+    assert attribution.anchor is None
     np.testing.assert_allclose(attribution.outputs, np.log(p[:, 0] / p[:, 1]), atol=1e-4)
+
+
+@pytest.mark.parametrize("anchor", ["mri", "csf"])
+def test_an_anchor_is_explained_alone_whether_it_has_a_net_or_its_head(anchor):
+    fusion, X = fitted(anchor="all", start="anchor")
+    found = token_attribution(fusion, X, anchor=anchor)
+    p = fusion.predict_proba_by_anchor(X)[anchor]
+    np.testing.assert_allclose(found.outputs, np.log(p[:, 0] / p[:, 1]), atol=1e-4)
+    assert found.anchor == anchor
+    assert found.completeness()["gap"].abs().max() < 0.01
+
+
+SETTINGS = [
+    {"anchor": "all"}, {"anchor": "all", "aggregate": "stacked"}, {"members": ()},
+    {"start": "stacked", "n_trees": 10}, {"calibrate": None}, {"members": ("discriminant", "late")},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_every_mixture_is_explained_whole(settings):
+    fusion, X = fitted(**settings)
+    found, p = token_attribution(fusion, X), fusion.predict_proba(X)
+    np.testing.assert_allclose(found.outputs, np.log(p[:, 0] / p[:, 1]), atol=1e-4)
+    assert found.completeness()["gap"].abs().max() < 0.01
 
 
 @pytest.mark.parametrize("baseline", ["missing", "mean"])
@@ -62,7 +87,8 @@ def test_regressor_is_explained_in_the_units_of_its_target():
     found = token_attribution(fusion, X)
     np.testing.assert_allclose(found.outputs, fusion.predict(X), atol=0.01)
     assert found.completeness()["gap"].abs().max() < 0.05
-    assert found.frame().nlargest(1, "mean_absolute")["token"].item() == "a"
+    top = found.frame().nlargest(1, "mean_absolute").iloc[0]
+    assert (top["modality"], top["token"]) == ("mri", "b")
 
 
 @pytest.mark.parametrize("baseline", ["missing", "mean"])
@@ -126,7 +152,7 @@ def test_features_of_tokens_sum_to_their_attribution(attribution):
 
 def test_tidy_tables_have_a_row_a_token(attribution):
     assert list(attribution.frame()) == ["modality", "token", "mean", "mean_absolute"]
-    assert len(attribution.frame("subject")) == 48 * (3 + 3 + 2)
+    assert len(attribution.frame("subject")) == len(fitted()[1]) * (3 + 3 + 2)
 
 
 def test_other_batches_give_the_same(attribution):

@@ -7,57 +7,28 @@ import torch
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.tokens.integrated import (
     ExplainedOutput,
-    OfPhaseOne,
-    PhaseOneOutputs,
+    Numerically,
     average_own_tokens,
     find_target,
-    follow_forest,
     integrate_gradients,
     make_line_end,
     make_line_start,
     standardise_features,
 )
 from adestim.inspection.tokens.view import view_of
-from adestim.training.phase_one import members
-from adestim.training.phase_one.shares import Mixture
-from tests.inspection.fitted import fitted, fitted_regressor
+from tests.inspection.fitted import fitted
 
 
-def quadratic(values, odds, present, rows):
+def quadratic(values, present, rows):
     """Outputs whose gradient is known."""
-    total = (values**2).sum(axis=(1, 2, 3)) + 3 * odds[:, 0]
-    return total[:, None] * np.array([[0.0, 1.0]])
+    return (values**2).sum(axis=1)[:, None] * np.array([[0.0, 1.0]])
 
 
-def test_gradient_of_phase_one_is_that_of_its_function():
-    scores = torch.randn(4, 3, 2, 1, dtype=torch.float64, requires_grad=True)
-    odds = torch.randn(4, 1, dtype=torch.float64, requires_grad=True)
+def test_gradient_of_what_members_say_is_that_of_its_function():
+    values = torch.randn(4, 6, dtype=torch.float64, requires_grad=True)
     present, rows = torch.ones(4, 3, dtype=torch.bool), torch.arange(4)
-    OfPhaseOne.apply(scores, odds, present, rows, PhaseOneOutputs(quadratic))[:, 1].sum().backward()
-    torch.testing.assert_close(scores.grad, 2 * scores.detach(), atol=1e-8, rtol=1e-6)
-    torch.testing.assert_close(odds.grad, torch.full_like(odds, 3), atol=1e-8, rtol=1e-6)
-
-
-@pytest.fixture
-def with_forest(monkeypatch):
-    """A classifier whose forest has a share, and its table."""
-    even = lambda odds, _: Mixture(np.full(len(odds), 1 / len(odds)))  # noqa: E731
-    monkeypatch.setattr(members, "choose_shares", even)
-    return fitted.__wrapped__(n_trees=10, max_epochs=0)
-
-
-def test_forest_goes_from_the_training_means_to_the_subjects(with_forest):
-    view = view_of(*with_forest)
-    found = follow_forest(view)
-    scores = view.data.base.scores
-    np.testing.assert_allclose(found.end, scores.judges["forest"](scores, view.present))
-    complete = view.present.all(axis=1)
-    assert np.ptp(found.start[complete], axis=0).max() < 1e-9 < np.ptp(found.start)
-
-
-def test_without_a_forest_there_are_no_steps():
-    assert follow_forest(view_of(*fitted())) is None
-    assert follow_forest(view_of(*fitted_regressor())) is None
+    Numerically.apply(values, present, rows, quadratic)[:, 1].sum().backward()
+    torch.testing.assert_close(values.grad, 2 * values.detach(), atol=1e-8, rtol=1e-6)
 
 
 def test_integral_of_a_product_is_split_evenly():
@@ -90,14 +61,14 @@ def test_regressor_has_no_target():
         find_target(None, "AD")
 
 
-def ends_of(view, baseline, mean=None):
+def ends_of(view, baseline, means=()):
     """Return a batch's output, both ends, and what else the output needs."""
     output = ExplainedOutput.of(view, 1)
     tables = enumerate(view.tables.values())
     features = [standardise_features(table, output.heads, place) for place, table in tables]
     rows, batch = next(view.batches(len(view.data)))
-    inputs, others = make_line_end(output, batch, features, rows)
-    start = make_line_start(output, inputs, batch["present"], rows, baseline, mean)
+    inputs, others = make_line_end(output, view, batch, features, rows)
+    start = make_line_start(output, inputs, batch["present"], rows, baseline, list(means))
     return output, inputs, start, others
 
 
@@ -116,27 +87,28 @@ def test_a_baseline_has_zeros_and_for_the_mean_the_intercepts(baseline, factor):
     output, inputs, start, _ = ends_of(view, baseline)
     place = len(output.read) + len(view.tables)
     assert (start[place] == factor).all()
+    assert not output.readers
     others = [value for number, value in enumerate(start) if number != place]
     assert not any(value.any() for value in others)
     assert [value.shape for value in start] == [value.shape for value in inputs]
 
 
-def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects(with_forest):
-    view = view_of(*with_forest)
+def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects():
+    view = view_of(*fitted(n_trees=10, max_epochs=0))
     output, inputs, start, _ = ends_of(view, "missing")
     place = len(output.read) + len(view.tables) + 1
-    np.testing.assert_allclose(inputs[place], output.forest.end, rtol=1e-6)
-    np.testing.assert_allclose(start[place], output.forest.start, rtol=1e-6)
+    np.testing.assert_allclose(inputs[place], output.readers["forest"].end, rtol=1e-6)
+    np.testing.assert_allclose(start[place], output.readers["forest"].start, rtol=1e-6)
 
 
 def test_the_mean_of_texts_is_one_word_whatever_their_length(reader):
     view = view_of(*reader)
     output = ExplainedOutput.of(view, 1)
-    if not output.reads_inputs:
-        assert view.anchor == "csf"
+    if not output.embedders:
+        assert list(view.nets) == ["csf"]
         return
     few, many = (average_own_tokens(view, output, size) for size in (5, 24))
-    assert few.shape == (1, 16)
+    assert [mean.shape for mean in few] == [(1, 16)] * 5
     torch.testing.assert_close(few, many, rtol=1e-4, atol=1e-5)
     _, inputs, start, _ = ends_of(view, "mean", many)
     assert start[-1].shape == inputs[-1].shape

@@ -13,7 +13,16 @@ def test_view_holds_the_subjects_of_the_table():
     fusion, X = fitted()
     view = view_of(fusion, X.iloc[:7])
     assert list(view.index) == list(X.index[:7])
-    assert view.anchor == "mri"
+    assert view.anchor is None
+    assert list(view.nets) == ["mri"]
+
+
+def test_an_anchor_without_a_net_is_viewed_without_one():
+    fusion, X = fitted(anchor="all")
+    [lost] = set(fusion.anchors_) - set(fusion.nets_)
+    view = view_of(fusion, X, lost)
+    assert (view.anchor, view.nets) == (lost, {})
+    assert not view.data.tokens
 
 
 def test_batches_cover_every_row_once():
