@@ -153,11 +153,10 @@ class BaseOutputs:
         """Return outputs (n_rows, n_outputs)."""
         hidden = self.known[rows] & ~present
         patterns, pattern_of = np.unique(hidden, axis=0, return_inverse=True)
-        parts = [self._hiding(pattern) for pattern in patterns]
-        outputs = np.empty((len(rows), parts[0].shape[1]), dtype=parts[0].dtype)
-        for number, part in enumerate(parts):
+        outputs = self._hiding(np.zeros(hidden.shape[1], dtype=bool))[rows]
+        for number, pattern in enumerate(patterns):
             asked = np.flatnonzero(pattern_of.ravel() == number)
-            outputs[asked] = part[rows[asked]]
+            outputs[asked] = self._hiding(pattern)[rows[asked]]
         return outputs
 
     def _hiding(self, hidden: np.ndarray) -> np.ndarray:
