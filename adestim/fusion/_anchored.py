@@ -25,7 +25,7 @@ from adestim.fusion._base import (
     BaseFusion,
     FitStart,
 )
-from adestim.fusion._members import read_members
+from adestim.fusion._members import read_members, require_what_is_stacked
 from adestim.training.aggregation import Aggregation, Mean, Validated
 from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net, require_depth
 from adestim.training.batches import FusionData
@@ -144,6 +144,7 @@ class AnchoredBase(BaseFusion):
         return task.fit_phase_one(tables, data.targets, data.weight, folds, grower, *asked)
 
     def _start_fit(self, *args):
+        require_what_is_stacked(self.start, self.members, self)
         start = super()._start_fit(*args)
         # Before the first anchor is trained, not after hours of it.
         require_depth(self.inputs_.starts, self.inputs_.likes, self._net_settings())
