@@ -26,11 +26,11 @@ from adestim.fusion._base import (
     BaseFusion,
     FitStart,
 )
-from adestim.fusion._members import read_members
+from adestim.fusion._members import read_members, require_what_is_stacked
 from adestim.training.aggregation import Aggregation, Mean, Validated
 from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net, require_depth
 from adestim.training.batches import FusionData
-from adestim.training.inputs import Start
+from adestim.training.inputs import NetInputs, Start
 from adestim.training.lockstep.team import Team
 from adestim.training.mixture import ANCHORED, MemberMixture, Said, name_anchored
 from adestim.training.phase_one.forest import Grower
@@ -155,9 +155,12 @@ class AnchoredBase(BaseFusion):
         return task.fit_phase_one(tables, data.targets, data.weight, folds, grower, *asked)
 
     def _start_fit(self, *args):
+        require_what_is_stacked(self.start, self.members, self)
         start = super()._start_fit(*args)
         # Before the first anchor is trained, not after hours of it.
         require_depth(self.inputs_.starts, self.inputs_.likes, self._net_settings())
+        if not self.phase_one_.shares:
+            self.inputs_ = start_from_anchors(self.inputs_)
         # Copies that callbacks get before training has ended take the mean of their anchors.
         self.aggregation_ = Mean()
         return start
@@ -323,6 +326,18 @@ class AnchoredBase(BaseFusion):
     def _is_calibrated(self) -> bool:
         """Tell whether the mixture's sharpness is chosen with its shares."""
         return False
+
+
+def start_from_anchors(inputs: NetInputs) -> NetInputs:
+    """Return the same, nets that would start from members starting from their anchors' heads.
+
+    Where no member could be fitted, as a forest cannot be without inner folds.
+    """
+    starts = {
+        name: Start("anchor", name) if start.combination == "stacked" else start
+        for name, start in inputs.starts.items()
+    }
+    return replace(inputs, starts=starts)
 
 
 def find_judged(folds: Folds, n_subjects: int) -> np.ndarray:

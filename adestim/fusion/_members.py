@@ -60,6 +60,17 @@ def not_a_member(member: Any, known: Sequence[str], fusion: Any) -> InputError:
     )
 
 
+def require_what_is_stacked(start: str, members: Any, fusion: Any) -> None:
+    """Refuse nets that would start from a mixture of no members."""
+    if start == "stacked" and not len(members):
+        raise InputError(
+            f"The 'start' parameter of {type(fusion).__name__} may be 'stacked' only where there "
+            "are members to start from",
+            got=f"start='stacked' with members={members!r}",
+            remedy="Pass start='anchor', or name 'members'",
+        )
+
+
 def require_distinct_names(names: Sequence[str], fusion: Any) -> None:
     """Refuse two members of one name."""
     repeated = sorted({name for name in names if names.count(name) > 1})
