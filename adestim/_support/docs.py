@@ -30,7 +30,7 @@ FRAGMENTS = {
         Largest number of epochs, those of one warm-up and decay of the learning rate; 0 trains no
         net.
     %(steps)s
-    patience : int, default=6
+    patience : int, default=4
         Epochs without improvement on all inner folds together before the nets of an anchor stop;
         the epoch of least loss is kept.
     n_folds : int, default=5
@@ -75,7 +75,7 @@ FRAGMENTS = {
         over-fitted tokens.""",
     "anchor": """anchor : str or list of str, default="all"
         Modality or modalities that become anchor; ``"all"`` for every one in turn.
-    n_queries : int, default=8
+    n_queries : int, default=4
         Queries of the Q-former for each auxiliary modality and for the cross-modal path; 0 gives no
         auxiliary tokens: late fusion, in which the modalities meet in the phase-1 prediction alone.
     cross_modal : bool, default=True
@@ -103,9 +103,9 @@ FRAGMENTS = {
     "n_trees": """n_trees : int, default=200
         Trees of the forest, which reads the columns that go most with the target, over all
         modalities. 0 trees: no forest.""",
-    "reference": """width : int, default=32
+    "reference": """width : int, default=16
         Width of the transformer of a reference backbone; a multiple of 8.
-    depth : int, default=2
+    depth : int, default=1
         Number of its blocks.""",
     "anchors_attributes": """modalities_ : list of str
         Modalities that at least one training subject has.

@@ -143,7 +143,7 @@ def cross_val_fit(
     folds are trained in step: the frozen model reads the batches of all folds as one, every fold
     with its own adapters, Q-former and head, its own order of subjects, schedule and early stop.
     Each classifier is, but for rounding, what ``fit`` would make of the same training rows.
-    Anchors with a reference backbone are trained one fold after the other.
+    Nets of anchors with a reference backbone are stacked, those of several folds and seeds too.
 
     Parameters
     ----------

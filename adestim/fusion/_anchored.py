@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -12,11 +13,12 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.ranges import HOW_IT_RUNS, Choice, Range
-from adestim._support.sklearn import Interval, StrOptions
+from adestim._support.sklearn import Interval, StrOptions, list_callbacks
 from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import DataWarning, InputError
 from adestim.fusion._base import (
@@ -169,17 +171,34 @@ class AnchoredBase(BaseFusion):
         unseen: dict[str, np.ndarray] = {}
         trains = self.max_epochs > 0 and self._has_folds(start)
         self._expect_nothing()
-        for name, data in self._read_by_net(start) if trains else ():
-            with self._watch_epochs(name, start, context) as hook:
-                team = self._prepare_team(name, data, start, hook)
-                self.nets_[name] = join_nets(team.modules, self._trainer_settings())
+        for group in self._group_anchors(start) if trains else ():
+            with ExitStack() as watching:
+                teams = {}
+                for name, data in group:
+                    hook = watching.enter_context(self._watch_epochs(name, start, context))
+                    teams[name] = self._prepare_team(name, data, start, hook)
+                    self.nets_[name] = join_nets(teams[name].modules, self._trainer_settings())
                 self._expect_nothing()
-                yield TeamTraining([team])
-                unseen[name] = team.unseen_outputs(len(data))
+                yield TeamTraining(list(teams.values()), self.n_jobs)
+            for name, team in teams.items():
+                unseen[name] = team.unseen_outputs(len(start.data.targets))
                 if team.best_epoch == 0:
                     # Nothing was gained on the anchor's own start, which costs nothing to ask.
                     del self.nets_[name]
+        self.history_.sort(key=lambda record: self.anchors_.index(record["anchor"]))
         self._weigh_members(start, unseen)
+
+    def _group_anchors(self, start: FitStart) -> Iterator[list[tuple[str, FusionData]]]:
+        """Yield anchors that are trained at the same time, and the subjects as each reads them."""
+        watched = self.verbose or list_callbacks(self)
+        together = []
+        for name, data in self._read_by_net(start):
+            if watched or data.inputs is not None or effective_n_jobs(self.n_jobs) == 1:
+                yield [(name, data)]
+            else:
+                together.append((name, data))
+        if together:
+            yield together
 
     def _has_folds(self, start: FitStart) -> bool:
         """Tell whether there are inner folds, and warn where there are none."""

@@ -40,9 +40,9 @@ class UnimodalClassifier(TableClassifier):
     ----------
     modality : str or None, default=None
         Name of the modality; None where the table has a single one.
-    width : int, default=32
+    width : int, default=16
         Width of the transformer of a reference backbone; a multiple of 8.
-    depth : int, default=2
+    depth : int, default=1
         Number of its blocks.
     lora_rank : int, default=8
         Rank of the adapters of a foundation model's layers; 0 for none.
@@ -118,8 +118,8 @@ class UnimodalClassifier(TableClassifier):
         self,
         *,
         modality=None,
-        width=32,
-        depth=2,
+        width=16,
+        depth=1,
         lora_rank=8,
         lora_params=None,
         gradient_checkpointing=False,
@@ -129,7 +129,7 @@ class UnimodalClassifier(TableClassifier):
         batch_size=64,
         learning_rate=2e-3,
         weight_decay=0.05,
-        patience=6,
+        patience=4,
         n_folds=5,
         class_weight=None,
         device="auto",

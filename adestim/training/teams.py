@@ -23,10 +23,11 @@ class TeamTraining:
     """Teams that are ready to be trained."""
 
     teams: Sequence[Team]
+    n_jobs: int | None = 1  # number of threads
 
     def run(self) -> None:
         """Train them."""
-        train_teams(self.teams)
+        train_teams(self.teams, self.n_jobs)
 
 
 def prepare_team(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from skorch.utils import TeeGenerator
 from torch import Tensor
 
@@ -36,15 +37,14 @@ def kinship(team: Team) -> Hashable:
     return spec.identity(), settings, str(device), *options, lane.net.precision, joining
 
 
-def train_teams(teams: Sequence[Team]) -> None:
+def train_teams(teams: Sequence[Team], n_jobs: int | None = 1) -> None:
     """Train some anchors' nets.
 
-    Those of reference anchors are stacked, those of one frozen body read through it together, and
-    others are trained one by one.
+    Those of reference anchors are stacked, ``n_jobs`` stacks at a time; those of one frozen body
+    read through it together, and others are trained one by one.
     """
     stacks = list_stacks(teams)
-    for group in stacks:
-        train_stacked(group)
+    Parallel(n_jobs, prefer="threads")(delayed(train_stacked)(group) for group in stacks)
     stacked = {id(team) for group in stacks for team in group}
     kin: dict[Hashable, list[Team]] = {}
     for team in teams:

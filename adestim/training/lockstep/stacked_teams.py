@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -20,6 +21,8 @@ from adestim.training.nets.stacked_weights import write_weights
 LARGEST_STACK = {"cpu": 32}
 LARGEST_STACK_ELSEWHERE = 256
 N_JUDGED = 256
+# Hooks that write into one record; stacks may be trained in several threads.
+ONE_AT_A_TIME = Lock()
 WARM_UP = 0.1
 
 
@@ -36,7 +39,7 @@ def stack_kinship(team: Team) -> Hashable:
     """Return what teams must have in common to be trained through one stack."""
     net = team.lanes[0].net
     settings = [getattr(net, name) for name in SETTINGS]
-    return (architecture_of(team.modules[0]), *settings, *batch_sizes(team))
+    return (architecture_of(team.modules[0]), *settings, batch_sizes(team)[0])
 
 
 SETTINGS = (
@@ -186,8 +189,10 @@ class StackedTraining:
     def _step(self, rows: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """Take one step of all nets; return their losses (K,)."""
         drawn = [feed.draw(*each) for feed, each in zip(self.feeds, rows, strict=True)]
-        batch = to_device(join_batches([batch for batch, _ in drawn]), self.device)
-        noise = self._draw_noise(rows[0][0].shape[1])
+        size = max(feed.size for feed in self.feeds)
+        batches = [widen_batch(batch, size) for batch, _ in drawn]
+        batch = to_device(join_batches(batches), self.device)
+        noise = self._draw_noise(size)
         with autocast(self.device, self.net.precision):
             logits = self.stack.forward(batch, noise).float()
         losses = self._losses(logits, [y for _, y in drawn], batch["weight"])
@@ -202,13 +207,13 @@ class StackedTraining:
         self.n_steps += 1
         return losses.detach()
 
-    def _draw_noise(self, n_subjects: int) -> Tensor | None:
+    def _draw_noise(self, size: int) -> Tensor | None:
         """Return the random numbers of a step's dropout, None where nothing is dropped."""
         if not any(self.stack.dropouts):
             return None
-        shape = n_subjects, self.stack.n_dropouts, self.stack.width
-        noise = [feed.draw_noise(shape) for feed in self.feeds]
-        return join(noise).to(self.device)
+        shape = self.stack.n_dropouts, self.stack.width
+        noise = [feed.draw_noise((feed.size, *shape)) for feed in self.feeds]
+        return join([widen_batch(each, size) for each in noise]).to(self.device)
 
     def _losses(self, logits: Tensor, targets: Sequence[Tensor], weight: Tensor) -> Tensor:
         """Return every net's loss (K,), each team's by its own measure.
@@ -216,11 +221,15 @@ class StackedTraining:
         logits (K, B, n_outputs), targets (K, B) of every team, weight (K, B).
         """
         found = []
-        parts = logits.split([feed.n_nets for feed in self.feeds])
-        for feed, part, y in zip(self.feeds, parts, targets, strict=True):
-            losses = feed.team.lanes[0].net.losses
-            found.append(losses(part.flatten(0, 1), y.flatten().to(self.device)).view(y.shape))
-        return (join(found) * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-12)
+        sizes = [feed.n_nets for feed in self.feeds]
+        parts = zip(self.feeds, logits.split(sizes), targets, weight.split(sizes), strict=True)
+        for feed, part, y, own in parts:
+            # Subjects beyond the team's own batch are there for other teams' sake.
+            part, own = part[:, : feed.size], own[:, : feed.size]
+            losses = feed.team.lanes[0].net.losses(part.flatten(0, 1), y.flatten().to(self.device))
+            weighed = (losses.view(y.shape) * own).sum(dim=1)
+            found.append(weighed / own.sum(dim=1).clamp(min=1e-12))
+        return join(found)
 
     def _judge(self) -> None:
         """Let every team be judged, and keep its weights if it is the best so far."""
@@ -250,7 +259,8 @@ class StackedTraining:
         if feed.team.hook is not None:
             place = self.feeds.index(feed)
             write_weights(self._weights_by_team()[place], feed.team.modules)
-        return feed.team.end_epoch(loss)
+        with ONE_AT_A_TIME:
+            return feed.team.end_epoch(loss)
 
     def _part(self, goes_on: Sequence[bool]) -> None:
         """Let go of the teams that have ended."""

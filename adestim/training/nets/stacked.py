@@ -460,7 +460,10 @@ def auxiliary_values(tokens: MappedTokens, inputs: Tensor, scores: Tensor) -> Te
 
 
 def pool_values(values: Tensor, queries: Tensor, log_mask: Tensor) -> Tensor:
-    """Return what queries (K, N, F) mix of values (K, B, T, F), (K, B, N, F); log_mask (K, B, T)."""
+    """Return what queries (K, N, F) mix of values (K, B, T, F).
+
+    log_mask (K, B, T) -> (K, B, N, F).
+    """
     logits = torch.bmm(values.flatten(1, 2), queries.mT).unflatten(1, values.shape[1:3])
     shares = torch.softmax(logits + log_mask[..., None], dim=2)
     return shares.mT @ values

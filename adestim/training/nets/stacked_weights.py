@@ -223,7 +223,7 @@ class PlacedTokens:
             dim=1,
         )
         maps = maps - maps.mean(dim=3, keepdim=True)
-        # (K, F + 1, F + 1, T)
+        # Of every pair of features, at every place.
         self.products = (maps[:, :, None] * maps[:, None]).mean(dim=4)
         self.maps = maps.flatten(1, 2)
 

@@ -155,7 +155,7 @@ def test_one_seed_gives_the_same_bits_and_leaves_no_trace():
 
 
 def test_who_is_trained_beside_others_is_as_if_alone():
-    ways = [{"seed": 0}, {"seed": 1, "hook": lambda record: record["epoch"] == 2}, {"data_seed": 1}]
+    ways = [{"seed": 0}, {"seed": 1, "hook": lambda record: record["epoch"] == 2}, {"n_folds": 4}]
     ways = [way | {"learning_rate": 0.05, "max_epochs": 5} for way in ways]
     together, alone = ([team_of(**way) for way in ways] for _ in range(2))
     train_stacked(together)
