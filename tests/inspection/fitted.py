@@ -71,7 +71,8 @@ def fitted_reader(folder, anchor):
     columns = [("clinical", extractor, ["age", "note"]), ("csf", "passthrough", ["tau"])]
     X, y = records_table()
     trained = {"n_trees": 0, "max_epochs": 2, "n_queries": 2, "lora_rank": 2, "batch_size": 8}
-    fusion = AnchoredFusionClassifier(anchor=anchor, device="cpu", random_state=0, **trained)
+    small = {"start": "anchor", "device": "cpu", "random_state": 0}
+    fusion = AnchoredFusionClassifier(anchor=anchor, **small, **trained)
     with warnings.catch_warnings():
         # The tiny tokenizer does not know every word.
         warnings.simplefilter("ignore")

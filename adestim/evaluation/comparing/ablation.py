@@ -63,9 +63,8 @@ def ablate(
         join, or its output; ``"modalities"``: every subset; ``"anchors"``: each alone, and all;
         ``"mixture"``: the members of phase 1 without nets, and nets without these members;
         ``"start"``: nets that learn what the members of phase 1 miss, and ones that learn what
-        their anchor's own head misses; ``"paper"``: anchors averaged, without other members, as in the
-        paper [1]_.
-        What the estimator has no parameter for is passed over.
+        their anchor's own head misses; ``"paper"``: anchors averaged, without other members, as
+        in the paper [1]_. What the estimator has no parameter for is passed over.
     **settings : dict
         Further parameters of :func:`adestim.evaluation.compare`.
 
