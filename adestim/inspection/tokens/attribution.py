@@ -260,9 +260,9 @@ def token_attribution(
     >>> X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["mri__volume", "csf__tau"])
     >>> y = np.where(X["csf__tau"] > 0, "AD", "CN")
     >>> fusion = AnchoredFusionClassifier(
-    ...     anchor="mri", n_queries=2, width=8, max_epochs=1, random_state=0
+    ...     anchor="mri", n_queries=2, width=8, n_trees=0, max_epochs=1, random_state=0
     ... ).fit(X, y)
-    >>> attribution = token_attribution(fusion, X, target="AD")
+    >>> attribution = token_attribution(fusion, X, target="AD", baseline="mean")
     >>> attribution.frame().nlargest(1, "mean_absolute")["token"].item()
     'tau'
     >>> bool((attribution.completeness()["gap"].abs() < 0.01).all())
