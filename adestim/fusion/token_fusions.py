@@ -430,9 +430,10 @@ class MixtureFusionClassifier(TokenFusionClassifier):
 
     _net_class = MixtureFusion
 
-    def _fit_phase_one(self, data, subjects, *seeds):
-        self.patterns_ = rank_patterns(subjects.present)[:, subjects.places]
-        return super()._fit_phase_one(data, subjects, *seeds)
+    def _start_fit(self, *args):
+        start = super()._start_fit(*args)
+        self.patterns_ = rank_patterns(start.subjects.present)[:, start.subjects.places]
+        return start
 
     def _sizes(self):
         order = [self.modalities_.index(name) for name in self.inputs_.likes]

@@ -696,3 +696,17 @@ def test_silence_is_the_default(capsys):
 
 def test_displaying_a_fitted_estimator_computes_nothing(fitted):
     assert "AnchoredFusionClassifier" in fitted._repr_html_()
+
+
+def test_a_fitted_fusion_shows_its_shares():
+    X, y = numeric_table(40)
+    fusion = quick(max_epochs=0)
+    said = repr(fusion)
+    # Lines are wrapped as scikit-learn wraps them.
+    assert said.splitlines() == [
+        "AnchoredFusionClassifier(anchor='mri', max_epochs=0, n_queries=2, n_trees=0,",
+        "                         random_state=0, width=8)",
+    ]
+    fusion.fit(X, y)
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in fusion.shares_.items())
+    assert repr(fusion) == f"{said} with shares {shares.replace(' 0.', ' .')}"

@@ -31,8 +31,9 @@ def interacting_table(n_subjects=80, n_classes=2):
 def fitted(n_classes=2, **params):
     """A trained classifier, and its table with missing modalities."""
     X, y, _ = interacting_table(n_classes=n_classes)
-    trained = {"n_trees": 0, "max_epochs": 6, "learning_rate": 0.01, "patience": 50} | params
-    return quick(**trained).fit(X, y), X
+    trained = {"n_trees": 0, "max_epochs": 6, "learning_rate": 0.01, "patience": 50}
+    mixed = {"start": "anchor", "calibrate": "temperature"}
+    return quick(**(trained | mixed | params)).fit(X, y), X
 
 
 @cache
@@ -41,7 +42,7 @@ def fitted_regressor():
     X, _, numbers = interacting_table()
     small = {"anchor": "mri", "width": 8, "n_queries": 2, "n_trees": 0, "random_state": 0}
     trained = {"max_epochs": 6, "learning_rate": 0.01, "patience": 50}
-    return AnchoredFusionRegressor(**small, **trained).fit(X, numbers), X
+    return AnchoredFusionRegressor(start="anchor", **small, **trained).fit(X, numbers), X
 
 
 def records_table(n_subjects=24):
@@ -70,7 +71,8 @@ def fitted_reader(folder, anchor):
     columns = [("clinical", extractor, ["age", "note"]), ("csf", "passthrough", ["tau"])]
     X, y = records_table()
     trained = {"n_trees": 0, "max_epochs": 2, "n_queries": 2, "lora_rank": 2, "batch_size": 8}
-    fusion = AnchoredFusionClassifier(anchor=anchor, device="cpu", random_state=0, **trained)
+    small = {"start": "anchor", "device": "cpu", "random_state": 0}
+    fusion = AnchoredFusionClassifier(anchor=anchor, **small, **trained)
     with warnings.catch_warnings():
         # The tiny tokenizer does not know every word.
         warnings.simplefilter("ignore")

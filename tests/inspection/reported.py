@@ -15,7 +15,7 @@ from tests.inspection.fitted import interacting_table
 def reported(n_classes=2):
     """A small fitted fusion, its table with missing modalities, and its labels."""
     X, y, _ = interacting_table(n_classes=n_classes)
-    trained = {"max_epochs": 6, "learning_rate": 0.01, "patience": 50}
+    trained = {"start": "anchor", "max_epochs": 6, "learning_rate": 0.01, "patience": 50}
     return quick(anchor=["mri", "gene"], **trained).fit(X, y), X, y
 
 

@@ -62,10 +62,9 @@ def ablate(
         adapters; ``"depth"``: the block of a reference transformer before which auxiliary tokens
         join, or its output; ``"modalities"``: every subset; ``"anchors"``: each alone, and all;
         ``"mixture"``: the members of phase 1 without nets, and nets without these members;
-        ``"start"``: nets that learn what the members of phase 1 miss, instead of what their
-        anchor's own head misses; ``"paper"``: anchors averaged, without other members, as in the
-        paper [1]_.
-        What the estimator has no parameter for is passed over.
+        ``"start"``: nets that learn what the members of phase 1 miss, and ones that learn what
+        their anchor's own head misses; ``"paper"``: anchors averaged, without other members, as
+        in the paper [1]_. What the estimator has no parameter for is passed over.
     **settings : dict
         Further parameters of :func:`adestim.evaluation.compare`.
 
@@ -185,6 +184,12 @@ def vary_mixture(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Can
         yield from vary_together("nets only", members=())(estimator, frame)
 
 
+def vary_start(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
+    """Yield variants whose nets start from all members of phase 1, or from their own head."""
+    yield from vary_together("residual start", start="stacked")(estimator, frame)
+    yield from vary_together("own start", start="anchor")(estimator, frame)
+
+
 def vary_depth(estimator: Any, frame: pd.DataFrame) -> Iterator[tuple[str, Candidate]]:
     """Yield variants whose auxiliary tokens join later: before each block, or at the output."""
     depth = get_fusion_params(estimator).get("depth", 0)
@@ -243,6 +248,6 @@ VARIANTS: dict[str, Callable[[Any, pd.DataFrame], Iterator[tuple[str, Candidate]
     "modalities": vary_modalities,
     "anchors": vary_anchors,
     "mixture": vary_mixture,
-    "start": vary_together("residual start", start="stacked"),
+    "start": vary_start,
     "paper": vary_together("as in the paper", **PAPER),
 }

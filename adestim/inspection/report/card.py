@@ -154,7 +154,9 @@ def describe_model(fusion: Any, licence: str | None) -> list[str]:
 def describe_shares(fusion: Any) -> str:
     """Return what the prediction rests on, in one line."""
     shares = fusion.shares_.items()
-    return "; ".join([*(f"{name} {100 * share:.0f} %" for name, share in shares), *say_dropped(fusion)])
+    return "; ".join(
+        [*(f"{name} {100 * share:.0f} %" for name, share in shares), *say_dropped(fusion)]
+    )
 
 
 def describe_data(comparison: Any, cohort: str | None) -> list[str]:

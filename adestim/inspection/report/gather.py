@@ -24,8 +24,8 @@ from adestim.inspection.report.provenance import describe_backbones
 from adestim.inspection.tokens.free_text import read_free_texts
 from adestim.inspection.tokens.view import (
     SubjectsView,
+    check_anchor,
     fusion_of,
-    require_anchor,
     view_of,
 )
 
@@ -104,8 +104,6 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     X (n_subjects, n_columns), y (n_subjects,).
     """
     fusion = fusion_of(estimator)
-    if anchor is not None:
-        require_anchor(fusion, anchor)
     _, table = split_estimator(estimator, X)
     reader = HidingReader.of(fusion, table)
     truth = check_truth(y, reader.classes, len(reader.frame))
@@ -121,7 +119,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     return Material(
         estimator=estimator,
         fusion=fusion,
-        anchor=anchor,
+        anchor=check_anchor(fusion, anchor),
         raw=X,
         table=reader.frame,
         y=truth,

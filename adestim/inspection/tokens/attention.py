@@ -223,7 +223,8 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     >>> X = pd.DataFrame(rng.normal(size=(40, 2)), columns=["mri__volume", "csf__tau"])
     >>> y = np.where(X.sum(axis=1) > 0, "AD", "CN")
     >>> fusion = AnchoredFusionClassifier(
-    ...     anchor="mri", n_queries=2, width=8, max_epochs=1, random_state=0
+    ...     anchor="mri", members=(), start="anchor", n_queries=2, width=8, max_epochs=10,
+    ...     random_state=0,
     ... ).fit(X, y)
     >>> query_attention(fusion, X).frame()[["path", "modality", "token"]]
               path modality           token

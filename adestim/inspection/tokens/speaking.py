@@ -14,7 +14,7 @@ from adestim.inspection.tokens.view import SubjectsView
 from adestim.training.inputs import Start
 from adestim.training.mixture import ANCHORED, MemberMixture, Said, name_anchored
 from adestim.training.phase_one.penalised import Scores
-from adestim.training.task import Classification, Regression, Task
+from adestim.training.task import Classification, Regression
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Speaking:
 
     phase_one: Any
     scores: Scores  # those of the view's subjects, whose judges are asked about other scores
-    task: Task
+    task: Classification | Regression
     mixture: MemberMixture
     aggregation: Any  # makes one member of all anchors, None where each is one
     starts: Mapping[str, Start]  # of all anchors
@@ -114,7 +114,7 @@ def answer_with(odds: np.ndarray) -> Any:
     return lambda scores, present: odds
 
 
-def task_of(fusion: Any) -> Task:
+def task_of(fusion: Any) -> Classification | Regression:
     """Return what a fitted fusion predicts."""
     if is_regressor(fusion):
         return Regression(fusion.target_mean_, fusion.target_scale_, fusion.loss)

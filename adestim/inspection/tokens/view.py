@@ -90,8 +90,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     X (n_subjects, n_columns).
     """
     fusion = fusion_of(estimator)
-    if anchor is not None:
-        require_anchor(fusion, anchor)
+    check_anchor(fusion, anchor)
     notes = read_free_texts(estimator, X)
     if isinstance(estimator, Pipeline) and len(estimator.steps) > 1:
         X = estimator[:-1].transform(X)
@@ -99,7 +98,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     subjects = read_later_table(check_fusion_table(fusion, X, reset=False), likes)
     scores = fusion.phase_one_.scores(subjects.pool_tokens())
     nets = {name: net for name, net in fusion.nets_.items() if anchor in (None, name)}
-    shared, own = read_subjects(fusion, subjects, scores, nets)
+    shared, own = read_for_nets(fusion, subjects, scores, nets)
     return SubjectsView(
         fusion=fusion,
         anchor=anchor,
@@ -114,7 +113,7 @@ def view_of(estimator: Any, X: Any, anchor: str | None = None) -> SubjectsView:
     )
 
 
-def read_subjects(
+def read_for_nets(
     fusion: Any, subjects: Subjects, scores: Scores, nets: Mapping[str, FusionNet]
 ) -> tuple[FusionData, dict[str, FusionData]]:
     """Return the tokens that nets read, and by anchor the inputs of foundation models."""
@@ -149,20 +148,20 @@ def fusion_of(estimator: Any) -> Any:
     return fusion
 
 
-def require_anchor(fusion: Any, anchor: str) -> None:
-    """Refuse what is no anchor of a fusion."""
-    if anchor not in fusion.anchors_:
+def check_anchor(fusion: Any, anchor: str | None) -> str | None:
+    """Return a fusion's anchor, or None for none; refuse what is no anchor of it."""
+    if anchor is not None and anchor not in fusion.anchors_:
         raise InputError(
             "'anchor' must be one of the fusion's anchors",
             got=repr(anchor),
             remedy=f"Choose from {fusion.anchors_}",
         )
+    return anchor
 
 
 def choose_net(fusion: Any, anchor: str | None) -> str:
     """Return the anchor whose net is looked into, for None that of the largest share."""
-    if anchor is not None:
-        require_anchor(fusion, anchor)
+    check_anchor(fusion, anchor)
     if not fusion.nets_:
         raise InputError(
             "Only a fusion with a net has attention to look into",

@@ -145,22 +145,25 @@ def test_the_mixture_is_taken_apart():
 
 
 def test_nets_start_from_what_phase_one_misses_unless_they_do_already():
-    assert variants_of("start")["residual start"].start == "stacked"
-    assert variants_of("start", start="stacked") == {}
+    found = variants_of("start", start="average")
+    assert found["residual start"].start == "stacked"
+    assert found["own start"].start == "anchor"
+    assert list(variants_of("start", start="stacked")) == ["own start"]
+    assert list(variants_of("start", start="anchor")) == ["residual start"]
 
 
 def test_the_paper_has_neither_members_nor_shares():
     fusion = variants_of("paper", start="stacked")["as in the paper"]
     said = fusion.members, fusion.aggregate, fusion.n_queries, fusion.start
     assert said == ((), "mean", 16, "anchor")
-    again = {"members": (), "aggregate": "mean", "n_queries": 16}
+    again = {"members": (), "aggregate": "mean", "n_queries": 16, "start": "anchor"}
     assert variants_of("paper", **again) == {}
 
 
 def test_all_variants_of_the_mixture_are_compared():
     X, y = numeric_table(40)
     what = ["mixture", "start", "paper"]
-    result = ablate(quick(), X, y, what=what, cv=2, controls=False)
+    result = ablate(quick(start="anchor"), X, y, what=what, cv=2, controls=False)
     names = ["as given", "members only", "nets only", "residual start", "as in the paper"]
     assert result.estimators == names
     assert (result.folds["status"] == "ok").all()

@@ -19,7 +19,7 @@ from adestim.inspection.contribution.deciding import (
 )
 from adestim.training.aggregation import ByConfidence, BySkill, Mean, Stacked
 from tests.fusion_tables import encodings_table, numeric_table, with_missing
-from tests.inspection.fitted import fitted, fitted_regressor, interacting_table
+from tests.inspection.fitted import fitted, interacting_table
 from tests.inspection.rules import SMALL, signs
 
 VALUES = np.array([[[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]], [[0.5, 0.5], [0.3, 0.7], [0.1, 0.9]]])
@@ -127,19 +127,24 @@ def test_a_fusion_of_which_no_anchor_has_a_share_says_so():
         deciding_anchor(*fitted(max_epochs=0))
 
 
-def test_anchors_of_a_number_are_sure_far_from_the_mean():
-    model, X = fitted_regressor()
+@pytest.fixture(scope="module")
+def of_numbers():
+    """A regressor of two anchors that are averaged, and its table."""
+    X, _, numbers = interacting_table()
+    alone = {"anchor": ["mri", "csf"], "members": (), "aggregate": "mean"}
+    return AnchoredFusionRegressor(**alone, **SMALL).fit(X, numbers), X
+
+
+def test_anchors_of_a_number_are_sure_far_from_the_mean(of_numbers):
+    model, X = of_numbers
     decided = deciding_anchor(model, X)
     distance = (decided.decisions - model.target_mean_).abs() / model.target_scale_
     np.testing.assert_allclose(decided.confidences, distance)
     np.testing.assert_allclose(decided.table["combined"], model.predict(X))
 
 
-def test_numbers_of_two_anchors_agree_as_they_correlate():
-    X, _, numbers = interacting_table()
-    model = AnchoredFusionRegressor(
-        anchor=["mri", "csf"], members=(), aggregate="mean", **SMALL
-    ).fit(X, numbers)
+def test_numbers_of_two_anchors_agree_as_they_correlate(of_numbers):
+    model, X = of_numbers
     decided = deciding_anchor(model, X)
     expected = decided.decisions.corr().loc["mri", "csf"]
     assert decided.agreement.loc["mri", "csf"] == pytest.approx(expected)

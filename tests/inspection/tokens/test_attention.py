@@ -86,7 +86,7 @@ def test_pipeline_reads_as_the_fusion_in_it(attention):
 
 
 def test_without_cross_modal_path_there_is_one_path():
-    fusion, X = fitted(cross_modal=False)
+    fusion, X = fitted(cross_modal=False, members=(), learning_rate=2e-3, max_epochs=10)
     assert set(query_attention(fusion, X).frame()["path"]) == {"own queries"}
 
 

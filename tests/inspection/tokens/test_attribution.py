@@ -1,26 +1,13 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from adestim import AnchoredFusionClassifier
-from adestim.encoding import BackboneSpec
-from adestim.encoding.tokens import TokenTable
 from adestim.exceptions import InputError
 from adestim.inspection import token_attribution
-from adestim.inspection.tokens.attribution import join_batches, share_among_tokens
 from tests.fusion_tables import numeric_table, quick, with_missing
 from tests.inspection.fitted import fitted, fitted_regressor, in_pipeline
 from tests.toy_backbone import toy_table, write_weights
-
-RNG = np.random.default_rng(0)
-TOKENS = RNG.normal(size=(6, 4, 3)).astype(np.float32)
-MASK = np.arange(4) < np.array([4, 3, 2, 1, 0, 4])[:, None]
-HEAD = SimpleNamespace(mean=RNG.normal(size=3), scale=np.array([0.5, 1.0, 2.0]))
-MEAN = (TOKENS * MASK[:, :, None]).sum(1) / np.maximum(MASK.sum(1), 1)[:, None]
-ATTRIBUTED = RNG.normal(size=(6, 3))
-STEPS = RNG.normal(size=(6, 3))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +56,7 @@ SETTINGS = [
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_every_mixture_is_explained_whole(settings):
     fusion, X = fitted(**settings)
-    found, p = token_attribution(fusion, X), fusion.predict_proba(X)
+    found, p = token_attribution(fusion, X, n_steps=64), fusion.predict_proba(X)
     np.testing.assert_allclose(found.outputs, np.log(p[:, 0] / p[:, 1]), atol=1e-4)
     assert found.completeness()["gap"].abs().max() < 0.01
 
@@ -185,49 +172,3 @@ def test_wrong_settings_are_told(settings, message):
 
 def test_result_is_indexed_by_subject(attribution):
     pd.testing.assert_index_equal(attribution.completeness().index, fitted()[1].index)
-
-
-def table_of(vectors=None, options=()):
-    return TokenTable(TOKENS, MASK, BackboneSpec("words", options=options), vectors)
-
-
-@pytest.mark.parametrize("scaled", [False, True])
-def test_shares_sum_to_what_is_shared(scaled):
-    length = np.maximum(np.linalg.norm(MEAN, axis=1, keepdims=True), 1e-9)
-    shares = share_among_tokens(
-        table_of(MEAN / length if scaled else None), HEAD, ATTRIBUTED, STEPS
-    )
-    present = MASK.any(axis=1)
-    total = (ATTRIBUTED + STEPS).sum(1)
-    np.testing.assert_allclose(shares.sum(1)[present], total[present], rtol=1e-4)
-    assert (shares[~MASK] == 0).all()
-
-
-def test_a_token_that_is_as_the_training_mean_gets_nothing():
-    tokens = np.stack([HEAD.mean, HEAD.mean + 1])[None].astype(np.float32)
-    table = TokenTable(tokens, np.ones((1, 2), dtype=bool), BackboneSpec("words"))
-    for attributed in ([[1, 1, 1]], [[0, 0, 0]]), ([[0, 0, 0]], [[1, 1, 1]]):
-        shares = share_among_tokens(table, HEAD, *map(np.array, attributed))
-        np.testing.assert_allclose(shares, [[0, 3]], atol=1e-5)
-
-
-def test_a_feature_at_the_training_mean_has_no_slope():
-    tokens = np.stack([HEAD.mean - 1, HEAD.mean + 1])[None]
-    table = TokenTable(tokens, np.ones((1, 2), dtype=bool), BackboneSpec("words"))
-    assert not share_among_tokens(table, HEAD, np.zeros((1, 3)), np.zeros((1, 3))).any()
-
-
-def test_other_summaries_than_the_mean_are_not_shared():
-    assert share_among_tokens(table_of(TOKENS[:, 0]), HEAD, ATTRIBUTED, STEPS) is None
-    assert share_among_tokens(table_of(MEAN[:, :2]), HEAD, ATTRIBUTED[:, :2], STEPS) is None
-
-
-def test_tokens_with_places_are_not_shared():
-    names = (("token_names", tuple("abcd")),)
-    assert share_among_tokens(table_of(options=names), HEAD, ATTRIBUTED, STEPS) is None
-
-
-def test_batches_of_fewer_tokens_are_padded():
-    found = join_batches([np.ones((1, 2, 3)), np.ones((2, 4, 3))])
-    assert found.shape == (3, 4, 3)
-    assert found[0].sum() == 6

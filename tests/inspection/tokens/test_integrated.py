@@ -94,7 +94,7 @@ def test_a_baseline_has_zeros_and_for_the_mean_the_intercepts(baseline, factor):
 
 
 def test_a_forest_goes_from_what_it_says_of_means_to_what_it_says_of_the_subjects():
-    view = view_of(*fitted(n_trees=10, max_epochs=0))
+    view = view_of(*fitted(members=("forest",), n_trees=10, max_epochs=0))
     output, inputs, start, _ = ends_of(view, "missing")
     place = len(output.read) + len(view.tables) + 1
     np.testing.assert_allclose(inputs[place], output.readers["forest"].end, rtol=1e-6)

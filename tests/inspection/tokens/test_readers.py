@@ -26,7 +26,7 @@ def boosted():
 
 
 def test_forest_goes_from_the_training_means_to_the_subjects():
-    view = view_of(*fitted(n_trees=10, **NO_NET))
+    view = view_of(*fitted(members=("forest",), n_trees=10, **NO_NET))
     found = follow_readers(view, ["forest"])["forest"]
     judge = view.scores.judges["forest"]
     np.testing.assert_allclose(found.end, judge(view.scores, view.present))
