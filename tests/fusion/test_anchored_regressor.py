@@ -81,7 +81,8 @@ def test_predictions_are_in_the_units_of_the_target(fitted, incomplete):
     predicted = fitted.predict(X)
     assert (predicted.shape, predicted.dtype) == ((60,), np.float64)
     assert abs(predicted.mean() - y.mean()) < 2
-    assert fitted.score(X, y) > 0.5
+    # Anchors that know nothing count in the mean of the nets.
+    assert fitted.score(X, y) > (0.5 if fitted.aggregate == "mixture" else 0.3)
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e4])
@@ -283,9 +284,7 @@ def test_rows_of_weight_zero_change_nothing_at_all(incomplete):
     X, y = incomplete
     weight = np.ones(60)
     weight[::7] = 0
-    with_rows = fit_kept(
-        paper(), X, np.where(weight == 0, 1e6, y), sample_weight=weight
-    )
+    with_rows = fit_kept(paper(), X, np.where(weight == 0, 1e6, y), sample_weight=weight)
     without = fit_kept(paper(), X[weight > 0], y[weight > 0])
     np.testing.assert_array_equal(with_rows.predict(X), without.predict(X))
 

@@ -108,9 +108,7 @@ def test_depths_differ(table, incomplete, of):
 
 def test_the_input_is_where_auxiliary_tokens_join_by_default(incomplete):
     X, y = incomplete
-    default, told = (
-        fit_kept(paper(**place), X, y) for place in ({}, {"interaction_depth": 0})
-    )
+    default, told = (fit_kept(paper(**place), X, y) for place in ({}, {"interaction_depth": 0}))
     np.testing.assert_array_equal(default.predict_proba(X), told.predict_proba(X))
     assert all(module.backbone.join_at == 0 for module in modules_of(default))
     assert all(module.output_reader is None for module in modules_of(default))

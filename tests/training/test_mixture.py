@@ -62,7 +62,9 @@ def test_who_tosses_coins_has_no_share():
 def test_who_knows_most_has_the_most():
     y, weak = told(strength=0.3)
     perfect = 8.0 * (2 * y - 1)[:, None]
-    shares = learn(MemberMixture.start(["weak", "perfect"], []), {"weak": weak, "perfect": perfect}, y)
+    shares = learn(
+        MemberMixture.start(["weak", "perfect"], []), {"weak": weak, "perfect": perfect}, y
+    )
     assert shares.shares["perfect"] > 0.9
 
 
@@ -111,7 +113,9 @@ def test_a_mixture_is_the_sum_of_odds_by_shares():
 
 def test_an_anchor_that_a_subject_lacks_leaves_its_share_to_the_other_anchors():
     mixture = MemberMixture({"joint": 0.4, MRI: 0.4, CSF: 0.2}, frozenset([MRI, CSF]))
-    odds = {name: np.full((3, 1), value) for name, value in (("joint", 1.0), (MRI, 2.0), (CSF, 3.0))}
+    odds = {
+        name: np.full((3, 1), value) for name, value in (("joint", 1.0), (MRI, 2.0), (CSF, 3.0))
+    }
     judged = {MRI: np.array([True, False, False]), CSF: np.array([True, True, False])}
     expected = [[0.4 + 0.8 + 0.6], [0.4 + 0.6 * 3], [0.4 + 0.8 + 0.6]]
     np.testing.assert_allclose(mixture.combine(Said(odds, judged)), expected)
