@@ -24,6 +24,7 @@ from tests.fusion_tables import (
     quick,
     with_missing,
 )
+from tests.kept_nets import fit_kept, nets_kept, paper
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +34,24 @@ def incomplete():
 
 
 @pytest.fixture(scope="module")
-def fitted(incomplete):
+def averaged(incomplete):
+    """Nets of all anchors, which are averaged as in the paper."""
+    return fit_kept(paper(anchor="all", max_epochs=3), *incomplete)
+
+
+@pytest.fixture(scope="module", params=["mixture", "nets alone"])
+def fitted(request, incomplete):
     """Every modality as anchor in turn."""
+    if request.param == "nets alone":
+        return request.getfixturevalue("averaged")
     return quick(anchor="all", max_epochs=3).fit(*incomplete)
+
+
+@pytest.fixture
+def kept():
+    """Nets are kept whatever they learn."""
+    with nets_kept():
+        yield
 
 
 # Tables it reads
@@ -59,11 +75,13 @@ def test_a_modality_is_a_prefix_of_numeric_columns(fitted):
     assert fitted.n_features_in_ == 5
 
 
-def test_encodings_and_numbers_of_the_same_subjects_are_the_same(incomplete):
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("make", [quick, paper])
+def test_encodings_and_numbers_of_the_same_subjects_are_the_same(incomplete, make):
     X, y = incomplete
-    numeric = quick().fit(X, y).predict_proba(X)
+    numeric = make().fit(X, y).predict_proba(X)
     table = encodings_table(X)
-    np.testing.assert_array_equal(quick().fit(table, y).predict_proba(table), numeric)
+    np.testing.assert_array_equal(make().fit(table, y).predict_proba(table), numeric)
 
 
 def test_encodings_and_numbers_may_stand_side_by_side(incomplete):
@@ -226,7 +244,7 @@ def test_three_classes(incomplete):
 
 def test_a_class_with_a_single_subject_stops_after_phase_one():
     X, _ = numeric_table(40)
-    with pytest.warns(DataWarning, match="nothing is trained by gradient"):
+    with pytest.warns(DataWarning, match="no inner folds: no net is trained, and"):
         model = quick().fit(X, np.where(np.arange(40) == 3, "rare", "common"))
     assert model.history_ == []
     assert np.isfinite(model.predict_proba(X)).all()
@@ -240,19 +258,35 @@ def test_a_width_that_does_not_divide_into_heads_is_refused():
 # Anchors
 
 
+@pytest.mark.usefixtures("kept")
 def test_one_anchor_has_one_net(incomplete):
-    model = quick(anchor="csf").fit(*incomplete)
+    model = paper(anchor="csf").fit(*incomplete)
     assert model.anchors_ == ["csf"]
     assert model.nets_ == {"csf": model.net_}
 
 
-def test_several_anchors_have_a_net_each(fitted):
-    assert fitted.anchors_ == list(fitted.nets_) == list(BLOCKS)
-    assert not hasattr(fitted, "net_")
+def test_several_anchors_have_a_net_each(averaged):
+    assert averaged.anchors_ == list(averaged.nets_) == list(BLOCKS)
+    assert not hasattr(averaged, "net_")
 
 
-def test_probabilities_are_averaged_over_the_anchors_a_subject_has(fitted, incomplete):
+def test_a_net_is_the_mean_of_one_an_inner_fold(averaged):
+    assert [len(net.module_.folds) for net in averaged.nets_.values()] == [5, 5, 5]
+    assert len(fit_kept(paper(n_folds=3), *numeric_table(40)).net_.module_.folds) == 3
+
+
+def test_nets_that_gain_nothing_on_their_start_are_let_go():
+    X, _ = numeric_table(40)
+    noise = np.random.default_rng(0).permutation(np.arange(40) % 2)
+    model = paper(learning_rate=0.3, max_epochs=1).fit(X, noise)
+    assert model.nets_ == {}
+    start = paper(max_epochs=0).fit(X, noise)
+    np.testing.assert_array_equal(model.predict_proba(X), start.predict_proba(X))
+
+
+def test_probabilities_are_averaged_over_the_anchors_a_subject_has(averaged, incomplete):
     X, _ = incomplete
+    fitted = averaged
     by_anchor = fitted.predict_proba_by_anchor(X)
     has = {name: X[columns].notna().any(axis=1) for name, columns in BLOCKS.items()}
     for row in range(0, 60, 7):
@@ -262,7 +296,7 @@ def test_probabilities_are_averaged_over_the_anchors_a_subject_has(fitted, incom
 
 def test_who_has_none_of_the_anchors_is_judged_by_all_of_them():
     X, y = numeric_table(40)
-    model = quick(anchor=["mri", "csf"]).fit(with_missing(X), y)
+    model = fit_kept(paper(anchor=["mri", "csf"]), with_missing(X), y)
     X[BLOCKS["mri"] + BLOCKS["csf"]] = np.nan
     by_anchor = model.predict_proba_by_anchor(X)
     expected = (by_anchor["mri"] + by_anchor["csf"]) / 2
@@ -271,7 +305,7 @@ def test_who_has_none_of_the_anchors_is_judged_by_all_of_them():
 
 def test_no_epochs_leave_the_phase_one_prediction(incomplete):
     X, y = incomplete
-    model = quick(max_epochs=0, start="average").fit(X, y)
+    model = paper(max_epochs=0, start="average").fit(X, y)
     names = model.phase_one_.modalities
     features = [X[BLOCKS[name]].to_numpy(np.float32) for name in names]
     present = np.stack([~np.isnan(block).all(axis=1) for block in features], axis=1)
@@ -284,7 +318,7 @@ def test_no_epochs_leave_the_phase_one_prediction(incomplete):
 def test_the_starts_differ(incomplete):
     X, y = incomplete
     stacked, average, anchor = (
-        quick(max_epochs=0, start=start).fit(X, y).predict_proba(X)
+        quick(max_epochs=0, start=start).fit(X, y).predict_proba_by_anchor(X)["mri"]
         for start in ("stacked", "average", "anchor")
     )
     assert not np.allclose(stacked, average, atol=1e-3)
@@ -302,40 +336,47 @@ def test_training_changes_the_phase_one_prediction():
 
 def test_history_has_one_record_an_epoch_and_anchor(fitted):
     assert [(row["anchor"], row["epoch"]) for row in fitted.history_] == [
-        (anchor, epoch) for anchor, net in fitted.nets_.items() for epoch in net.history[:, "epoch"]
+        (anchor, epoch) for anchor in BLOCKS for epoch in (1, 2, 3)
     ]
-    assert set(fitted.history_[0]) == {"anchor", "epoch", "train_loss", "valid_loss"}
+    fields = {"anchor", "epoch", "train_loss", "valid_loss", "interaction"}
+    assert set(fitted.history_[0]) == fields
 
 
 def test_history_holds_the_epoch_at_which_patience_ends():
     X, _ = numeric_table(40)
     noise = np.random.default_rng(0).permutation(np.arange(40) % 2)
-    model = quick(max_epochs=30, patience=1, learning_rate=0.3).fit(X, noise)
-    assert len(model.history_) < 30
-    assert [row["valid_loss"] for row in model.history_] == model.net_.history[:, "valid_loss"]
+    model = fit_kept(paper(max_epochs=30, patience=1, learning_rate=0.1), X, noise)
+    losses = [row["valid_loss"] for row in model.history_]
+    assert 1 < len(losses) < 30
+    assert losses[-1] >= losses[-2] == min(losses)
+    best = len(losses) - 1
+    shorter = fit_kept(paper(max_epochs=30, patience=9, learning_rate=0.1), X, noise)
+    assert [row["valid_loss"] for row in shorter.history_][: best + 1] == losses
 
 
 # Weights and groups
 
 
+@pytest.mark.usefixtures("kept")
 def test_rows_of_weight_zero_change_nothing_at_all(incomplete):
     X, y = incomplete
     weight = np.ones(60)
     weight[::7] = 0
     labels = np.where(weight == 0, "dropped", y)
-    with_rows = quick().fit(X, labels, sample_weight=weight)
-    without = quick().fit(X[weight > 0], y[weight > 0])
+    with_rows = paper().fit(X, labels, sample_weight=weight)
+    without = paper().fit(X[weight > 0], y[weight > 0])
     assert with_rows.classes_.tolist() == ["AD", "CN"]
     np.testing.assert_array_equal(with_rows.predict_proba(X), without.predict_proba(X))
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_row_of_weight_zero_does_not_even_tie_others_into_a_group(incomplete):
     X, y = incomplete
     bridge = X.iloc[[50]].rename(index={"sub-050": "sub-010"})
     longer, labels = pd.concat([bridge, X]), np.append("AD", y)
     weight = np.append(0.0, np.ones(60))
-    with_row = quick().fit(longer, labels, sample_weight=weight)
-    np.testing.assert_array_equal(with_row.predict_proba(X), quick().fit(X, y).predict_proba(X))
+    with_row = paper().fit(longer, labels, sample_weight=weight)
+    np.testing.assert_array_equal(with_row.predict_proba(X), paper().fit(X, y).predict_proba(X))
 
 
 def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplete, monkeypatch):
@@ -354,11 +395,13 @@ def test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two(incomplet
         )
 
 
+@pytest.mark.usefixtures("kept")
 @pytest.mark.parametrize("max_epochs", [0, 3])
-def test_a_heavier_class_becomes_more_probable(incomplete, max_epochs):
+@pytest.mark.parametrize("make", [quick, paper])
+def test_a_heavier_class_becomes_more_probable(incomplete, max_epochs, make):
     X, y = incomplete
-    plain = quick(max_epochs=max_epochs).fit(X, y)
-    heavy = quick(max_epochs=max_epochs).fit(X, y, sample_weight=np.where(y == "AD", 5.0, 1.0))
+    plain = make(max_epochs=max_epochs).fit(X, y)
+    heavy = make(max_epochs=max_epochs).fit(X, y, sample_weight=np.where(y == "AD", 5.0, 1.0))
     gain = heavy.predict_proba(X)[:, 0].mean() - plain.predict_proba(X)[:, 0].mean()
     assert gain > 0.02
 
@@ -380,7 +423,7 @@ def test_balanced_class_weights_help_the_rare_class():
 
 @pytest.fixture
 def captured_folds(monkeypatch):
-    """Row labels of all inner splits that a fit makes, those of phase 1 and that of phase 2."""
+    """Row labels of all inner splits that a fit makes, which phases 1 and 2 share."""
     captured, labels = [], []
 
     def read(frame):
@@ -406,7 +449,7 @@ def test_groups_are_kept_whole_by_the_inner_splits(captured_folds):
     X, y = numeric_table(60)
     groups = np.array([f"family-{number // 3}" for number in range(60)])
     quick(max_epochs=1).fit(X, y, groups=groups)
-    assert len(captured_folds) > 5
+    assert len(captured_folds) == 5
     assert straddling(captured_folds, pd.Series(groups, X.index)) == set()
 
 
@@ -429,16 +472,20 @@ def test_repeated_rows_are_one_group_without_being_told(captured_folds, table_of
 # Random numbers
 
 
-def test_the_same_seed_gives_the_same_predictions(incomplete):
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("make", [quick, paper])
+def test_the_same_seed_gives_the_same_predictions(incomplete, make):
     X, y = incomplete
-    first, second = (quick().fit(X, y).predict_proba(X) for _ in range(2))
+    first, second = (make().fit(X, y).predict_proba(X) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
-def test_another_seed_gives_other_predictions(incomplete):
+@pytest.mark.usefixtures("kept")
+@pytest.mark.parametrize("make", [quick, paper])
+def test_another_seed_gives_other_predictions(incomplete, make):
     X, y = incomplete
     first, second = (
-        quick(random_state=seed, max_epochs=3).fit(X, y).predict_proba(X) for seed in (0, 1)
+        make(random_state=seed, max_epochs=3).fit(X, y).predict_proba(X) for seed in (0, 1)
     )
     assert not np.array_equal(first, second)
 
@@ -503,18 +550,29 @@ def test_the_forest_is_as_random_as_the_estimator(crossed):
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("start", ["average", "anchor"])
-def test_no_other_start_grows_a_forest(crossed, start, monkeypatch):
+@pytest.mark.parametrize("start", ["auto", "stacked", "average", "anchor"])
+def test_a_forest_is_a_member_whatever_nets_start_from(crossed, start):
+    model = quick(n_trees=20, max_epochs=0, start=start).fit(*crossed)
+    assert model.phase_one_.forest.n_trees == 20
+    assert "forest" in model.shares_
+
+
+@pytest.mark.parametrize("names", [("joint", "late"), ()])
+def test_no_forest_grows_where_none_is_a_member(crossed, names, monkeypatch):
     monkeypatch.setattr(members, "grow_forest", None)
-    model = quick(n_trees=100, max_epochs=0, start=start).fit(*crossed)
+    model = quick(n_trees=100, max_epochs=0, members=names).fit(*crossed)
     assert model.phase_one_.forest is None
 
 
 def test_training_starts_from_the_forest_too(crossed):
     X, y = crossed
-    model = quick(n_trees=100, modality_dropout=0.5, max_epochs=1, learning_rate=1e-12).fit(X, y)
+    hardly = {"modality_dropout": 0.5, "max_epochs": 1, "learning_rate": 1e-12}
+    model = fit_kept(quick(n_trees=100, **hardly), X, y)
     start = quick(n_trees=100, max_epochs=0).fit(X, y)
-    np.testing.assert_allclose(model.predict_proba(X), start.predict_proba(X), atol=1e-6)
+    assert list(model.nets_) == ["mri"]
+    np.testing.assert_allclose(
+        model.predict_proba_by_anchor(X)["mri"], start.predict_proba(X), atol=1e-6
+    )
 
 
 def test_a_prediction_does_not_depend_on_the_other_rows_of_its_table(crossed):
@@ -537,17 +595,19 @@ def test_a_forest_survives_pickling(crossed):
 
 def test_a_fitted_estimator_pickles_small_and_whole(incomplete):
     X, y = incomplete
-    model = quick(anchor="all", width=32, n_queries=8, max_epochs=1).fit(X, y)
+    model = fit_kept(paper(anchor="all", width=32, n_queries=8, max_epochs=1), X, y)
     stored = pickle.dumps(model)
     n_bytes = len(stored)
-    assert n_bytes < 2_000_000
+    # Fifteen nets, five an anchor.
+    assert n_bytes < 4_000_000
     np.testing.assert_array_equal(pickle.loads(stored).predict_proba(X), model.predict_proba(X))
 
 
-def test_a_pickle_holds_no_patients_data():
+@pytest.mark.parametrize("make", [quick, paper])
+def test_a_pickle_holds_no_patients_data(make):
     noise = np.random.default_rng(0).normal(size=(60, 400))
     wide, y = pd.DataFrame(noise).add_prefix("mri__"), np.arange(60) % 2
-    sizes = [len(pickle.dumps(quick(max_epochs=1).fit(wide[:n], y[:n]))) for n in (30, 60)]
+    sizes = [len(pickle.dumps(fit_kept(make(max_epochs=1), wide[:n], y[:n]))) for n in (30, 60)]
     assert abs(sizes[1] - sizes[0]) < 30 * 400 * 4
 
 
@@ -563,9 +623,11 @@ def test_a_clone_is_not_fitted(fitted, incomplete):
         unfitted.predict_proba(incomplete[0])
 
 
-def test_a_second_fit_forgets_the_first(fitted, incomplete):
+@pytest.mark.usefixtures("kept")
+def test_a_second_fit_forgets_the_first(incomplete):
     X, y = incomplete
-    model = quick().fit(X[["mri__a", "mri__b"]].dropna(), y[X["mri__a"].notna()])
+    model = paper().fit(X[["mri__a", "mri__b"]].dropna(), y[X["mri__a"].notna()])
+    assert hasattr(model, "net_")
     model.set_params(anchor=["mri", "csf"]).fit(X, y)
     assert model.modalities_ == list(BLOCKS)
     assert list(model.nets_) == ["mri", "csf"]
@@ -628,8 +690,8 @@ def test_a_callback_gets_an_estimator_that_can_predict(incomplete):
         if fitted_estimator is not None:
             predicted.append(fitted_estimator.predict_proba(X))
 
-    plain = quick(learning_rate=0.05).fit(X, y)
-    watched = quick(learning_rate=0.05).set_callbacks(Watching(predict)).fit(X, y)
+    plain = paper(learning_rate=0.05).fit(X, y)
+    watched = paper(learning_rate=0.05).set_callbacks(Watching(predict)).fit(X, y)
     assert len(predicted) == 2
     assert not np.array_equal(predicted[0], predicted[1])
     np.testing.assert_array_equal(watched.predict_proba(X), plain.predict_proba(X))
@@ -656,10 +718,11 @@ def test_a_scoring_monitor_scores_every_epoch(incomplete):
 # Device, precision, words
 
 
+@pytest.mark.usefixtures("kept")
 def test_bfloat16_predicts_nearly_the_same(incomplete):
     X, y = incomplete
     full, half = (
-        quick(anchor="all", precision=precision).fit(X, y).predict_proba(X)
+        paper(anchor="all", precision=precision).fit(X, y).predict_proba(X)
         for precision in ("float32", "bfloat16")
     )
     assert np.isfinite(half).all()

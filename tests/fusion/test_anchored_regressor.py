@@ -24,13 +24,26 @@ from adestim.training.aggregation import Validated, weigh_by_error
 from adestim.training.net import NumberLoss
 from adestim.training.phase_one.ridge import number_folds
 from tests.fusion_tables import BLOCKS, encodings_table, free_tokens, numeric_table, with_missing
+from tests.kept_nets import fit_kept
 
-SMALL = {"anchor": "mri", "width": 8, "n_queries": 2, "max_epochs": 2, "random_state": 0}
+SMALL = {
+    "anchor": "mri",
+    "width": 8,
+    "n_queries": 2,
+    "n_trees": 0,
+    "max_epochs": 2,
+    "random_state": 0,
+}
 
 
 def quick(**params):
     """An estimator of the smallest size, two epochs and a fixed seed unless told otherwise."""
     return AnchoredFusionRegressor(**(SMALL | params))
+
+
+def paper(**params):
+    """A quick estimator of nets alone, from their anchors' heads, averaged."""
+    return quick(**({"members": (), "aggregate": "mean", "learning_rate": 0.02} | params))
 
 
 def ages(n_subjects=60, seed=0):
@@ -47,8 +60,16 @@ def incomplete():
 
 
 @pytest.fixture(scope="module")
-def fitted(incomplete):
+def averaged(incomplete):
+    """Nets of all anchors, which are averaged."""
+    return fit_kept(paper(anchor="all", max_epochs=3), *incomplete)
+
+
+@pytest.fixture(scope="module", params=["mixture", "nets alone"])
+def fitted(request, incomplete):
     """Every modality as anchor in turn."""
+    if request.param == "nets alone":
+        return request.getfixturevalue("averaged")
     return quick(anchor="all", max_epochs=3).fit(*incomplete)
 
 
@@ -60,13 +81,15 @@ def test_predictions_are_in_the_units_of_the_target(fitted, incomplete):
     predicted = fitted.predict(X)
     assert (predicted.shape, predicted.dtype) == ((60,), np.float64)
     assert abs(predicted.mean() - y.mean()) < 2
-    assert fitted.score(X, y) > 0.5
+    # Anchors that know nothing count in the mean of the nets.
+    assert fitted.score(X, y) > (0.5 if fitted.aggregate == "mixture" else 0.3)
 
 
 @pytest.mark.parametrize("factor", [1e-3, 1e4])
-def test_the_unit_does_not_matter(incomplete, factor):
+@pytest.mark.parametrize("make", [quick, paper])
+def test_the_unit_does_not_matter(incomplete, factor, make):
     X, y = incomplete
-    plain, other = quick().fit(X, y), quick().fit(X, factor * y - 5)
+    plain, other = fit_kept(make(), X, y), fit_kept(make(), X, factor * y - 5)
     np.testing.assert_allclose(
         other.predict(X), factor * plain.predict(X) - 5, rtol=1e-3, atol=1e-3 * factor
     )
@@ -75,9 +98,10 @@ def test_the_unit_does_not_matter(incomplete, factor):
 def test_encodings_and_numbers_of_the_same_subjects_are_the_same(incomplete):
     X, y = incomplete
     table = encodings_table(X)
-    np.testing.assert_array_equal(
-        quick().fit(table, y).predict(table), quick().fit(X, y).predict(X)
-    )
+    for make in (quick, paper):
+        np.testing.assert_array_equal(
+            fit_kept(make(), table, y).predict(table), fit_kept(make(), X, y).predict(X)
+        )
 
 
 def test_a_plain_array_is_one_anonymous_modality():
@@ -138,10 +162,12 @@ def test_words_are_refused_and_not_repeated():
 def test_no_epochs_leave_the_phase_one_prediction(incomplete):
     X, y = incomplete
     model = quick(max_epochs=0).fit(X, y)
+    assert sum(model.phase_one_.shares.values()) == pytest.approx(1)
     names = model.phase_one_.modalities
     features = [X[BLOCKS[name]].to_numpy(np.float32) for name in names]
     present = np.stack([~np.isnan(block).all(axis=1) for block in features], axis=1)
-    start = model.phase_one_.logits(model.phase_one_.scores(features), present, "stacked")[:, 0]
+    odds = model.phase_one_.member_odds(model.phase_one_.scores(features), present)
+    start = sum(model.shares_[name] * odds[name][:, 0] for name in model.shares_)
     expected = start * model.target_scale_ + model.target_mean_
     np.testing.assert_allclose(model.predict(X), expected, rtol=1e-5)
     assert model.history_ == []
@@ -150,7 +176,7 @@ def test_no_epochs_leave_the_phase_one_prediction(incomplete):
 def test_the_starts_differ(incomplete):
     X, y = incomplete
     stacked, average, anchor = (
-        quick(max_epochs=0, start=start).fit(X, y).predict(X)
+        quick(max_epochs=0, start=start).fit(X, y).predict_by_anchor(X)["mri"]
         for start in ("stacked", "average", "anchor")
     )
     assert not np.allclose(stacked, average, atol=1e-2)
@@ -175,11 +201,13 @@ def test_training_finds_what_ridge_cannot(loss):
     X = pd.DataFrame(rng.normal(size=(300, 1)), columns=["mri__a"])
     y = 10 * np.cos(2 * X["mri__a"]).to_numpy()
     trained = quick(max_epochs=20, learning_rate=0.02, loss=loss).fit(X, y)
+    assert trained.interaction_["mri"] > 0.5
     assert trained.score(X, y) > quick(max_epochs=0).fit(X, y).score(X, y) + 0.3
 
 
-def test_every_anchor_has_its_prediction_and_they_are_averaged(fitted, incomplete):
+def test_every_anchor_has_its_prediction_and_they_are_averaged(averaged, incomplete):
     X, _ = incomplete
+    fitted = averaged
     by_anchor = fitted.predict_by_anchor(X)
     assert list(by_anchor) == fitted.anchors_ == list(BLOCKS)
     has = {name: X[columns].notna().any(axis=1) for name, columns in BLOCKS.items()}
@@ -191,13 +219,13 @@ def test_every_anchor_has_its_prediction_and_they_are_averaged(fitted, incomplet
 @pytest.mark.parametrize("depth", ["output", 1])
 def test_auxiliary_tokens_may_join_later(incomplete, depth):
     X, y = incomplete
-    model = quick(interaction_depth=depth, gate="open").fit(X, y)
+    model = fit_kept(paper(interaction_depth=depth, gate="open"), X, y)
     assert np.isfinite(model.predict(X)).all()
 
 
 def test_history_has_one_record_an_epoch_and_anchor(fitted):
     assert [(row["anchor"], row["epoch"]) for row in fitted.history_] == [
-        (anchor, epoch) for anchor, net in fitted.nets_.items() for epoch in net.history[:, "epoch"]
+        (anchor, epoch) for anchor in BLOCKS for epoch in (1, 2, 3)
     ]
 
 
@@ -205,9 +233,10 @@ def test_history_has_one_record_an_epoch_and_anchor(fitted):
 
 
 def test_hubers_loss_is_on_the_scale_of_what_phase_one_errs_by(incomplete):
-    model = quick().fit(*incomplete)
+    model = fit_kept(paper(), *incomplete)
     assert model.net_.losses == NumberLoss("huber", model.phase_one_.residual_scale)
-    assert quick(loss="squared").fit(*incomplete).net_.losses == NumberLoss("squared", 1.0)
+    squared = fit_kept(paper(loss="squared"), *incomplete)
+    assert squared.net_.losses == NumberLoss("squared", 1.0)
 
 
 def test_hubers_loss_heeds_a_wild_number_less():
@@ -216,7 +245,7 @@ def test_hubers_loss_heeds_a_wild_number_less():
     wild[::25] += 400
     errors = {}
     for loss in ("huber", "squared"):
-        model = quick(loss=loss, start="anchor", max_epochs=10, learning_rate=0.02).fit(X, wild)
+        model = fit_kept(paper(loss=loss, max_epochs=10), X, wild)
         errors[loss] = np.median(np.abs(model.predict(X) - y))
     assert errors["huber"] < errors["squared"]
 
@@ -226,8 +255,7 @@ def test_hubers_loss_heeds_a_wild_number_less():
 
 def test_validation_weighs_anchors_by_skill(incomplete):
     X, y = incomplete
-    params = {"anchor": "all", "start": "anchor", "random_state": 2}
-    model = quick(**params, aggregate="validation").fit(X, y)
+    model = paper(anchor="all", max_epochs=0, aggregate="validation").fit(X, y)
     gene = model.anchors_.index("gene")
     assert model.aggregation_.skill.argmin() == gene
     mean = clone(model).set_params(aggregate="mean").fit(X, y)
@@ -241,11 +269,11 @@ def test_the_skill_is_what_an_anchor_errs_less_than_the_mean():
     np.testing.assert_allclose(weigh_by_error(unseen, NumberLoss("squared", 1.0)).skill, [1, 0])
 
 
-def test_without_an_inner_split_anchors_count_alike(incomplete):
+def test_without_inner_folds_anchors_count_alike(incomplete):
     X, y = incomplete
-    model = quick(anchor=["mri", "csf"], aggregate="validation", max_epochs=0)
-    with pytest.warns(DataWarning, match="no inner validation split"):
-        model.fit(X, y)
+    model = paper(anchor=["mri", "csf"], aggregate="validation")
+    with pytest.warns(DataWarning, match="no inner folds"):
+        model.fit(X, y, groups=np.zeros(60))
     assert not hasattr(model.aggregation_, "skill")
 
 
@@ -256,8 +284,8 @@ def test_rows_of_weight_zero_change_nothing_at_all(incomplete):
     X, y = incomplete
     weight = np.ones(60)
     weight[::7] = 0
-    with_rows = quick().fit(X, np.where(weight == 0, 1e6, y), sample_weight=weight)
-    without = quick().fit(X[weight > 0], y[weight > 0])
+    with_rows = fit_kept(paper(), X, np.where(weight == 0, 1e6, y), sample_weight=weight)
+    without = fit_kept(paper(), X[weight > 0], y[weight > 0])
     np.testing.assert_array_equal(with_rows.predict(X), without.predict(X))
 
 
@@ -288,7 +316,7 @@ def test_heavier_subjects_draw_predictions_to_themselves(max_epochs):
 
 @pytest.fixture
 def captured_folds(monkeypatch):
-    """Row labels of all inner splits that a fit makes, those of phase 1 and that of phase 2."""
+    """Row labels of all inner splits that a fit makes, which phases 1 and 2 share."""
     captured, labels = [], []
 
     def read(frame):
@@ -311,7 +339,7 @@ def test_groups_are_kept_whole_by_the_inner_splits(captured_folds, named):
     families = np.array([f"family-{number // 3}" for number in range(60)])
     X = X if named else X.set_axis(families)
     quick(max_epochs=1).fit(X, y, groups=families if named else None)
-    assert len(captured_folds) > 5
+    assert len(captured_folds) == 5
     family_of = pd.Series(families, X.index)
     shared = [set(family_of[a]) & set(family_of[b]) for a, b in captured_folds]
     assert not any(shared)
@@ -319,7 +347,7 @@ def test_groups_are_kept_whole_by_the_inner_splits(captured_folds, named):
 
 def test_a_single_group_stops_after_phase_one():
     X, y = ages(20)
-    with pytest.warns(DataWarning, match="The training set has a single group.*by gradient"):
+    with pytest.warns(DataWarning, match="The training set has a single group.*no net is trained"):
         model = quick().fit(X, y, groups=np.zeros(20))
     assert model.history_ == []
     assert np.isfinite(model.predict(X)).all()
@@ -331,7 +359,7 @@ def test_a_single_group_stops_after_phase_one():
 def test_seeds_decide(incomplete):
     X, y = incomplete
     first, again, other = (
-        quick(random_state=seed, max_epochs=3).fit(X, y).predict(X) for seed in (0, 0, 1)
+        fit_kept(paper(random_state=seed, max_epochs=3), X, y).predict(X) for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -354,7 +382,7 @@ def test_copies_predict_the_same(fitted, incomplete):
 def test_a_pickle_holds_no_patients_data():
     noise = np.random.default_rng(0).normal(size=(60, 400))
     wide, y = pd.DataFrame(noise).add_prefix("mri__"), np.arange(60.0)
-    sizes = [len(pickle.dumps(quick(max_epochs=1).fit(wide[:n], y[:n]))) for n in (30, 60)]
+    sizes = [len(pickle.dumps(fit_kept(paper(max_epochs=1), wide[:n], y[:n]))) for n in (30, 60)]
     assert abs(sizes[1] - sizes[0]) < 30 * 400 * 4
 
 
@@ -372,10 +400,10 @@ def test_it_works_in_pipelines_searches_and_cross_validation(incomplete):
     )
     kept = X[BLOCKS["mri"] + BLOCKS["csf"]].notna().any(axis=1)
     pipeline = make_pipeline(union, quick(max_epochs=1))
-    grid = {"anchoredfusionregressor__start": ["stacked", "anchor"]}
+    grid = {"anchoredfusionregressor__members": ["all", ()]}
     search = GridSearchCV(pipeline, grid, cv=GroupKFold(2), scoring="neg_mean_absolute_error")
     search.fit(X[kept], y[kept], groups=np.arange(kept.sum()) // 2)
-    assert search.best_params_["anchoredfusionregressor__start"] == "stacked"
+    assert search.best_params_["anchoredfusionregressor__members"] == "all"
     assert cross_val_score(quick(max_epochs=1), X, y, cv=3).mean() > 0.3
 
 

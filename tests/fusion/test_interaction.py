@@ -21,6 +21,7 @@ from adestim.encoding.tables import read_later_table
 from adestim.exceptions import InputError
 from tests.frozen_models import table_of
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
+from tests.kept_nets import fit_kept, paper
 from tests.toy_backbone import ToyViT, toy_table
 
 PLACES = ({"interaction_depth": 0}, {"interaction_depth": 1}, {"interaction_depth": "output"})
@@ -52,17 +53,23 @@ def incomplete():
 def on_toy(**params):
     """A classifier for the table whose anchor is a foundation model of two blocks."""
     small = {"anchor": "img", "batch_size": 6, "learning_rate": 0.02, "device": "cpu"}
-    return quick(**(small | params))
+    return paper(**(small | params))
 
 
-def loud(model):
-    """The model, its heads far from zero, so that what its nets read shows."""
+def loud(model, X, y):
+    """The model, fitted, its heads far from zero, so that what its nets read shows."""
     generator = torch.Generator().manual_seed(0)
+    fit_kept(model, X, y)
     with torch.no_grad():
-        for net in model.nets_.values():
-            weight = net.module_.head.weight
+        for module in modules_of(model):
+            weight = module.head.weight
             weight.copy_(torch.randn(weight.shape, generator=generator))
     return model
+
+
+def modules_of(model):
+    """The nets of all inner folds."""
+    return [module for net in model.nets_.values() for module in net.module_.folds]
 
 
 # Fitting
@@ -71,57 +78,58 @@ def loud(model):
 @every_place
 def test_all_patterns_of_missing_modalities_are_predicted(incomplete, place):
     X, y = incomplete
-    model = quick(anchor="all", **place)
-    probabilities = model.fit(X, y).predict_proba(X)
+    model = paper(anchor="all", **place)
+    probabilities = fit_kept(model, X, y).predict_proba(X)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     encodings = encodings_table(X)
-    again = clone(model).fit(encodings, y).predict_proba(encodings)
+    again = fit_kept(clone(model), encodings, y).predict_proba(encodings)
     np.testing.assert_allclose(again, probabilities, atol=1e-5)
 
 
 @every_place
 def test_a_foundation_model_is_an_anchor_at_every_depth(table, place):
     X, y = table
-    model = loud(on_toy(**place).fit(X, y))
+    model = loud(on_toy(**place), X, y)
     expected = model.predict_proba(X)
     assert np.isfinite(expected).all()
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), expected)
-    again = loud(clone(model).fit(X, y))
+    again = loud(clone(model), X, y)
     np.testing.assert_array_equal(again.predict_proba(X), expected)
 
 
 @pytest.mark.parametrize("of", ["reference", "foundation"])
 def test_depths_differ(table, incomplete, of):
     X, y = table if of == "foundation" else incomplete
-    make = on_toy if of == "foundation" else quick
-    found = [loud(make(max_epochs=1, **place).fit(X, y)).predict_proba(X) for place in PLACES]
+    make = on_toy if of == "foundation" else paper
+    found = [loud(make(max_epochs=1, **place), X, y).predict_proba(X) for place in PLACES]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert np.abs(found[one] - found[other]).max() > 1e-4
 
 
 def test_the_input_is_where_auxiliary_tokens_join_by_default(incomplete):
     X, y = incomplete
-    default, told = (quick(**place).fit(X, y) for place in ({}, {"interaction_depth": 0}))
+    default, told = (fit_kept(paper(**place), X, y) for place in ({}, {"interaction_depth": 0}))
     np.testing.assert_array_equal(default.predict_proba(X), told.predict_proba(X))
-    assert default.net_.module_.backbone.join_at == 0
-    assert default.net_.module_.output_reader is None
+    assert all(module.backbone.join_at == 0 for module in modules_of(default))
+    assert all(module.output_reader is None for module in modules_of(default))
 
 
 def test_training_learns_the_gate_at_every_depth(table):
     X, y = table
     for place, start in zip(PLACES, (-2.0, -2.0, 0.0), strict=True):
         model = on_toy(max_epochs=3, **place)
-        for net, train in model.fit_nets(X, y):
-            assert (net.module.log_gate == start).all()
-            net.fit(train)
+        for team in model.fit_nets(X, y):
+            assert all((module.log_gate == start).all() for module in team.modules)
+            team.run()
+        assert not any((module.log_gate == start).all() for module in modules_of(model))
 
 
 def test_auxiliary_tokens_are_as_large_as_own_ones_at_their_block(table):
     X, y = table
-    at_input, later = (on_toy(**place).fit(X, y).net_.module_ for place in PLACES[:2])
-    assert at_input.own.growth.item() == 1
-    assert later.own.growth.item() != 1
-    assert later.backbone.body.join_at == 1
+    at_input, later = (modules_of(fit_kept(on_toy(**place), X, y)) for place in PLACES[:2])
+    assert all(module.own.growth.item() == 1 for module in at_input)
+    assert all(module.own.growth.item() != 1 for module in later)
+    assert all(module.backbone.body.join_at == 1 for module in later)
 
 
 @every_place
@@ -135,9 +143,9 @@ def test_a_single_modality_needs_no_place_to_interact(place, n_features):
 @every_place
 def test_no_queries_mean_late_fusion_wherever(incomplete, place):
     X, y = incomplete
-    model = quick(n_queries=0, **place).fit(X, y)
-    assert model.net_.module_.n_joining == 0
-    assert model.net_.module_.output_reader is None
+    model = fit_kept(paper(n_queries=0, **place), X, y)
+    assert all(module.n_joining == 0 for module in modules_of(model))
+    assert all(module.output_reader is None for module in modules_of(model))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +165,7 @@ def test_scikit_learns_checks_pass_with_interaction_at_the_output(check):
 
 def test_a_search_chooses_among_places_and_gates(incomplete):
     grid = {"interaction_depth": [0, "output"], "gate": ["learned", "closed"]}
-    search = GridSearchCV(quick(max_epochs=1), grid, cv=2, scoring="neg_log_loss")
+    search = GridSearchCV(paper(max_epochs=1), grid, cv=2, scoring="neg_log_loss")
     search.fit(*incomplete)
     assert len(search.cv_results_["params"]) == 4
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -170,7 +178,7 @@ def test_a_search_chooses_among_places_and_gates(incomplete):
 @every_place
 def test_a_closed_gate_alone_shuts_the_others_out(table, gate, place):
     X, y = table
-    model = loud(on_toy(gate=gate, **place).fit(X, y))
+    model = loud(on_toy(gate=gate, **place), X, y)
     module = model.net_.module_.eval()
     batches = [model_batch(model, frame) for frame in (X, X.assign(csf__tau=X["csf__tau"] + 3))]
     for name in ("base", "scores"):

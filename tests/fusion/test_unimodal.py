@@ -23,7 +23,7 @@ def test_it_is_the_anchored_fusion_of_that_column_and_those_rows(incomplete):
     model = alone("csf").fit(X, y)
     has = X["csf__a"].notna().to_numpy()
     own = X.loc[has, BLOCKS["csf"]]
-    params = SMALL | {"depth": 1, "n_queries": 0, "start": "anchor", "anchor": "csf"}
+    params = SMALL | {"depth": 1, "n_queries": 0, "members": (), "anchor": "csf"}
     expected = AnchoredFusionClassifier(**params).fit(own, y[has]).predict_proba(own)
     np.testing.assert_allclose(model.predict_proba(X)[has], expected)
 
