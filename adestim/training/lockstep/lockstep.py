@@ -14,6 +14,7 @@ from torch import Tensor
 
 from adestim._support.torch import autocast, memory_of
 from adestim.backbone.lora import AdaptedBackbone
+from adestim.exceptions import InputError
 from adestim.training.batches import BatchIterator, to_device
 from adestim.training.lockstep.shared_body import SharedBody
 from adestim.training.lockstep.stacked_teams import list_stacks, train_stacked
@@ -69,8 +70,20 @@ def train_together(teams: Sequence[Team]) -> None:
         for place, lane in enumerate(lanes):
             lane.place = place
             lane.net.initialize()
-        shares = kinship(teams[0]) is not None and len(lanes) > 1
-        run(teams, ThroughOneBody.of(lanes) if shares else OneByOne())
+        run(teams, choose_stepper(teams, lanes))
+
+
+def choose_stepper(teams: Sequence[Team], lanes: Sequence[Lane]) -> Stepper:
+    """Return one pass of the body that nets share; a team alone can do without it."""
+    if kinship(teams[0]) is None or len(lanes) == 1:
+        return OneByOne()
+    try:
+        return ThroughOneBody.of(lanes)
+    except InputError:
+        # A model that mixes the subjects of a batch reads those of every net by themselves.
+        if len(teams) > 1:
+            raise
+        return OneByOne()
 
 
 def run(teams: Sequence[Team], stepper: Stepper) -> None:
