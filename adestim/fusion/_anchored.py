@@ -185,6 +185,8 @@ class AnchoredBase(BaseFusion):
                 if team.best_epoch == 0:
                     # Nothing was gained on the anchor's own start, which costs nothing to ask.
                     del self.nets_[name]
+        # In the order of anchors, however many were trained at the same time.
+        self.nets_ = {name: self.nets_[name] for name in self.anchors_ if name in self.nets_}
         self.history_.sort(key=lambda record: self.anchors_.index(record["anchor"]))
         self._weigh_members(start, unseen)
 

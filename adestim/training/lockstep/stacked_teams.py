@@ -141,13 +141,7 @@ class Feed:
 
 
 class StackedTraining:
-    """The nets of kin teams in training.
-
-    Parameters
-    ----------
-    teams : sequence of Team
-        Teams of one :func:`stack_kinship`.
-    """
+    """The nets of kin teams in training."""
 
     def __init__(self, teams: Sequence[Team]):
         self.net: FusionNet = teams[0].lanes[0].net
@@ -191,7 +185,7 @@ class StackedTraining:
         drawn = [feed.draw(*each) for feed, each in zip(self.feeds, rows, strict=True)]
         size = max(feed.size for feed in self.feeds)
         batches = [widen_batch(batch, size) for batch, _ in drawn]
-        batch = to_device(join_batches(batches), self.device)
+        batch = to_device(concatenate_batches(batches), self.device)
         noise = self._draw_noise(size)
         with autocast(self.device, self.net.precision):
             logits = self.stack.forward(batch, noise).float()
@@ -248,7 +242,7 @@ class StackedTraining:
             size = max(real.shape[1] for _, real in drawn)
             batches = [widen_batch(batch, size) for batch, _ in drawn]
             with autocast(self.device, self.net.precision):
-                logits = self.stack.predict(to_device(join_batches(batches), self.device))
+                logits = self.stack.predict(to_device(concatenate_batches(batches), self.device))
             counts = torch.cat([real.sum(dim=1) for _, real in drawn]).tolist()
             for part, own, count in zip(parts, logits.float().cpu().numpy(), counts, strict=True):
                 part.append(own[:count])
@@ -328,10 +322,10 @@ def widen_batch(value, size: int):
     return value if missing == 0 else torch.cat([value, *[value[:, -1:]] * missing], dim=1)
 
 
-def join_batches(batches: Sequence):
+def concatenate_batches(batches: Sequence):
     """Return nested batches (K, B, ...) one after the other."""
     if isinstance(batches[0], Mapping):
-        return {name: join_batches([each[name] for each in batches]) for name in batches[0]}
+        return {name: concatenate_batches([each[name] for each in batches]) for name in batches[0]}
     return join(batches)
 
 

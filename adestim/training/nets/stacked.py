@@ -90,13 +90,8 @@ class Prepared(NamedTuple):
 class StackedFusion:
     """K nets of one anchor and one architecture, whose weights lie side by side.
 
-    It computes what each of the nets does. Its weights are copies, which :meth:`write_back`
-    takes to the nets.
-
-    Parameters
-    ----------
-    nets : sequence of AnchoredFusion
-        Nets for which :func:`can_stack` holds, of one :func:`architecture_of`.
+    It computes what each of the nets does; :func:`can_stack` must hold for them. Its weights are
+    copies, which :meth:`write_back` takes to the nets.
     """
 
     def __init__(self, nets: Sequence[AnchoredFusion]):
@@ -165,12 +160,9 @@ class StackedFusion:
     def forward(self, batch: Mapping, noise: Tensor | None = None) -> Tensor:
         """Return logits (K, B, n_outputs).
 
-        Parameters
-        ----------
-        batch : mapping
-            As of one net, every tensor (B, ...) or with every net's own subjects (K, B, ...).
-        noise : Tensor of shape (K, B, n_dropouts, width), default=None
-            Even random numbers from 0 to 1 by which activations are dropped; none are for None.
+        batch as of one net, every tensor (B, ...), or with every net's own subjects (K, B, ...);
+        noise (K, B, n_dropouts, width), even random numbers from 0 to 1 by which activations are
+        dropped, None for none.
         """
         return self.compute(self.prepare(), batch, noise)
 
