@@ -156,7 +156,7 @@ class AnchoredBase(BaseFusion):
 
     def _train_nets(self, start, context):
         unseen: dict[str, np.ndarray] = {}
-        trains = self.max_epochs > 0 and self._has_folds(start)
+        trains = self._has_folds(start) and self.max_epochs > 0
         self._expect_nothing()
         for name, data in self._read_by_net(start) if trains else ():
             with self._watch_epochs(name, start, context) as hook:
