@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from adestim.training.mixture import MemberMixture
 from adestim.training.net import FusionNet
 from tests.fusion_tables import quick
 
@@ -36,3 +37,10 @@ def fit_kept(model, X, y, **params):
     """The model, fitted so that all of its nets are kept."""
     with nets_kept():
         return model.fit(X, y, **params)
+
+
+def fit_even(model, X, y):
+    """The model, fitted so that all of its nets are kept, and shares are as before any evidence."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MemberMixture, "learn", lambda mixture, *evidence: mixture)
+        return fit_kept(model, X, y)

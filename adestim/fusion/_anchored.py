@@ -169,7 +169,7 @@ class AnchoredBase(BaseFusion):
 
     def _train_nets(self, start, context):
         unseen: dict[str, np.ndarray] = {}
-        trains = self.max_epochs > 0 and self._has_folds(start)
+        trains = self._has_folds(start) and self.max_epochs > 0
         self._expect_nothing()
         for group in self._group_anchors(start) if trains else ():
             with ExitStack() as watching:

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.backbone import load_backbone, loading
 from adestim.exceptions import InputError
+from tests.kept_nets import fit_even, fit_kept
 from tests.toy_backbone import ToyExtractor, toy_cells, toy_table
 
 PHASE_ONE = {"max_epochs": 3, "n_folds": 2, "learning_rate": 0.02, "body_learning_rate": 5e-3}
@@ -26,6 +27,16 @@ def table(weights):
 def quick(**params):
     small = {"anchor": "img", "n_queries": 2, "max_epochs": 3, "random_state": 0, "device": "cpu"}
     return AnchoredFusionClassifier(**(small | {"n_trees": 0} | params))
+
+
+def alone(**params):
+    """Nets alone, from their anchors' own heads, averaged."""
+    return quick(**({"members": (), "aggregate": "mean"} | params))
+
+
+def bodies_of(model):
+    """The adapted models of all nets."""
+    return [net.backbone.body for each in model.nets_.values() for net in each.module_.folds]
 
 
 def tokens_of(frame):
@@ -124,21 +135,32 @@ def test_adaptation_of_a_built_in_backbone_is_refused(weights):
 )
 def test_a_frozen_model_is_anchor_or_auxiliary(table, params):
     X, y = table
-    model = quick(**params).fit(X, y)
+    model = fit_kept(quick(**params), X, y)
     assert model.score(X, y) > 0.75
     assert len(model.history_) >= 1
+    by_anchor = model.predict_proba_by_anchor(X)
+    assert all(np.isfinite(own).all() for own in by_anchor.values())
 
 
-def test_fusion_starts_from_phase_one(table):
+@pytest.mark.parametrize("start", ["auto", "stacked", "average"])
+def test_nets_start_from_phase_one(table, start):
     X, y = table
-    start = quick(max_epochs=0).fit(X, y).predict_proba(X)
-    lost = quick(max_epochs=1, learning_rate=1e-12).fit(X, y).predict_proba(X)
-    np.testing.assert_allclose(lost, start, atol=1e-6)
+    begun = fit_even(quick(start=start, max_epochs=0), X, y).predict_proba_by_anchor(X)["img"]
+    lost = fit_even(quick(start=start, max_epochs=1, learning_rate=1e-12), X, y)
+    assert list(lost.nets_) == ["img"]
+    np.testing.assert_allclose(lost.predict_proba_by_anchor(X)["img"], begun, atol=1e-6)
+
+
+def test_nets_of_a_foundation_model_start_from_its_own_head(table):
+    X, y = table
+    model = quick(anchor="all", max_epochs=0).fit(X, y)
+    starts = {name: start.combination for name, start in model.inputs_.starts.items()}
+    assert starts == {"img": "anchor", "csf": "stacked"}
 
 
 def test_a_fitted_fusion_pickles_without_frozen_weights(table):
     X, y = table
-    model = quick().fit(X, y)
+    model = fit_kept(alone(), X, y)
     frozen = load_backbone(X["img"].dropna().iloc[0].backbone)
     content = pickle.dumps(model)
     assert frozen.patch.weight.detach().numpy().tobytes() not in content
@@ -147,10 +169,11 @@ def test_a_fitted_fusion_pickles_without_frozen_weights(table):
 
 def test_a_copied_fusion_shares_the_frozen_weights(table):
     X, y = table
-    model = quick().fit(X, y)
+    model = fit_kept(alone(), X, y)
     copied = copy.deepcopy(model)
-    bodies = [each.net_.module_.backbone.body for each in (model, copied)]
-    assert bodies[0].patch.weight is bodies[1].patch.weight
+    first, *others = bodies_of(model) + bodies_of(copied)
+    assert len(others) == 9
+    assert all(body.patch.weight is first.patch.weight for body in others)
     np.testing.assert_array_equal(copied.predict_proba(X), model.predict_proba(X))
 
 
@@ -164,13 +187,13 @@ def test_frozen_weights_are_the_same_after_a_fit(table):
 
 def test_equal_seeds_give_equal_predictions(table):
     X, y = table
-    first, second = (quick().fit(X, y).predict_proba(X) for _ in range(2))
+    first, second = (fit_kept(alone(), X, y).predict_proba(X) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
 def test_subjects_without_the_anchor_are_predicted(table):
     X, y = table
-    model = quick().fit(X, y)
+    model = fit_kept(alone(), X, y)
     nobody = X.assign(img=pd.Series([None] * len(X), dtype=object))
     assert np.isfinite(model.predict_proba(nobody)).all()
 
@@ -179,11 +202,11 @@ def test_the_adapted_model_is_what_the_anchor_starts_from(weights):
     X, y = toy_cells()
     extractor = ToyExtractor(weights, adapt="lora", adapt_params=PHASE_ONE)
     encodings = extractor.fit_transform(X, y).assign(csf__tau=np.arange(len(X)) % 7.0)
-    model = quick().fit(encodings, y)
-    body = model.net_.module_.backbone.body
+    model = fit_kept(alone(), encodings, y)
     adapted = load_backbone(extractor.backbone_)
-    weight = body.blocks[0].qkv.base_layer.weight
-    assert weight.data_ptr() == adapted.blocks[0].qkv.weight.data_ptr()
+    for body in bodies_of(model):
+        weight = body.blocks[0].qkv.base_layer.weight
+        assert weight.data_ptr() == adapted.blocks[0].qkv.weight.data_ptr()
     assert model.score(encodings, y) > 0.75
 
 
@@ -222,11 +245,11 @@ def test_extractor_anchors_folds_clones_and_copies_use_one_copy_of_the_weights(
     table = ToyExtractor(weights).fit_transform(X)
     table = table.assign(pet=list(clone(ToyExtractor(weights)).fit_transform(X)["img"]))
     spec = table["img"].iloc[0].backbone
-    models = [quick(anchor="all", max_epochs=1).fit(table, y)]
-    models += [clone(models[0]).set_params(lora_rank=2).fit(table, y)]
+    models = [fit_kept(alone(anchor="all", max_epochs=1, n_folds=2), table, y)]
+    models += [fit_kept(clone(models[0]).set_params(lora_rank=2), table, y)]
     models += [pickle.loads(pickle.dumps(models[0])), copy.deepcopy(models[1])]
     expected = frozen_storages(load_backbone(spec))
-    bodies = [net.module_.backbone.body for model in models for net in model.nets_.values()]
-    assert len(bodies) == 8
+    bodies = [body for model in models for body in bodies_of(model)]
+    assert len(bodies) == 16
     assert all(frozen_storages(body) == expected for body in bodies)
     assert sum(key[: len(spec.identity())] == spec.identity() for key in loading._LOADED) == 1

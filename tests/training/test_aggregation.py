@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,9 @@ def incomplete():
 
 
 def small(**params):
-    return quick(**({"anchor": ["mri", "csf"], "max_epochs": 0, "aggregate": "stacked"} | params))
+    """Anchors' own heads alone, stacked unless told otherwise."""
+    alone = {"anchor": ["mri", "csf"], "members": (), "max_epochs": 0, "aggregate": "stacked"}
+    return quick(**(alone | params))
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +253,7 @@ def test_stacking_works_on_encodings(stacked, incomplete):
     )
 
 
-def test_the_copies_of_stacking_show_no_bar(incomplete, terminal):
+def test_the_nets_of_all_folds_show_one_bar(incomplete, terminal):
     small(anchor="mri", max_epochs=1, verbose=1).fit(*incomplete)
     assert terminal.getvalue().count("mri:   0%") == 1
 
@@ -288,28 +291,24 @@ def test_a_temperature_sharpens_or_flattens_and_keeps_the_order(incomplete):
 def test_a_temperature_lowers_the_log_loss_of_new_subjects_of_an_unsure_model():
     X, y = numeric_table(500, seed=4)
     X, train, test = with_missing(X), slice(250), slice(250, None)
-    model = quick(start="average", max_epochs=1, calibrate="temperature", random_state=4)
+    unsure = {"members": (), "start": "average", "max_epochs": 0, "random_state": 4}
+    model = quick(**unsure, calibrate="temperature")
     tempered = log_loss(y[test], model.fit(X[train], y[train]).predict_proba(X[test]))
-    model.temperature_ = 1.0
+    model.mixture_ = replace(model.mixture_, sharpness=1.0)
     assert tempered < log_loss(y[test], model.predict_proba(X[test])) - 0.03
 
 
-@pytest.mark.parametrize("params", [{"aggregate": "validation"}, {"calibrate": "temperature"}])
-def test_without_an_inner_split_nothing_is_learned_on_it_with_a_warning(incomplete, params):
-    X, y = incomplete
-    with pytest.warns(DataWarning, match="no inner validation split") as caught:
-        model = small(**{"aggregate": "mean"} | params).fit(X, y)
-    assert caught[0].filename == __file__
-    assert model.temperature_ == 1
-    assert model.aggregation_ == Mean()
-
-
-def test_without_inner_folds_stacking_is_the_mean_with_a_warning():
+@pytest.mark.parametrize("max_epochs", [0, 1])
+@pytest.mark.parametrize(
+    "params", [{"aggregate": "validation"}, {"calibrate": "temperature"}, {"aggregate": "stacked"}]
+)
+def test_without_inner_folds_nothing_is_learned_on_them_with_a_warning(params, max_epochs):
     X, _ = numeric_table(20)
     y = np.where(np.arange(20) == 3, "rare", "common")
-    with pytest.warns(DataWarning, match="no inner folds for aggregate='stacked'") as caught:
-        model = quick(max_epochs=0, aggregate="stacked").fit(X, y)
+    with pytest.warns(DataWarning, match="no inner folds") as caught:
+        model = small(**{"aggregate": "mean", "max_epochs": max_epochs} | params).fit(X, y)
     assert caught[0].filename == __file__
+    assert model.temperature_ == 1
     assert model.aggregation_ == Mean()
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from adestim.encoding.tables import read_later_table
-from adestim.training.inputs import BaseOutputs, Start, scale_of_scores, scale_scores
+from adestim.training.inputs import Start, scale_of_scores, scale_scores
 from tests.fusion_tables import numeric_table, prepared_inputs, read_for
 
 MODALITIES = ["mri", "csf", "gene"]
@@ -33,7 +33,7 @@ def test_data_hold_every_subject_and_modality(prepared):
 def test_tokens_are_standardised_by_place(prepared):
     inputs, subjects, scores, _ = prepared
     data = read_for("mri", inputs, subjects, scores)
-    known = data.tokens["mri"][data.present[:, 0]]
+    known = data.tokens["mri"][data.present[:, list(data.masks).index("mri")]]
     torch.testing.assert_close(known.mean(dim=0), torch.zeros(2, 1), atol=1e-5, rtol=0)
     torch.testing.assert_close(known.std(dim=0, correction=0), torch.ones(2, 1), atol=1e-4, rtol=0)
 
@@ -41,8 +41,9 @@ def test_tokens_are_standardised_by_place(prepared):
 def test_presence_and_masks_agree(prepared):
     inputs, subjects, scores, _ = prepared
     data = read_for("mri", inputs, subjects, scores)
-    for place, name in enumerate(MODALITIES):
-        np.testing.assert_array_equal(data.masks[name].any(dim=1), data.present[:, place])
+    assert set(data.masks) == set(MODALITIES)
+    for place, mask in enumerate(data.masks.values()):
+        np.testing.assert_array_equal(mask.any(dim=1), data.present[:, place])
     assert not data.present.all()
 
 
@@ -67,11 +68,18 @@ def test_an_outlier_is_cut_before_it_reaches_the_net(prepared):
 def test_base_logits_are_phase_ones_for_what_is_shown(prepared):
     inputs, subjects, scores, _ = prepared
     rows, shown = np.array([3, 7]), np.array([[True, False, True], [False, True, False]])
-    base = BaseOutputs(inputs.phase_one, scores, "stacked", "mri")(rows, shown)
+    shown &= subjects.present[rows]
+    data = read_for("mri", inputs, subjects, scores)
+    base = data.base(rows, shown)
     expected = inputs.phase_one.logits(scores.take(rows), shown, "stacked", "mri")
-    np.testing.assert_array_equal(base, expected)
-    everything = read_for("mri", inputs, subjects, scores).base_logits.numpy()
-    assert not np.allclose(base, everything[rows])
+    np.testing.assert_allclose(base, expected, rtol=1e-6)
+    assert not np.allclose(base, data.base_logits.numpy()[rows])
+
+
+def test_base_logits_of_nobody_are_none(prepared):
+    inputs, subjects, scores, _ = prepared
+    data = read_for("mri", inputs, subjects, scores)
+    assert data.base(np.array([], dtype=int), np.zeros((0, 3), dtype=bool)).shape == (0, 2)
 
 
 def test_nets_share_their_tokens_and_start_each_from_its_own_prediction(prepared):
