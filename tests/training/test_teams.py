@@ -43,7 +43,7 @@ def team_of(prepared, folds, seed=0, hook=None, **params):
 
 def trained(*args, **params):
     team, settings = team_of(*args, **params)
-    team.run()
+    TeamTraining([team]).run()
     return team, settings
 
 
