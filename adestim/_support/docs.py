@@ -74,8 +74,8 @@ FRAGMENTS = {
         scikit-learn's ``TargetEncoder`` does, so that the fusion does not learn from
         over-fitted tokens.""",
     "anchor": """anchor : str or list of str, default="all"
-        Modality or modalities that become anchor; ``"all"`` for every one in turn.
-    n_queries : int, default=4
+        Modality or modalities that become anchor; ``"all"`` for every one in turn.""",
+    "queries": """n_queries : int, default=4
         Queries of the Q-former for each auxiliary modality and for the cross-modal path; 0 gives no
         auxiliary tokens: late fusion, in which the modalities meet in the phase-1 prediction alone.
     cross_modal : bool, default=True

@@ -34,8 +34,9 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     Parameters
     ----------
     %(anchor)s
-    %(interaction)s
     %(members_regressor)s
+    %(queries)s
+    %(interaction)s
     start : {"auto", "anchor", "stacked", "average"}, default="auto"
         The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
         the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
