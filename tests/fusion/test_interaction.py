@@ -24,7 +24,11 @@ from tests.fusion_tables import encodings_table, numeric_table, quick, with_miss
 from tests.kept_nets import fit_kept, paper
 from tests.toy_backbone import ToyViT, toy_table
 
-PLACES = ({"interaction_depth": 0}, {"interaction_depth": 1}, {"interaction_depth": "output"})
+PLACES = (
+    {"interaction_depth": 0, "depth": 2},
+    {"interaction_depth": 1, "depth": 2},
+    {"interaction_depth": "output", "depth": 2},
+)
 every_place = pytest.mark.parametrize("place", PLACES, ids=str)
 
 
@@ -118,9 +122,10 @@ def test_training_learns_the_gate_at_every_depth(table):
     X, y = table
     for place, start in zip(PLACES, (-2.0, -2.0, 0.0), strict=True):
         model = on_toy(max_epochs=3, **place)
-        for team in model.fit_nets(X, y):
+        for training in model.fit_nets(X, y):
+            [team] = training.teams
             assert all((module.log_gate == start).all() for module in team.modules)
-            team.run()
+            training.run()
         assert not any((module.log_gate == start).all() for module in modules_of(model))
 
 

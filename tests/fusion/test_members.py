@@ -295,7 +295,8 @@ def test_without_inner_folds_anchors_stand_in_for_members_that_need_them(members
     y = np.where(np.arange(20) == 3, "rare", "common")
     with pytest.warns(DataWarning, match="no inner folds"):
         model = quick(members=members, n_trees=5).fit(X, y)
-    heads = quick(members=(), max_epochs=0).fit(X, y)
+    with pytest.warns(DataWarning, match="no inner folds"):
+        heads = quick(members=(), max_epochs=0).fit(X, y)
     np.testing.assert_array_equal(model.predict_proba(X), heads.predict_proba(X))
 
 

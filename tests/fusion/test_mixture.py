@@ -155,7 +155,7 @@ def test_a_mixture_is_no_worse_than_its_members_on_new_subjects():
 
 def test_nets_add_what_no_member_of_phase_one_tells():
     X, y = curved(400)
-    model = quick(max_epochs=12, learning_rate=0.02).fit(X[:240], y[:240])
+    model = quick(depth=2, max_epochs=12, learning_rate=0.02).fit(X[:240], y[:240])
     members = quick(max_epochs=0).fit(X[:240], y[:240])
     assert model.interaction_["mri"] > 0.5
     gain = log_loss(y[240:], members.predict_proba(X[240:]))
@@ -197,9 +197,9 @@ def test_evidence_is_of_groups_that_a_net_has_not_seen(monkeypatch):
 def collect(model, X, y, groups=None):
     """The nets of all anchors, trained."""
     teams = []
-    for team in model.fit_nets(X, y, groups):
-        team.run()
-        teams.append(team)
+    for training in model.fit_nets(X, y, groups):
+        training.run()
+        teams += training.teams
     return teams
 
 
