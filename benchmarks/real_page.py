@@ -266,10 +266,10 @@ def intro():
         "all. The slope is that of calibration, all people of a repeat together. CPU seconds are "
         "those of fitting and predicting one fold on one thread. Differences are paired by fold, "
         "with Nadeau-Bengio corrected 95 % intervals." + lacks,
-        f"Defaults were chosen on {', '.join(CHOSEN_ON)}, so that figures there flatter: how strongly "
-        "shares are drawn, and what members are dropped, on the first two; what nets start from and "
-        f"their prior on all of them. {', '.join(REPORTED_ON)} was looked at once meanwhile, and "
-        "nothing was chosen on it.",
+        f"Defaults were chosen on {', '.join(CHOSEN_ON)}, so that figures there flatter: how "
+        "strongly shares are drawn, and what members are dropped, on the first two; what nets "
+        f"start from and their prior on all of them. {', '.join(REPORTED_ON)} was looked at once "
+        "meanwhile, and nothing was chosen on it.",
     ]
 
 
