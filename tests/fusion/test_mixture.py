@@ -13,6 +13,7 @@ from adestim import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.encoding.tables import read_later_table
 from adestim.exceptions import DataWarning
 from adestim.training import task as tasks
+from adestim.training.mixture import ANCHORED_PRIOR
 from tests.fusion_tables import BLOCKS, numeric_table, quick, with_missing
 from tests.kept_nets import fit_even, fit_kept, paper
 
@@ -157,7 +158,7 @@ def test_nets_add_what_no_member_of_phase_one_tells():
     X, y = curved(400)
     model = quick(depth=2, max_epochs=12, learning_rate=0.02).fit(X[:240], y[:240])
     members = quick(max_epochs=0).fit(X[:240], y[:240])
-    assert model.interaction_["mri"] > 0.5
+    assert model.interaction_["mri"] > ANCHORED_PRIOR
     gain = log_loss(y[240:], members.predict_proba(X[240:]))
     assert log_loss(y[240:], model.predict_proba(X[240:])) < gain - 0.05
 
