@@ -35,6 +35,12 @@ def numeric_table(n_subjects=60, n_classes=2, seed=0):
     return X, y
 
 
+def tables_of(X):
+    """The token tables of a frame's modalities, in the frame's order of modalities."""
+    subjects = read_training_table(X)
+    return {name: subjects.tables[name] for name in subjects.names}
+
+
 def with_missing(X, seed=0):
     """A copy in which every fourth subject lacks 'csf', every fifth 'gene', every sixth 'mri'."""
     X = X.copy()

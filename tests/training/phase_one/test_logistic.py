@@ -6,7 +6,6 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
-from adestim.encoding.tables import read_training_table
 from adestim.training.phase_one import logistic
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import (
@@ -15,13 +14,13 @@ from adestim.training.phase_one.logistic import (
     inner_folds,
 )
 from adestim.training.phase_one.penalised import subset_folds
-from tests.fusion_tables import BLOCKS, numeric_table, with_missing
+from tests.fusion_tables import BLOCKS, numeric_table, tables_of, with_missing
 
 
 def phase_one_of(X, y, n_folds=3, weight=None, grower=None):
     """Phase 1 on a numeric table: the heads, unseen scores, codes, presence and folds."""
     codes = np.unique(y, return_inverse=True)[1]
-    tables = read_training_table(X).tables
+    tables = tables_of(X)
     folds = inner_folds(codes, np.arange(len(codes)), 0, n_folds)
     weight = np.ones(len(codes)) if weight is None else weight
     fitted, unseen = fit_phase_one(tables, codes, weight, folds, len(np.unique(codes)), grower)
@@ -230,9 +229,7 @@ def test_scores_of_some_subjects_keep_their_odds_by_the_forest(with_forest):
 def test_without_folds_no_forest_is_grown():
     X, y = product_table(40)
     codes = (y == "AD").astype(int)
-    fitted, unseen = fit_phase_one(
-        read_training_table(X).tables, codes, np.ones(40), [], 2, Grower(20, 0)
-    )
+    fitted, unseen = fit_phase_one(tables_of(X), codes, np.ones(40), [], 2, Grower(20, 0))
     assert fitted.forest is None
     assert "forest" not in unseen.judges
 
@@ -243,7 +240,7 @@ def test_without_folds_no_forest_is_grown():
 def test_training_scores_come_from_heads_that_did_not_see_the_label(one_penalty):
     X, y = numeric_table(60)
     codes = (y == "CN").astype(int)
-    tables, weight = read_training_table(X).tables, np.ones(60)
+    tables, weight = tables_of(X), np.ones(60)
     folds = inner_folds(codes, np.arange(60), 0, 3)
     tested = folds[0][1]
     flipped = codes.copy()
@@ -263,12 +260,8 @@ def test_training_scores_come_from_heads_that_did_not_see_the_features(one_penal
     order = np.arange(60)
     order[[first, second]] = second, first
     swapped = X.iloc[order].set_axis(X.index)
-    before = fit_phase_one(read_training_table(X).tables, codes, np.ones(60), folds, 2)[1].values[
-        :, :, 1
-    ]
-    after = fit_phase_one(read_training_table(swapped).tables, codes, np.ones(60), folds, 2)[
-        1
-    ].values[:, :, 1]
+    before = fit_phase_one(tables_of(X), codes, np.ones(60), folds, 2)[1].values[:, :, 1]
+    after = fit_phase_one(tables_of(swapped), codes, np.ones(60), folds, 2)[1].values[:, :, 1]
     np.testing.assert_allclose(after[others], before[others], atol=1e-6)
     np.testing.assert_allclose(after[first], before[second], atol=1e-6)
 
@@ -361,6 +354,6 @@ def test_a_class_of_one_group_gives_no_folds():
 def test_heads_can_be_fitted_without_folds():
     X, y = numeric_table(20)
     codes = (y == "AD").astype(int)
-    fitted, unseen = fit_phase_one(read_training_table(X).tables, codes, np.ones(20), [], 2)
+    fitted, unseen = fit_phase_one(tables_of(X), codes, np.ones(20), [], 2)
     present = np.ones((20, 3), dtype=bool)
     assert np.isfinite(fitted.logits(unseen, present, "stacked")).all()

@@ -11,7 +11,7 @@ from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 from adestim.training.phase_one.members import nest_folds
 from adestim.training.phase_one.ridge import fit_ridge_phase_one, number_folds
 from adestim.training.phase_one.shares import Mixture
-from tests.fusion_tables import numeric_table, with_missing
+from tests.fusion_tables import numeric_table, tables_of, with_missing
 
 FOUR = {"joint", "discriminant", "forest", "late"}
 
@@ -125,7 +125,7 @@ def test_a_member_that_remembers_has_no_more_share_than_what_it_knows_of_others(
     X, y = numeric_table(120)
     X["gene__noise"] = rng.normal(scale=1000, size=120)
     codes = (y == "AD").astype(int)
-    tables, folds = read_training_table(X).tables, inner_folds(codes, np.arange(120), 0)
+    tables, folds = tables_of(X), inner_folds(codes, np.arange(120), 0)
     fitted, unseen = fit_phase_one(
         tables, codes, np.ones(120), folds, 2, others=[("nearest", KNeighborsClassifier(1))]
     )
@@ -136,7 +136,7 @@ def test_a_member_that_remembers_has_no_more_share_than_what_it_knows_of_others(
 
 def test_a_member_that_knows_more_has_the_larger_share():
     X, y = numeric_table(120)
-    tables, codes = read_training_table(X).tables, (y == "AD").astype(int)
+    tables, codes = tables_of(X), (y == "AD").astype(int)
     folds = inner_folds(codes, np.arange(120), 0)
     shares = fit_phase_one(
         tables, codes, np.ones(120), folds, 2,
@@ -152,7 +152,7 @@ def test_a_member_that_knows_more_has_the_larger_share():
 def test_training_odds_come_from_members_that_did_not_see_the_label(name, monkeypatch):
     monkeypatch.setattr("adestim.training.phase_one.logistic.PENALTIES", np.array([0.5]))
     X, y = numeric_table(60)
-    tables, codes = read_training_table(X).tables, (y == "AD").astype(int)
+    tables, codes = tables_of(X), (y == "AD").astype(int)
     folds = inner_folds(codes, np.arange(60), 0, 3)
     tested, shown = folds[0][1], np.ones((60, 3), dtype=bool)
     flipped = codes.copy()

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from adestim.encoding.tables import read_training_table
 from adestim.training.phase_one.logistic import LogisticProblem, fit_logistic
 from adestim.training.phase_one.penalised import (
     LinearHead,
@@ -14,7 +13,7 @@ from adestim.training.phase_one.penalised import (
     subset_folds,
 )
 from adestim.training.phase_one.ridge import PENALTIES, RidgeProblem, number_folds
-from tests.fusion_tables import BLOCKS, numeric_table, with_missing
+from tests.fusion_tables import BLOCKS, numeric_table, tables_of, with_missing
 
 PROBLEMS = (RidgeProblem, lambda *args: LogisticProblem(*args, 2))
 
@@ -45,7 +44,7 @@ def test_standard_scores_of_what_is_unknown_are_zero():
 def test_the_joint_score_is_a_sum_over_what_is_there(problem):
     X, y = numeric_table(60)
     X, targets = with_missing(X), (y == "AD").astype(int)
-    tables, folds = read_training_table(X).tables, number_folds(targets, np.arange(60), 0, 3)
+    tables, folds = tables_of(X), number_folds(targets, np.arange(60), 0, 3)
     fits = fit_all(tables, problem([], targets, np.ones(60)), folds)
     heads, features = fits.heads, [table.pooled() for table in tables.values()]
     scores = heads.scores(features)
@@ -60,9 +59,7 @@ def test_the_joint_score_is_a_sum_over_what_is_there(problem):
 def test_only_one_modality_may_be_shown():
     X, y = numeric_table(20)
     targets = (y == "AD").astype(int)
-    fits = fit_all(
-        read_training_table(with_missing(X)).tables, RidgeProblem([], targets, np.ones(20)), []
-    )
+    fits = fit_all(tables_of(with_missing(X)), RidgeProblem([], targets, np.ones(20)), [])
     shown = fits.heads.only("csf", fits.present)
     np.testing.assert_array_equal(shown[:, 1], fits.present[:, 1])
     assert not shown[:, [0, 2]].any()
@@ -71,9 +68,7 @@ def test_only_one_modality_may_be_shown():
 def test_a_single_modality_has_one_head_for_both_fits():
     X, y = numeric_table(40)
     targets = (y == "AD").astype(int)
-    fits = fit_all(
-        read_training_table(X[BLOCKS["mri"]]).tables, RidgeProblem([], targets, np.ones(40)), []
-    )
+    fits = fit_all(tables_of(X[BLOCKS["mri"]]), RidgeProblem([], targets, np.ones(40)), [])
     np.testing.assert_array_equal(fits.heads.separate[0].coef, fits.heads.joint[0].coef)
 
 
@@ -167,9 +162,10 @@ def test_a_block_held_twice_is_fitted_as_once(problem):
     X, y = numeric_table(60)
     targets = (y == "AD").astype(int)
     folds = number_folds(targets, np.arange(60), 0, 3)
-    doubled = X.join(X[BLOCKS["mri"]].add_suffix("_again")).assign(mri__constant=1.0)
+    again = X[BLOCKS["mri"]].rename(columns=lambda name: name.replace("__", "__x_again_"))
+    doubled = X.join(again).assign(mri__y_constant=1.0)
     once, twice = (
-        fit_all(read_training_table(table).tables, problem([], targets, np.ones(60)), folds)
+        fit_all(tables_of(table), problem([], targets, np.ones(60)), folds)
         for table in (X, doubled[sorted(doubled, key=lambda name: name[:3] != "mri")])
     )
     np.testing.assert_allclose(twice.unseen, once.unseen, atol=1e-6)

@@ -5,7 +5,6 @@ from sklearn.feature_selection import f_regression
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
-from adestim.encoding.tables import read_training_table
 from adestim.training.phase_one import ridge
 from adestim.training.phase_one.penalised import Setting
 from adestim.training.phase_one.ridge import (
@@ -16,7 +15,7 @@ from adestim.training.phase_one.ridge import (
     number_folds,
     robust_scale,
 )
-from tests.fusion_tables import BLOCKS, numeric_table, with_missing
+from tests.fusion_tables import BLOCKS, numeric_table, tables_of, with_missing
 
 
 def numbers(n_subjects=80, seed=0):
@@ -28,7 +27,7 @@ def numbers(n_subjects=80, seed=0):
 
 def phase_one_of(X, y, n_folds=4):
     """The heads, unseen scores, scores and presence."""
-    tables = read_training_table(X).tables
+    tables = tables_of(X)
     folds = number_folds(y, np.arange(len(y)), 0, n_folds)
     fitted, unseen = fit_ridge_phase_one(tables, y, np.ones(len(y)), folds)
     present = np.stack([table.present for table in tables.values()], axis=1)
@@ -115,7 +114,7 @@ def test_predictions_are_one_float32_a_subject(incomplete):
 
 def test_training_scores_come_from_heads_that_did_not_see_the_number(one_penalty):
     X, y = numbers(60)
-    tables, weight = read_training_table(X).tables, np.ones(60)
+    tables, weight = tables_of(X), np.ones(60)
     folds = number_folds(y, np.arange(60), 0, 3)
     tested = folds[0][1]
     changed = y.copy()
@@ -143,7 +142,7 @@ def test_the_residual_scale_is_that_of_subjects_not_seen(incomplete):
 
 def test_heads_can_be_fitted_without_folds():
     X, y = numbers(20)
-    fitted, unseen = fit_ridge_phase_one(read_training_table(X).tables, y, np.ones(20), [])
+    fitted, unseen = fit_ridge_phase_one(tables_of(X), y, np.ones(20), [])
     assert np.isfinite(fitted.logits(unseen, np.ones((20, 3), dtype=bool), "stacked")).all()
 
 
