@@ -36,7 +36,7 @@ def test_module_follows_the_parameters_of_the_estimator(inputs):
 
 def test_where_auxiliary_tokens_join_follows_the_parameters(inputs):
     modules = [
-        build_anchored_net("mri", inputs, settings(interaction_depth=depth, gate=gate))
+        build_anchored_net("mri", inputs, settings(depth=2, interaction_depth=depth, gate=gate))
         for depth, gate in ((0, "learned"), (1, "open"), ("output", "closed"))
     ]
     assert [module.backbone.join_at for module in modules] == [0, 1, 0]
@@ -46,9 +46,9 @@ def test_where_auxiliary_tokens_join_follows_the_parameters(inputs):
 
 def test_a_depth_is_refused_where_one_anchor_is_too_shallow(inputs):
     for depth in (0, 1, "output"):
-        require_depth(MODALITIES, inputs.likes, settings(interaction_depth=depth))
+        require_depth(MODALITIES, inputs.likes, settings(depth=2, interaction_depth=depth))
     with pytest.raises(InputError, match=r"'interaction_depth'.*Got 2 for 'mri'.*from 0 to 1"):
-        require_depth(MODALITIES, inputs.likes, settings(interaction_depth=2))
+        require_depth(MODALITIES, inputs.likes, settings(depth=2, interaction_depth=2))
 
 
 def test_options_of_the_adapters_are_passed_on():

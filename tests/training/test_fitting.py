@@ -9,6 +9,7 @@ from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net
 from adestim.training.fitting import TrainerSettings, build_net, calibrate, inner_split, prepare_net
 from adestim.training.phase_one.ridge import number_folds
 from tests.fusion_tables import prepared_inputs, quick, read_for, settings_of
+from tests.kept_nets import nets_kept
 from tests.toy_backbone import ToyViT, toy_module_and_data, write_weights
 
 MODALITIES = ["mri", "csf", "gene"]
@@ -109,7 +110,8 @@ def test_training_moves_the_adapters_and_no_frozen_weight(toy):
     net, train = prepare_net(
         module, data, (rows, rows), None, replace(settings, learning_rate=0.05)
     )
-    net.fit(train)
+    with nets_kept():
+        net.fit(train)
     ups = [value for name, value in module.named_parameters() if "lora_B" in name]
     assert ups
     assert all(value.abs().sum() > 0 for value in ups)
