@@ -16,6 +16,7 @@ from adestim._support.torch import autocast, memory_of
 from adestim.backbone.lora import AdaptedBackbone
 from adestim.exceptions import InputError
 from adestim.training.batches import BatchIterator, to_device
+from adestim.training.lockstep.random_streams import RandomStream
 from adestim.training.lockstep.shared_body import SharedBody
 from adestim.training.lockstep.stacked_teams import list_stacks, train_stacked
 from adestim.training.lockstep.team import Batch, Lane, Team
@@ -61,16 +62,18 @@ def train_together(teams: Sequence[Team]) -> None:
     net = lanes[0].net
     with memory_of(
         net.device,
-        f"Training {len(lanes)} folds together",
-        got=f"batch_size={max(lane.net.batch_size for lane in lanes)} a fold, "
+        f"Training {len(lanes)} nets together",
+        got=f"batch_size={max(lane.net.batch_size for lane in lanes)} a net, "
         f"precision={net.precision!r}",
-        remedy="Pass a smaller batch_size or n_together, gradient_checkpointing=True, or "
-        "precision='bfloat16' to the estimator",
+        remedy="Pass a smaller batch_size, n_together or n_folds, gradient_checkpointing=True, "
+        "or precision='bfloat16' to the estimator",
     ):
         for place, lane in enumerate(lanes):
             lane.place = place
             lane.net.initialize()
-        run(teams, choose_stepper(teams, lanes))
+        # Dropout of a shared body draws from the global generators, which are left as found.
+        with RandomStream(torch.device(net.device)).taken_up():
+            run(teams, choose_stepper(teams, lanes))
 
 
 def choose_stepper(teams: Sequence[Team], lanes: Sequence[Lane]) -> Stepper:
