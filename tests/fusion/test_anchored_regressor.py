@@ -219,7 +219,7 @@ def test_every_anchor_has_its_prediction_and_they_are_averaged(averaged, incompl
 @pytest.mark.parametrize("depth", ["output", 1])
 def test_auxiliary_tokens_may_join_later(incomplete, depth):
     X, y = incomplete
-    model = fit_kept(paper(interaction_depth=depth, gate="open"), X, y)
+    model = fit_kept(paper(depth=2, interaction_depth=depth, gate="open"), X, y)
     assert np.isfinite(model.predict(X)).all()
 
 
