@@ -201,6 +201,8 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
     def predict_by_anchor(self, X):
         """Return every anchor's predictions.
 
+        An anchor whose nets have no share says what they start from.
+
         Parameters
         ----------
         X : {DataFrame, array-like} of shape (n_subjects, n_modalities or n_features)

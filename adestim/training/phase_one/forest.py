@@ -155,7 +155,8 @@ def grow_grove(
         n_trees,
         min_samples_leaf=SMALLEST_LEAF,
         max_features=SHARE_OF_COLUMNS,
-        max_samples=min(1 / len(seen), LARGEST_SAMPLE / (len(seen) * len(train))),
+        # A number: scikit-learn takes a share by the weights, of which only the ratios count.
+        max_samples=min(len(train), LARGEST_SAMPLE),
         random_state=seed,
     )
     y, weight = (np.tile(values[train], len(seen)) for values in (problem.y, problem.weight))
