@@ -150,17 +150,16 @@ def grow_grove(
     columns = strongest_columns(known, distinct, problem, train)
     shown = [block[:, own].astype(np.float32) for block, own in zip(known, columns, strict=True)]
     seen = [shown, hide_parts(shown, seed)] if len(shown) > 1 else [shown]
-    y, weight = (np.tile(values[train], len(seen)) for values in (problem.y, problem.weight))
-    share = min(1 / len(seen), LARGEST_SAMPLE / (len(seen) * len(train)))
     forest = RandomForestRegressor if n_classes is None else RandomForestClassifier
     model = forest(
         n_trees,
         min_samples_leaf=SMALLEST_LEAF,
         max_features=SHARE_OF_COLUMNS,
-        # A number: of a share that is a handful of subjects scikit-learn warns.
-        max_samples=max(1, int(share * weight.sum())),
+        # A number: scikit-learn takes a share by the weights, of which only the ratios count.
+        max_samples=min(len(train), LARGEST_SAMPLE),
         random_state=seed,
     )
+    y, weight = (np.tile(values[train], len(seen)) for values in (problem.y, problem.weight))
     model.fit(np.vstack([np.hstack(blocks) for blocks in seen]), y, sample_weight=weight)
     return columns, model, tested
 
