@@ -29,8 +29,8 @@ def run(frame, y, n_repeats, n_jobs):
         "its phase 1 alone": AnchoredFusionClassifier(
             anchor="all", max_epochs=0, device="cpu", random_state=0
         ),
-        "its phase 1, start='average'": AnchoredFusionClassifier(
-            anchor="all", max_epochs=0, start="average", device="cpu", random_state=0
+        "the mean of its heads": AnchoredFusionClassifier(
+            members=(), start="average", max_epochs=0, device="cpu", random_state=0
         ),
         **rivals(modalities, device="cpu"),
     }

@@ -20,6 +20,7 @@ from adestim.encoding.tables import read_training_table
 from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net
 from adestim.training.batches import BatchIterator
 from adestim.training.fitting import TrainerSettings, build_net
+from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 
 CPU = torch.device("cpu")
@@ -40,7 +41,8 @@ def prepared(n_subjects, sizes, seed=0):
     estimator.fit(frame, y)
     subjects = read_training_table(frame)
     folds = inner_folds(y, np.arange(n_subjects), seed)
-    _, scores = fit_phase_one(subjects.tables, y, np.ones(n_subjects), folds, 2)
+    grower = Grower(estimator.n_trees, seed)
+    _, scores = fit_phase_one(subjects.tables, y, np.ones(n_subjects), folds, 2, grower)
     inputs = estimator.inputs_.keep_nets([next(iter(sizes))])
     [(anchor, data)] = inputs.read_by_net(subjects, scores, "cpu", "float32", y)
     return estimator, anchor, data

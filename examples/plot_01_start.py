@@ -52,8 +52,8 @@ pipeline
 # %%
 # Fitting and predicting
 # ----------------------
-# Every modality is anchor in turn, and the probabilities of the anchors that a patient has are
-# averaged.
+# Every modality is anchor in turn. One mixture weighs the nets of the anchors and the members
+# that need no net, by what they say of patients whom they have not seen.
 
 import matplotlib.pyplot as plt
 from sklearn.metrics import RocCurveDisplay

@@ -54,7 +54,7 @@ axis.figure.colorbar(image, ax=axis)
 # Beside structural MRI, or alone
 # -------------------------------
 # A table of one column is fused like any other; there is nothing to fuse then, and the classifier
-# is its linear start, or better.
+# mixes what its linear heads, its forest and its net make of one modality.
 
 from sklearn.model_selection import cross_val_score
 

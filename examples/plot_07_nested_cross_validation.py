@@ -43,7 +43,7 @@ fusion = AnchoredFusionClassifier(
 ).set_fit_request(groups=True)
 search = GridSearchCV(
     fusion,
-    {"n_queries": [0, 4], "start": ["stacked", "average"]},
+    {"n_queries": [0, 4], "start": ["anchor", "stacked"]},
     scoring="neg_log_loss",
     cv=StratifiedGroupKFold(2, shuffle=True, random_state=0),
 )
@@ -53,7 +53,7 @@ search
 # The judgement
 # -------------
 # With metadata routing on, ``groups`` reach the outer split, the inner split, and the fusion's
-# own validation split.
+# own inner folds.
 
 result = cross_validate(
     search,

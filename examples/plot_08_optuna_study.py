@@ -48,7 +48,7 @@ def space(trial, estimator):
     return {
         "learning_rate": trial.suggest_float("learning_rate", 1e-4, 1e-2, log=True),
         "n_queries": trial.suggest_int("n_queries", 0, 8, step=4),
-        "start": trial.suggest_categorical("start", ["stacked", "average"]),
+        "start": trial.suggest_categorical("start", ["anchor", "stacked"]),
     }
 
 

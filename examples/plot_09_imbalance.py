@@ -32,7 +32,7 @@ y.value_counts().to_frame("people")
 # Three ways
 # ----------
 # Resampling repeats patients. The fusion knows a patient by the index label and keeps repetitions
-# on one side of its inner validation split.
+# on one side of each of its inner folds.
 
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline

@@ -46,7 +46,8 @@ def train_teams(teams: Sequence[Team], n_jobs: int | None = 1) -> None:
     read through it together, and others are trained one by one.
     """
     stacks = list_stacks(teams)
-    Parallel(n_jobs, prefer="threads")(delayed(train_stacked)(group) for group in stacks)
+    # Threads whatever the user's backend: another process would train copies.
+    Parallel(n_jobs, require="sharedmem")(delayed(train_stacked)(group) for group in stacks)
     stacked = {id(team) for group in stacks for team in group}
     kin: dict[Hashable, list[Team]] = {}
     for team in teams:

@@ -18,6 +18,11 @@ class FoldMean(nn.Module):
 
     Nets of a reference anchor are evaluated together, unless somebody watches their layers or asks
     for gradients.
+
+    Parameters
+    ----------
+    folds : sequence of AnchoredFusion
+        The nets, all of one anchor.
     """
 
     def __init__(self, folds: Sequence[AnchoredFusion]):

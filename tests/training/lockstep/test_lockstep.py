@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from joblib import parallel_config
 
 from adestim.exceptions import DeviceMemoryError, InputError
 from adestim.training.fitting import TrainerSettings
@@ -207,6 +208,13 @@ def test_teams_of_reference_anchors_are_stacked_beside_them(weights):
     train_teams([stacked[0], frozen, stacked[1]])
     assert_same(frozen, train_one_by_one(team_of(weights)))
     assert [team.n_epochs for team in stacked] == [3, 3]
+
+
+def test_teams_themselves_are_trained_whatever_backend_the_user_has_chosen():
+    teams = [reference_team(options={"n_queries": n}) for n in (1, 2)]
+    with parallel_config("loky", n_jobs=2):
+        train_teams(teams, None)
+    assert [team.n_epochs for team in teams] == [3, 3]
 
 
 def test_nets_of_one_model_pass_its_body_at_once(weights, monkeypatch):

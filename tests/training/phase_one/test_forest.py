@@ -230,6 +230,13 @@ def test_a_forest_of_fewer_trees_than_folds_is_borne():
     assert len(grown(features, y, grower=Grower(2, 0)).groves) == 2
 
 
+def test_a_handful_of_subjects_is_borne_without_a_warning():
+    features, y = drawn(n_subjects=8)
+    folds = inner_folds(y, np.arange(8), 0, 2)
+    head = grown(features, y, folds=folds)
+    assert [grove.model.max_samples for grove in head.groves] == [4, 4]
+
+
 # Numbers
 
 
