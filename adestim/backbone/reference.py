@@ -27,20 +27,21 @@ class ReadingBlock(nn.Module):
         )
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, reader: Tensor, tokens: Tensor, log_mask: Tensor | None) -> Tensor:
-        """Return the reader (B, 1, C) after it has read (B, T, C)."""
-        [maps] = absorb_blocks([self])
-        return self.read(reader, [norm_tokens(tokens)], log_mask, maps)
-
-    def read(
+    def forward(
         self,
         reader: Tensor,
-        keys: Sequence[Readable],
+        tokens: Tensor | Sequence[Readable],
         log_mask: Tensor | None,
-        maps: AbsorbedMaps,
+        maps: AbsorbedMaps | None = None,
     ) -> Tensor:
-        """Return the reader (B, 1, C) after it has read tokens that are normalised already."""
-        read = self.attention.read(self.norm_reader(reader), keys, log_mask, maps)
+        """Return the reader (B, 1, C) after it has read (B, T, C).
+
+        Whoever has merged the maps hands them over, and tokens that are normalised already.
+        """
+        if maps is None:
+            [maps] = absorb_blocks([self])
+            tokens = [norm_tokens(tokens)]
+        read = self.attention.read(self.norm_reader(reader), tokens, log_mask, maps)
         reader = reader + self.dropout(read)
         return reader + self.dropout(self.mlp(self.norm_mlp(reader)))
 
@@ -130,7 +131,7 @@ class ReferenceBackbone(Backbone):
                 mask = None if log_mask is None else log_mask[:, :n_alone]
             elif auxiliary.shape[1]:
                 itself = NormedTokens(torch.cat([itself.tokens, others], dim=1))
-            reader = block.read(reader, [own, itself], mask, maps[number])
+            reader = block(reader, [own, itself], mask, maps[number])
         return self.norm(reader)
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
