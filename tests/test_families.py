@@ -14,6 +14,7 @@ from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.backbone import load_backbone
 from adestim.backbone.lora import list_updates
 from tests.families import FAMILIES, N_SNPS, V1, WITHOUT_MODEL, WITHOUT_OTHER, cohort_of
+from tests.kept_nets import fit_even
 
 ADAPTED = {
     "brain-jepa": ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"),
@@ -62,14 +63,14 @@ def union_of(cohort, **params):
 def quick(cohort, **params):
     small = {
         "anchor": cohort.modality, "max_epochs": 2, "lora_rank": 2, "n_queries": 2, "batch_size": 6,
-        "device": "cpu", "random_state": 0,
+        "n_folds": 2, "device": "cpu", "random_state": 0,
     }  # fmt: skip
     return AnchoredFusionClassifier(**(small | {"n_trees": 0} | params))
 
 
 @pytest.fixture(scope="module")
 def pipeline(cohort):
-    return make_pipeline(union_of(cohort), quick(cohort)).fit(cohort.X, cohort.y)
+    return fit_even(make_pipeline(union_of(cohort), quick(cohort)), cohort.X, cohort.y)
 
 
 @pytest.fixture(scope="module")
@@ -114,12 +115,12 @@ def loud(model):
     """Return a copy in which head, gates and adapters are far from where training starts."""
     model = copy.deepcopy(model)
     generator = torch.Generator().manual_seed(0)
-    module = model.net_.module_
     with torch.no_grad():
-        module.log_gate.fill_(0.0)
-        for name, weight in module.named_parameters():
-            if name == "head.weight" or "lora_B" in name:
-                weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
+        for module in model.net_.module_.folds:
+            module.log_gate.fill_(0.0)
+            for name, weight in module.named_parameters():
+                if name == "head.weight" or "lora_B" in name:
+                    weight.copy_(0.3 * torch.randn(weight.shape, generator=generator))
     return model
 
 
@@ -212,24 +213,28 @@ def test_training_leaves_the_frozen_weights(cohort, table, frozen):
 
 def test_adapters_sit_on_the_intended_layers(cohort, model):
     wanted = ADAPTED.get(cohort.name, OF_NT)
-    body = model.net_.module_.backbone.body
-    names = [name for name, _, _ in list_updates(body)]
-    places = [re.fullmatch(r"(.*?\.\d+)\.(.*)", name).groups() for name in names]
+    first, second = (
+        [name for name, _, _ in list_updates(module.backbone.body)]
+        for module in model.net_.module_.folds
+    )
+    assert first == second
+    places = [re.fullmatch(r"(.*?\.\d+)\.(.*)", name).groups() for name in first]
     assert {layer for _, layer in places} == set(wanted)
     assert len({block for block, _ in places}) == cohort.n_blocks
-    assert len(names) == len(wanted) * cohort.n_blocks
+    assert len(first) == len(wanted) * cohort.n_blocks
 
 
 def test_nothing_is_lost_where_nothing_moves(cohort, table):
-    start = quick(cohort, max_epochs=0).fit(table, cohort.y).predict_proba(table)
-    moved = quick(cohort, learning_rate=1e-12).fit(table, cohort.y).predict_proba(table)
-    np.testing.assert_allclose(moved, start, atol=1e-6)
+    start = quick(cohort, max_epochs=0).fit(table, cohort.y)
+    moved = fit_even(quick(cohort, learning_rate=1e-12), table, cohort.y)
+    assert list(moved.nets_) == [cohort.modality]
+    found, expected = (each.predict_proba_by_anchor(table) for each in (moved, start))
+    np.testing.assert_allclose(found[cohort.modality], expected[cohort.modality], atol=1e-6)
 
 
 def test_gradient_checkpointing_trains_alike(cohort, table):
-    params = {"learning_rate": 0.02, "validation_fraction": 0.5}
     plain, saving = (
-        quick(cohort, gradient_checkpointing=wanted, **params).fit(table, cohort.y)
+        quick(cohort, gradient_checkpointing=wanted, learning_rate=0.02).fit(table, cohort.y)
         for wanted in (False, True)
     )
     losses = [[epoch["train_loss"] for epoch in each.history_] for each in (plain, saving)]
@@ -240,7 +245,8 @@ def test_gradient_checkpointing_trains_alike(cohort, table):
 def test_half_precision_trains(cohort):
     half = union_of(cohort, precision="bfloat16").fit_transform(cohort.X, cohort.y)
     assert {cell.tokens.dtype for cell in known(half, cohort)} == {np.dtype(np.float32)}
-    model = quick(cohort, precision="bfloat16", gradient_checkpointing=True).fit(half, cohort.y)
+    model = quick(cohort, precision="bfloat16", gradient_checkpointing=True)
+    fit_even(model, half, cohort.y)
     require_probabilities(model.predict_proba(half), len(half))
     adapters = [weight for weight in model.net_.module_.parameters() if weight.requires_grad]
     assert {weight.dtype for weight in adapters} == {torch.float32}
@@ -254,33 +260,40 @@ def test_a_subject_is_read_alike_whoever_is_read_beside(model, table):
     together = record_pooled(model, table)
     for row in (0, WITHOUT_MODEL[0], WITHOUT_OTHER[0]):
         alone = record_pooled(model, table.iloc[[row]])
-        torch.testing.assert_close(alone, together[[row]], atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(alone, together[:, [row]], atol=1e-3, rtol=1e-3)
 
 
 def test_a_missing_anchor_lets_the_others_speak(model, table):
     model, rows = loud(model), list(WITHOUT_MODEL)
     others = table.assign(csf=np.roll(table["csf"], 1))
     first, second = (record_pooled(model, each.iloc[rows]) for each in (table, others))
-    assert (first - second).abs().max() > 1e-3
+    assert (first - second).abs().amax(dim=(1, 2)).min() > 1e-3
 
 
 @pytest.mark.parametrize("place", [1, "output"])
 def test_the_others_are_heard_where_they_join_later(cohort, table, place):
-    deep = loud(quick(cohort, interaction_depth=place, max_epochs=1).fit(table, cohort.y))
+    deep = quick(cohort, interaction_depth=place, max_epochs=1)
+    deep = loud(fit_even(deep, table, cohort.y))
     require_probabilities(deep.predict_proba(table), len(table))
-    assert deep.net_.module_.backbone.join_at == (1 if place == 1 else 0)
+    for module in deep.net_.module_.folds:
+        assert module.backbone.join_at == (1 if place == 1 else 0)
     others = table.assign(csf=np.roll(table["csf"], 1))
     first, second = (record_pooled(deep, each) for each in (table, others))
-    assert (first - second).abs().max() > 1e-3
+    assert (first - second).abs().amax(dim=(1, 2)).min() > 1e-3
 
 
 def record_pooled(model, table):
-    """Return the pooled vectors that a prediction comes from."""
-    module, seen = model.net_.module_, []
-    handle = module.dropout.register_forward_hook(lambda layer, args, out: seen.append(out))
+    """Return every net's pooled vectors that a prediction comes from (n_nets, n_subjects, C)."""
+    folds = model.net_.module_.folds
+    seen = [[] for _ in folds]
+    handles = [
+        module.dropout.register_forward_hook(lambda layer, args, out, own=own: own.append(out))
+        for module, own in zip(folds, seen, strict=True)
+    ]
     model.predict_proba(table)
-    handle.remove()
-    return torch.cat(seen)
+    for handle in handles:
+        handle.remove()
+    return torch.stack([torch.cat(own) for own in seen])
 
 
 # Auxiliary, and phase 1

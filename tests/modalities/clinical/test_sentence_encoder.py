@@ -9,6 +9,7 @@ from sklearn.pipeline import make_pipeline
 
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
 from adestim.backbone.lora import list_updates
+from tests.kept_nets import fit_even
 
 N_SUBJECTS = 16
 RECORDS, OTHERS = ["age", "sex", "note"], ["tau", "abeta"]
@@ -58,7 +59,7 @@ def pipeline(request, sentence_encoder, cohort):
         device="cpu",
         random_state=0,
     )
-    return make_pipeline(union, anchored).fit(*cohort)
+    return fit_even(make_pipeline(union, anchored), *cohort)
 
 
 def test_it_predicts_those_who_lack_a_modality_too(pipeline, cohort):
@@ -69,15 +70,15 @@ def test_it_predicts_those_who_lack_a_modality_too(pipeline, cohort):
 
 
 def test_adapters_sit_on_the_anchor_in_every_block(pipeline):
-    body = pipeline[-1].net_.module_.backbone.body
-    names = {name for name, _, _ in list_updates(body)}
-    assert len(names) == 6 * 2
-    assert all(name.endswith(("query", "value")) for name in names)
+    for module in pipeline[-1].net_.module_.folds:
+        names = {name for name, _, _ in list_updates(module.backbone.body)}
+        assert len(names) == 6 * 2
+        assert all(name.endswith(("query", "value")) for name in names)
 
 
 def test_it_predicts_alike_after_pickling_without_its_weights(pipeline, cohort):
     payload = pickle.dumps(pipeline)
-    assert len(payload) < 5e6
+    assert len(payload) < 5e6 * len(pipeline[-1].net_.module_.folds)
     np.testing.assert_array_equal(
         pickle.loads(payload).predict_proba(cohort[0]), pipeline.predict_proba(cohort[0])
     )
