@@ -237,7 +237,7 @@ class AnchorsDisplay(Display):
     >>> rng = np.random.default_rng(0)
     >>> X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["mri__a", "csf__tau"])
     >>> y = np.where(X["mri__a"] > 0, "AD", "CN")
-    >>> model = AnchoredFusionClassifier(start="average", max_epochs=0).fit(X, y)
+    >>> model = AnchoredFusionClassifier(members=(), max_epochs=0).fit(X, y)
     >>> AnchorsDisplay.from_estimator(model, X).ax_.get_title()
     'share of subjects whose decision two anchors share'
     """

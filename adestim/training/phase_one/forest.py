@@ -138,7 +138,7 @@ def grow_forest(
         for fold, size, seed in zip(folds, sizes, seeds, strict=True)
         if size
     ]
-    return join_groves(Parallel(grower.n_jobs, prefer="threads")(jobs), n_classes)
+    return join_groves(Parallel(grower.n_jobs, require="sharedmem")(jobs), n_classes)
 
 
 def grow_grove(
