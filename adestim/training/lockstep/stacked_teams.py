@@ -130,7 +130,7 @@ class Feed:
     def held_out(self, start: int, size: int) -> tuple[dict, Tensor]:
         """Return some of the subjects whom each net does not see, and which of them are real."""
         parts = [lane.validation.rows[start : start + size] for lane in self.team.lanes]
-        rows, real = pad_rows(parts, max(map(len, parts)))
+        rows, real = pad_rows(parts, max(1, *map(len, parts)))
         batch, _ = self.data.batch(rows.flatten().numpy())
         return unflatten(batch, rows.shape), real
 

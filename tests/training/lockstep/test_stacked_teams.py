@@ -134,6 +134,16 @@ def test_the_best_epoch_is_kept():
         np.testing.assert_allclose(found, outputs, rtol=1e-4, atol=1e-4)
 
 
+def test_subjects_are_judged_part_by_part_whatever_the_others_of_a_stack_have(monkeypatch):
+    found = []
+    for size in (256, 5):
+        monkeypatch.setattr(stacked_teams, "N_JUDGED", size)
+        teams = [team_of(max_epochs=1), team_of(n_folds=5, max_epochs=1)]
+        train_stacked(teams)
+        found.append([losses for team in teams for losses in team.losses])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
 def test_training_learns():
     team = team_of(max_epochs=8, patience=9)
     train_stacked([team])
