@@ -21,6 +21,8 @@ from adestim.encoding.tokens import TokenScaler, TokenTable
 Base = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 N_AHEAD = 2
+# Numbers of a batch that is only predicted: 32 MB of them.
+LARGEST_BATCH = 2**23
 
 
 class Gathered(NamedTuple):
@@ -73,6 +75,11 @@ class FusionData(Dataset):
         other = copy.copy(self)
         other.rows = np.asarray(rows)
         return other
+
+    def count_at_once(self, wanted: int) -> int:
+        """Return of how many subjects a batch has room for the tokens, up to those wanted."""
+        numbers = sum(math.prod(self.tokens[name].shape[1:]) for name in self._read())
+        return max(1, min(wanted, LARGEST_BATCH // max(numbers, 1)))
 
     @property
     def in_files(self) -> bool:
@@ -161,6 +168,11 @@ class GatheredTokens:
 
     table: TokenTable
     scaler: TokenScaler
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of all tokens, (n_subjects, n_tokens, width)."""
+        return self.table.tokens.shape
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """Return the tokens of some subjects, (n_rows, n_tokens, width)."""

@@ -111,8 +111,7 @@ class FusionNet(NeuralNet):
 
     def predict_logits(self, data: FusionData) -> np.ndarray:
         """Return logits of shape (n_subjects, n_classes); batches that do not fit are halved."""
-        # What lies in files is too much to be held at once.
-        at_once = 0 if data.in_files else getattr(self.module_, "n_at_once", 0)
+        at_once = data.count_at_once(getattr(self.module_, "n_at_once", 0))
         size = min(max(self.batch_size, at_once), len(data))
         while size > 1:
             with suppress(torch.OutOfMemoryError):

@@ -100,8 +100,6 @@ class Feed:
         self.generator = draw_generator(team.lanes[0].stream)
         self.modality_dropout = team.lanes[0].net.iterator_train__modality_dropout
         self.n_steps, self.size = batch_sizes(team)
-        # What lies in files is too much to be held at once.
-        self.n_judged = self.size if self.data.in_files else N_JUDGED
 
     @property
     def n_nets(self) -> int:
@@ -129,12 +127,16 @@ class Feed:
         """Return even random numbers from 0 to 1, (K, ...)."""
         return torch.rand((self.n_nets, *shape), generator=self.generator)
 
-    def held_out(self, part: slice) -> tuple[dict, Tensor]:
+    def held_out(self, start: int, size: int) -> tuple[dict, Tensor]:
         """Return some of the subjects whom each net does not see, and which of them are real."""
-        parts = [lane.validation.rows[part] for lane in self.team.lanes]
+        parts = [lane.validation.rows[start : start + size] for lane in self.team.lanes]
         rows, real = pad_rows(parts, max(1, *map(len, parts)))
         batch, _ = self.data.batch(rows.flatten().numpy())
         return unflatten(batch, rows.shape), real
+
+    def count_judged(self, n_nets: int) -> int:
+        """Return how many subjects a net judges at once, where several do at the same time."""
+        return max(1, self.data.count_at_once(N_JUDGED * n_nets) // n_nets)
 
     @property
     def n_held_out(self) -> int:
@@ -239,9 +241,9 @@ class StackedTraining:
     def _predict_held_out(self) -> list[np.ndarray]:
         """Return every net's outputs (n_validation, n_outputs)."""
         parts: list[list[np.ndarray]] = [[] for _ in range(self._n_nets())]
-        step = min(feed.n_judged for feed in self.feeds)
-        for start in range(0, max(feed.n_held_out for feed in self.feeds), step):
-            drawn = [feed.held_out(slice(start, start + step)) for feed in self.feeds]
+        n_judged = min(feed.count_judged(self._n_nets()) for feed in self.feeds)
+        for start in range(0, max(feed.n_held_out for feed in self.feeds), n_judged):
+            drawn = [feed.held_out(start, n_judged) for feed in self.feeds]
             size = max(real.shape[1] for _, real in drawn)
             batches = [widen_batch(batch, size) for batch, _ in drawn]
             with autocast(self.device, self.net.precision):
