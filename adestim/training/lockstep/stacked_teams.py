@@ -307,6 +307,8 @@ def build_optimizer(weights: Mapping[str, Tensor], net: FusionNet) -> torch.opti
 
 def pad_rows(parts: Sequence[np.ndarray], size: int) -> tuple[Tensor, Tensor]:
     """Return rows (K, size) of K nets, some of them repeated, and which of them are real."""
+    # Who has none left beside others that have takes part with a row that is not real.
+    size = max(1, size)
     rows = np.stack([np.resize(part, size) for part in parts])
     real = np.arange(size) < np.array([[len(part)] for part in parts])
     return torch.from_numpy(rows), torch.from_numpy(real)
