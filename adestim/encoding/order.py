@@ -119,18 +119,6 @@ def halve(array: np.ndarray) -> np.ndarray:
     return half if np.isfinite(half).all() else array
 
 
-def halve(array: np.ndarray) -> np.ndarray:
-    """Return tokens as a store keeps them, so that it does not matter whether one does.
-
-    Numbers of a table, a column each, are in no store.
-    """
-    if array.dtype != np.float32 or array.shape[-1] == 1:
-        return array
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    return half if np.isfinite(half).all() else array
-
-
 def mix(values: np.ndarray) -> np.ndarray:
     """Return integers whose bits all depend on all bits of others."""
     values = (values ^ values >> SHIFTS[0]) * MULTIPLIERS[0]
