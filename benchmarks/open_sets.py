@@ -26,6 +26,8 @@ FOLDERS = {
 }
 MARKERS = {"tau": "markers", "p_tau": "markers", "Ab_42": "markers"}
 DEMOGRAPHICS = {"age": "demographics", "male": "demographics"}
+# Ends of the names of the files of people to train on and to test: "tr", and so on.
+PARTS = ("r", "e")
 OMICS = {"mrna": 1, "methylation": 2, "mirna": 3}
 # Sakar et al.'s families of features, tried in this order.
 SPEECH = {
@@ -98,7 +100,7 @@ def read_ad_set(folder):
 def read_rosmap(folder):
     """Return three omics of the AD set, training people first, and the authors' split."""
     frame = pd.concat([read_omics(folder, *each) for each in OMICS.items()], axis=1)
-    labels = [np.loadtxt(folder / f"labels_{part}.csv.gz") for part in ("tr", "te")]
+    labels = [np.loadtxt(folder / f"labels_t{part}.csv.gz") for part in PARTS]
     split = tuple(np.split(np.arange(len(frame)), [len(labels[0])]))
     return OpenSet("rosmap", frame, np.concatenate(labels) == 1, "AD", split)
 
@@ -107,7 +109,7 @@ def read_omics(folder, name, number):
     """Return one of the omics, training people first."""
     features = (folder / f"{number}_featname.csv.gz").as_posix()
     names = pd.read_csv(features, header=None)[0].astype(str)
-    parts = [pd.read_csv(folder / f"{number}_{part}.csv.gz", header=None) for part in ("tr", "te")]
+    parts = [pd.read_csv(folder / f"{number}_t{part}.csv.gz", header=None) for part in PARTS]
     whole = pd.concat(parts, ignore_index=True).astype(float)
     return whole.set_axis([f"{name}__{feature}" for feature in names], axis=1)
 
