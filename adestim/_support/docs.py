@@ -100,6 +100,13 @@ FRAGMENTS = {
     "n_jobs": """n_jobs : int or None, default=None
         Number of anchors trained, and of trees grown, at the same time. Predictions are the same
         whatever it is.""",
+    "start": """start : {"auto", "anchor", "stacked", "average"}, default="auto"
+        The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
+        the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
+        these miss. ``"average"`` is the joint head for complete subjects, and for others the mean
+        of one head per observed modality. ``"auto"`` is ``"anchor"`` for an anchor that is a
+        foundation model, which knows what no column tells, or where there are no other members,
+        and ``"stacked"`` for one with a reference backbone.""",
     "n_trees": """n_trees : int, default=200
         Trees of the forest, which reads the columns that go most with the target, over all
         modalities. 0 trees: no forest.""",

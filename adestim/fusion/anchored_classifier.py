@@ -44,13 +44,7 @@ class AnchoredFusionClassifier(AnchoredBase, FusionClassifier):
     %(members)s
     %(queries)s
     %(interaction)s
-    start : {"auto", "anchor", "stacked", "average"}, default="auto"
-        The prediction that nets start from. ``"anchor"`` is the anchor's own phase-1 head, as in
-        the paper. ``"stacked"`` is the mixture of the members of phase 1, so that nets learn what
-        these miss. ``"average"`` is the joint head for complete subjects, and for others the mean
-        of one head per observed modality. ``"auto"`` is ``"anchor"`` for an anchor that is a
-        foundation model, which knows what no column tells, or where there are no other members,
-        and ``"stacked"`` for one with a reference backbone.
+    %(start)s
     %(n_trees)s
     %(reference)s
     %(anchor_model)s

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -12,7 +11,6 @@ from scipy.special import log_softmax, softmax, xlogy
 
 from adestim.training.net import Losses
 from adestim.training.phase_one.logistic import fit_logistic
-from adestim.training.task import Folds
 
 SMALLEST_PROBABILITY = 1e-12
 # Log-odds have a scale of their own, so scikit-learn's default penalty suits any number of rows.
@@ -143,34 +141,6 @@ def weigh_by_error(unseen: Validated, losses: Losses) -> BySkill:
     ]
     reference = losses(torch.zeros(len(targets), 1, dtype=targets.dtype), targets).numpy()
     return BySkill.learn(np.stack(by_anchor, 1), reference, unseen.present, unseen.weight)
-
-
-def stack_on_folds(
-    judge: Callable[[np.ndarray, np.ndarray, list[int]], np.ndarray],
-    present: np.ndarray,
-    targets: np.ndarray,
-    weight: np.ndarray,
-    folds: Folds,
-    n_classes: int,
-) -> Stacked:
-    """Learn stacking from what anchors say that were trained without the fold they judge.
-
-    ``judge`` takes training rows, rows to judge, and the anchors that somebody of the former has.
-
-    present (n_subjects, n_anchors), targets (n_subjects,), weight (n_subjects,).
-    """
-    probabilities = [judge_fold(judge, present, *fold, n_classes) for fold in folds]
-    rows = np.concatenate([test for _, test in folds])
-    return Stacked.learn(np.concatenate(probabilities), present[rows], targets[rows], weight[rows])
-
-
-def judge_fold(judge, present, train, test, n_classes: int) -> np.ndarray:
-    """Return probabilities (n_test, n_anchors, n_classes), even ones by anchors not trained."""
-    probabilities = np.full((len(test), present.shape[1], n_classes), 1 / n_classes)
-    trained = np.flatnonzero(present[train].any(axis=0)).tolist()
-    if trained:
-        probabilities[:, trained] = judge(train, test, trained)
-    return probabilities
 
 
 def average_weighted(values: np.ndarray, weight: np.ndarray, present: np.ndarray) -> np.ndarray:
