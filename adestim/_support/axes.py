@@ -18,6 +18,11 @@ def axes_or_new(ax: Any = None, size: tuple[float, float] | None = None) -> Any:
     return plt.subplots(figsize=size, layout="constrained")[1]
 
 
+def escape_mathtext(text: Any) -> str:
+    """Return text that matplotlib writes as it stands, of which it takes nothing for a formula."""
+    return str(text).replace("$", r"\$")
+
+
 @contextmanager
 def explain_missing_matplotlib(who: str) -> Iterator[None]:
     """Say how to install matplotlib where an import misses it."""

@@ -133,8 +133,8 @@ FRAGMENTS = {
     inputs_ : adestim.training.inputs.NetInputs
         What was learned about reading tables into nets.
     history_ : list of dict
-        One record an epoch: anchor, epoch, train_loss, valid_loss (of all inner folds together),
-        interaction (the anchor's final share).
+        One record an epoch: anchor, epoch (0 is the start), train_loss (None of the start),
+        valid_loss (of all inner folds together), interaction (the anchor's final share).
     n_features_in_ : int
         Number of columns seen in ``fit``.
     feature_names_in_ : ndarray of str

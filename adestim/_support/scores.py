@@ -253,6 +253,9 @@ def log_likelihood(
     return weight @ (y * log_odds - np.logaddexp(0, log_odds))
 
 
+#: Resamples of an interval, so that one statistic has one interval wherever it is shown.
+N_RESAMPLES = 2000
+
 #: Scores of probabilities, in the order of tables.
 CLASS_SCORES: Mapping[str, Score] = {
     "accuracy": Score(accuracy, "Accuracy"),

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.scores import ALL_SCORES
+from adestim._support.words import escape_markdown
 from adestim.exceptions import InputError
 
 OF_LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
-OF_MARKDOWN = {"\\": r"\\", "|": r"\|", "*": r"\*", "_": r"\_", "`": r"\`", "<": "&lt;"}
 
 
 def scores_to_markdown(
@@ -68,11 +68,6 @@ def join_latex_row(cells: Sequence[str]) -> str:
 def escape_latex(text: Any) -> str:
     """Return text that LaTeX prints as it is."""
     return "".join(OF_LATEX.get(letter, letter) for letter in str(text))
-
-
-def escape_markdown(text: Any) -> str:
-    """Return text that Markdown shows as it is, in one cell."""
-    return "".join(OF_MARKDOWN.get(letter, letter) for letter in " ".join(str(text).split()))
 
 
 def frame_to_markdown(frame: pd.DataFrame, corner: str = "", *, escape_cells: bool = True) -> str:

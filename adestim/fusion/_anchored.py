@@ -121,7 +121,8 @@ class AnchoredBase(BaseFusion):
         if not hasattr(self, "mixture_"):
             return said
         shares = ", ".join(f"{name} {share:.2f}" for name, share in self.shares_.items())
-        return f"{said} with shares {shares.replace(' 0.', ' .')}"
+        kept = "" if sum(self.interaction_.values()) > 0 else "; phase 2 counts for nothing"
+        return f"{said} with shares {shares.replace(' 0.', ' .')}{kept}"
 
     @property
     def shares_(self) -> dict[str, float]:
@@ -182,12 +183,14 @@ class AnchoredBase(BaseFusion):
                 yield TeamTraining(list(teams.values()), self.n_jobs)
             for name, team in teams.items():
                 unseen[name] = team.unseen_outputs(len(start.data.targets))
+                self.history_.append({"anchor": name} | team.start_record)
                 if team.best_epoch == 0:
                     # Nothing was gained on the anchor's own start, which costs nothing to ask.
                     del self.nets_[name]
         # In the order of anchors, however many were trained at the same time.
         self.nets_ = {name: self.nets_[name] for name in self.anchors_ if name in self.nets_}
-        self.history_.sort(key=lambda record: self.anchors_.index(record["anchor"]))
+        order = self.anchors_.index
+        self.history_.sort(key=lambda record: (order(record["anchor"]), record["epoch"]))
         self._weigh_members(start, unseen)
 
     def _group_anchors(self, start: FitStart) -> Iterator[list[tuple[str, FusionData]]]:

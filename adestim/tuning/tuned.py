@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.axes import axes_or_new
+from adestim._support.axes import axes_or_new, escape_mathtext
 from adestim.exceptions import InputError
 from adestim.tuning.pruning import import_optuna
 
@@ -97,7 +97,8 @@ class Tuned:
         """
         importances = self.importances().sort_values()
         ax = axes_or_new(ax)
-        bars = ax.barh(importances.index, importances, color=BLUE, edgecolor="black")
+        names = [escape_mathtext(name) for name in importances.index]
+        bars = ax.barh(names, importances, color=BLUE, edgecolor="black")
         ax.bar_label(bars, fmt="%.2f", padding=3)
         ax.set(xlabel="Share of the variance of the score", xlim=(0, 1.12 * importances.max()))
         return ax
@@ -159,11 +160,11 @@ class Tuned:
         complete = self.trials[self.trials["score"].notna()]
         values = complete[name]
         numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        places = values if numeric else [str(value) for value in values]
+        places = values if numeric else [escape_mathtext(value) for value in values]
         ax.plot(places, complete["score"], "o", color=BLUE)
         if getattr(distributions[name], "log", False):
             ax.set_xscale("log")
-        ax.set(xlabel=name, ylabel="Mean score over the inner folds")
+        ax.set(xlabel=escape_mathtext(name), ylabel="Mean score over the inner folds")
         return ax
 
 

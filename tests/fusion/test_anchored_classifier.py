@@ -336,10 +336,11 @@ def test_training_changes_the_phase_one_prediction():
 
 def test_history_has_one_record_an_epoch_and_anchor(fitted):
     assert [(row["anchor"], row["epoch"]) for row in fitted.history_] == [
-        (anchor, epoch) for anchor in BLOCKS for epoch in (1, 2, 3)
+        (anchor, epoch) for anchor in BLOCKS for epoch in (0, 1, 2, 3)
     ]
     fields = {"anchor", "epoch", "train_loss", "valid_loss", "interaction"}
     assert set(fitted.history_[0]) == fields
+    assert fitted.history_[0]["train_loss"] is None
 
 
 def test_history_holds_the_epoch_at_which_patience_ends():
@@ -676,9 +677,10 @@ def test_a_callback_sees_every_epoch(incomplete):
     assert seen == [
         ("mri epoch", 1),
         ("mri epoch", 2),
-        ("csf epoch", 3),
+        # The start of an anchor is written down once its training has come to its end.
         ("csf epoch", 4),
-        ("fit", 4),
+        ("csf epoch", 5),
+        ("fit", 6),
     ]
 
 
@@ -702,8 +704,9 @@ def test_a_callback_stops_the_training_of_an_anchor(incomplete):
         return len(estimator.history_) == 2
 
     model = quick(anchor=["mri", "csf"], max_epochs=4).set_callbacks(Watching(stop))
-    anchors = [row["anchor"] for row in model.fit(*incomplete).history_]
-    assert anchors == ["mri"] * 2 + ["csf"] * 4
+    model.fit(*incomplete)
+    epochs = [(row["anchor"], row["epoch"]) for row in model.history_]
+    assert epochs == [("mri", epoch) for epoch in range(3)] + [("csf", epoch) for epoch in range(5)]
 
 
 def test_a_scoring_monitor_scores_every_epoch(incomplete):
@@ -711,7 +714,7 @@ def test_a_scoring_monitor_scores_every_epoch(incomplete):
     model = quick(max_epochs=3).set_callbacks(monitor).fit(*incomplete)
     log = monitor.get_logs().data_as_pandas
     epochs = log[log["task_name"] == "mri epoch"]
-    assert len(epochs) == len(model.history_) == 3
+    assert len(epochs) == len(model.history_) - 1 == 3
     assert epochs["roc_auc"].between(0.5, 1).all()
 
 
@@ -772,4 +775,7 @@ def test_a_fitted_fusion_shows_its_shares():
     ]
     fusion.fit(X, y)
     shares = ", ".join(f"{name} {share:.2f}" for name, share in fusion.shares_.items())
-    assert repr(fusion) == f"{said} with shares {shares.replace(' 0.', ' .')}"
+    shown = f"{said} with shares {shares.replace(' 0.', ' .')}; phase 2 counts for nothing"
+    assert repr(fusion) == shown
+    kept = fit_kept(quick(), X, y)
+    assert "phase 2 counts" not in repr(kept)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.scores import N_RESAMPLES
 from adestim.evaluation._tables import (
     scores_to_html,
     scores_to_latex,
@@ -92,7 +93,7 @@ class Comparison:
         self,
         *,
         level: float = 0.95,
-        n_resamples: int = 2000,
+        n_resamples: int = N_RESAMPLES,
         scores: Sequence[str] | None = None,
     ) -> pd.DataFrame:
         """Return every estimator's scores with intervals.
@@ -203,7 +204,8 @@ class Comparison:
         Parameters
         ----------
         **settings : dict
-            Further parameters of :func:`adestim.evaluation.score_by_pattern`.
+            Further parameters of :func:`adestim.evaluation.score_by_pattern`; ``random_state`` is
+            that of the comparison unless it is given.
 
         Returns
         -------
@@ -212,7 +214,7 @@ class Comparison:
         # Rows are told apart by their place, as a subject may have several.
         predictions = self.predictions.assign(subject=self.predictions["row"])
         present = self.present.reset_index(drop=True)
-        return score_by_pattern(predictions, present, **settings)
+        return score_by_pattern(predictions, present, **{"random_state": self.seed} | settings)
 
     def to_markdown(
         self,
@@ -220,7 +222,7 @@ class Comparison:
         scores: Sequence[str] | None = None,
         digits: int = 3,
         level: float = 0.95,
-        n_resamples: int = 2000,
+        n_resamples: int = N_RESAMPLES,
     ) -> str:
         """Return the scores and their intervals as a table in Markdown, the best in bold.
 
@@ -249,7 +251,7 @@ class Comparison:
         scores: Sequence[str] | None = None,
         digits: int = 3,
         level: float = 0.95,
-        n_resamples: int = 2000,
+        n_resamples: int = N_RESAMPLES,
         caption: str | None = None,
         label: str | None = None,
     ) -> str:

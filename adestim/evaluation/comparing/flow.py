@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from adestim._support.axes import axes_or_new
+from adestim._support.axes import axes_or_new, escape_mathtext
 from adestim.encoding.presence import find_filled_cells
 from adestim.evaluation._tables import frame_to_markdown
 from adestim.evaluation.missing.patterns import missing_patterns, pattern_labels
@@ -228,7 +228,8 @@ def find_union(estimator: Any) -> ModalityUnion | None:
 def draw_box(ax: Any, centre: tuple[float, float], text: str, **alignment: Any) -> None:
     """Draw text in a box."""
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": "0.3"}
-    ax.text(*centre, text, **({"ha": "center", "va": "center"} | alignment), bbox=box, fontsize=9)
+    style = {"ha": "center", "va": "center", "fontsize": 9} | alignment
+    ax.text(*centre, escape_mathtext(text), bbox=box, **style)
 
 
 def draw_arrow(ax: Any, start: tuple[float, float], end: tuple[float, float]) -> None:

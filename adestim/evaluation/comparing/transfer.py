@@ -17,7 +17,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.predictions import Predictions, tabulate_predictions
-from adestim._support.scores import REGRESSION_SCORES, SCORES
+from adestim._support.scores import N_RESAMPLES, REGRESSION_SCORES, SCORES
 from adestim._support.sklearn import draw_seeds
 from adestim.encoding.tokens import SEPARATOR
 from adestim.evaluation._tables import scores_to_html, scores_to_latex, scores_to_markdown
@@ -139,7 +139,7 @@ def transfer(
     groups: Any = None,
     positive: Any = None,
     threshold: float | Mapping[str, float] | None = None,
-    n_resamples: int = 2000,
+    n_resamples: int = N_RESAMPLES,
     level: float = 0.95,
     random_state: Any = 0,
 ) -> Transfer:

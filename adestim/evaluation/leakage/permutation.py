@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer
 
-from adestim._support.axes import axes_or_new
+from adestim._support.axes import axes_or_new, escape_mathtext
 from adestim._support.sklearn import draw_seeds
 from adestim.evaluation.splitting.folds import average_score, list_splits
 from adestim.evaluation.splitting.splits import require_groups
@@ -64,7 +64,7 @@ class PermutationTest:
         ax = axes_or_new(ax)
         ax.hist(self.permuted[~np.isnan(self.permuted)], bins=20, color="0.7", label="permuted")
         ax.axvline(self.score, color="C3", label=f"true labels (p = {self.p:.3g})")
-        ax.set(xlabel=self.scoring, ylabel="permutations")
+        ax.set(xlabel=escape_mathtext(self.scoring), ylabel="permutations")
         ax.legend(frameon=False)
         return ax
 

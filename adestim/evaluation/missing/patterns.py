@@ -11,6 +11,7 @@ import pandas as pd
 from adestim._support.predictions import Predictions, read_predictions, require_predictions
 from adestim._support.scores import (
     CLASS_SCORES,
+    N_RESAMPLES,
     NUMBER_SCORES,
     REGRESSION_SCORES,
     require_scores,
@@ -109,7 +110,7 @@ def score_by_pattern(
     scores: Sequence[str] | None = None,
     min_subjects: int = 10,
     groups: Any = None,
-    n_resamples: int = 1000,
+    n_resamples: int = N_RESAMPLES,
     level: float = 0.95,
     random_state: Any = 0,
 ) -> pd.DataFrame:
@@ -130,7 +131,7 @@ def score_by_pattern(
         Patterns of fewer subjects are pooled as ``"other"``.
     groups : array-like of shape (n_subjects,), default=None
         Groups that are resampled whole, where predictions are a tuple.
-    n_resamples : int, default=1000
+    n_resamples : int, default=2000
         Resamples of the bootstrap; 0 leaves intervals out.
     level : float, default=0.95
         Level of the intervals.

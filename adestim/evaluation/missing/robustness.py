@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from adestim._support.axes import axes_or_new
+from adestim._support.axes import axes_or_new, escape_mathtext
 from adestim._support.predictions import align_probabilities
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.encoding.presence import find_present, modality_columns
@@ -208,11 +208,11 @@ def plot_robustness(
         if own.empty:
             raise InputError(f"Every curve must have the score {score!r}", got=repr(name))
         spread = own.groupby("rate")["value"].agg(["mean", "min", "max"])
-        (line,) = ax.plot(spread.index, spread["mean"], marker="o", label=name)
+        (line,) = ax.plot(spread.index, spread["mean"], marker="o", label=escape_mathtext(name))
         ax.fill_between(
             spread.index, spread["min"], spread["max"], color=line.get_color(), alpha=0.2, lw=0
         )
-    ax.set(xlabel="probability that a modality is hidden", ylabel=score)
+    ax.set(xlabel="probability that a modality is hidden", ylabel=escape_mathtext(score))
     if len(curves) > 1:
         ax.legend(frameon=False)
     return ax

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.axes import escape_mathtext
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.contribution import (
     LOGIT,
@@ -207,7 +208,8 @@ class SynergyDisplay(Display):
         colours = [OKABE_ITO["blue"], LIGHTEST, OKABE_ITO["vermilion"]]
         image = draw_map(self.ax_, matrix, colours, (-limit, limit), "{:+.2f}")
         label_map(self.ax_, matrix.columns, matrix.index)
-        self.ax_.set_title(f"interaction in {describe_output(found)}", fontsize="medium")
+        title = escape_mathtext(f"interaction in {describe_output(found)}")
+        self.ax_.set_title(title, fontsize="medium")
         bar = self.figure_.colorbar(image, ax=self.ax_, shrink=0.8)
         bar.set_label("– repeat each other     more together +")
         return self
@@ -331,7 +333,7 @@ def describe_output(contributions: Contributions) -> str:
 def label_rows(summary: pd.DataFrame, n_subjects: int) -> list[str]:
     """Return modalities' names, with how many have them where some do not."""
     return [
-        str(name) if n == n_subjects else f"{name}\n{n} of {n_subjects} have it"
+        escape_mathtext(name if n == n_subjects else f"{name}\n{n} of {n_subjects} have it")
         for name, n in summary["n_present"].items()
     ]
 
@@ -346,7 +348,8 @@ def draw_contribution_bars(ax: Any, contributions: Contributions, summary: pd.Da
     reach = np.abs(ends - means[known])
     ax.errorbar(means[known], places[known], xerr=reach, fmt="none", ecolor="0.1", capsize=4)
     ax.set_xlim(left=0)
-    ax.set_xlabel(f"mean absolute contribution to {describe_output(contributions)}")
+    output = escape_mathtext(describe_output(contributions))
+    ax.set_xlabel(f"mean absolute contribution to {output}")
 
 
 def draw_contribution_strips(ax: Any, contributions: Contributions, summary: pd.DataFrame) -> None:
@@ -368,4 +371,4 @@ def draw_contribution_strips(ax: Any, contributions: Contributions, summary: pd.
     for name, (mark, colour, _) in marks.items():
         ax.scatter([], [], marker=mark, color=OKABE_ITO[colour], s=16, label=f"{name} the baseline")
     ax.legend(title="subject's output", frameon=False, fontsize="small", title_fontsize="small")
-    ax.set_xlabel(f"contribution to {describe_output(contributions)}")
+    ax.set_xlabel(escape_mathtext(f"contribution to {describe_output(contributions)}"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.axes import axes_or_new
+from adestim._support.axes import axes_or_new, escape_mathtext
 
 MOST_POINTS = 500
 N_BINS = 40
@@ -88,7 +88,8 @@ def draw_map(
 
 def label_map(ax: Any, columns: Iterable[Any], rows: Iterable[Any], **text: Any) -> None:
     """Write the names of a matrix's columns below, slanting, and of its rows to the left."""
-    columns, rows = list(columns), list(rows)
+    columns = [escape_mathtext(name) for name in columns]
+    rows = [escape_mathtext(name) for name in rows]
     ax.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
     ax.set_yticks(range(len(rows)), rows, **text)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.axes import explain_missing_matplotlib
+from adestim._support.axes import escape_mathtext, explain_missing_matplotlib
 from adestim.encoding.places import TokenPlaces
 from adestim.exceptions import InputError
 from adestim.inspection.drawing.drawing import OKABE_ITO, Display, draw_map, strip_frame
@@ -178,7 +178,8 @@ default="auto"
         # Brains have no axis that could say what is drawn.
         what = f": {self.label}" if chosen in ON_BRAINS else ""
         note = f" ({self.message_})" if self.message_ else ""
-        self.ax_.set_title(f"{self.places.modality}{what}{note}", fontsize=10, loc="left")
+        title = escape_mathtext(f"{self.places.modality}{what}{note}")
+        self.ax_.set_title(title, fontsize=10, loc="left")
         return self
 
     def _kind(self) -> str:
@@ -263,12 +264,13 @@ default="auto"
         limit = np.abs(matrix.to_numpy()).max() or 1.0
         colours = ["#542788", "#f7f7f7", "#b35806"]
         image = draw_map(ax, matrix, colours, (-limit, limit), "{:.2g}")
-        ax.set_xticks(range(len(matrix)), matrix.columns, rotation=90, fontsize=7)
-        ax.set_yticks(range(len(matrix)), matrix.index, fontsize=7)
+        networks = [escape_mathtext(name) for name in matrix.columns]
+        ax.set_xticks(range(len(matrix)), networks, rotation=90, fontsize=7)
+        ax.set_yticks(range(len(matrix)), networks, fontsize=7)
         if len(matrix) > MOST_NUMBERED:
             for text in list(ax.texts):
                 text.remove()
-        ax.figure.colorbar(image, ax=ax, label=self.label)
+        ax.figure.colorbar(image, ax=ax, label=escape_mathtext(self.label))
 
     def _draw_manhattan(self, ax: Any, n_top: int) -> None:
         """Draw variants along the genome, the largest with their names."""
@@ -280,14 +282,14 @@ default="auto"
                 remedy="Pass a pipeline with the extractor in it, or draw kind='bar'",
             )
         draw_manhattan(ax, table.dropna(subset=["position"]), n_top)
-        ax.set_ylabel(self.label)
+        ax.set_ylabel(escape_mathtext(self.label))
 
     def _draw_bar(self, ax: Any, n_top: int) -> None:
         """Draw the largest values by name."""
         draw_token_bars(
             ax, pd.Series(self.places.placed(self.values), list(self.places.names)), n_top
         )
-        ax.set_xlabel(self.label)
+        ax.set_xlabel(escape_mathtext(self.label))
 
 
 def explain_tokens(
@@ -361,7 +363,12 @@ def draw_manhattan(ax: Any, table: pd.DataFrame, n_top: int) -> None:
     for x, value, name in zip(largest["x"], largest["value"], largest["token"], strict=True):
         offset_y = 4 if value >= 0 else -10
         ax.annotate(
-            name, (x, value), (0, offset_y), textcoords="offset points", fontsize=7, ha="center"
+            escape_mathtext(name),
+            (x, value),
+            (0, offset_y),
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
         )
     ax.margins(0.06, 0.15)
     strip_frame(ax)
@@ -372,7 +379,7 @@ def space_names(names: Sequence[str], places: Sequence[float], width: float) -> 
     shown, last = [], -np.inf
     for name, place in zip(names, places, strict=True):
         is_apart = place - last >= LEAST_APART * width
-        shown.append(name if is_apart else "")
+        shown.append(escape_mathtext(name) if is_apart else "")
         last = place if is_apart else last
     return shown
 

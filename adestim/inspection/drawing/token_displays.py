@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.axes import escape_mathtext
 from adestim.encoding.places import SCORE_TOKEN
 from adestim.exceptions import CheckpointError
 from adestim.inspection.drawing.drawing import OKABE_ITO, Display, strip_frame
@@ -95,7 +96,8 @@ class QueryAttentionDisplay(Display):
             self.ax_, wide.reindex(columns=sorted(wide.columns, key=lambda path: path != OWN))
         )
         self.ax_.set_xlabel("mean attention")
-        self.ax_.set_title(f"Anchor {self.attention.anchor}: what its queries read", fontsize=10)
+        title = escape_mathtext(f"Anchor {self.attention.anchor}: what its queries read")
+        self.ax_.set_title(title, fontsize=10)
         return self
 
 
@@ -177,8 +179,8 @@ class AttributionDisplay(Display):
         names = table["modality"] + ": " + table["token"]
         draw_token_bars(self.ax_, pd.Series(table[column].to_numpy(), list(names)), n_top)
         kind = "mean absolute attribution" if subject is None else "attribution"
-        self.ax_.set_xlabel(f"{kind}, {name_unit(found)}")
-        self.ax_.set_title(title_anchor(found, subject), fontsize=10)
+        self.ax_.set_xlabel(escape_mathtext(f"{kind}, {name_unit(found)}"))
+        self.ax_.set_title(escape_mathtext(title_anchor(found, subject)), fontsize=10)
         return self
 
 
@@ -223,7 +225,7 @@ def draw_token_bars(ax: Any, values: pd.Series, n_top: int) -> None:
         (~positive, OKABE_ITO["orange"], "///"),
     ):
         ax.barh(heights[sign], shown[sign], color=colour, hatch=hatch, edgecolor="white", lw=0)
-    ax.set_yticks(heights, [shorten_name(name) for name in shown.index])
+    ax.set_yticks(heights, [escape_mathtext(shorten_name(name)) for name in shown.index])
     ax.axvline(0, color="0.4", lw=0.8)
     ax.locator_params(axis="x", nbins=6)
     strip_frame(ax)
@@ -245,7 +247,7 @@ def draw_token_pairs(ax: Any, table: pd.DataFrame) -> None:
             lw=0,
             label=name,
         )
-    ax.set_yticks(heights, [shorten_name(name) for name in table.index])
+    ax.set_yticks(heights, [escape_mathtext(shorten_name(name)) for name in table.index])
     ax.legend(frameon=False, fontsize=8)
     strip_frame(ax)
 

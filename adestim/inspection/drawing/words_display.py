@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from adestim._support.axes import escape_mathtext
 from adestim.exceptions import InputError
 from adestim.inspection.drawing.drawing import OKABE_ITO, Display
 from adestim.inspection.drawing.token_displays import (
@@ -160,7 +161,8 @@ class WordsDisplay(Display):
             self._draw_words(ax, n_top, min_subjects)
         else:
             self._draw_record(ax, subject)
-        self.ax_.set_title(title_anchor(self.attribution, subject), fontsize=10, loc="left")
+        title = escape_mathtext(title_anchor(self.attribution, subject))
+        self.ax_.set_title(title, fontsize=10, loc="left")
         return self
 
     def _draw_words(self, ax: Any, n_top: int, min_subjects: int) -> None:
@@ -169,7 +171,7 @@ class WordsDisplay(Display):
         self._take_axes(ax)
         names = table["word"] + " (" + table["column"].replace("", "opening") + ")"
         draw_token_bars(self.ax_, pd.Series(table["spread"].to_numpy(), list(names)), n_top)
-        unit = name_unit(self.attribution)
+        unit = escape_mathtext(name_unit(self.attribution))
         self.ax_.set_xlabel(f"standard deviation of the attribution, {unit}")
 
     def _draw_record(self, ax: Any, subject: Any) -> None:
@@ -180,7 +182,7 @@ class WordsDisplay(Display):
         lines = list(lay_out_words(table))
         self._take_axes(ax, (6.4, max(LINE_INCHES * (lines[-1].line + 3), 1.0)))
         draw_record(self.ax_, lines)
-        unit = name_unit(self.attribution)
+        unit = escape_mathtext(name_unit(self.attribution))
         self.ax_.set_xlabel(f"shaded: adds to the {unit}; hatched: takes away")
 
     def _own(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -239,7 +241,7 @@ def draw_record(ax: Any, lines: list[Placed]) -> None:
     style = {"family": "monospace", "fontsize": size, "va": "center"}
     for word in lines:
         if word.value is None:
-            ax.text(word.place, word.line, word.text, color="0.35", **style)
+            ax.text(word.place, word.line, escape_mathtext(word.text), color="0.35", **style)
             continue
         share = word.value / most
         bar = {"y": word.line, "width": len(word.text), "left": word.place, "height": 0.9, "lw": 0}
@@ -248,4 +250,4 @@ def draw_record(ax: Any, lines: list[Placed]) -> None:
         if share < -LEAST_HATCHED:
             # A bar of its own: in SVG a faint ground makes its hatching faint.
             ax.barh(**bar, facecolor="none", edgecolor=colour, hatch="////")
-        ax.text(word.place, word.line, word.text, **style)
+        ax.text(word.place, word.line, escape_mathtext(word.text), **style)

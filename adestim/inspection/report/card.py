@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
+from adestim._support.scores import N_RESAMPLES
+from adestim._support.words import escape_markdown
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.inspection.report.outcomes import require_comparison
 from adestim.inspection.report.provenance import (
@@ -19,7 +21,7 @@ from adestim.inspection.report.provenance import (
     list_seeds,
     list_versions,
 )
-from adestim.inspection.report.sections_members import say_dropped
+from adestim.inspection.report.sections_members import say_dropped, say_interaction
 from adestim.inspection.report.sections_performance import (
     format_intervals,
     tabulate_flow,
@@ -45,7 +47,7 @@ def model_card(
     licence: str | None = None,
     intended_use: str = INTENDED,
     title: str = "Model card",
-    n_resamples: int = 1000,
+    n_resamples: int = N_RESAMPLES,
 ) -> str:
     """Return what whoever is handed a fitted fusion must know, as Markdown.
 
@@ -67,7 +69,7 @@ def model_card(
         What the model is for.
     title : str, default="Model card"
         Heading.
-    n_resamples : int, default=1000
+    n_resamples : int, default=2000
         Resamples of the bootstrap; 0 leaves the intervals of scores out.
 
     Returns
@@ -125,11 +127,13 @@ def model_card(
         "Splits and leak checks": describe_leaks(comparison, pairs, groups, backbones),
         "Scores": describe_scores(comparison, n_resamples),
         "Scores by pattern of modalities": describe_patterns(comparison, n_resamples),
-        "Limits": [f"* {line}" for line in list_limits(backbones, comparison is not None)],
+        "Limits": [
+            f"* {escape_markdown(line)}" for line in list_limits(backbones, comparison is not None)
+        ],
         "Versions and seeds": describe_origin(estimator.get_params(deep=True)),
     }
     sections = [f"## {heading}\n\n{join_lines(lines)}" for heading, lines in parts.items()]
-    return "\n\n".join([f"# {title}", *sections]) + "\n"
+    return "\n\n".join([f"# {escape_markdown(title)}", *sections]) + "\n"
 
 
 def join_lines(lines: list[str]) -> str:
@@ -146,7 +150,8 @@ def describe_model(fusion: Any, licence: str | None) -> list[str]:
         f"* Anchors: {list_values(fusion.anchors_)}",
         *classes,
         f"* What the prediction rests on: {describe_shares(fusion)}",
-        f"* Licence: {licence or 'not told'}",
+        f"* Phase 2: {escape_markdown(say_interaction(fusion))}",
+        f"* Licence: {escape_markdown(licence or 'not told')}",
         f"* Trained weights, SHA-256: {digest_training(fusion.nets_)}",
     ]
 
@@ -155,13 +160,16 @@ def describe_shares(fusion: Any) -> str:
     """Return what the prediction rests on, in one line."""
     shares = fusion.shares_.items()
     return "; ".join(
-        [*(f"{name} {100 * share:.0f} %" for name, share in shares), *say_dropped(fusion)]
+        [
+            *(f"{escape_markdown(name)} {100 * share:.0f} %" for name, share in shares),
+            *map(escape_markdown, say_dropped(fusion)),
+        ]
     )
 
 
 def describe_data(comparison: Any, cohort: str | None) -> list[str]:
     """Return whose data they are."""
-    lines = [f"Cohort: {cohort}." if cohort else f"Cohort: {NOT_TOLD.lower()}"]
+    lines = [f"Cohort: {escape_markdown(cohort)}." if cohort else f"Cohort: {NOT_TOLD.lower()}"]
     if comparison is not None:
         flow = comparison.flow
         lines += [
@@ -235,7 +243,7 @@ def say_pretraining(backbones: pd.DataFrame) -> str:
     """Return whether the cohort is among those of pre-training."""
     if "cohort seen" not in backbones:
         return "* Cohort among those of pre-training: not checked, no cohort was named"
-    words = [f"{name} {word}" for name, word in backbones["cohort seen"].items()]
+    words = [f"{escape_markdown(name)} {word}" for name, word in backbones["cohort seen"].items()]
     return f"* Cohort among those of pre-training: {', '.join(words)}"
 
 
@@ -247,9 +255,8 @@ def describe_scores(comparison: Any, n_resamples: int) -> list[str]:
     row = {name: summary.loc[comparison.reference, name] for name in comparison.scores}
     ends = pd.DataFrame(row).T
     texts = format_intervals(ends["estimate"], ends["low"], ends["high"])
-    positive = (
-        f" The positive class is {comparison.classes[-1]}." if len(comparison.classes) == 2 else ""
-    )
+    *others, last = comparison.classes or ("",)
+    positive = f" The positive class is {escape_markdown(last)}." if len(others) == 1 else ""
     return [
         f"Of out-of-fold predictions, with 95 % bootstrap intervals over subjects.{positive}",
         render_markdown(texts.rename(comparison.reference).rename_axis("score").to_frame()),
@@ -274,7 +281,7 @@ def describe_origin(params: Mapping[str, Any]) -> list[str]:
 
 def list_values(values: Iterable[Any]) -> str:
     """Return values in one line."""
-    return ", ".join(map(str, values))
+    return ", ".join(map(escape_markdown, values))
 
 
 def render_markdown(table: pd.DataFrame) -> str:
@@ -285,5 +292,4 @@ def render_markdown(table: pd.DataFrame) -> str:
         for label, values in zip(table.index, table.astype(object).to_numpy(), strict=True)
     ]
     lines = [head, ["---"] * len(head), *rows]
-    escaped = [[cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+    return "\n".join(f"| {' | '.join(map(escape_markdown, line))} |" for line in lines)

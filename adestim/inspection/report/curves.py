@@ -14,6 +14,7 @@ from sklearn.metrics import (
     roc_curve,
 )
 
+from adestim._support.axes import escape_mathtext
 from adestim._support.predictions import Predictions
 from adestim._support.scores import average_precision, roc_auc
 from adestim.exceptions import InputError
@@ -68,10 +69,15 @@ def draw_roc(ax: Any, outcomes: Predictions) -> str:
     for (label, contrast), (colour, line, _) in zip(outcomes.contrasts, cycle(LOOKS), strict=False):
         areas[label] = roc_auc(contrast)
         x, y, _ = roc_curve(contrast.y, contrast.probability)
-        ax.plot(x, y, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
+        ax.plot(x, y, color=colour, ls=line, label=name_curve(label, areas[label]))
     ax.plot([0, 1], [0, 1], **REFERENCE, label="chance: 0.50")
     finish_axes(ax, "1 − specificity", "sensitivity", "area")
     return f"ROC curve. Area under it: {say_values(areas)}."
+
+
+def name_curve(label: Any, area: float) -> str:
+    """Return what a legend says of a curve."""
+    return escape_mathtext(f"{label}: {area:.2f}")
 
 
 def draw_precision_recall(ax: Any, outcomes: Predictions) -> str:
@@ -80,7 +86,7 @@ def draw_precision_recall(ax: Any, outcomes: Predictions) -> str:
     for (label, contrast), (colour, line, _) in zip(outcomes.contrasts, cycle(LOOKS), strict=False):
         areas[label] = average_precision(contrast)
         precision, recall, _ = precision_recall_curve(contrast.y, contrast.probability)
-        ax.step(recall, precision, color=colour, ls=line, label=f"{label}: {areas[label]:.2f}")
+        ax.step(recall, precision, color=colour, ls=line, label=name_curve(label, areas[label]))
         ax.axhline(contrast.y.mean(), **REFERENCE)
     finish_axes(ax, "sensitivity (recall)", "precision", "average precision")
     return f"Precision-recall curve; dotted: prevalence. Average precision: {say_values(areas)}."
@@ -96,7 +102,8 @@ def draw_calibration(ax: Any, outcomes: Predictions) -> str:
         members, values = contrast.y, contrast.probability
         observed, said = calibration_curve(members, values, n_bins=n_bins, strategy="quantile")
         gaps[label] = values.mean() - members.mean()
-        ax.plot(said, observed, color=colour, ls=line, marker=mark, ms=4, label=str(label))
+        name = escape_mathtext(label)
+        ax.plot(said, observed, color=colour, ls=line, marker=mark, ms=4, label=name)
     ax.plot([0, 1], [0, 1], **REFERENCE, label="perfect")
     finish_axes(ax, "predicted probability", "observed share", None)
     return (
@@ -116,8 +123,9 @@ def draw_confusion(ax: Any, outcomes: Predictions) -> str:
     draw_map(ax, pd.DataFrame(shares), colours, (0, 1), "{:.0%}")
     for text, count in zip(ax.texts, counts.ravel(), strict=True):
         text.set_text(f"{count}\n{text.get_text()}")
-    ax.set_xticks(range(len(labels)), labels)
-    ax.set_yticks(range(len(labels)), labels)
+    names = [escape_mathtext(label) for label in labels]
+    ax.set_xticks(range(len(labels)), names)
+    ax.set_yticks(range(len(labels)), names)
     ax.set(xlabel="predicted", ylabel="true")
     rows = [
         f"of {row.sum()} {label} {row[place]} are recognised"
@@ -137,7 +145,8 @@ def draw_decision_curve(ax: Any, outcomes: Predictions) -> str:
     ax.plot(cuts, everybody, color=OKABE_ITO["vermilion"], ls="--", label="act for all")
     ax.axhline(0, **REFERENCE, label="act for nobody")
     ax.set(xlim=(0, 1), ylim=(-0.1, max(members.mean(), 0.05) * 1.1))
-    ax.set(xlabel=f"probability of {label} from which one would act", ylabel="net benefit")
+    ax.set(xlabel=f"probability of {escape_mathtext(label)} from which one would act")
+    ax.set(ylabel="net benefit")
     ax.legend(frameon=False, fontsize=8)
     strip_frame(ax)
     better = cuts[model > np.maximum(everybody, 0) + 1e-12]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from adestim._support.positive_class import choose_positive
 from adestim._support.predictions import Predictions
+from adestim._support.scores import N_RESAMPLES
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.exceptions import InputError
@@ -96,7 +97,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     subjects: Sequence[Any] = (),
     show_ids: bool = False,
     max_subjects: int | None = 200,
-    n_resamples: int = 1000,
+    n_resamples: int = N_RESAMPLES,
     random_state: Any = 0,
 ) -> Material:
     """Check and gather what a report is made of; parameters are those of the report.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adestim._support.files import write_whole
+from adestim._support.scores import N_RESAMPLES
 from adestim.inspection.report.gather import Material, gather_material
 from adestim.inspection.report.page import Section, fill_page
 from adestim.inspection.report.provenance import list_versions
@@ -77,10 +78,11 @@ class FusionReport:
     max_subjects : int or None, default=200
         Of more subjects so many are drawn at random to be explained; None explains all. Scores are
         of all.
-    n_resamples : int, default=1000
+    n_resamples : int, default=2000
         Resamples of the bootstrap; 0 leaves the intervals of scores out.
     random_state : int, RandomState instance or None, default=0
-        Controls who is drawn, and the bootstrap.
+        Controls who is drawn, and intervals of contributions; those of scores are the
+        comparison's own.
 
     Raises
     ------
@@ -141,7 +143,7 @@ class FusionReport:
     title: str = "Fusion report"
     show_ids: bool = False
     max_subjects: int | None = 200
-    n_resamples: int = 1000
+    n_resamples: int = N_RESAMPLES
     random_state: Any = 0
 
     def to_html(self) -> str:

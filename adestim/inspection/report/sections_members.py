@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from adestim._support.axes import escape_mathtext
 from adestim.fusion._members import read_members
 from adestim.inspection.drawing.drawing import OKABE_ITO, strip_frame
 from adestim.inspection.report.gather import Material
@@ -48,11 +49,16 @@ def say_interaction(fusion: Any) -> str:
     total, several = sum(fusion.interaction_.values()), len(fusion.modalities_) > 1
     reads = several and fusion.n_queries > 0 and fusion.gate != "closed"
     what = "nets in which modalities read each other" if reads else "nets of one modality each"
-    if total == 0:
-        return f"Nothing of the prediction comes of {what}: it rests on members of phase 1 alone."
     if total > 1 - 1e-9:
-        return f"The whole prediction comes of {what}."
-    return f"{100 * total:.0f} % of the prediction comes of {what}; the rest of members of phase 1."
+        return f"The whole prediction comes of phase 2, {what}."
+    if total > 0:
+        share = f"{100 * total:.0f} % of the prediction comes of phase 2, {what}"
+        return f"{share}; the rest of members of phase 1."
+    tried = "was trained and left out" if fusion.max_epochs > 0 else "was not trained"
+    return (
+        f"Phase 2, {what}, {tried}: nothing of the prediction comes of it, which rests on members "
+        "of phase 1 alone."
+    )
 
 
 def describe_member(fusion: Any, name: str) -> str:
@@ -79,7 +85,7 @@ def draw_shares(shares: pd.Series) -> str:
         colour, hatch = (OKABE_ITO["orange"], "///") if is_net else (OKABE_ITO["blue"], "")
         ax.barh(place, share, color=colour, hatch=hatch, edgecolor="white", lw=0)
         ax.text(share, place, f" {share:.2f}", va="center", fontsize=8)
-    ax.set_yticks(range(len(shares)), list(shares.index))
+    ax.set_yticks(range(len(shares)), [escape_mathtext(name) for name in shares.index])
     ax.invert_yaxis()
     ax.set_xlim(0, 1.1 * shares.max())
     ax.set_xlabel("share of the prediction")

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.axes import escape_mathtext
+from adestim._support.scores import N_RESAMPLES
 from adestim.inspection.drawing.drawing import OKABE_ITO, strip_frame
 from adestim.inspection.report import curves
 from adestim.inspection.report.gather import Material
@@ -103,7 +105,7 @@ def draw_missing(material: Material) -> str:
     ax.barh(range(len(share)), share, height=0.6, color=OKABE_ITO["sky"], edgecolor="0.2")
     for place, value in enumerate(share):
         ax.annotate(f"{value:.0%}", (value, place), (4, 0), textcoords="offset points", va="center")
-    ax.set_yticks(range(len(share)), [str(name) for name in share.index])
+    ax.set_yticks(range(len(share)), [escape_mathtext(name) for name in share.index])
     ax.invert_yaxis()
     ax.set(xlim=(0, 1), xlabel="share of subjects who lack it")
     strip_frame(ax)
@@ -143,7 +145,7 @@ def write_comparison(material: Material) -> str:
         text,
         render_table(tabulate_scores(comparison, n_resamples), "Scores [95 % interval]"),
         render_part(write_differences, comparison) if len(comparison.estimators) > 1 else "",
-        render_part(write_pattern_scores, comparison, n_resamples, material.seed),
+        render_part(write_pattern_scores, comparison, n_resamples),
     ]
     return "".join(parts)
 
@@ -186,18 +188,16 @@ def write_differences(comparison: Any) -> str:
     return "<h3>Against the others</h3>" + render_table(shown, caption)
 
 
-def write_pattern_scores(comparison: Any, n_resamples: int, seed: int) -> str:
+def write_pattern_scores(comparison: Any, n_resamples: int) -> str:
     """Return scores by pattern of modalities."""
-    table = tabulate_pattern_scores(comparison, n_resamples, seed)
+    table = tabulate_pattern_scores(comparison, n_resamples)
     caption = f"Scores of {comparison.reference} [95 % interval]"
     return "<h3>By pattern of modalities</h3>" + render_table(table, caption)
 
 
-def tabulate_pattern_scores(
-    comparison: Any, n_resamples: int = 1000, seed: int = 0
-) -> pd.DataFrame:
+def tabulate_pattern_scores(comparison: Any, n_resamples: int = N_RESAMPLES) -> pd.DataFrame:
     """Return the reference's scores for every pattern of modalities, as texts."""
-    table = comparison.by_pattern(n_resamples=n_resamples, random_state=seed)
+    table = comparison.by_pattern(n_resamples=n_resamples)
     table = table.reset_index() if "pattern" not in table else table
     table = table[table["estimator"] == comparison.reference].set_index("pattern")
     scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]

@@ -65,6 +65,11 @@ class Team:
         return self.lanes[0].net.max_epochs
 
     @property
+    def start_record(self) -> dict:
+        """Record of the start, before which nothing was trained."""
+        return {"epoch": 0, "train_loss": None, "valid_loss": self.losses[0]}
+
+    @property
     def n_epochs(self) -> int:
         """Epochs that were judged until now, the start not counted."""
         return len(self.losses) - 1

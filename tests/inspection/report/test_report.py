@@ -6,13 +6,23 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from adestim.inspection import FusionReport
+from adestim._support.words import escape_markdown
+from adestim.evaluation import compare
+from adestim.inspection import FusionReport, model_card
+from adestim.inspection.report.gather import gather_material
+from adestim.inspection.report.sections_performance import write_comparison
 from tests.fusion_tables import quick
 from tests.inspection.fitted import fitted_regressor
 from tests.inspection.reported import compared, reported
+from tests.kept_nets import fit_kept
 
 VOID = {"meta", "img"}
 LOADING = {"script", "link", "iframe", "object", "embed", "audio", "video", "form", "base"}
@@ -150,3 +160,38 @@ def test_a_wheel_holds_the_template():
     [pattern] = settings["tool"]["setuptools"]["package-data"]["adestim.inspection.report"]
     found = {path.name for path in (project / "adestim" / "inspection" / "report").glob(pattern)}
     assert {"page.html", "page.css"} <= found
+
+
+ODD = r"<b>$\frac{x$</b>|*y*"
+
+
+def odd_names():
+    """A fusion whose classes, modalities and columns are called like markup, and its table."""
+    rng = np.random.default_rng(0)
+    names = [f"{ODD}__{ODD}", f"{ODD}__$b$", "csf__<i>tau</i>"]
+    X = pd.DataFrame(rng.normal(size=(60, 3)), columns=names)
+    y = np.where(X[names[0]] + X[names[2]] > 0, ODD, "CN")
+    return fit_kept(quick(anchor="all", max_epochs=1), X, y), X, y
+
+
+def test_names_are_text_on_the_page_and_on_the_card():
+    fusion, X, y = odd_names()
+    comparison = compare({ODD: DummyClassifier()}, X, y, cv=2, positive=ODD, random_state=0)
+    settings = {"comparison": comparison, "n_resamples": 20}
+    html = FusionReport(fusion, X, y, title=ODD, cohort=ODD, **settings).to_html()
+    assert ODD in "".join(Page(html).text)
+    assert "<b>$" not in html
+    assert "<i>" not in html
+    card = model_card(fusion, title=ODD, cohort=ODD, licence=ODD, **settings)
+    assert "<b>" not in card
+    assert escape_markdown(ODD) in card
+
+
+def test_a_statistic_has_one_interval_wherever_it_is_shown():
+    fusion, X, y = reported()
+    model = make_pipeline(SimpleImputer(), LogisticRegression())
+    comparison = compare({"model": model}, X, y, cv=2, scoring="roc_auc", random_state=1)
+    row = next(line for line in comparison.to_markdown().splitlines() if "model" in line)
+    interval = re.search(r"[\d.]+ \[[^]]*\]", row.replace("*", "")).group()
+    assert interval in write_comparison(gather_material(fusion, X, y, comparison=comparison))
+    assert interval in model_card(fusion, comparison=comparison)

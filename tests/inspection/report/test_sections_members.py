@@ -34,7 +34,10 @@ def test_all_members_are_told_with_their_shares(section):
 def test_interaction_is_told_in_a_sentence_and_by_anchor(section):
     fusion = reported()[0]
     total = sum(fusion.interaction_.values())
-    assert f"{100 * total:.0f} % of the prediction comes of nets in which modalities" in section
+    assert (
+        f"{100 * total:.0f} % of the prediction comes of phase 2, nets in which modalities"
+        in section
+    )
     for name, share in fusion.interaction_.items():
         assert f'<th scope="row">{name}</th><td>{share:.3f}</td></tr>' in section
 
@@ -65,8 +68,11 @@ def test_dropped_anchors_are_named():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"max_epochs": 0}, "Nothing of the prediction comes of nets.* phase 1 alone"),
-        ({"members": ()}, "The whole prediction comes of nets in which modalities read each other"),
+        ({"max_epochs": 0}, "Phase 2, nets.*, was not trained.* phase 1 alone"),
+        (
+            {"members": ()},
+            "The whole prediction comes of phase 2, nets in which modalities read",
+        ),
         ({"gate": "closed", "members": ()}, "nets of one modality each"),
     ],
 )
