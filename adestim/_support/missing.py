@@ -1,6 +1,6 @@
-"""What stands for a missing value: the words, by where they are read, and the tests for them.
+"""What stands for a missing value: the words, and the tests for them.
 
-One word more in a set here holds for every reader of that kind.
+One word more here holds for every reader.
 """
 
 from __future__ import annotations
@@ -9,39 +9,39 @@ from typing import Any
 
 import pandas as pd
 
-# In cells of users' tables: nothing, and the word of BIDS. Any other word may be a category.
-CELL_WORDS = frozenset({"", "n/a"})
-# In tables of numbers over time, where every word that is no number must be explained.
-NUMBER_WORDS = CELL_WORDS | {"na", "NA", "N/A", "nan", "NaN", "null", "None"}
-# In tables as studies hand them out; codes of a study come on top.
-STUDY_WORDS = CELL_WORDS | {".", "NA", "N/A", "nan", "NaN", "null", "NULL", "None", "#N/A"}
+# In every table: nothing, the word of BIDS, and what statistical programs and Excel write.
+MISSING_WORDS = frozenset(
+    {
+        "", ".", "n/a", "N/A", "na", "NA", "n.a.", "N.A.", "nan", "NaN", "NAN", "-nan", "-NaN",
+        "null", "NULL", "None", "<NA>", "NaT", "#N/A", "#NA", "#NULL!",
+    }
+)  # fmt: skip
+DASHES = frozenset({"-", "--", "–", "—"})
+# Among numbers and dates, where a dash alone is no sign such as that of a test.
+NUMBER_WORDS = MISSING_WORDS | DASHES
 
 # In columns of diagnoses, in lower case; -1 and -4 are the codes of ADNI.
-DIAGNOSIS_WORDS = frozenset({"", "nan", "-1", "-4"})
+DIAGNOSIS_WORDS = frozenset({*map(str.lower, MISSING_WORDS), "-1", "-4"})
 
 
 def is_missing(cell: Any) -> bool:
     """Tell whether a raw cell stands for a missing modality.
 
-    None, NaN, ``pandas.NA``, ``NaT``, a blank string and the word ``n/a`` of BIDS are missing.
+    None, NaN, ``pandas.NA``, ``NaT``, a blank string and the words of tables for it are missing:
+    ``n/a`` of BIDS, ``NA``, ``nan``, ``None``, ``null``, ``<NA>``, ``#N/A``, a dot.
 
     Examples
     --------
     >>> from adestim.encoding import is_missing
-    >>> [is_missing(cell) for cell in (None, float("nan"), " ", "t1w.nii.gz")]
-    [True, True, True, False]
+    >>> [is_missing(cell) for cell in (None, float("nan"), " ", "NA", "t1w.nii.gz")]
+    [True, True, True, True, False]
     """
     if isinstance(cell, str):
-        return cell.strip() in CELL_WORDS
+        return cell.strip() in MISSING_WORDS
     return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
 
 
-def names_nan(cell: Any) -> bool:
-    """Tell whether a cell is the word ``nan``, which among numbers is a missing one."""
-    return isinstance(cell, str) and cell.lower() == "nan"
-
-
 def mask_missing(cells: pd.Series) -> pd.Series:
-    """Return a study's cells as text without outer blanks; missing what says that nothing is."""
+    """Return a table's cells as text without outer blanks; missing what says that nothing is."""
     text = cells.astype("str").str.strip()
-    return text.mask(text.isin(STUDY_WORDS))
+    return text.mask(text.isin(MISSING_WORDS))

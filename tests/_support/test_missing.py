@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from adestim._support.missing import CELL_WORDS, NUMBER_WORDS, STUDY_WORDS, mask_missing, names_nan
+from adestim._support.missing import DASHES, MISSING_WORDS, NUMBER_WORDS, mask_missing
 from adestim.encoding import is_missing
 from adestim.modalities.clinical.cells import find_known_cells, parse_numbers, plain_cells
 from adestim.modalities.fmri._tables import read_table
@@ -13,7 +13,7 @@ def text(*cells):
     return pd.Series(list(cells), dtype="str")
 
 
-@pytest.mark.parametrize("cell", sorted(STUDY_WORDS))
+@pytest.mark.parametrize("cell", sorted(MISSING_WORDS))
 def test_what_says_that_nothing_is_there_is_missing(cell):
     assert mask_missing(text(f" {cell} ")).isna().all()
 
@@ -22,11 +22,11 @@ def test_white_space_around_a_cell_is_no_part_of_it():
     assert list(mask_missing(text(" 29 "))) == ["29"]
 
 
-@pytest.mark.parametrize("cell", sorted(CELL_WORDS))
+@pytest.mark.parametrize("cell", sorted(MISSING_WORDS))
 def test_words_of_cells_are_missing_for_every_reader(cell):
     assert is_missing(f" {cell} ")
     assert not find_known_cells(plain_cells(pd.Series([cell], dtype=object)))[0]
-    assert cell in NUMBER_WORDS & STUDY_WORDS
+    assert cell in NUMBER_WORDS
 
 
 @pytest.mark.parametrize("cell", sorted(NUMBER_WORDS))
@@ -35,11 +35,16 @@ def test_words_among_numbers_are_missing_in_tables_over_time(cell):
     assert pd.isna(table.values[1, 0])
 
 
-@pytest.mark.parametrize("cell", ["nan", "NaN", "NAN"])
-def test_word_nan_is_unknown_and_not_unreadable_among_clinical_numbers(cell):
-    assert names_nan(cell)
+@pytest.mark.parametrize("cell", sorted(NUMBER_WORDS))
+def test_words_are_unknown_and_not_unreadable_among_clinical_numbers(cell):
     assert not parse_numbers(plain_cells(pd.Series(["1", cell]))).is_unreadable.any()
 
 
-def test_number_that_is_none_is_no_word():
-    assert not names_nan(float("nan"))
+@pytest.mark.parametrize("cell", sorted(DASHES))
+def test_dash_alone_may_be_the_sign_of_a_test(cell):
+    assert not is_missing(cell)
+
+
+@pytest.mark.parametrize("cell", ["none", "unknown", "0", "-1", "no"])
+def test_other_words_say_something(cell):
+    assert not is_missing(cell)

@@ -14,7 +14,7 @@ def written(path, text, encoding="utf-8"):
     return path
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-32"])
 @pytest.mark.parametrize("has_names", [True, False])
 def test_table_is_read_in_every_encoding(tmp_path, encoding, has_names):
     path = written(tmp_path / "a.csv", "Ort,x\nMünchen,1\n", encoding)
@@ -23,7 +23,7 @@ def test_table_is_read_in_every_encoding(tmp_path, encoding, has_names):
     assert has_names == (list(cells.columns) == ["Ort", "x"])
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32-be"])
 def test_bytes_that_are_no_text_are_refused(tmp_path, encoding):
     with pytest.raises(ParserError, match="no text"):
         read_text_table(written(tmp_path / "a.csv", "RID,DX\n31,CN\n", encoding))
@@ -35,8 +35,14 @@ def test_packed_table_is_read(tmp_path):
     assert read_text_table(path).to_dict("list") == {"RID": ["31"], "Ort": ["München"]}
 
 
-def test_blank_rows_are_none(tmp_path):
-    path = written(tmp_path / "a.csv", "RID,DX\n\n31,CN\n\n")
+@pytest.mark.parametrize(
+    "text",
+    ["RID,DX\n\n31,CN\n\n", "RID,DX\n,\n31,CN\n , \n", "\n\nRID,DX\n31,CN\n",
+     "RID,DX,,\n31,CN,,\n,,,\n", "sep=,\nRID,DX\n31,CN\n", "RID;DX\r\n31;CN\r\n",
+     "sep=|\r\nRID|DX\r\n31|CN\r\n"],
+)  # fmt: skip
+def test_what_excel_adds_is_no_part_of_a_table(tmp_path, text):
+    path = written(tmp_path / "a.csv", text, "utf-16")
     assert read_text_table(path).to_dict("list") == {"RID": ["31"], "DX": ["CN"]}
 
 
@@ -59,7 +65,13 @@ def test_separator_of_a_line_without_any_is_the_fallback():
     assert find_separator("1 2 3\n", BLANKS) == BLANKS
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+def test_small_table_is_read_in_every_encoding(tmp_path, encoding):
+    path = written(tmp_path / "sub-01_scans.tsv", "filename\tname\n\t\nx\tJosé\n", encoding)
+    assert read_rows(str(path)) == [{"filename": "x", "name": "José"}]
+
+
 def test_small_table_in_other_bytes_is_refused(tmp_path):
-    path = written(tmp_path / "sub-01_scans.tsv", "filename\tname\nx\tJosé\n", "latin-1")
-    with pytest.raises(TableError, match=r"UTF-8\. Got other bytes"):
+    path = written(tmp_path / "sub-01_scans.tsv", "filename\tname\nx\tJosé\n", "utf-16-le")
+    with pytest.raises(TableError, match=r"are text\. Got bytes that are no text"):
         read_rows(str(path))

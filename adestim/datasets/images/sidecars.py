@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.bids import Level, applying_sidecars, list_stated_times, read_json
-from adestim._support.missing import STUDY_WORDS
+from adestim._support.missing import NUMBER_WORDS
 from adestim._support.tables import read_rows
 from adestim.datasets.images.names import spell_session
 from adestim.exceptions import DataWarning
@@ -68,7 +68,7 @@ def read_scan_times(paths: Sequence[str]) -> dict[str, str]:
         folder = os.path.dirname(path)  # noqa: PTH120
         for row in read_rows(path):
             time = row.get("acq_time") or ""
-            if time not in STUDY_WORDS and row.get("filename"):
+            if time not in NUMBER_WORDS and row.get("filename"):
                 times[os.path.normpath(f"{folder}{os.sep}{row['filename']}")] = time
     return times
 
@@ -80,7 +80,7 @@ def read_session_times(paths: Sequence[str]) -> dict[tuple[str, str], str]:
         subject = os.path.basename(path).split("_")[0]  # noqa: PTH119
         for row in read_rows(path):
             time = row.get("acq_time") or row.get("examination_date") or ""
-            if time not in STUDY_WORDS:
+            if time not in NUMBER_WORDS:
                 times[subject, spell_session(row.get("session_id") or "")] = time
     return times
 

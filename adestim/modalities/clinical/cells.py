@@ -11,7 +11,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from adestim._support.missing import is_missing, names_nan
+from adestim._support.missing import NUMBER_WORDS, is_missing
 
 LIMIT = re.compile(r"[<>≤≥]=?\s*(?=[-+.\d])")
 
@@ -54,7 +54,7 @@ def parse_numbers(cells: np.ndarray) -> Numbers:
     written = pd.Series([LIMIT.sub("", cell) for cell in cells[is_text]], dtype=object)
     values[is_text] = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
     unreadable = find_known_cells(cells) & np.isnan(values)
-    unreadable &= ~convert_mask(map(names_nan, cells))
+    unreadable &= ~convert_mask(isinstance(cell, str) and cell in NUMBER_WORDS for cell in cells)
     is_limit = convert_mask(
         isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells
     )
