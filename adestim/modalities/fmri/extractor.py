@@ -121,8 +121,9 @@ class FMRIExtractor(FoundationExtractor):
     **Foundation models** read raw series that kept their mean, at a fixed rate in seconds: the
     middle of a run, from a whole volume on, and for a shorter one every region's mean over the run
     after its end. Of a fast run volumes are picked, as in pre-training; between those of a slow one
-    values are interpolated without losing spread. A tenth of the regions at most may lack a signal; they are set to a neutral
-    value. ``skip``, ``window`` and ``min_duration`` apply. ``backbone_params`` holds, beside
+    values are interpolated without losing spread. A tenth of the regions at most may lack a signal;
+    they are set to a neutral value. ``skip``, ``window`` and ``min_duration`` apply.
+    ``backbone_params`` holds, beside
     ``"architecture"``, a dict of parameters of the model's class that differ from the released
     ones:
 
