@@ -21,7 +21,7 @@ from adestim.store import FeatureStore
 from adestim.store.record import FORMAT, Record
 
 # Raised when a preparation of ours gives another result for the same options.
-PREPARATION_VERSION = 2
+PREPARATION_VERSION = 3
 PAIRS = (".hdr", ".img")
 
 

@@ -118,10 +118,12 @@ class FMRIExtractor(FoundationExtractor):
     Seconds and hertz, not volumes, make runs of different repetition times comparable, as those of
     ADNI are (0.6 to 3 s).
 
-    **Foundation models** read raw series that kept their mean, resampled in seconds by linear
-    interpolation: the middle of a run, and for a shorter one every region's mean over the run
-    after its end. A tenth of the regions at most may lack a signal; they are set to a neutral
-    value. ``skip``, ``window`` and ``min_duration`` apply. ``backbone_params`` holds, beside
+    **Foundation models** read raw series that kept their mean, at a fixed rate in seconds: the
+    middle of a run, from a whole volume on, and for a shorter one every region's mean over the run
+    after its end. Of a fast run volumes are picked, as in pre-training; between those of a slow one
+    values are interpolated without losing spread. A tenth of the regions at most may lack a signal;
+    they are set to a neutral value. ``skip``, ``window`` and ``min_duration`` apply.
+    ``backbone_params`` holds, beside
     ``"architecture"``, a dict of parameters of the model's class that differ from the released
     ones:
 
@@ -129,7 +131,7 @@ class FMRIExtractor(FoundationExtractor):
       its SHA-256 (``"gradients_sha256"`` vouches for another table); ``"normalization"``:
       ``"scan"`` (default), one mean and standard deviation a run, ``"robust"``, median and
       interquartile range of a region's mean over the training rows, or None. It reads 160
-      frames of 2.2 s (architecture ``{"n_time_patches": 5}``: 80) of the 50 regions of Tian's
+      frames of 2.21 s (architecture ``{"n_time_patches": 5}``: 80) of the 50 regions of Tian's
       scale III (right hemisphere first), then Schaefer's 400 in the order of the
       **17-network** atlas, checked by name: name the columns, or pass ``labels``.
     - ``"brainlm-111m"``, ``"brainlm-650m"``, ``"brainlm-13m"``: ``"coordinates"``, path of

@@ -36,8 +36,8 @@ from adestim.modalities.fmri.models.scaling import learn_baselines, require_fitt
 from adestim.modalities.fmri.timeseries import RoiSeries
 
 NAME = "brain-jepa"
-# In s: pre-training took every third frame or so of UK Biobank's 0.735 s.
-STEP = 2.2
+# In s, some 2.2: pre-training spread 160 frames evenly over 480 of UK Biobank's 0.735 s.
+STEP = 479 / 159 * 0.735
 NORMALIZATIONS = ("scan", "robust", None)
 PARAMS = "'gradients', 'gradients_sha256', 'normalization' and 'architecture'"
 TIME_TABLE = "pos_embed_proj.emb_h"
@@ -180,7 +180,7 @@ class BrainJEPA(Backbone):
 
     @staticmethod
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
-        """Normalise a run and take its middle frames, 2.2 s apart.
+        """Normalise a run and take its middle frames, some 2.2 s apart.
 
         -> (n_rois, n_frames).
         """
