@@ -20,6 +20,8 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(?P<machine>[0-9a-f]{8})\.(?P<process>\
 POINTERS = {b"version https://git-lfs": "git-lfs", b"/annex/objects": "git-annex"}
 FETCHED_BY = {"git-lfs": "git lfs pull", "git-annex": "git annex get"}
 POINTER_BYTES = 64
+# Most bytes of one line of text: half a million samples fit into one of a VCF file.
+LARGEST_LINE = 2**26
 
 
 def make_private(folder: Path) -> None:

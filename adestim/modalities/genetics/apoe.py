@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import NUMBER_WORDS
 from adestim.encoding import is_missing
 from adestim.exceptions import DataWarning, GenotypeError
 from adestim.modalities.genetics.build import BUILDS, MARKERS
@@ -22,10 +23,17 @@ APOE_TOKENS = ("APOE_e2", "APOE_e4")
 GENOTYPE = re.compile(
     r"(?:apo-?e[\s:_-]*)?[eεɛϵ]?\s*([234])\s*[/|,;_\s-]*\s*[eεɛϵ]?\s*([234])", re.IGNORECASE
 )
+# As VCF writes what was not called.
+NO_GENOTYPE = NUMBER_WORDS | {".", "./."}
 # Nobody has more than two alleles; a tenth is left for imputed dosages.
 MAX_COPIES = 2.1
 # Imputed dosages further apart than this round to different genotypes.
 MAX_DIFFERENCE = 0.5
+
+
+def is_no_genotype(cell: Any) -> bool:
+    """Tell whether a cell says that a genotype is not known, in the words of tables or of VCF."""
+    return is_missing(cell) or (isinstance(cell, str) and cell.strip() in NO_GENOTYPE)
 
 
 def parse_apoe(text: Any) -> tuple[int, int] | None:
@@ -52,7 +60,7 @@ def parse_apoe(text: Any) -> tuple[int, int] | None:
     >>> parse_apoe("E4/E3"), parse_apoe(22), parse_apoe(None)
     ((3, 4), (2, 2), None)
     """
-    if is_missing(text):
+    if is_no_genotype(text):
         return None
     match = GENOTYPE.fullmatch(sample_name(text))
     if match is None:

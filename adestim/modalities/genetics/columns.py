@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from adestim.encoding import is_missing
 from adestim.exceptions import GenotypeError
-from adestim.modalities.genetics.apoe import APOE_SNPS, apoe_counts, parse_apoe
+from adestim.modalities.genetics.apoe import APOE_SNPS, apoe_counts, is_no_genotype, parse_apoe
 from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, sample_name
 from adestim.modalities.genetics.harmonise import allele_frequency
 
@@ -80,7 +81,7 @@ def file_roles(frame: pd.DataFrame, sample: int | None, apoe: int | None) -> Col
 
 def apoe_among_two(frame: pd.DataFrame) -> int:
     """Return the one of two columns that holds APOE: by its name, or else by its cells."""
-    for test in (names_apoe, holds_apoe):
+    for test in (names_apoe, holds_apoe, holds_mostly_apoe):
         found = [place for place in range(2) if test(frame.iloc[:, place])]
         if len(found) == 1:
             return found[0]
@@ -93,11 +94,11 @@ def apoe_among_two(frame: pd.DataFrame) -> int:
 
 def only_apoe(frame: pd.DataFrame) -> int | None:
     """Return the column of APOE genotypes among columns of dosages, None where there is none."""
+    columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
     found = [
         place
-        for place in range(frame.shape[1])
-        if holds_apoe(frame.iloc[:, place])
-        or (names_apoe(frame.iloc[:, place]) and frame.iloc[:, place].map(is_missing).all())
+        for place, column in enumerate(columns)
+        if holds_mostly_apoe(column) or (names_apoe(column) and may_hold_apoe(column))
     ]
     if len(found) > 1:
         raise GenotypeError(
@@ -128,9 +129,31 @@ def names_apoe(column: pd.Series) -> bool:
 
 def holds_apoe(column: pd.Series) -> bool:
     """Tell whether a column has cells and all of them are APOE genotypes."""
-    cells = [cell for cell in column.array if not is_missing(cell)]
+    return share_of_apoe(column) == 1
+
+
+def holds_mostly_apoe(column: pd.Series) -> bool:
+    """Tell whether half of a column's cells or more are APOE genotypes."""
+    share = share_of_apoe(column)
+    return share is not None and share >= 0.5
+
+
+def may_hold_apoe(column: pd.Series) -> bool:
+    """Tell whether a column called after APOE holds genotypes: one is enough, or none at all."""
+    share = share_of_apoe(column)
+    return share is None or share > 0
+
+
+def share_of_apoe(column: pd.Series) -> float | None:
+    """Return the share of APOE genotypes among the cells that say something, None without such."""
+    cells = [cell for cell in column.array if not is_no_genotype(cell)]
+    return float(np.mean([is_apoe(cell) for cell in cells])) if cells else None
+
+
+def is_apoe(cell: Any) -> bool:
+    """Tell whether a cell is an APOE genotype."""
     try:
-        return bool(cells) and all(parse_apoe(cell) is not None for cell in cells)
+        return parse_apoe(cell) is not None
     except GenotypeError:
         return False
 
@@ -179,7 +202,7 @@ def read_dosages(column: pd.Series) -> tuple[np.ndarray, dict[int, GenotypeError
     outside = np.flatnonzero((values < 0) | (values > 2))
     errors = {int(row): range_error(column.name, values[row]) for row in outside}
     for row in np.flatnonzero(np.isnan(values)):
-        if not is_missing(column.iloc[row]):
+        if not is_no_genotype(column.iloc[row]):
             errors[int(row)] = text_error(column.name)
     values[outside] = np.nan
     return values.astype(np.float32), errors
@@ -235,8 +258,8 @@ def column_variants(frame: pd.DataFrame, roles: ColumnRoles, dosages: np.ndarray
             "id": pd.Series(labels, dtype=str),
             "chromosome": pd.Series([""] * len(labels), dtype=str),
             "position": 0,
-            "counted": [match["counted"] if match else UNKNOWN_ALLELE for match in matches],
-            "other": [(match and match["other"]) or UNKNOWN_ALLELE for match in matches],
+            "counted": spell([match and match["counted"] for match in matches]),
+            "other": spell([match and match["other"] for match in matches]),
             "origin": pd.Series([""] * len(labels), dtype=str),
             "frequency": frequency,
             "n_called": n_called,
@@ -246,6 +269,11 @@ def column_variants(frame: pd.DataFrame, roles: ColumnRoles, dosages: np.ndarray
             ],
         }
     )
+
+
+def spell(alleles: Sequence[str | None]) -> pd.Series:
+    """Return alleles as text, those that are not known as the files write them."""
+    return pd.Series([allele or UNKNOWN_ALLELE for allele in alleles], dtype=str)
 
 
 def apoe_column_snps(variants: pd.DataFrame) -> tuple[list[str], np.ndarray] | None:

@@ -41,6 +41,12 @@ from adestim.modalities.genetics.genotype_model import (
     require_places,
 )
 from adestim.modalities.genetics.harmonise import align
+from adestim.modalities.genetics.left_out import (
+    LeftOut,
+    left_out_of_files,
+    require_a_variant,
+    warn_of_unused_variants,
+)
 from adestim.modalities.genetics.models.mixing import prepare_genotypes
 from adestim.modalities.genetics.models.sequence import are_snps
 from adestim.modalities.genetics.places import place_variants
@@ -51,12 +57,13 @@ from adestim.modalities.genetics.reading import (
     read_columns,
     read_files,
     require_samples,
-    require_tokens,
     sample_errors,
 )
 from adestim.modalities.genetics.selection import (
     Rule,
     candidates,
+    count_failing,
+    count_unusable,
     keep_requested,
     select,
     token_names,
@@ -297,7 +304,7 @@ class GeneticsExtractor(FoundationExtractor):
             self._learn_from_columns(frame, cells)
         else:
             self._learn_from_files(frame, cells)
-        require_tokens(self.variants_, self.has_apoe_, self._rule())
+        require_a_variant(len(self.variants_), self.has_apoe_, self._left_out)
 
     def _built_in_model(self, frame) -> OpenedModel:
         """Return what takes dosages for tokens."""
@@ -358,7 +365,7 @@ class GeneticsExtractor(FoundationExtractor):
         self._apoe_places = (0, 0)
         self._apoe_snps = apoe_column_snps(counted)
         self.has_apoe_ = self.columns_.apoe is not None or self._apoe_snps is not None
-        self.variants_ = self._chosen(counted, n_subjects)
+        self.variants_, self._left_out = self._chosen(counted, n_subjects, LeftOut())
 
     def _learn_from_files(self, frame, cells):
         """Choose among the variants of the files that hold training subjects."""
@@ -369,11 +376,12 @@ class GeneticsExtractor(FoundationExtractor):
         used = (rows >= 0).any(axis=1)
         require_samples(used.any())
         sets, rows = [item for item, kept in zip(sets, used, strict=True) if kept], rows[used]
-        possible = candidates(sets, self.snps)
-        if self.snps is None and reads_dna(self.backbone):
-            possible = possible[are_snps(possible)]
+        possible, left_out = self._possible(sets)
         counted = training_counts(possible, sets, rows)
-        self.variants_ = self._chosen(counted, int((rows >= 0).any(axis=0).sum()))
+        n_subjects = int((rows >= 0).any(axis=0).sum())
+        self.variants_, self._left_out = self._chosen(counted, n_subjects, left_out)
+        if self.snps is None or (self.variants_["origin"] == "").any():
+            warn_of_unused_variants(self._left_out, len(self.variants_))
         self._apoe_snps = self._apoe_snps_in(sets)
         self._apoe_places = apoe_places(self._apoe_snps, sets)
         self.has_apoe_ = self.columns_.apoe is not None or self._apoe_snps is not None
@@ -386,13 +394,26 @@ class GeneticsExtractor(FoundationExtractor):
         present = np.any([align(reference, item).present for item in sets], axis=0)
         return reference if present.all() else None
 
-    def _chosen(self, counted, n_subjects):
-        """Return the SNPs asked for, or those that pass."""
+    def _possible(self, sets):
+        """Return the variants that may be chosen, and how many may not for which reason."""
+        possible = candidates(sets, self.snps)
         if self.snps is not None:
-            chosen = keep_requested(counted, self.snps, self.absent)
+            return possible, left_out_of_files(sets)
+        left_out = count_unusable(sets)
+        if reads_dna(self.backbone):
+            fits = are_snps(possible)
+            left_out.asked["are no exchange of one letter"] += int((~fits).sum())
+            possible = possible[fits]
+        return possible, left_out
+
+    def _chosen(self, counted, n_subjects, left_out):
+        """Return the SNPs asked for, or those that pass, and how many are left out in all."""
+        if self.snps is not None:
+            chosen = keep_requested(counted, self.snps, self.absent, left_out.tell())
         else:
+            left_out.asked.update(count_failing(counted, n_subjects, self._rule()))
             chosen = select(counted, n_subjects, self._rule())
-        return chosen.reset_index(drop=True)
+        return chosen.reset_index(drop=True), left_out
 
     def _rule(self):
         """Return the thresholds of the automatic choice."""

@@ -8,8 +8,9 @@ allele whose copies a dosage counts) and ``other``. An allele that the file does
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,9 +23,16 @@ from adestim.exceptions import GenotypeError
 
 VARIANT_COLUMNS = ["id", "chromosome", "position", "counted", "other"]
 AUTOSOMES = frozenset(str(number) for number in range(1, 23))
+OTHER_CHROMOSOMES = frozenset({"X", "Y", "MT"})
 UNKNOWN_ALLELE = "0"
 UNNAMED = frozenset({"", ".", "0"})
-CHROMOSOME_CODES = {"23": "X", "24": "Y", "25": "X", "XY": "X", "26": "MT", "M": "MT"}
+CHROMOSOME_CODES = {
+    **dict.fromkeys(("23", "25", "XY", "PAR1", "PAR2"), "X"),
+    "24": "Y",
+    **dict.fromkeys(("26", "M"), "MT"),
+}
+# Names of chromosomes in RefSeq: NC_000019.10 is 19 of GRCh38.
+ACCESSION = re.compile(r"NC_0000(\d\d)\.\d+", re.IGNORECASE)
 ABSENT = -1
 AMBIGUOUS = -2
 
@@ -39,6 +47,10 @@ class GenotypeSet(ABC):
     lookup: dict[str, int] = field(repr=False)
     variants: pd.DataFrame = field(repr=False)  # (n_variants, 5); see the module's docstring
     declared_build: str | None = None  # genome build that the file itself names
+    # how many alleles of the file are not among the variants, by what is wrong with them
+    left_out: Mapping[str, int] = field(default_factory=dict, repr=False)
+    # how many alleles are kept that need a word, by that word
+    kept: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     @abstractmethod
     def dosages(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -46,6 +58,15 @@ class GenotypeSet(ABC):
 
         rows (n_rows,), columns (n_columns,) -> (n_rows, n_columns).
         """
+
+    def dosages_in_turn(
+        self, rows: np.ndarray, pieces: Iterable[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """Yield the dosages of one piece of the columns after the other.
+
+        rows (n_rows,), each piece (n_columns,) -> each (n_rows, n_columns).
+        """
+        return (self.dosages(rows, columns) for columns in pieces)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -98,7 +119,9 @@ def spell_each(texts: Iterable, spell: Callable[[str], str]) -> pd.Series:
 
 def spell_chromosome(text: str) -> str:
     """Return a chromosome without ``chr``, and as a letter where it has one."""
-    name = text.upper().removeprefix("CHR")
+    accession = ACCESSION.fullmatch(text)
+    name = str(int(accession[1])) if accession else text.upper().removeprefix("CHR")
+    name = name.lstrip("0") or name if name.isdecimal() else name
     return CHROMOSOME_CODES.get(name, name)
 
 

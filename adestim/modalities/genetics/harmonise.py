@@ -9,7 +9,7 @@ apart, and where they do not, the variant is masked.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +49,13 @@ class Alignment:
     def part(self, places: slice) -> Alignment:
         """Return the alignment of some of the variants."""
         return Alignment(self.columns[places], self.swapped[places])
+
+    def beside(self, other: Alignment) -> Alignment:
+        """Return the alignment of these variants and, after them, of others."""
+        return Alignment(
+            np.concatenate([self.columns, other.columns]),
+            np.concatenate([self.swapped, other.swapped]),
+        )
 
 
 def align(reference: pd.DataFrame, genotypes: GenotypeSet) -> Alignment:
@@ -199,13 +206,22 @@ def resolve_relations(
 def file_frequency(genotypes: GenotypeSet, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the frequencies over all samples of a file, which do not depend on who is asked."""
     everybody = np.arange(genotypes.n_samples)
-    counts = [
-        allele_frequency(genotypes.dosages(everybody, columns[places]))
-        for places in pieces(len(columns), genotypes.n_samples)
-    ]
-    return np.concatenate([item[0] for item in counts]), np.concatenate(
-        [item[1] for item in counts]
-    )
+    order = np.argsort(columns, kind="stable")
+    parts = [columns[order[places]] for places in pieces(len(columns), len(everybody))]
+    blocks = genotypes.dosages_in_turn(everybody, parts)
+    frequency, n_called = count_alleles(blocks)
+    back = np.argsort(order, kind="stable")
+    return frequency[back], n_called[back]
+
+
+def count_alleles(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the counted alleles' frequencies and the numbers of calls, piece after piece.
+
+    each block (n_samples, n_variants of the piece) -> two of (n_variants,).
+    """
+    counts = [allele_frequency(block) for block in blocks]
+    frequency, n_called = (np.concatenate(values) for values in zip(*counts, strict=True))
+    return frequency, n_called
 
 
 def pieces(n_variants: int, n_samples: int) -> Iterator[slice]:

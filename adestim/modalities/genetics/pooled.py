@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -83,11 +83,40 @@ def pool_dosages(
         for item, own_rows, alignment in zip(sets, rows, alignments, strict=True)
     ]
     blocks = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
+    watched = show_progress(blocks, "genetics", "file", verbose, total=len(sets))
+    return lay_over(watched, rows, alignments)
+
+
+def pool_in_turn(
+    sets: Sequence[GenotypeSet],
+    rows: np.ndarray,
+    alignments: Sequence[Alignment],
+    places: Sequence[slice],
+) -> Iterator[np.ndarray]:
+    """Yield the dosages of the reference variants a piece at a time, each file in one go.
+
+    rows (n_sets, n_subjects) -> each (n_subjects, n_variants of the piece).
+    """
+    parts = [[alignment.part(each) for each in places] for alignment in alignments]
+    readers = [
+        read_in_turn(item, own_rows, own_parts)
+        for item, own_rows, own_parts in zip(sets, rows, parts, strict=True)
+    ]
+    for piece in zip(*parts, strict=True):
+        yield lay_over(map(next, readers), rows, piece)
+
+
+def lay_over(
+    blocks: Iterable[np.ndarray], rows: np.ndarray, alignments: Sequence[Alignment]
+) -> np.ndarray:
+    """Return the dosages that several files give: where two have a call, of the earlier.
+
+    each block (n_rows, n_present), rows (n_sets, n_subjects) -> (n_subjects, n_variants).
+    """
     n_variants = len(alignments[0].columns)
     pooled = np.full((rows.shape[1], n_variants), np.nan, dtype=np.float32)
-    watched = show_progress(blocks, "genetics", "file", verbose, total=len(sets))
     for number, (block, own_rows, alignment) in enumerate(
-        zip(watched, rows, alignments, strict=True)
+        zip(blocks, rows, alignments, strict=True)
     ):
         place = np.ix_(own_rows >= 0, alignment.present)
         if number > 0:
@@ -98,11 +127,21 @@ def pool_dosages(
 
 def read_present(genotypes: GenotypeSet, rows: np.ndarray, alignment: Alignment) -> np.ndarray:
     """Read the subjects and variants that one file has, counted as the reference counts."""
-    present, known = alignment.present, rows >= 0
-    if not known.any() or not present.any():
-        return np.empty((known.sum(), present.sum()), dtype=np.float32)
-    dosages = genotypes.dosages(rows[known], alignment.columns[present])
-    return orient_dosages(dosages, alignment.swapped[present])
+    return next(read_in_turn(genotypes, rows, [alignment]))
+
+
+def read_in_turn(
+    genotypes: GenotypeSet, rows: np.ndarray, alignments: Sequence[Alignment]
+) -> Iterator[np.ndarray]:
+    """Yield what one file has of the subjects and of one piece of the variants after the other."""
+    known = rows[rows >= 0]
+    wanted = [alignment.columns[alignment.present] for alignment in alignments]
+    if not len(known) or not any(map(len, wanted)):
+        yield from (np.empty((len(known), len(each)), dtype=np.float32) for each in wanted)
+        return
+    blocks = genotypes.dosages_in_turn(known, wanted)
+    for dosages, alignment in zip(blocks, alignments, strict=True):
+        yield orient_dosages(dosages, alignment.swapped[alignment.present])
 
 
 def reference_variants(sets: Sequence[GenotypeSet]) -> pd.DataFrame:

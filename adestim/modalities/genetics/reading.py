@@ -18,7 +18,6 @@ from adestim.modalities.genetics.genotypes import UNKNOWN_ALLELE, GenotypeSet
 from adestim.modalities.genetics.harmonise import align, warn_of_masked
 from adestim.modalities.genetics.models.mixing import PreparedGenotypes
 from adestim.modalities.genetics.pooled import locate, pool_dosages, sample_error
-from adestim.modalities.genetics.selection import Rule
 
 
 class Read(NamedTuple):
@@ -76,12 +75,17 @@ def read_files(
     paths = [str(item.path) for item in sets]
     warn_of_masked(dict(zip(paths, alignments, strict=True)))
     warn_of_absent_variants(variants, np.any([item.present for item in alignments], axis=0))
-    dosages = pool_dosages(sets, rows, alignments, n_jobs=n_jobs, verbose=verbose)
-    apoe = np.full((rows.shape[1], 2), np.nan, dtype=np.float32)
+    errors = cells.errors | sample_errors(sets, rows, cells.names)
     if apoe_snps is not None:
-        aligned = [align(apoe_snps, item) for item in sets]
-        apoe = apoe_from_snps(pool_dosages(sets, rows, aligned))
-    return Read(dosages, apoe, cells.errors | sample_errors(sets, rows, cells.names))
+        # Every file is passed once for both.
+        alignments = [
+            alignment.beside(align(apoe_snps, item))
+            for alignment, item in zip(alignments, sets, strict=True)
+        ]
+    dosages = pool_dosages(sets, rows, alignments, n_jobs=n_jobs, verbose=verbose)
+    dosages, snps = dosages[:, : len(variants)], dosages[:, len(variants) :]
+    unknown = np.full((len(dosages), 2), np.nan, dtype=np.float32)
+    return Read(dosages, unknown if apoe_snps is None else apoe_from_snps(snps), errors)
 
 
 def prepare_dosages(dosages: np.ndarray) -> list[Prepared | None]:
@@ -117,16 +121,6 @@ def require_samples(any_sample: bool) -> None:
         raise NoModalityError(
             "Modality 'genetics' needs a training subject whose sample id is in the genotype files",
             remedy="Drop its column, or train on a fold in which somebody has genotypes",
-        )
-
-
-def require_tokens(variants: pd.DataFrame, has_apoe: bool, rule: Rule) -> None:
-    """Refuse to go on without a single token."""
-    if variants.empty and not has_apoe:
-        raise GenotypeError(
-            f"No SNP of the training rows has a minor allele frequency of at least {rule.min_maf} "
-            f"and a call rate of at least {rule.min_call_rate}",
-            remedy="Lower min_maf= or min_call_rate=, or name the SNPs with snps=",
         )
 
 

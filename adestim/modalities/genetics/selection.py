@@ -11,15 +11,21 @@ import pandas as pd
 
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.apoe import APOE_SNPS
-from adestim.modalities.genetics.genotypes import AUTOSOMES, UNKNOWN_ALLELE, GenotypeSet
+from adestim.modalities.genetics.genotypes import (
+    AUTOSOMES,
+    OTHER_CHROMOSOMES,
+    UNKNOWN_ALLELE,
+    GenotypeSet,
+)
 from adestim.modalities.genetics.harmonise import (
     NOT_ALIGNED,
     Alignment,
     align,
-    allele_frequency,
+    count_alleles,
     pieces,
 )
-from adestim.modalities.genetics.pooled import pool_dosages, reference_variants
+from adestim.modalities.genetics.left_out import LeftOut, keep_first_reasons, left_out_of_files
+from adestim.modalities.genetics.pooled import pool_in_turn, reference_variants
 
 N_SHOWN = 5
 CHR_PREFIX = re.compile(r"^chr(?=[0-9XYM])")
@@ -44,14 +50,46 @@ def candidates(sets: Sequence[GenotypeSet], requested: Sequence[str] | None) -> 
     if requested is not None:
         names = {spelling for name in requested for spelling in spellings(name)}
         return reference[reference["id"].isin(names) | reference["alias"].isin(names)]
-    known = (reference["counted"] != UNKNOWN_ALLELE) & (reference["other"] != UNKNOWN_ALLELE)
-    usable = known & reference["chromosome"].isin(AUTOSOMES) & ~reference["id"].isin(APOE_SNPS)
-    usable &= reference["counted"] != reference["other"]
+    reference = reference[~reference["id"].isin(APOE_SNPS)]
+    usable = ~np.logical_or.reduce(list(unusable(reference).values()))
     reference = reference[usable]
-    alleles = np.sort(reference[["counted", "other"]].to_numpy(dtype=object), axis=1)
-    keys = reference[["chromosome", "position"]].assign(first=alleles[:, 0], second=alleles[:, 1])
-    keys["id"] = reference["id"].where(reference["position"] == 0, "")
-    return reference[~keys.duplicated()]
+    return reference[~repeats(reference)]
+
+
+def unusable(variants: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return by reason which variants are never chosen without a request."""
+    known = (variants["counted"] != UNKNOWN_ALLELE) & (variants["other"] != UNKNOWN_ALLELE)
+    chromosome = variants["chromosome"]
+    return {
+        "have no second allele in the file": ~known,
+        "have twice the same allele": known & (variants["counted"] == variants["other"]),
+        "lie on X, Y or MT": chromosome.isin(OTHER_CHROMOSOMES),
+        "lie on none of the chromosomes 1 to 22, X, Y and MT": ~chromosome.isin(
+            AUTOSOMES | OTHER_CHROMOSOMES
+        ),
+    }
+
+
+def repeats(variants: pd.DataFrame) -> pd.Series:
+    """Tell which variants have the place and the alleles of an earlier one."""
+    alleles = np.sort(variants[["counted", "other"]].to_numpy(dtype=object), axis=1)
+    keys = variants[["chromosome", "position"]].assign(first=alleles[:, 0], second=alleles[:, 1])
+    keys["id"] = variants["id"].where(variants["position"] == 0, "")
+    return keys.duplicated()
+
+
+def count_unusable(sets: Sequence[GenotypeSet]) -> LeftOut:
+    """Count by reason the variants of files that are never chosen without a request."""
+    left_out = left_out_of_files(sets)
+    reference = reference_variants(sets)
+    reference = reference[~reference["id"].isin(APOE_SNPS)]
+    conditions = unusable(reference)
+    counted = keep_first_reasons(conditions)
+    left_out.asked["lie on X, Y or MT"] += counted.pop("lie on X, Y or MT")
+    left_out.unasked.update(counted)
+    usable = reference[~np.logical_or.reduce(list(conditions.values()))]
+    left_out.unasked["repeat an earlier variant"] += int(repeats(usable).sum())
+    return left_out
 
 
 def training_counts(
@@ -84,11 +122,8 @@ def add_counts(
     alignments: Sequence[Alignment],
 ) -> pd.DataFrame:
     """Count alleles and calls in all files together, a piece of the variants at a time."""
-    counts = [
-        allele_frequency(pool_dosages(sets, rows, [item.part(places) for item in alignments]))
-        for places in pieces(len(reference), rows.shape[1])
-    ]
-    frequency, n_called = (np.concatenate(values) for values in zip(*counts, strict=True))
+    places = list(pieces(len(reference), rows.shape[1]))
+    frequency, n_called = count_alleles(pool_in_turn(sets, rows, alignments, places))
     return reference.assign(frequency=frequency, n_called=n_called)
 
 
@@ -99,12 +134,34 @@ def select(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> pd.DataFrame:
     ``max_snps`` runs of equal length, and from each run the one with the highest call rate
     is kept (among equals the most common minor allele, then the first).
     """
+    ranked = rank(counted, n_subjects)
+    passing = (ranked["minor"] >= rule.min_maf) & (ranked["call_rate"] >= rule.min_call_rate)
+    ranked = ranked[passing.to_numpy()]
+    return sort_variants(thin_variants(sort_variants(ranked), rule.max_snps))[counted.columns]
+
+
+def rank(counted: pd.DataFrame, n_subjects: int) -> pd.DataFrame:
+    """Return the variants with their minor allele's frequency and their call rate."""
     frequency = counted["frequency"]
     minor = np.minimum(frequency, 1 - frequency)
-    call_rate = counted["n_called"] / max(1, n_subjects)
-    passing = (minor >= rule.min_maf) & (call_rate >= rule.min_call_rate)
-    ranked = counted.assign(minor=minor, call_rate=call_rate)[passing.to_numpy()]
-    return sort_variants(thin_variants(sort_variants(ranked), rule.max_snps))[counted.columns]
+    return counted.assign(minor=minor, call_rate=counted["n_called"] / max(1, n_subjects))
+
+
+def count_failing(counted: pd.DataFrame, n_subjects: int, rule: Rule) -> dict[str, int]:
+    """Count by reason the variants that do not pass, and those that are thinned out."""
+    ranked = rank(counted, n_subjects)
+    counts = keep_first_reasons(
+        {
+            "have no call in the training rows": ranked["n_called"] == 0,
+            f"have a call rate below {rule.min_call_rate}": ranked["call_rate"]
+            < rule.min_call_rate,
+            "do not vary in the training rows": (ranked["minor"] == 0) & (rule.min_maf > 0),
+            f"have a minor allele rarer than {rule.min_maf}": ranked["minor"] < rule.min_maf,
+        }
+    )
+    n_passing = len(counted) - sum(counts.values())
+    n_thinned = 0 if rule.max_snps is None else max(0, n_passing - rule.max_snps)
+    return {**counts, f"exceed max_snps={rule.max_snps}": n_thinned}
 
 
 def sort_variants(variants: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +182,9 @@ def thin_variants(variants: pd.DataFrame, max_snps: int | None) -> pd.DataFrame:
     return best_first.drop_duplicates("run")
 
 
-def keep_requested(counted: pd.DataFrame, requested: Sequence[str], absent: str) -> pd.DataFrame:
+def keep_requested(
+    counted: pd.DataFrame, requested: Sequence[str], absent: str, left_out: str = ""
+) -> pd.DataFrame:
     """Return the asked variants in the order asked for."""
     names = list(dict.fromkeys(str(name) for name in requested))
     found = {
@@ -137,7 +196,8 @@ def keep_requested(counted: pd.DataFrame, requested: Sequence[str], absent: str)
         raise GenotypeError(
             "Every SNP asked for in snps= must be in the genotypes of the training rows",
             got=f"{len(lacking)} that are not: {', '.join(lacking[:N_SHOWN])}"
-            + (", ..." if len(lacking) > N_SHOWN else ""),
+            + (", ..." if len(lacking) > N_SHOWN else "")
+            + (f"; of the files are left out: {left_out}" if left_out else ""),
             remedy="Leave them out of snps=, or pass absent='mask'",
         )
     tables = [found[name] if name not in lacking else placeholder(name) for name in names]

@@ -1,44 +1,42 @@
-"""VCF files, plain or compressed with gzip or bgzip, read as a stream."""
+"""VCF files: which alternate alleles they hold, and their dosages."""
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from adestim._support.files import require_fetched
+from adestim._support.files import LARGEST_LINE
 from adestim.exceptions import GenotypeError
 from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, variants_table
+from adestim.modalities.genetics.vcf_lines import LineReader, number_lines, warn_of_lost_end
 
-GZIP_MAGIC = b"\x1f\x8b"
 FIRST_SAMPLE = 9
 BASES = re.compile(r"[ACGTacgt]+|\.")
-PASSED = frozenset({"PASS", "."})
+# What FILTER says of a site that failed none. Minimac tells there, too, how it came to one.
+PASSED = frozenset({"PASS", ".", ""})
+OF_MINIMAC = frozenset({"GENOTYPED", "GENOTYPED_ONLY", "IMPUTED", "TYPED", "TYPED_ONLY"})
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?|[nN][aA][nN]", re.ASCII)
+# One allele of a call; nothing, where a writer left it out.
+CALL = re.compile(r"\d{1,4}|\.?", re.ASCII)
 BUILD_WORDS = {
     "hg18": re.compile(r"hg18|ncbi36|\bb36\b", re.IGNORECASE),
     "hg19": re.compile(r"hg19|grch37|hs37|\bb37\b", re.IGNORECASE),
     "hg38": re.compile(r"hg38|grch38|hs38", re.IGNORECASE),
 }
-
-
-class Site(NamedTuple):
-    """One alternate allele of one line."""
-
-    line: int
-    alternate: int
-    chromosome: str
-    position: int
-    name: str
-    counted: str
-    other: str
+# More digits than any position in base pairs has.
+MOST_DIGITS = 12
+# Texts of samples' fields that are remembered with their dosages, for each format of a line.
+MOST_TEXTS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +45,7 @@ class VcfSet(GenotypeSet):
 
     Every alternate allele of a multi-allelic site is a variant of its own, whose dosage counts
     that allele against all others. Sites that failed a filter, and alleles that are not
-    spelled in A, C, G and T, are left out.
+    spelled in A, C, G and T, are left out and counted.
     """
 
     # (n_variants, 2); number of the line and of the alternate allele, of every variant
@@ -59,17 +57,74 @@ class VcfSet(GenotypeSet):
         ``DS``, the imputed dosage, is read where a diploid sample has it, ``GT`` elsewhere.
         Half a call is no call. A haploid call counts twice, as PLINK writes it.
         """
+        return next(self.dosages_in_turn(rows, [columns]))
+
+    def dosages_in_turn(
+        self, rows: np.ndarray, pieces: Iterable[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """Yield the dosages of pieces; in one pass where they come as in the file."""
+        with closing(LineReader(self.path)) as reader:
+            for columns in pieces:
+                yield self._read_piece(reader, rows, columns)
+
+    def _read_piece(self, reader: LineReader, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """Return the dosages of some variants, (n_rows, n_columns)."""
         wanted: dict[int, list[int]] = {}
-        for place, column in enumerate(columns):
-            wanted.setdefault(int(self.lines[column, 0]), []).append(place)
+        for place, number in enumerate(self.lines[columns, 0].tolist()):
+            wanted.setdefault(number, []).append(place)
+        positions = self.variants["position"].to_numpy()[columns]
         dosages = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
-        for number, line in lines_numbered(self.path, wanted):
+        for number, line in reader.read_lines(sorted(wanted)):
             fields = line.split("\t")
             require_complete(fields, self.n_samples, self.path, number)
+            require_same_place(fields, positions[wanted[number]], self.path, number)
             for place in wanted[number]:
                 alternate = int(self.lines[columns[place], 1])
                 dosages[:, place] = line_dosages(fields, rows, alternate, self.path, number)
         return dosages
+
+
+class Sites:
+    """The alternate alleles that a file holds, and why others of its are left out."""
+
+    def __init__(self):
+        self.columns: tuple[list[str], ...] = ([], [], [], [])
+        self.positions = array("q")
+        self.lines = array("q")
+        self.left_out: Counter[str] = Counter()
+        self.kept: Counter[str] = Counter()
+        # Few texts of chromosomes and alleles differ: each is kept once.
+        self._texts: dict[str, str] = {}
+
+    def add_line(self, fields: list[str], number: int) -> None:
+        """Add what can be used of a line, given its first seven fields."""
+        chromosome, position, name, reference, alternates, _, filters = fields
+        alleles = alternates.split(",")
+        failed = name_failed(filters)
+        if failed:
+            self.left_out[f"failed the filter {failed}"] += len(alleles)
+            return
+        for rank, allele in enumerate(alleles, start=1):
+            if not (BASES.fullmatch(reference) and BASES.fullmatch(allele)):
+                self.left_out["have an allele that is not spelled in A, C, G and T"] += 1
+                continue
+            texts = (name.split(";")[0], chromosome, allele, reference)
+            for column, text in zip(self.columns, texts, strict=True):
+                column.append(text if column is self.columns[0] else self._keep_once(text))
+            self.positions.append(int(position))
+            self.lines.extend((number, rank))
+            if filters.upper() not in PASSED:
+                self.kept[f"of FILTER {filters}"] += 1
+
+    def tabulate(self) -> pd.DataFrame:
+        """Return the table of variants."""
+        names, chromosomes, counted, other = self.columns
+        positions = np.asarray(self.positions, dtype=np.int64)
+        return variants_table(names, chromosomes, positions, counted, other)
+
+    def _keep_once(self, text: str) -> str:
+        """Return the text that is kept for all that are equal."""
+        return self._texts.setdefault(text, text)
 
 
 def open_vcf(path: str | Path) -> VcfSet:
@@ -78,23 +133,21 @@ def open_vcf(path: str | Path) -> VcfSet:
     .. [1] Danecek et al. (2011), The variant call format and VCFtools, Bioinformatics 27:2156.
     """
     path = Path(path)
-    build, samples = read_header(path)
-    sites = [site for number, line in lines_numbered(path) for site in sites_of(line, number, path)]
-    variants = variants_table(
-        [site.name for site in sites],
-        [site.chromosome for site in sites],
-        [site.position for site in sites],
-        [site.counted for site in sites],
-        [site.other for site in sites],
-    )
-    lines = np.array([(site.line, site.alternate) for site in sites], dtype=np.int64)
+    with closing(number_lines(path)) as lines:
+        build, samples = read_header(lines, path)
+        lookup = sample_lookup([(name, undouble_name(name)) for name in samples], path)
+        sites = read_sites(lines, len(samples), path)
+    warn_of_lost_end(path)
+    numbers = np.asarray(sites.lines, dtype=np.int64).reshape(-1, 2)
     return VcfSet(
         path,
         len(samples),
-        sample_lookup([(name, undouble_name(name)) for name in samples], path),
-        variants,
+        lookup,
+        sites.tabulate(),
         build,
-        lines=lines.reshape(-1, 2),
+        dict(sites.left_out),
+        dict(sites.kept),
+        lines=numbers,
     )
 
 
@@ -104,86 +157,71 @@ def undouble_name(name: str) -> str:
     return half if name == f"{half}_{half}" else name
 
 
-@contextmanager
-def open_lines(path: Path) -> Iterator[IO[str]]:
-    """Open the text of a VCF file; whatever is wrong with its bytes becomes a GenotypeError."""
-    if not path.is_file():
-        raise GenotypeError(
-            f"The VCF file {path} does not exist", remedy="Check the path given in genotypes="
-        )
-    require_fetched(path, GenotypeError)
-    with path.open("rb") as stream:
-        packed = stream.read(2) == GZIP_MAGIC
-    try:
-        with gzip.open(path, "rt") if packed else path.open() as text:
-            yield text
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
-        raise GenotypeError(
-            f"The VCF file {path} cannot be read to its end",
-            got=type(error).__name__,
-            remedy="The file is cut off or damaged; copy it again",
-        ) from error
-
-
-def read_header(path: Path) -> tuple[str | None, list[str]]:
+def read_header(lines: Iterator[tuple[int, bytes]], path: Path) -> tuple[str | None, list[str]]:
     """Return the build that the header names, if any, and the names of the samples."""
     builds: set[str] = set()
-    with open_lines(path) as text:
-        for line in text:
-            if line.startswith(("##reference", "##contig", "##assembly")):
-                builds |= {build for build, word in BUILD_WORDS.items() if word.search(line)}
-            if line.startswith("#CHROM"):
-                samples = line.rstrip("\r\n").split("\t")[FIRST_SAMPLE:]
-                return (builds.pop() if len(builds) == 1 else None), samples
-            if not line.startswith("#"):
-                break
+    n_bytes = 0
+    for _, line in lines:
+        n_bytes += len(line)
+        if line.startswith((b"##reference", b"##contig", b"##assembly")):
+            text = line.decode("utf-8", "replace")
+            builds |= {build for build, word in BUILD_WORDS.items() if word.search(text)}
+        if line.startswith(b"#CHROM"):
+            samples = line.decode("utf-8", "replace").split("\t")[FIRST_SAMPLE:]
+            return (builds.pop() if len(builds) == 1 else None), samples
+        if not line.startswith(b"#") or n_bytes > LARGEST_LINE:
+            break
     raise GenotypeError(
         f"A VCF file has a line that starts with #CHROM, but {path} has none",
         remedy="Pass a VCF file, plain or compressed with gzip or bgzip",
     )
 
 
-def lines_numbered(path: Path, wanted=None) -> Iterator[tuple[int, str]]:
-    """Yield the lines of variants with their numbers, all or the wanted ones."""
-    left = len(wanted) if wanted is not None else -1
-    if left == 0:
-        return
-    with open_lines(path) as text:
-        for number, line in enumerate(text, start=1):
-            if line.startswith("#") or not line.strip():
-                continue
-            if wanted is None or number in wanted:
-                yield number, line.rstrip("\r\n")
-                left -= 1
-            if left == 0:
-                return
+def read_sites(lines: Iterator[tuple[int, bytes]], n_samples: int, path: Path) -> Sites:
+    """Return the alternate alleles of all lines after the header."""
+    sites = Sites()
+    for number, line in lines:
+        if line.startswith(b"#"):
+            continue
+        fields = line.split(b"\t", 7)
+        if len(fields) < 8 or not fields[1].isdigit() or len(fields[1]) > MOST_DIGITS:
+            raise GenotypeError(
+                f"Line {number} of {path} is no VCF line with tabs between its columns",
+                remedy="The file is damaged; write it again",
+            )
+        require_length(line.count(b"\t") + 1, n_samples, path, number)
+        sites.add_line([text.decode("utf-8", "replace") for text in fields[:7]], number)
+    return sites
 
 
-def sites_of(line: str, number: int, path: Path) -> list[Site]:
-    """Return the usable alternate alleles of one line."""
-    fields = line.split("\t", 7)
-    if len(fields) < 8 or not fields[1].isdigit():
-        raise GenotypeError(
-            f"Line {number} of {path} is no VCF line with tabs between its columns",
-            remedy="The file is damaged; write it again",
-        )
-    chromosome, position, name, reference, alternates, _, passed, _ = fields
-    if passed not in PASSED or not BASES.fullmatch(reference):
-        return []
-    return [
-        Site(number, rank, chromosome, int(position), name.split(";")[0], allele, reference)
-        for rank, allele in enumerate(alternates.split(","), start=1)
-        if BASES.fullmatch(allele)
-    ]
+def name_failed(filters: str) -> str:
+    """Return the filters that a site failed, empty where it failed none."""
+    names = [name.strip() for name in filters.split(";")]
+    return ", ".join(name for name in names if name.upper() not in PASSED | OF_MINIMAC)
 
 
 def require_complete(fields: list[str], n_samples: int, path: Path, number: int) -> None:
     """Refuse a line that is shorter or longer than the header."""
-    if len(fields) != FIRST_SAMPLE + n_samples:
+    require_length(len(fields), n_samples, path, number)
+
+
+def require_length(found: int, n_samples: int, path: Path, number: int) -> None:
+    """Refuse a line with another number of columns than the header."""
+    if found != FIRST_SAMPLE + n_samples:
         raise GenotypeError(
             f"Line {number} of {path} must have {FIRST_SAMPLE + n_samples} columns",
-            got=f"{len(fields)}",
+            got=f"{found}",
             remedy="The file is cut off or damaged; write it again",
+        )
+
+
+def require_same_place(fields: list[str], positions: np.ndarray, path: Path, number: int) -> None:
+    """Refuse a line that is not of the variants that it held when the file was opened."""
+    if not fields[1].isdecimal() or (positions != int(fields[1])).any():
+        raise GenotypeError(
+            f"The VCF file {path} must not change while it is read",
+            got=f"another variant in line {number}",
+            remedy="Start again when nobody writes to it",
         )
 
 
@@ -191,13 +229,11 @@ def line_dosages(
     fields: list[str], rows: np.ndarray, alternate: int, path: Path, number: int
 ) -> np.ndarray:
     """Return the dosage of one alternate allele for the asked samples, shape (n_rows,)."""
-    keys = fields[FIRST_SAMPLE - 1].split(":")
-    called = keys.index("GT") if "GT" in keys else None
-    imputed = keys.index("DS") if "DS" in keys else None
+    alternates = fields[4]
+    n_alternates = 0 if alternates == "." else alternates.count(",") + 1
+    known = texts_of(fields[FIRST_SAMPLE - 1], n_alternates, alternate)
     try:
-        dosages = [
-            sample_dosage(fields[FIRST_SAMPLE + row], called, imputed, alternate) for row in rows
-        ]
+        dosages = [known[fields[place]] for place in (rows + FIRST_SAMPLE).tolist()]
     except (ValueError, IndexError) as error:
         raise bad_genotype(path, number) from error
     values = np.array(dosages, dtype=np.float32)
@@ -215,25 +251,67 @@ def bad_genotype(path: Path, number: int) -> GenotypeError:
     )
 
 
-# A line holds few different texts, and the next line the same ones.
-@lru_cache(maxsize=65536)
-def sample_dosage(text: str, called: int | None, imputed: int | None, alternate: int) -> float:
+class FieldFormat(NamedTuple):
+    """Where a sample's field holds what, and how many alternate alleles there are."""
+
+    called: int | None  # place of GT
+    imputed: int | None  # place of DS
+    n_alternates: int
+
+
+class KnownTexts(dict):
+    """Dosages by the text of a sample's field: a line holds few, and the next line the same."""
+
+    def __init__(self, format_: FieldFormat, alternate: int):
+        super().__init__()
+        self._format = format_
+        self._alternate = alternate
+
+    def __missing__(self, text: str) -> float:
+        if len(self) >= MOST_TEXTS:
+            self.clear()
+        self[text] = dosage = sample_dosage(text, self._format, self._alternate)
+        return dosage
+
+
+@lru_cache(maxsize=16)
+def texts_of(format_: str, n_alternates: int, alternate: int) -> KnownTexts:
+    """Return the dosages of one alternate allele by text, in lines of one format."""
+    keys = format_.split(":")
+    called = keys.index("GT") if "GT" in keys else None
+    imputed = keys.index("DS") if "DS" in keys else None
+    return KnownTexts(FieldFormat(called, imputed, n_alternates), alternate)
+
+
+def sample_dosage(text: str, format_: FieldFormat, alternate: int) -> float:
     """Return the copies of one alternate allele in one sample's field."""
+    called, imputed, n_alternates = format_
     values = text.split(":")
     genotype = values[called] if called is not None and called < len(values) else "."
     alleles = genotype.replace("|", "/").split("/")
     if imputed is not None and imputed < len(values) and (len(alleles) == 2 or genotype == "."):
         dosage = values[imputed].split(",")
+        if len(dosage) > max(1, n_alternates):
+            raise ValueError("more dosages than alternate alleles")
         if dosage[0] not in ("", "."):
-            return float(dosage[alternate - 1])
-    return copies(alleles, alternate)
+            return read_number(dosage[alternate - 1])
+    return copies(alleles, alternate, n_alternates)
 
 
-def copies(alleles: list[str], alternate: int) -> float:
+def read_number(text: str) -> float:
+    """Return a number written as VCF writes them."""
+    if not NUMBER.fullmatch(text):
+        raise ValueError("no number")
+    return float(text)
+
+
+def copies(alleles: list[str], alternate: int, n_alternates: int) -> float:
     """Count one allele among those called; NaN unless all are called."""
+    if len(alleles) > 2 or any(not CALL.fullmatch(allele) for allele in alleles):
+        raise ValueError("no call")
     if "." in alleles or "" in alleles:
         return float("nan")
-    if len(alleles) > 2:
-        raise ValueError("more than two alleles")
     numbers = [int(allele) for allele in alleles]
+    if max(numbers) > n_alternates:
+        raise ValueError("an allele that the line does not name")
     return 2 * numbers.count(alternate) / len(numbers)

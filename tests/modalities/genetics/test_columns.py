@@ -108,3 +108,50 @@ def test_dosage_columns_of_one_name_are_refused():
     frame = pd.DataFrame([[0.0, 1.0]], columns=["rs1", "rs1"])
     with pytest.raises(GenotypeError, match="'rs1' more than once"):
         column_variants(frame, ColumnRoles(None, None, (0, 1)), frame.to_numpy())
+
+
+# One odd cell
+
+ODD = ["-4", -4, "e5/e6", 44.5, "E4+", "3", "0/0", "unknown", "3/4/4", "2025-01-01", True, b"3/4"]
+
+
+@pytest.mark.parametrize("name", ["APOE", "apoe_genotype", "genotype"])
+@pytest.mark.parametrize("odd", ODD, ids=str)
+def test_an_odd_apoe_cell_is_its_own_subjects_error(odd, name):
+    frame = pd.DataFrame({name: ["34", "3/3", odd]}, dtype=object)
+    found = column_roles(frame, from_files=False, sample=None, apoe=None)
+    assert found == ColumnRoles(None, 0, ())
+    assert list(read_genotype_cells(frame, found).errors) == [2]
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None", ".", "n/a", "N/A", "null", "./.", " ", None])
+def test_words_of_studies_for_missing_are_no_genotypes(word):
+    frame = pd.DataFrame({"APOE": ["34", "3/3", word], "rs1": ["0", word, "1.5"]}, dtype=object)
+    found = column_roles(frame, from_files=False, sample=None, apoe=None)
+    cells = read_genotype_cells(frame, found)
+    assert (found.apoe, cells.errors) == (0, {})
+    assert np.isnan(cells.apoe[2]).all()
+    assert np.isnan(cells.dosages[1, 0])
+
+
+def test_numbers_of_alleles_are_dosages_whatever_the_column_is_called():
+    assert roles({"APOE4": [0, 1, 2]}, from_files=False) == ColumnRoles(None, None, (0,))
+
+
+def test_a_genotype_among_dosages_is_its_own_subjects_error():
+    frame = pd.DataFrame({"rs1": [0, 1, 2, 34]})
+    found = column_roles(frame, from_files=False, sample=None, apoe=None)
+    assert found == ColumnRoles(None, None, (0,))
+    assert list(read_genotype_cells(frame, found).errors) == [3]
+
+
+@pytest.mark.parametrize("odd", [2.5, -0.5, np.inf, "x", "1,5", "0/1", -9, "1e400"], ids=str)
+def test_an_odd_dosage_is_its_own_subjects_error(odd):
+    frame = pd.DataFrame({"rs1": [0, 1, odd], "rs2": [0, 1, 2]}, dtype=object)
+    found = column_roles(frame, from_files=False, sample=None, apoe=None)
+    assert list(read_genotype_cells(frame, found).errors) == [2]
+
+
+def test_apoe_beside_files_is_found_in_spite_of_an_odd_cell():
+    frame = {"id": ["p1", "p2", "p3"], "genotype": ["3/4", "-4", "3/3"]}
+    assert roles(frame) == ColumnRoles(0, 1, ())

@@ -106,3 +106,13 @@ def test_fingerprint_is_that_of_the_variants_wherever_the_file_lies(tmp_path):
 def test_format_must_say_how_dosages_are_read():
     with pytest.raises(TypeError, match="abstract"):
         GenotypeSet(PATH, 1, {}, simple_variants(1))
+
+
+@pytest.mark.parametrize(
+    ("written", "spelled"),
+    [("chr01", "1"), ("01", "1"), ("NC_000019.10", "19"), ("NC_000001.11", "1"), ("0", "0"),
+     ("NC_000023.11", "X"), ("PAR1", "X"), ("GL000220.1", "GL000220.1")],
+)  # fmt: skip
+def test_other_names_of_chromosomes_are_read(written, spelled):
+    table = variants_table(["rs1"], [written], [5], ["A"], ["G"])
+    assert table["chromosome"].tolist() == [spelled]

@@ -11,6 +11,7 @@ from adestim.modalities.genetics import opened
 from adestim.modalities.genetics.opened import OVERHEAD, OpenedFiles
 from adestim.modalities.genetics.plink import open_plink, plink_files
 from adestim.modalities.genetics.pooled import open_genotypes
+from adestim.modalities.genetics.vcf import open_vcf
 from tests.modalities.genetics.files import (
     random_dosages,
     simple_variants,
@@ -67,6 +68,19 @@ def test_change_of_the_same_length_and_date_is_seen(tmp_path):
     write_plink(tmp_path / "a", np.zeros((1, 2)), ["s"], simple_variants(2, ("C", "G")))
     os.utime(bed.with_suffix(".bim"), ns=(before.st_atime_ns, before.st_mtime_ns))
     assert opening(bed).variants["counted"].tolist() == ["C", "C"]
+
+
+def test_file_that_takes_the_place_of_another_of_its_size_and_date_is_read(tmp_path):
+    files = OpenedFiles(10 * OVERHEAD)
+    path = write_vcf(tmp_path / "a.vcf", np.ones((1, 2)), ["s"], simple_variants(2))
+    first = files.open([path], lambda: open_vcf(path))
+    other = write_vcf(tmp_path / "b.vcf", np.ones((1, 2)), ["t"], simple_variants(2))
+    stat = path.stat()
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(path)
+    assert path.stat().st_size == stat.st_size
+    assert list(first.lookup) == ["s"]
+    assert list(files.open([path], lambda: open_vcf(path)).lookup) == ["t"]
 
 
 def test_file_written_just_now_is_not_kept(tmp_path, monkeypatch):

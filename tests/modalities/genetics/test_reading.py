@@ -13,13 +13,9 @@ from adestim.modalities.genetics.reading import (
     read_columns,
     read_files,
     require_samples,
-    require_tokens,
     sample_errors,
 )
-from adestim.modalities.genetics.selection import Rule
 from tests.modalities.genetics.files import simple_variants, write_plink
-
-RULE = Rule(0.01, 0.95, 256)
 
 
 @pytest.fixture
@@ -92,10 +88,6 @@ def test_sample_ids_that_stand_for_nobody_are_errors(sets):
     assert list(sample_errors(sets, locate(sets, names), names)) == [2]
 
 
-def test_nothing_to_read_is_refused():
-    empty = simple_variants(0)
-    with pytest.raises(GenotypeError, match="Lower min_maf="):
-        require_tokens(empty, False, RULE)
-    assert require_tokens(empty, True, RULE) is None
+def test_rows_without_samples_are_refused():
     with pytest.raises(NoModalityError, match="sample id is in the genotype files"):
         require_samples(False)

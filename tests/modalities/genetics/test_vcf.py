@@ -117,15 +117,16 @@ def test_doubled_sample_name_is_found_by_its_half(tmp_path):
     assert open_vcf(vcf).rows_of(["023_S_1", "023_S_1_023_S_1"]).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("cell", ["0/1/1", "a/b", "x"])
+@pytest.mark.parametrize("cell", ["0/1/1", "a/b", "x", "0/2", "9", "-1/0", "+1/0", "1_0/0", "0\\1"])
 def test_genotype_that_is_no_call_names_the_line(tmp_path, cell):
     with pytest.raises(GenotypeError, match=r"Line 3 of .*one.vcf holds a genotype"):
         everything(open_vcf(one_line(tmp_path, "GT", cell, "0/0", "0/0")))
 
 
-def test_imputed_dosage_above_two_names_the_line(tmp_path):
+@pytest.mark.parametrize("cell", ["2.5", "-0.1", "inf", "1e999", "1_0", "0x1", "0.1,0.2", " 1"])
+def test_impossible_imputed_dosage_names_the_line(tmp_path, cell):
     with pytest.raises(GenotypeError, match="between 0 and 2"):
-        everything(open_vcf(one_line(tmp_path, "DS", "2.5", "0", "0")))
+        everything(open_vcf(one_line(tmp_path, "DS", cell, "0", "0")))
 
 
 def test_line_with_too_few_columns_is_named(tmp_path):
