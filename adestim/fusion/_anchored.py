@@ -295,10 +295,14 @@ class AnchoredBase(BaseFusion):
 
         by_net (n_subjects, n_outputs) each -> (n_subjects, n_anchors, n_outputs).
         """
-        outputs = [
-            by_net[name] if name in by_net else self.phase_one_.logits(scores, present, *start)
-            for name, start in self.inputs_.starts.items()
-        ]
+        by_head: dict[Start, np.ndarray] = {}
+        outputs = []
+        for name, start in self.inputs_.starts.items():
+            # Anchors' heads alone differ by anchor.
+            start = start if start.combination == "anchor" else start._replace(anchor=None)
+            if name not in by_net and start not in by_head:
+                by_head[start] = self.phase_one_.logits(scores, present, *start)
+            outputs.append(by_net[name] if name in by_net else by_head[start])
         return np.stack(outputs, axis=1).astype(np.float64)
 
     def _mix(self, X) -> np.ndarray:

@@ -130,11 +130,11 @@ class FusionNet(NeuralNet):
     def _logits(self, data: FusionData, batch_size: int) -> np.ndarray:
         """Return logits, batch by batch."""
         on_gpu = torch.device(self.device).type == "cuda"
-        parts = [
-            self.evaluation_step(batch, training=False).cpu().numpy()
-            for batch in BatchIterator(data, batch_size, pin_memory=on_gpu)
-        ]
-        return np.concatenate(parts)
+        batches = BatchIterator(data, batch_size, pin_memory=on_gpu)
+        # Once, and not before every batch: a module of many layers is walked through for it.
+        self.module_.eval()
+        with torch.no_grad():
+            return np.concatenate([self.infer(batch).cpu().numpy() for batch, _ in batches])
 
 
 def class_losses(outputs: Tensor, targets: Tensor) -> Tensor:

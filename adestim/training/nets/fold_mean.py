@@ -50,17 +50,22 @@ class FoldMean(nn.Module):
 
     def _stack(self) -> StackedFusion | None:
         """Return the nets as they are now, side by side; None where somebody watches a layer."""
-        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in self.modules()):
+        layers = list(self.modules())
+        if any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers):
             return None
+        held = (own for layer in layers for own in (layer._parameters, layer._buffers))
         # Weights that were changed or moved have another version or place.
-        state = tuple((value.data_ptr(), value._version) for value in self._values())
+        state = tuple(
+            (value.data_ptr(), value._version)
+            for own in held
+            for value in own.values()
+            if value is not None
+        )
         if self.stacked is None or self.stacked[0] != state:
-            self.stacked = state, StackedFusion(self.folds)
+            stack = StackedFusion(self.folds)
+            stack.tabulate()
+            self.stacked = state, stack
         return self.stacked[1]
-
-    def _values(self) -> list[Tensor]:
-        """Return all weights and buffers."""
-        return [*self.parameters(), *self.buffers()]
 
     def __getstate__(self) -> dict:
         """Leave the stack out, which is made again of the nets."""

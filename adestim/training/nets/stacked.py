@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.reference import ReferenceBackbone
 from adestim.training.nets.anchored import AnchoredFusion, match_rms
+from adestim.training.nets.stacked_values import MappedValues, OwnReadable, PlacedValues
 from adestim.training.nets.stacked_weights import (
     OUTPUT_READER,
     MappedTokens,
@@ -21,58 +22,7 @@ from adestim.training.nets.stacked_weights import (
     stack_held,
     write_weights,
 )
-
-
-class OwnReadable(Protocol):
-    """Own tokens of B subjects for K nets."""
-
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products (K, B, H, T) of queries (K, B, H, C) with the tokens."""
-
-    def mix(self, shares: Tensor) -> Tensor:
-        """Return sums (K, B, H, C) of the tokens by shares (K, B, H, T)."""
-
-
-class PlacedValues(NamedTuple):
-    """Own tokens whose maps are of their places."""
-
-    inputs: Tensor  # (K, B, F, T)
-    deviations: Tensor  # (K, B, 1, T); inverse ones
-    maps: Tensor  # (K, (F + 1) * T, C)
-
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products (K, B, H, T) of queries (K, B, H, C) with the tokens."""
-        by_feature = torch.bmm(queries.flatten(1, 2), self.maps.mT)
-        *of_inputs, whole = by_feature.view(*queries.shape[:3], -1, self.inputs.shape[3]).unbind(3)
-        for own, values in zip(of_inputs, self.inputs.unbind(2), strict=True):
-            whole = torch.addcmul(whole, own, values[:, :, None])
-        return whole * self.deviations
-
-    def mix(self, shares: Tensor) -> Tensor:
-        """Return sums (K, B, H, C) of the tokens by shares (K, B, H, T)."""
-        shares = shares * self.deviations
-        weighed = [shares * values[:, :, None] for values in self.inputs.unbind(2)]
-        weighed = torch.cat([*weighed, shares], dim=3)
-        mixed = torch.bmm(weighed.flatten(1, 2), self.maps)
-        return mixed.view(*shares.shape[:3], -1)
-
-
-class MappedValues(NamedTuple):
-    """Own tokens, or few features that all of them are one map of."""
-
-    values: Tensor  # (K, B, T, F)
-    tokens: MappedTokens
-
-    def weigh(self, queries: Tensor) -> Tensor:
-        """Return products (K, B, H, T) of queries (K, B, H, C) with the tokens."""
-        return self.tokens.at_features(queries) @ self.values.mT
-
-    def mix(self, shares: Tensor) -> Tensor:
-        """Return sums (K, B, H, C) of the tokens by shares (K, B, H, T)."""
-        mixed = shares @ self.values
-        if self.tokens.maps is None:
-            return mixed
-        return torch.bmm(mixed.flatten(1, 2), self.tokens.maps).view(*mixed.shape[:3], -1)
+from adestim.training.nets.tabulated import PoolTable, can_tabulate, count_near, lie_within
 
 
 class Prepared(NamedTuple):
@@ -103,6 +53,7 @@ class StackedFusion:
         self.joins, self.at_output = bool(first.n_joining), first.output_reader is not None
         self.n_queries = 0 if first.qformer is None else first.qformer.n_queries
         self.is_crossed = bool(self.n_queries) and first.qformer.cross_modal is not None
+        self.n_features = {name: count_features(first, name) for name in self.auxiliaries}
         self.dropouts = list_dropouts(first)
         held = [collect_weights(net) for net in nets]
         stacked = {name: torch.stack([stack_held(one[name]) for one in held]) for name in held[0]}
@@ -111,6 +62,7 @@ class StackedFusion:
             for name, value in stacked.items()
         }
         self.remembered: Prepared | None = None
+        self.tables: dict[str, PoolTable | None] = {}
 
     @property
     def trained(self) -> dict[str, Tensor]:
@@ -145,7 +97,16 @@ class StackedFusion:
 
     def forget(self) -> None:
         """Let go of what :meth:`predict` remembers; to be called where weights have changed."""
-        self.remembered = None
+        self.remembered, self.tables = None, {}
+
+    def tabulate(self) -> None:
+        """Let :meth:`predict` read what it can off tables, of weights as they are now."""
+        with torch.no_grad():
+            self.remembered = self.prepare()
+            for number, (name, tokens) in enumerate(self.remembered.auxiliaries.items()):
+                if can_tabulate(tokens, self.n_features[name]):
+                    queries = tokens.at_features(self.remembered.at_keys[:, number])
+                    self.tables[name] = PoolTable.of(tokens, queries)
 
     def predict(self, batch: Mapping) -> Tensor:
         """Return logits (K, B, n_outputs) in evaluation mode, without gradients.
@@ -205,12 +166,14 @@ class StackedFusion:
         drop = Dropper(self.dropouts, noise)
         present = batch["present"]
         shown = present[:, :, self.places[self.anchor], None]
-        own_mask = batch["masks"][self.anchor] & shown
-        log_masks = [score_log_masks(own_mask)] * 2
+        own_mask = batch["masks"][self.anchor]
+        log_masks = [score_log_masks(own_mask & shown[: len(own_mask)])] * 2
         auxiliary = None
         if self.n_queries:
             auxiliary, gate = self._auxiliary_tokens(prepared, batch)
-            log_masks[1] = torch.cat([log_masks[0], gate], dim=2) if self.joins else log_masks[0]
+            if self.joins:
+                of_own = log_masks[0].expand(len(gate), -1, -1)
+                log_masks[1] = torch.cat([of_own, gate], dim=2)
         own = self._own_values(prepared.own, batch["tokens"][self.anchor])
         reader = self._summary(batch["scores"][:, :, self.places[self.anchor]], shown)
         for number, block in enumerate(prepared.blocks):
@@ -236,7 +199,9 @@ class StackedFusion:
                 return {name: repeat(item) for name, item in value.items()}
             return value.expand(n_nets, *value.shape)
 
-        return {name: repeat(batch[name]) for name in READ}
+        # Nets do not differ in what they are shown of the same subjects.
+        masks = {name: mask[None] for name, mask in batch["masks"].items()}
+        return {name: repeat(batch[name]) for name in READ} | {"masks": masks}
 
     def _summary(self, scores: Tensor, shown: Tensor) -> Tensor:
         """Return the summary (K, B, C), its stand-in where the anchor is not shown."""
@@ -312,10 +277,18 @@ class StackedFusion:
         """Return what a modality's queries read, (K, B * Q, C)."""
         tokens, place = prepared.auxiliaries[name], self.places[name]
         scores, shown = batch["scores"][:, :, place], batch["present"][:, :, place, None]
-        values = auxiliary_values(tokens, batch["tokens"][name], scores)
+        inputs, mask = batch["tokens"][name], batch["masks"][name]
+        seen = shown[: len(mask)]
         queries = tokens.at_features(prepared.at_keys[:, number])
-        log_mask = score_log_masks(batch["masks"][name] & shown, shown)
-        pooled = pool_values(values, queries, log_mask)
+        table = self.tables.get(name)
+        if table is not None and lie_within(inputs[0, :, :, 0]):
+            # Tables are for subjects that all nets read alike.
+            last = auxiliary_values(tokens, inputs[:, :, :0], scores)[:, :, 0]
+            logits = torch.bmm(last, queries.mT) + log_mask_of_last(mask & seen, seen)
+            pooled = table.pool(count_near(inputs[0, :, :, 0], (mask & seen)[0]), last, logits)
+        else:
+            log_mask = score_log_masks(mask & seen, seen)
+            pooled = pool_values(auxiliary_values(tokens, inputs, scores), queries, log_mask)
         to_output = tokens.map_outputs(prepared.uni_modal.to_output[:, number], self.n_heads)
         return torch.bmm(pooled.reshape(len(pooled), -1, to_output.shape[1]), to_output)
 
@@ -370,6 +343,14 @@ class Dropper:
     def __call__(self, x: Tensor) -> Tensor:
         """Return activations (K, B, C), some of them 0."""
         return x if self.factors is None else x * next(self.factors)
+
+
+def count_features(net: AnchoredFusion, name: str) -> int:
+    """Return the number of features of a modality's tokens, 0 where nothing reads them."""
+    if net.qformer is None:
+        return 0
+    of_modality = net.qformer.project[net.auxiliaries.index(name)]
+    return of_modality.in_features - net.own.scores.in_features - 1
 
 
 def list_dropouts(net: AnchoredFusion) -> list[float]:
@@ -429,9 +410,13 @@ def score_log_masks(mask: Tensor, shown: Tensor | None = None) -> Tensor:
 
     mask (K, B, T), shown (K, B, 1), which closes the last one; it is open for None.
     """
+    return torch.cat([log_mask_of(mask), log_mask_of_last(mask, shown)], dim=2)
+
+
+def log_mask_of_last(mask: Tensor, shown: Tensor | None = None) -> Tensor:
+    """Return the log-mask (K, B, 1) of the last token of :func:`score_log_masks`."""
     last = mask.sum(dim=2, keepdim=True).clamp(min=1).log()
-    last = last if shown is None else last + log_mask_of(shown)
-    return torch.cat([log_mask_of(mask), last], dim=2)
+    return last if shown is None else last + log_mask_of(shown)
 
 
 def auxiliary_values(tokens: MappedTokens, inputs: Tensor, scores: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from adestim.backbone.attention import AttentionWeights, absorb
 from adestim.backbone.reading import inverse_deviation
@@ -229,7 +228,12 @@ class PlacedTokens:
 
     def deviations(self, inputs: Tensor) -> Tensor:
         """Return the inverse deviations (K, B, 1, T) of the tokens of inputs (K, B, F, T)."""
-        features = F.pad(inputs, (0, 0, 0, 1), value=1.0)
-        pairs = features[:, :, :, None] * features[:, :, None]
-        variance = (self.products[:, None] * pairs).sum(dim=(2, 3))
+        products, features = self.products[:, None], inputs.unbind(2)
+        variance = products[:, :, -1, -1]
+        for place, own in enumerate(features):
+            slope = 2 * products[:, :, place, -1]
+            for other in range(place):
+                slope = torch.addcmul(slope, features[other], 2 * products[:, :, place, other])
+            slope = torch.addcmul(slope, own, products[:, :, place, place])
+            variance = torch.addcmul(variance, slope, own)
         return inverse_deviation(variance[:, :, None])
