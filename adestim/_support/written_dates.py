@@ -25,7 +25,7 @@ FORMS = [
     re.compile(form, re.IGNORECASE)
     for form in (
         rf"{YEAR}(?P<mark>[-/.]){MONTH}(?P=mark){DAY}",
-        r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?:\.0+)?",
+        r"(?P<year>(?:19|20)\d{2})(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0+)?",
         rf"{DAY}\.{MONTH}\.{YEAR}",
         rf"{DAY}[-/. ]?\s?{WORD}[-/, ]?\s?{YEAR}",
         rf"{WORD}\s{DAY},?\s{YEAR}",

@@ -81,6 +81,7 @@ class Numbers(NamedTuple):
     values: np.ndarray  # (n_cells,); NaN where missing or unreadable
     is_limit: np.ndarray  # (n_cells,); true where the cell bounds the value: "<5"
     is_unreadable: np.ndarray  # (n_cells,); true where a cell holds something that is no number
+    unusual: str  # how numbers are written that are not written as programs do; empty without any
 
 
 def learn_spelling(
@@ -111,20 +112,36 @@ def read_written_numbers(texts: Sequence[str], spelling: Spelling) -> Numbers:
     values = read_plain_numbers(texts) if is_usual else np.full(len(texts), np.nan)
     is_limit = np.zeros(len(texts), dtype=bool)
     is_unreadable = np.zeros(len(texts), dtype=bool)
+    used = set()
     for place in np.flatnonzero(np.isnan(values)).tolist():
         if is_word(texts[place]):
             cell = take_apart(texts[place])
-            number = None if cell is None else read_number(cell, spelling)
-            is_unreadable[place] = number is None
-            values[place] = np.nan if number is None else number
-            is_limit[place] = number is not None and cell.is_limit
-    return Numbers(values, is_limit, is_unreadable)
+            found = None if cell is None else find_own_spelling(cell, spelling)
+            is_unreadable[place] = found is None
+            if found is not None:
+                values[place], is_limit[place] = convert_digits(cell.number, found), cell.is_limit
+                used.add(found)
+    return Numbers(values, is_limit, is_unreadable, describe_spellings(used))
+
+
+def describe_spellings(used: Iterable[Spelling]) -> str:
+    """Say what is unusual about any of several spellings."""
+    decimal = "," if any(spelling.decimal == "," for spelling in used) else "."
+    groups = max((spelling.groups for spelling in used), default="")
+    unit = max((spelling.unit for spelling in used), default="")
+    return Spelling(decimal, groups, unit).describe()
 
 
 def read_plain_numbers(texts: Sequence[str]) -> np.ndarray:
     """Return texts as programs write numbers; NaN where a text is none."""
     cells = pd.Series(list(texts), dtype=object)
     return pd.to_numeric(cells, errors="coerce").to_numpy(dtype=float, copy=True)
+
+
+def looks_like_number(text: str) -> bool:
+    """Tell whether a text has the form of a number, alone or with a unit."""
+    cell = take_apart(text)
+    return cell is not None and bool(list_marks(cell.number))
 
 
 def is_word(text: str) -> bool:
@@ -218,8 +235,8 @@ def choose_unit(known: Mapping[int, Written], what: str, refuse: type[AdestimErr
     return next(iter(first)) if len(first) == 1 else ""
 
 
-def read_number(cell: Written, spelling: Spelling) -> float | None:
-    """Return one number; None where it is of another unit, or can be read in two ways."""
+def find_own_spelling(cell: Written, spelling: Spelling) -> Spelling | None:
+    """Return how one number is written; None where it is of another unit, or may be two numbers."""
     marks = list_marks(cell.number)
     if not marks or cell.unit != spelling.unit:
         return None
@@ -227,8 +244,13 @@ def read_number(cell: Written, spelling: Spelling) -> float | None:
     groups = find_groups(cell.number, mark)
     if len(marks) == 2 and groups in {".", ","} - {spelling.groups}:
         return None
-    digits = cell.number.replace(groups, "") if groups else cell.number
-    return float(digits.replace(mark, "."))
+    return Spelling(mark if mark in cell.number else ".", groups, cell.unit)
+
+
+def convert_digits(number: str, spelling: Spelling) -> float:
+    """Return a number of a known spelling."""
+    digits = number.replace(spelling.groups, "") if spelling.groups else number
+    return float(digits.replace(spelling.decimal, "."))
 
 
 def name_rows(places: Iterable[int]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
 
 import numpy as np
 import pandas as pd
 
-from adestim._support.missing import NUMBER_WORDS, is_missing
+from adestim._support.missing import is_missing
+from adestim._support.written_numbers import Numbers, Spelling, read_written_numbers
 
+PLAIN = Spelling()
 LIMIT = re.compile(r"[<>≤≥]=?\s*(?=[-+.\d])")
 
 
@@ -36,29 +37,31 @@ def is_plain(cell) -> bool:
     return isinstance(cell, (str, Real, Decimal, np.bool_))
 
 
-@dataclass(frozen=True, eq=False)
-class Numbers:
-    """Cells read as numbers."""
-
-    values: np.ndarray  # (n_subjects,); NaN where unknown or unreadable
-    is_limit: np.ndarray  # (n_subjects,); true where the cell is a limit of detection
-    is_unreadable: np.ndarray  # (n_subjects,); true where a cell holds something that is no number
-
-
-def parse_numbers(cells: np.ndarray) -> Numbers:
+def parse_numbers(cells: np.ndarray, spelling: Spelling = PLAIN) -> Numbers:
     """Read cells as numbers; ``">1700"`` is read as its limit, the word ``nan`` as unknown."""
     is_text = convert_mask(isinstance(cell, str) for cell in cells)
     is_number = convert_mask(is_plain(cell) for cell in cells) & ~is_text
     values = np.full(len(cells), np.nan)
     values[is_number] = [float_or_infinity(cell) for cell in cells[is_number]]
-    written = pd.Series([LIMIT.sub("", cell) for cell in cells[is_text]], dtype=object)
-    values[is_text] = pd.to_numeric(written, errors="coerce").to_numpy(dtype=float)
+    written = read_written_numbers(cells[is_text].tolist(), spelling)
+    values[is_text] = written.values
+    is_limit = np.zeros(len(cells), dtype=bool)
+    is_limit[is_text] = written.is_limit
     unreadable = find_known_cells(cells) & np.isnan(values)
-    unreadable &= ~convert_mask(isinstance(cell, str) and cell in NUMBER_WORDS for cell in cells)
-    is_limit = convert_mask(
-        isinstance(cell, str) and LIMIT.match(cell) is not None for cell in cells
-    )
-    return Numbers(values, is_limit & ~unreadable, unreadable)
+    unreadable[is_text] = written.is_unreadable
+    return Numbers(values, is_limit, unreadable, written.unusual)
+
+
+def write_cells(cells: np.ndarray) -> list[str]:
+    """Return cells for a look at how numbers are written: nothing where unknown.
+
+    What is a number by its type is written without marks and unit, whatever its value.
+    """
+    known = find_known_cells(cells)
+    return [
+        cell if isinstance(cell, str) and there else "0" if there else ""
+        for cell, there in zip(cells, known, strict=True)
+    ]
 
 
 def float_or_infinity(number) -> float:

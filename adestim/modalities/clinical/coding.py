@@ -9,8 +9,17 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import DASHES
+from adestim._support.written_numbers import Numbers, Spelling
 from adestim.exceptions import CellTypeError, TableError
-from adestim.modalities.clinical.cells import find_known_cells, is_plain, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import (
+    PLAIN,
+    convert_mask,
+    find_known_cells,
+    is_plain,
+    parse_numbers,
+    plain_cells,
+)
 from adestim.modalities.clinical.table import Column
 
 
@@ -38,30 +47,36 @@ class CodedCells:
     remarks: tuple[str, ...] = ()  # what deserves a warning, no patient's value among it
 
 
-def code_numbers(column: pd.Series, name: str) -> CodedCells:
+def code_numbers(column: pd.Series, name: str, spelling: Spelling = PLAIN) -> CodedCells:
     """Code a numeric column: raw values, shape (n_subjects, 1).
 
     Text that is a number counts as one. A limit of detection such as ``">1700"`` or ``"<80"``
-    counts as its limit, with a remark.
+    counts as its limit, with a remark, and so is a decimal comma or a unit.
     """
     if pd.api.types.is_numeric_dtype(column.dtype):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return pack_numbers(values, name, {}, ())
     cells = plain_cells(column)
-    read = parse_numbers(cells)
+    read = parse_numbers(cells, spelling)
     problems = {
         int(row): explain_wrong_number(cells[row], name)
         for row in np.flatnonzero(read.is_unreadable)
     }
+    return pack_numbers(read.values, name, problems, remark_on_writing(read, name))
+
+
+def remark_on_writing(read: Numbers, name: str) -> tuple[str, ...]:
+    """Say which numbers are not written as programs write them."""
     remarks = (
-        (
-            f"Column {name!r} holds limits of detection for {read.is_limit.sum()} subject(s); "
-            "the limit itself is taken as the value.",
-        )
+        f"Column {name!r} holds limits of detection for {read.is_limit.sum()} subject(s); "
+        "the limit itself is taken as the value."
         if read.is_limit.any()
-        else ()
+        else "",
+        f"Column {name!r} is written with {read.unusual}, and read as numbers."
+        if read.unusual
+        else "",
     )
-    return pack_numbers(read.values, name, problems, remarks)
+    return tuple(remark for remark in remarks if remark)
 
 
 def explain_wrong_number(cell, name: str) -> TableError:
@@ -107,7 +122,7 @@ def code_levels(column: pd.Series, coding: Column) -> CodedCells:
     slot of their own, which it then shares.
     """
     cells = plain_cells(column)
-    present = find_known_cells(cells)
+    present = find_present_levels(cells, coding)
     problems = find_problems(cells, present, coding.name)
     present[list(problems)] = False
     slots = np.full(len(cells), -1)
@@ -115,6 +130,16 @@ def code_levels(column: pd.Series, coding: Column) -> CodedCells:
     n_unseen = int((present & (slots < 0)).sum())
     remarks = (remark_unseen(coding, n_unseen),) if n_unseen else ()
     return CodedCells(fill_slots(slots, coding), slots >= 0, problems, remarks)
+
+
+def find_present_levels(cells: np.ndarray, coding: Column) -> np.ndarray:
+    """Tell which cells hold a level: one of the column's, whatever its word, or one unknown yet."""
+    of_column = {level for level in coding.levels if isinstance(level, str)}
+    is_text = convert_mask(isinstance(cell, str) for cell in cells)
+    present = find_known_cells(cells)
+    present[is_text] &= convert_mask(cell not in DASHES for cell in cells[is_text])
+    present[is_text] |= convert_mask(cell in of_column for cell in cells[is_text])
+    return present
 
 
 def find_slots(cells: np.ndarray, coding: Column) -> list[int]:

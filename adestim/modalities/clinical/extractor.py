@@ -32,11 +32,12 @@ from adestim.modalities.clinical.record_rows import (
     record_of,
     warn_of_cuts,
 )
+from adestim.modalities.clinical.suspects import odd_columns
 from adestim.modalities.clinical.table import (
     Declarations,
     column_names,
+    label_name,
     learn_column,
-    odd_columns,
 )
 from adestim.modalities.clinical.tabular import CodedTable, TabularBackbone
 
@@ -257,7 +258,7 @@ class ClinicalExtractor(FoundationExtractor):
 
     def _built_in_model(self, frame) -> OpenedModel:
         """Learn how every column is coded, and try it on the training rows."""
-        warn_of(odd_columns(frame, self.columns_))
+        warn_of(odd_columns(frame, self.columns_, self._declared()))
         self.tabular_ = TabularBackbone(self.columns_, self._learned_semantics(frame))
         if self.errors == "raise":
             settle_failures(rows_of(self.tabular_.code(frame), frame.index), self.errors)
@@ -266,7 +267,8 @@ class ClinicalExtractor(FoundationExtractor):
     def _open_model(self, frame) -> OpenedModel:
         """Find the model, and settle how it reads records; free text is left out."""
         self.columns_, remarks = list_written_columns(self.columns_, self.text or ())
-        warn_of([*remarks, *odd_columns(frame, [c for c in self.columns_ if c.kind != "empty"])])
+        there = [column for column in self.columns_ if column.kind != "empty"]
+        warn_of([*remarks, *odd_columns(frame, there, self._declared())])
         return super()._open_model(frame)
 
     def _request(self) -> ModelRequest:
@@ -306,6 +308,11 @@ class ClinicalExtractor(FoundationExtractor):
             if name not in dropped:
                 cells = frame.iloc[:, position]
                 yield learn_column(cells, name, position, declarations, self.max_levels)
+
+    def _declared(self):
+        """Return the names of columns of which the user says what they hold."""
+        lists = (self.numeric, self.categorical, self.ordinal, self.text)
+        return {label_name(label) for labels in lists for label in labels or ()}
 
     def _learned_semantics(self, frame):
         """Return the projections of the text columns, by name."""

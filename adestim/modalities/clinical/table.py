@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,19 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
+from adestim._support.missing import DASHES
+from adestim._support.written_dates import looks_like_date
+from adestim._support.written_numbers import Spelling, learn_spelling, looks_like_number
 from adestim.exceptions import TableError
-from adestim.modalities.clinical.cells import find_known_cells, is_plain, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import (
+    PLAIN,
+    find_known_cells,
+    is_plain,
+    parse_numbers,
+    plain_cells,
+    write_cells,
+)
 
-DATE_TEXT = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\b.*|\d{1,2}/(\d{1,2}/)?\d{4}|\d{1,2}/\d{1,2}/\d{2}")
 DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
 SENTENCE_WORDS = 4
 MOSTLY = 0.5
@@ -32,6 +40,7 @@ class Column:
     kind: str
     levels: tuple[Hashable, ...] = ()  # levels of an ordinal or categorical column, in their order
     has_other: bool = False  # whether rarer categories share one more slot, the last
+    spelling: Spelling = PLAIN  # how a numeric column is written
 
     @property
     def n_slots(self) -> int:
@@ -113,7 +122,11 @@ def learn_column(
         levels = declarations.levels.get(name)
         return Column(name, position, kind, choose_ordinal_levels(column, name, levels))
     if kind == "categorical":
-        return Column(name, position, kind, *find_frequent_levels(present, max_levels))
+        levels = drop_dashes(present)
+        return Column(name, position, kind, *find_frequent_levels(levels, max_levels))
+    if kind == "numeric" and not pd.api.types.is_numeric_dtype(column.dtype):
+        spelling = learn_spelling(write_cells(cells), f"column {name!r}")
+        return Column(name, position, kind, spelling=spelling)
     return Column(name, position, kind)
 
 
@@ -123,37 +136,62 @@ def infer_kind(column: pd.Series, present: np.ndarray, name: str) -> str:
         return "ordinal" if column.dtype.ordered else "categorical"
     if pd.api.types.is_bool_dtype(column.dtype):
         return "categorical"
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        return "numeric"
     if column.dtype.kind in "mM" or holds_dates(present):
         raise TableError(
             f"Column {name!r} holds dates, which mean nothing to a model by themselves",
             got=f"dtype {column.dtype}",
             remedy="Convert it into an age or a duration in years, or leave it out",
         )
-    return infer_kind_of_cells(present)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return "numeric"
+    return infer_kind_of_cells(plain_cells(column), present, name)
+
+
+def drop_dashes(present: np.ndarray) -> np.ndarray:
+    """Leave out dashes, which say that nothing is there, unless a plus is their counterpart."""
+    if "+" in {cell for cell in present if isinstance(cell, str)}:
+        return present
+    kept = [not (isinstance(cell, str) and cell in DASHES) for cell in present]
+    return present[np.array(kept, dtype=bool)]
 
 
 def holds_dates(present: np.ndarray) -> bool:
     """Tell whether any cell is a date, or most are dates in writing."""
     if any(isinstance(cell, DATES) for cell in present):
         return True
-    texts = [cell for cell in present if isinstance(cell, str)]
-    n_written = sum(DATE_TEXT.fullmatch(text) is not None for text in texts)
+    texts = [write_whole_number(cell) for cell in present]
+    n_written = sum(looks_like_date(text) for text in texts if text)
     return n_written > 0 and n_written >= MOSTLY * len(present)
 
 
-def infer_kind_of_cells(present: np.ndarray) -> str:
+def write_whole_number(cell: Hashable) -> str:
+    """Return a text as it is, and a number of eight digits, which may be a date, in writing."""
+    if isinstance(cell, str):
+        return cell
+    is_long = isinstance(cell, Real) and 19000101 <= cell <= 20991231 and cell == int(cell)
+    return str(int(cell)) if is_long else ""
+
+
+def infer_kind_of_cells(cells: np.ndarray, present: np.ndarray, name: str) -> str:
     """Infer a kind from cells: numbers where half or more are, sentences, else categories."""
     if len(present) == 0:
         return "empty"
     if all(isinstance(cell, (bool, np.bool_)) for cell in present):
         return "categorical"
-    if np.isfinite(parse_numbers(present).values).mean() >= MOSTLY:
-        return "numeric"
+    if count_numbers(present) >= MOSTLY * len(present):
+        spelling = learn_spelling(write_cells(cells), f"column {name!r}")
+        if np.isfinite(parse_numbers(present, spelling).values).mean() >= MOSTLY:
+            return "numeric"
     words = np.median([len(str(cell).split()) for cell in present])
     distinct = len({str(cell) for cell in present})
     return "text" if words >= SENTENCE_WORDS and distinct > MOSTLY * len(present) else "categorical"
+
+
+def count_numbers(present: np.ndarray) -> int:
+    """Return how many cells are numbers, or have the form of one in writing."""
+    return sum(
+        looks_like_number(cell) if isinstance(cell, str) else is_plain(cell) for cell in present
+    )
 
 
 def choose_ordinal_levels(
@@ -188,26 +226,3 @@ def find_frequent_levels(
 def level_order(level: Hashable) -> tuple:
     """Return a sorting key that copes with numbers and strings side by side."""
     return (0, float(level), "") if isinstance(level, Real) else (1, 0.0, str(level))
-
-
-def odd_columns(frame: pd.DataFrame, columns: Sequence[Column]) -> list[str]:
-    """Return remarks on columns that cannot help, as far as the training rows tell."""
-    remarks = [
-        f"Column {column.name!r} is missing for every training subject; its token is masked for "
-        "everybody."
-        for column in columns
-        if column.kind == "empty"
-    ]
-    identifiers = [
-        f"Column {column.name!r} has another category for every training subject, as an "
-        "identifier has; leave it out."
-        for column in columns
-        if column.has_other and is_identifier(plain_cells(frame.iloc[:, column.position]))
-    ]
-    return remarks + identifiers
-
-
-def is_identifier(cells: np.ndarray) -> bool:
-    """Tell whether no two subjects share a cell."""
-    present = [str(cell) for cell in cells[find_known_cells(cells)]]
-    return len(set(present)) == len(present)

@@ -107,7 +107,7 @@ class TabularBackbone:
         for column in self.columns:
             cells = frame.iloc[:, column.position]
             if column.kind == "numeric":
-                yield code_numbers(cells, column.name)
+                yield code_numbers(cells, column.name, column.spelling)
             elif column.kind == "text":
                 yield code_text(cells, column, self.semantics[column.name])
             elif column.kind == "empty":

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim.modalities.clinical.cells import find_known_cells, is_plain, parse_numbers, plain_cells
+from adestim.modalities.clinical.cells import (
+    find_known_cells,
+    is_plain,
+    parse_numbers,
+    plain_cells,
+    write_cells,
+)
 
 
 def objects(*cells):
@@ -53,7 +59,17 @@ def test_limits_of_detection_are_read_as_the_limit():
     assert read.is_limit.tolist() == [True, True, True, True, False]
 
 
-@pytest.mark.parametrize("cell", ["abc", "1,5", ">high", "27 years", [27], {"a": 1}, 1j])
+def test_decimal_comma_with_one_meaning_is_read_and_told():
+    read = parse_numbers(objects(1.0, "1,5"))
+    np.testing.assert_array_equal(read.values, [1, 1.5])
+    assert read.unusual == "decimal commas"
+
+
+def test_cells_in_writing_are_what_is_known():
+    assert write_cells(objects("23,5", 2.5, None, "NA")) == ["23,5", "0", "", ""]
+
+
+@pytest.mark.parametrize("cell", ["abc", "1,234", ">high", "27 years", [27], {"a": 1}, 1j])
 def test_anything_else_is_unreadable(cell):
     read = parse_numbers(objects(1.0, cell))
     assert read.is_unreadable.tolist() == [False, True]

@@ -113,6 +113,58 @@ def test_written_numbers_and_limits_of_detection_are_used():
     assert [cell.tokens.item() for cell in column] == [27, 1700, 80]
 
 
+@pytest.mark.parametrize(
+    ("cells", "values", "said"),
+    [
+        (["23,5", "1,234"], [23.5, 1.234], "decimal commas"),
+        (["1,234.5", "1,234"], [1234.5, 1234], "',' between thousands"),
+        (["45 %", "50%"], [45, 50], "the unit '%'"),
+        (["72 kg", "80.5 kg"], [72, 80.5], "the unit 'kg'"),
+    ],
+)
+def test_numbers_of_another_spelling_are_read_with_a_warning(cells, values, said):
+    extractor = ClinicalExtractor()
+    for method in (extractor.fit_transform, extractor.transform):
+        with pytest.warns(DataWarning, match=f"Column 'tau' is written with {said}"):
+            column = method(pd.DataFrame({"tau": cells}))["clinical"]
+        np.testing.assert_allclose([cell.tokens.item() for cell in column], values)
+
+
+def test_number_that_may_be_two_names_the_subject_where_training_did_not_tell():
+    extractor = ClinicalExtractor().fit(pd.DataFrame({"tau": ["0.5", "1.25"]}))
+    with pytest.raises(TableError, match="Subject 's1': Column 'tau' is numeric"):
+        extractor.transform(pd.DataFrame({"tau": ["1,234"]}, index=["s1"]))
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "RID", "id", "row"])
+def test_row_numbers_are_warned_of_unless_declared(name):
+    frame = pd.DataFrame({name: [3, 1, 2, 4], "age": [70.0, 71.0, 65.0, 80.0]})
+    with pytest.warns(DataWarning, match=f"Column '{name}' has the name of an identifier"):
+        ClinicalExtractor().fit(frame)
+    ClinicalExtractor(numeric=[name]).fit(frame)
+
+
+def test_codes_for_missing_are_warned_of_in_fit():
+    with pytest.warns(DataWarning, match="Column 'education' holds -4, 999 in 2 cell"):
+        ClinicalExtractor().fit(pd.DataFrame({"education": [12, 16, 999, 8, -4]}))
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "<NA>", ".", "n/a", " ", "-"])
+@pytest.mark.parametrize("cells", [["F", "M", "F"], ["1.5", "2.5", "3.5"]])
+def test_words_for_missing_are_masked_in_columns_of_objects(word, cells):
+    extractor = ClinicalExtractor().fit(pd.DataFrame({"x": [*cells, word]}, dtype=object))
+    frame = pd.DataFrame({"x": [word, cells[0]], "y": [1.0, 2.0]})
+    assert "clinical" in ClinicalExtractor().fit_transform(frame)
+    assert extractor.transform(frame[["x"]])["clinical"].isna().tolist() == [True, False]
+
+
+def test_declared_level_counts_though_its_word_is_that_of_a_missing_one():
+    frame = pd.DataFrame({"drug": ["None", "low", "high"]})
+    extractor = ClinicalExtractor(ordinal={"drug": ["None", "low", "high"]})
+    column = extractor.fit_transform(frame)["clinical"]
+    assert [cell.tokens.item() for cell in column] == [0, 0.5, 1]
+
+
 def test_an_unseen_category_is_masked_with_a_warning(frame):
     extractor = ClinicalExtractor().fit(frame)
     with pytest.warns(DataWarning, match="Column 'sex' holds a category not seen in fit for 1"):

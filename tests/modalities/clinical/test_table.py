@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adestim._support.missing import MISSING_WORDS
 from adestim.exceptions import TableError
 from adestim.modalities.clinical.table import (
     Column,
@@ -13,7 +14,6 @@ from adestim.modalities.clinical.table import (
     column_names,
     infer_kind,
     learn_column,
-    odd_columns,
 )
 
 NOTHING = Declarations({}, {})
@@ -77,6 +77,13 @@ def test_the_kind_follows_from_dtype_and_cells(cells, dtype, kind):
         pd.Series(["2011-03-04", "2012-01-02"]),
         pd.Series(["3/4/2011", "11/24/2012"]),
         pd.Series(["07/2019", None]),
+        pd.Series(["04.03.2011", "2.1.2012"]),
+        pd.Series(["4-Mar-2011", "02JAN2012"]),
+        pd.Series(["2011/03/04 10:11", "2012/01/02 11:12"]),
+        pd.Series(["20110304", "20120102"]),
+        pd.Series([20110304, 20120102]),
+        pd.Series([20110304.0, None]),
+        pd.Series(["3/4/11", "11/24/12"]),
     ],
 )
 def test_dates_are_refused_with_the_remedy(cells):
@@ -156,13 +163,49 @@ def test_numbered_columns_may_be_declared_by_number():
     assert declared(categorical=[0]).kinds == {"x0": "categorical"}
 
 
-def test_columns_that_cannot_help_are_remarked_on():
-    frame = pd.DataFrame(
-        {"site": list("aab"), "patient": ["p1", "p2", "p3"], "gone": [None, None, None]}
-    )
-    columns = [
-        learn_column(frame[name], name, place, NOTHING, 2) for place, name in enumerate(frame)
-    ]
-    missing, identifier = odd_columns(frame, columns)
-    assert missing.startswith("Column 'gone' is missing for every training subject")
-    assert identifier.startswith("Column 'patient' has another category for every")
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["23,5", "24,1"],
+        ["45 %", "50 %"],
+        ["72 kg", "80.5 kg"],
+        ["<5", ">90", "12"],
+        ["1.5", "NA", "-", "."],
+        [1.5, "2,5", None],
+    ],
+)
+def test_numbers_in_any_spelling_are_numeric(cells):
+    assert learned(cells, dtype=object).kind == "numeric"
+
+
+@pytest.mark.parametrize(
+    ("cells", "got"),
+    [
+        (["23.5", None, "23,5"], "a decimal comma in row 3, and a decimal point in row 1"),
+        (["NA", "1,234", "2,345"], "either, in rows 2, 3"),
+        (["72 kg", "158 lbs", "80 kg"], "'kg' in row 1, 'lb' in row 2"),
+        (["45 %", "0.45"], "'%' in row 1, none in row 2"),
+        (["72 kg", 80.0], "'kg' in row 1, none in row 2"),
+    ],
+)
+@pytest.mark.parametrize("declarations", [NOTHING, declared(numeric=["c"])])
+def test_numbers_whose_spelling_is_open_are_refused_by_column_and_row(cells, got, declarations):
+    with pytest.raises(TableError, match=f"of column 'c' .*Got {got}"):
+        learned(cells, dtype=object, declarations=declarations)
+
+
+@pytest.mark.parametrize("word", sorted(MISSING_WORDS))
+def test_word_for_missing_is_no_level(word):
+    assert learned(["F", word, "M"], dtype=object).levels == ("F", "M")
+
+
+@pytest.mark.parametrize(
+    ("cells", "levels"), [(["a", "-", "b"], ("a", "b")), (["+", "-", "+"], ("+", "-"))]
+)
+def test_dash_is_a_level_beside_a_plus_alone(cells, levels):
+    assert learned(cells, dtype=object).levels == levels
+
+
+@pytest.mark.parametrize("cells", [["1a", "2b", "1a"], ["1 never", "2 former"], ["IIIa", "IV"]])
+def test_codes_of_digits_and_letters_are_categories(cells):
+    assert learned(cells, dtype=object).kind == "categorical"

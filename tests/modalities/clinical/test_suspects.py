@@ -1,0 +1,62 @@
+"""Columns of a clinical table that deserve a look."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from adestim.modalities.clinical.suspects import odd_columns
+from adestim.modalities.clinical.table import Declarations, learn_column
+
+NOTHING = Declarations({}, {})
+
+
+def remarks_on(frame, declared=()):
+    columns = [
+        learn_column(frame[name], name, place, NOTHING, 2) for place, name in enumerate(frame)
+    ]
+    return odd_columns(frame, columns, declared)
+
+
+def test_columns_that_cannot_help_are_remarked_on():
+    frame = pd.DataFrame(
+        {"site": list("aab"), "patient": ["p1", "p2", "p3"], "gone": [None, None, None]}
+    )
+    missing, identifier = remarks_on(frame)
+    assert missing.startswith("Column 'gone' is missing for every training subject")
+    assert identifier.startswith("Column 'patient' has another category for every")
+
+
+def test_numbers_that_name_the_rows_are_remarked_on_unless_declared():
+    frame = pd.DataFrame({"RID": [4010, 4003, 4021], "age": [70.5, 71, 68]})
+    (remark,) = remarks_on(frame)
+    assert remark.startswith("Column 'RID' has the name of an identifier or a row number; leave it")
+    assert not remarks_on(frame, ["RID"])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "Int64", "str"])
+def test_codes_for_missing_are_remarked_on_with_their_number(dtype):
+    cells = pd.Series([12, 16, 18, 8, 999, 20, -4]).astype(dtype)
+    (remark,) = remarks_on(pd.DataFrame({"education": cells}))
+    assert remark.startswith("Column 'education' holds -4, 999 in 2 cell(s), far outside its other")
+
+
+def test_numbers_among_words_are_remarked_on_with_the_place_of_the_words():
+    cells = ["not done"] * 7 + ["12.5", "13.1", "9.9", "8.7", "7.1"]
+    (remark,) = remarks_on(pd.DataFrame({"tau": cells}))
+    assert remark.startswith(
+        "Column 'tau' holds numbers in 5 cell(s) and words in rows 1, 2, 3, 4,"
+    )
+
+
+@pytest.mark.parametrize("cells", [["1", "2", "other", "none", "both"] * 2, list("aabb")])
+def test_codes_among_words_are_not_remarked_on(cells):
+    assert not remarks_on(pd.DataFrame({"stage": cells}))
+
+
+def test_ordinary_table_is_not_remarked_on():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {"age": rng.integers(55, 99, 60), "score": rng.integers(0, 31, 60),
+         "birth_year": rng.integers(1920, 1960, 60), "z": rng.normal(size=60)}
+    )  # fmt: skip
+    assert not remarks_on(frame)
