@@ -114,6 +114,9 @@ def read_json(path: str | Path) -> dict:
         fields = json.loads(content)
     except UnicodeDecodeError:
         fields = json.loads(content.decode("latin-1"))
+    # Brackets within brackets, deeper than any sidecar.
+    except RecursionError as failure:
+        raise ValueError("nested too deeply") from failure
     return fields if isinstance(fields, dict) else {}
 
 

@@ -20,6 +20,7 @@ class Prepared(NamedTuple):
     inputs: Any
     mask: Any = None  # (n_tokens,); true where a token is real; None where all are
     key: str = ""  # key of the content of ``inputs``, where it is known
+    remarks: tuple[str, ...] = ()  # what deserves a look in the data, though they were used
 
     def content_key(self) -> str:
         """Return the key of the content of the input."""

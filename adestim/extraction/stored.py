@@ -6,6 +6,7 @@ are prepared, its tokens by the content of that input and by the model.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from adestim._support.keys import content_key
+from adestim._support.remarks import gather_remarks, remark
 from adestim.encoding import BackboneSpec, Encoding, is_missing
 from adestim.extraction.prepared import Prepared, files_beside
 from adestim.store import FeatureStore
@@ -51,8 +53,12 @@ class RecalledPreparation:
         record = self.store.get("inputs", key) if key else None
         if record is not None:
             return read_prepared(record)
-        prepared = self.preparation(cells)
-        if prepared is None or not key:
+        with gather_remarks() as remarks:
+            prepared = self.preparation(cells)
+        if prepared is None:
+            return None
+        prepared = prepared._replace(remarks=(*prepared.remarks, *remarks))
+        if not key:
             return prepared
         prepared = prepared._replace(key=content_key(np.asarray(prepared.inputs)))
         arrays = {"inputs": prepared.inputs, "mask": prepared.mask}
@@ -63,6 +69,7 @@ class RecalledPreparation:
             content=prepared.key,
             modality=self.modality,
             backbone=self.backbone,
+            **spell_remarks(prepared.remarks),
         )
         return prepared if record is None else read_prepared(record)
 
@@ -108,12 +115,15 @@ class RecalledReading:
         key = key_of_cells(self.key, cells, files_beside(self.read, cells), self.store)
         record = self.store.get(self.stage, key) if key else None
         if record is not None:
+            pass_on(read_remarks(record))
             return self.read.unpack({name: one.read() for name, one in record.arrays.items()})
-        raw = self.read(cells)
+        with gather_remarks() as remarks:
+            raw = self.read(cells)
+        pass_on(remarks)
         if raw is not None and key:
             arrays = self.read.pack(raw)
             names = {"modality": self.modality, "backbone": self.backbone}
-            self.store.put(self.stage, key, arrays, **names)
+            self.store.put(self.stage, key, arrays, **names, **spell_remarks(remarks))
         return raw
 
     def also_reads(self, cells: tuple) -> list[Path]:
@@ -138,7 +148,24 @@ def key_of_cells(key: str, cells: tuple, files: Sequence[Path], store: FeatureSt
 def read_prepared(record: Record) -> Prepared:
     """Return a record of the first stage as what it holds."""
     arrays = record.arrays
-    return Prepared(arrays["inputs"], arrays.get("mask"), record.metadata["content"])
+    content, remarks = record.metadata["content"], tuple(read_remarks(record))
+    return Prepared(arrays["inputs"], arrays.get("mask"), content, remarks)
+
+
+def spell_remarks(remarks: Sequence[str]) -> dict[str, str]:
+    """Return remarks as metadata of a record."""
+    return {"remarks": json.dumps(list(remarks))} if remarks else {}
+
+
+def read_remarks(record: Record) -> list[str]:
+    """Return the remarks that a record keeps."""
+    return json.loads(record.metadata.get("remarks", "[]"))
+
+
+def pass_on(remarks: Sequence[str]) -> None:
+    """Say remarks again, to whoever gathers them further out."""
+    for text in remarks:
+        remark(text)
 
 
 def cell_content(cell: Any, store: FeatureStore) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from joblib import delayed
 
 from adestim._support.progress import show_progress
+from adestim._support.remarks import gather_remarks, tell_remarks
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
 from adestim.extraction.parallel import run_in_order
@@ -39,7 +40,13 @@ def for_each_subject(
         )
     ]
     results = run_in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
-    yield from show_progress(results, title, "subject", verbose, total=len(frame))
+    told: dict[str, list[str]] = {}
+    shown = show_progress(results, title, "subject", verbose, total=len(frame))
+    for subject, result in zip(frame.index, shown, strict=True):
+        for text in result.remarks if isinstance(result, Prepared) else ():
+            told.setdefault(text, []).append(str(subject))
+        yield result
+    tell_remarks(told)
 
 
 def prepare_subject(
@@ -49,16 +56,22 @@ def prepare_subject(
     if all(is_missing(cell) for cell in cells):
         return None
     try:
-        return preparation(cells)
+        with gather_remarks() as remarks:
+            prepared = preparation(cells)
     except AdestimError as error:
         return error.about(subject)
+    # Training series, which are read again to be encoded, carry none.
+    if isinstance(prepared, Prepared) and remarks:
+        return prepared._replace(remarks=(*prepared.remarks, *remarks))
+    return prepared
 
 
 def readable_raws(frame: pd.DataFrame, read: Callable[[tuple], Any]) -> Iterator[Any]:
-    """Yield what is read of the rows that have something; failing ones are told of later."""
+    """Yield what is read of the rows that have something; what is wrong is told of later."""
     for cells in frame.itertuples(index=False, name=None):
         try:
-            raw = read(cells)
+            with gather_remarks():
+                raw = read(cells)
         except AdestimError:
             continue
         if raw is not None:

@@ -7,18 +7,29 @@ file always ends in one clear error and never in a traceback of the reading libr
 from __future__ import annotations
 
 import os
-import zlib
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from adestim._support.remarks import remark
 from adestim.exceptions import InputError
+from adestim.modalities._image_files import (
+    allowed_surplus,
+    describe_file,
+    file_of_voxels,
+    find_opener,
+    is_cifti,
+    load_image,
+    read_voxels,
+)
 
 MAX_BYTES = 16 * 2**30
 MIN_COMPRESSION = 1 / 1100
 FINITE_AFFINE_LIMIT = 1e6
+# Symmetric matrices, displacements and vectors.
+VECTOR_INTENTS = (1005, 1006, 1007)
 
 
 def open_nifti(
@@ -28,18 +39,19 @@ def open_nifti(
     image = load_header(source, error) if is_path(source) else require_image(source, error)
     require_real_values(image, error)
     require_plausible_size(image, max_bytes, error)
-    if is_path(source):
-        require_whole_file(Path(source), image, error)
-    image = drop_trailing_axes(image, n_dim, error)
+    require_whole_file(image, error)
+    image = drop_empty_axes(image, n_dim, error)
     require_invertible_affine(image, error)
+    question_orientation(image)
     return image
 
 
 def image_values(image: Any, error: type[InputError], dtype=np.float32) -> np.ndarray:
-    """Load the voxels of an image, scaled as its header says."""
+    """Load the voxels of an image, scaled as its header says, and check them by their checksum."""
     try:
-        return np.asarray(image.get_fdata(dtype=dtype, caching="unchanged"))
-    except (OSError, EOFError, ValueError, zlib.error) as failure:
+        return read_voxels(image, dtype)
+    # Damaged bytes make nibabel and the unpackers raise whatever they come upon.
+    except Exception as failure:
         raise error(
             "The voxels of an image file must be readable to the end",
             got=f"{type(failure).__name__}: {failure}",
@@ -57,7 +69,9 @@ def require_image(source: Any, error: type[InputError]) -> Any:
     if not (hasattr(source, "affine") and hasattr(source, "get_fdata")):
         raise error(
             "An image is given as a path or as a nibabel image",
-            got=f"an object of type {type(source).__name__}",
+            got="a CIFTI file (grayordinates)"
+            if is_cifti(source)
+            else f"an object of type {type(source).__name__}",
             remedy="Pass the path of a .nii or .nii.gz file",
         )
     return source
@@ -65,19 +79,32 @@ def require_image(source: Any, error: type[InputError]) -> Any:
 
 def load_header(source: Any, error: type[InputError]) -> Any:
     """Open a file lazily; only its header is read."""
-    import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
-
     path = require_readable_file(Path(source), error)
     try:
-        return require_image(nibabel.load(path), error)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as failure:
+        image = load_image(path)
+    # A damaged header makes nibabel raise whatever it comes upon.
+    except Exception as failure:
+        raise unreadable(path, error, f"{type(failure).__name__}: {failure}") from failure
+    if is_cifti(image):
         raise error(
-            "An image file must be readable by nibabel",
-            got=f"{path.name}: {type(failure).__name__}",
-            remedy="The file is corrupt or not a NIfTI image; copy or convert it again",
-        ) from failure
+            "An image must hold voxels alone",
+            got=f"{path.name}: a CIFTI file, whose rows are vertices and voxels",
+            remedy="Pass the volume (.nii.gz), or average it over parcels "
+            "(wb_command -cifti-parcellate) and write the series as .tsv, .csv or .npy",
+        )
+    if not hasattr(image, "affine"):
+        raise unreadable(path, error, f"an object of type {type(image).__name__}")
+    return image
+
+
+def unreadable(path: Path, error: type[InputError], said: str) -> InputError:
+    """Return the error about a file that is no usable image, named for what it is."""
+    what, remedy = describe_file(path) or (
+        said,
+        "The file is corrupt or not a NIfTI image; copy or convert it again",
+    )
+    rule = "An image file must be readable by nibabel"
+    return error(rule, got=f"{path.name}: {what}", remedy=remedy)
 
 
 def require_readable_file(path: Path, error: type[InputError]) -> Path:
@@ -137,45 +164,91 @@ def require_plausible_size(image: Any, max_bytes: int, error: type[InputError]) 
         )
 
 
-def require_whole_file(path: Path, image: Any, error: type[InputError]) -> None:
-    """Refuse a file too small for the voxels that its header claims."""
-    path = path.expanduser()
-    offset = int(getattr(image.dataobj, "offset", 0) or 0)
-    if path.suffix not in (".nii", ".gz") or offset == 0:
+def require_whole_file(image: Any, error: type[InputError]) -> None:
+    """Refuse a file too small, or too large, for the voxels that its header claims."""
+    path = file_of_voxels(image)
+    if path is None:
         return
-    stored = prod(int(length) for length in image.shape) * image.get_data_dtype().itemsize
-    needed = stored * MIN_COMPRESSION if is_gzip(path) else stored + offset
-    size = path.stat().st_size
-    if size < needed:
+    if not path.is_file():
         raise error(
-            "An image file must hold all the voxels that its header claims",
+            "The header and the voxels of an image must both be there",
+            got=f"no such file: {path}",
+            remedy="Put the .img beside its .hdr, or convert the image to .nii.gz",
+        )
+    stored = prod(int(length) for length in image.shape) * image.get_data_dtype().itemsize
+    needed = int(image.dataobj.offset) + stored
+    size, packed = path.stat().st_size, find_opener(path) is not open
+    too_small = size < (stored * MIN_COMPRESSION if packed else needed)
+    if too_small or (not packed and size > needed + allowed_surplus(image)):
+        raise error(
+            "An image file must hold all the voxels that its header claims, and no more",
             got=f"{size} bytes for shape {tuple(image.shape)} in {path.name}",
             remedy="The file is truncated or its header is corrupt; copy it again",
         )
 
 
-def is_gzip(path: Path) -> bool:
-    """Tell whether the file begins as a gzip stream does."""
-    with path.open("rb") as stream:
-        return stream.read(2) == b"\x1f\x8b"
+def is_nifti(image: Any) -> bool:
+    """Tell whether an image is NIfTI, of one file or two."""
+    from nibabel import Nifti1Pair
+
+    return isinstance(image, Nifti1Pair)
 
 
-def drop_trailing_axes(image: Any, n_dim: int, error: type[InputError]) -> Any:
-    """Drop trailing axes of length one, down to the dimensions the caller needs."""
+def drop_empty_axes(image: Any, n_dim: int, error: type[InputError]) -> Any:
+    """Drop axes of length one behind the first three, where that leaves what the caller needs."""
     shape = tuple(image.shape)
-    if len(shape) > n_dim and all(length == 1 for length in shape[n_dim:]):
-        return image.slicer[(..., *(0,) * (len(shape) - n_dim))]
-    if len(shape) != n_dim:
-        kind = {3: "a single volume (3 dimensions)", 4: "a 4-D run (x, y, z, time)"}
-        raise error(
-            f"This modality reads {kind.get(n_dim, f'{n_dim} dimensions')}",
-            got=f"an image of {len(shape)} dimensions, shape {shape}",
-            remedy={
-                3: "Pass one volume: a T1w image, not a run",
-                4: "Pass the whole run, not its mean or a single volume",
-            }.get(n_dim),
-        )
-    return image
+    kept = (*shape[:3], *(length for length in shape[3:] if length > 1))
+    kept += (1,) * (min(n_dim, len(shape)) - len(kept))
+    if len(kept) != n_dim or min(len(shape), 3) < 3 or holds_vectors(image):
+        raise wrong_dimensions(image, n_dim, error)
+    return image if kept == shape else reshape_image(image, kept)
+
+
+def holds_vectors(image: Any) -> bool:
+    """Tell whether the fifth axis is that of vectors, as of a warp, not of time."""
+    is_vector = is_nifti(image) and int(image.header["intent_code"]) in VECTOR_INTENTS
+    return is_vector and len(image.shape) > 4
+
+
+def wrong_dimensions(image: Any, n_dim: int, error: type[InputError]) -> InputError:
+    """Return the error about an image with too many axes, or too few."""
+    kind = {3: "a single volume (3 dimensions)", 4: "a 4-D run (x, y, z, time)"}
+    shape = tuple(image.shape)
+    what = f"an image of {len(shape)} dimensions, shape {shape}"
+    return error(
+        f"This modality reads {kind.get(n_dim, f'{n_dim} dimensions')}",
+        got=f"{what}, of vectors" if holds_vectors(image) else what,
+        remedy={
+            3: "Pass one volume: a T1w image, not a run",
+            4: "Pass the whole run, not its mean or a single volume",
+        }.get(n_dim),
+    )
+
+
+def reshape_image(image: Any, shape: tuple[int, ...]) -> Any:
+    """Return an image without its axes of length one; its voxels stay where they are."""
+    voxels = image.dataobj
+    in_file = file_of_voxels(image) is not None
+    voxels = voxels.reshape(shape) if in_file else np.asanyarray(voxels).reshape(shape)
+    header = image.header.copy()
+    step = settle_time_step(image, shape)
+    header.set_data_shape(shape)
+    if step is not None:
+        header.set_zooms((*header.get_zooms()[:3], step))
+    return type(image)(voxels, image.affine, header)
+
+
+def settle_time_step(image: Any, shape: tuple[int, ...]) -> float | None:
+    """Return the step of the axis that is left of several, 0 where the header contradicts itself.
+
+    Of (x, y, z, 1, t), some writers state the time between volumes with the fourth axis, others
+    with the fifth; zero and one are what is written by those who were not told.
+    """
+    if len(shape) != 4 or len(image.shape) == 4:
+        return None
+    stated = {float(zoom) for zoom in image.header.get_zooms()[3:]} - {0.0}
+    stated = stated - {1.0} or stated
+    return stated.pop() if len(stated) == 1 else 0.0
 
 
 def require_invertible_affine(image: Any, error: type[InputError]) -> None:
@@ -188,3 +261,51 @@ def require_invertible_affine(image: Any, error: type[InputError]) -> None:
             got=str(np.round(affine, 3).tolist()),
             remedy="Convert the image again with its orientation (qform or sform)",
         )
+
+
+def question_orientation(image: Any) -> None:
+    """Remark on an image whose header does not say where left and right are, or says both."""
+    axes = "".join(str(axis) for axis in axis_codes(image.affine))
+    if not states_orientation(image):
+        remark(
+            "the image's header does not state its orientation (qform_code and sform_code are 0, "
+            f"or the format has none); it is read as {axes}, so that left and right, or any axes, "
+            "may be exchanged. Write the orientation into the header, or leave the image out."
+        )
+    elif contradicts_itself(image):
+        remark(
+            "the qform and the sform of the image's header disagree about left and right; the "
+            f"sform is used ({axes}). Correct the wrong one, or leave the image out."
+        )
+
+
+def axis_codes(affine: np.ndarray) -> tuple:
+    """Return where the axes of an image run, as letters."""
+    from nibabel import aff2axcodes
+
+    return aff2axcodes(np.asarray(affine, dtype=float))
+
+
+def states_orientation(image: Any) -> bool:
+    """Tell whether a header says how the voxels lie in the head."""
+    from nibabel import AnalyzeImage, MGHImage
+
+    if is_nifti(image):
+        return int(image.header["qform_code"]) > 0 or int(image.header["sform_code"]) > 0
+    if isinstance(image, MGHImage):
+        return bool(image.header["goodRASFlag"])
+    # SPM's .mat beside an Analyze image states it.
+    return not isinstance(image, AnalyzeImage) or not np.allclose(
+        image.affine, image.header.get_best_affine()
+    )
+
+
+def contradicts_itself(image: Any) -> bool:
+    """Tell whether a header's two orientations are mirror images of each other."""
+    if not is_nifti(image):
+        return False
+    header = image.header
+    if not (int(header["qform_code"]) > 0 and int(header["sform_code"]) > 0):
+        return False
+    qform, sform = header.get_qform(), header.get_sform()
+    return bool(np.linalg.det(qform[:3, :3]) * np.linalg.det(sform[:3, :3]) < 0)

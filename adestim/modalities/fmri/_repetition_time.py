@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adestim._support.bids import StatedTime, find_sidecars, list_stated_times, read_json
+from adestim._support.remarks import remark
 from adestim.exceptions import TimeSeriesError
 
 SHORTEST = 0.05
@@ -89,19 +90,23 @@ def require_seconds(stated: StatedTime, sidecar: Path) -> float:
 
 
 def settle_t_r(
-    override: float | None, in_header: float | None, in_sidecar: float | None
+    override: float | None,
+    in_file: float | None,
+    in_sidecar: float | None,
+    place: str = "the image's header",
 ) -> float | None:
-    """Return the repetition time of a run, in s, from the three who may state it."""
+    """Return the repetition time of a run, in s, from the three who may state it.
+
+    The sidecar is the authority for its run, since converters lose the header's more easily.
+    """
     if override is not None:
         return require_possible_t_r(override, "the parameter t_r")
-    if in_header is not None and in_sidecar is not None:
-        if abs(in_header - in_sidecar) > TOLERANCE * abs(in_sidecar):
-            raise TimeSeriesError(
-                "Header and JSON sidecar must state the same repetition time",
-                got=f"{in_header:g} s in the header and {in_sidecar:g} s in the sidecar",
-                remedy="Mend the wrong one, or pass t_r= in seconds",
-            )
-        return require_possible_t_r(in_sidecar, "the JSON sidecar")
-    if in_sidecar is not None:
-        return require_possible_t_r(in_sidecar, "the JSON sidecar")
-    return None if in_header is None else require_possible_t_r(in_header, "the image's header")
+    if in_sidecar is None:
+        return None if in_file is None else require_possible_t_r(in_file, place)
+    settled = require_possible_t_r(in_sidecar, "the JSON sidecar")
+    if in_file is not None and abs(in_file - settled) > TOLERANCE * settled:
+        remark(
+            f"the repetition time is {in_file:g} s in {place} and {settled:g} s in the JSON "
+            "sidecar, which is used. Mend the wrong one, or pass t_r= in seconds."
+        )
+    return settled

@@ -92,8 +92,8 @@ class SeriesReader:
 
     def _table_t_r(self, cell: Any, table: NumericTable) -> float | None:
         """Return the repetition time of ready series."""
-        in_sidecar = read_t_r_beside(cell)
-        return settle_t_r(self.t_r, None, table.step if in_sidecar is None else in_sidecar)
+        place = "the table's time column"
+        return settle_t_r(self.t_r, table.step, read_t_r_beside(cell), place)
 
 
 def read_t_r_beside(cell: Any) -> float | None:

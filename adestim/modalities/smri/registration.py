@@ -9,8 +9,10 @@ import numpy as np
 
 from adestim.exceptions import MissingDependencyError, VolumeError
 from adestim.modalities._nifti import image_values
+from adestim.modalities.smri.background import lift_intensities
 from adestim.modalities.smri.grid import block_affine, block_mean, block_steps
 from adestim.modalities.smri.template import load_template, mni_grid
+from adestim.modalities.smri.volume import volume_support
 
 REGISTRATION_RESOLUTION = 4.0
 STAGES = ("center_of_mass", "translation", "rigid", "affine")
@@ -34,12 +36,13 @@ def register_affine(image: Any) -> Any:
     template = load_template(mni_grid(REGISTRATION_RESOLUTION))
     steps = block_steps(image.affine, REGISTRATION_RESOLUTION / 2)
     values = image_values(image, VolumeError)
+    lifted = lift_intensities(values, volume_support(values))
     quiet = logging.getLogger("dipy")
     level = quiet.level
     quiet.setLevel(logging.WARNING)
     try:
         _, to_native = affine_registration(
-            block_mean(values, steps).astype(float),
+            block_mean(lifted, steps).astype(float),
             template.t1w.astype(float),
             moving_affine=block_affine(image.affine, steps),
             static_affine=template.grid.affine,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from adestim.exceptions import VolumeError
+from adestim.modalities.smri.background import DARKEST_PERCENTILE
 from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.volume import GridVolume, resample_to_grid
 
@@ -100,10 +101,12 @@ def on_grid(image, grid: Grid) -> np.ndarray:
 def template_likeness(volume: GridVolume, template: Template) -> float:
     """Correlate a volume with the template inside the brain, both smoothed by 6 mm."""
     sigma = LIKENESS_FWHM / FWHM_PER_SIGMA / template.grid.resolution
-    pair = [
-        gaussian_filter(values, sigma)[template.brain] for values in (volume.values, template.t1w)
-    ]
-    if min(np.ptp(values) for values in pair) == 0:
+    shown = volume.values[volume.seen]
+    # What a volume of signed intensities does not show is dark, not of middling brightness.
+    dark = min(0.0, float(np.percentile(shown, DARKEST_PERCENTILE))) if shown.size else 0.0
+    values = np.where(volume.seen, volume.values, np.float32(dark))
+    pair = [gaussian_filter(layer, sigma)[template.brain] for layer in (values, template.t1w)]
+    if min(np.ptp(layer) for layer in pair) == 0:
         return 0.0
     return float(np.corrcoef(*pair)[0, 1])
 

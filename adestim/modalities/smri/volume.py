@@ -11,6 +11,12 @@ from numpy.typing import ArrayLike
 
 from adestim.exceptions import VolumeError
 from adestim.modalities._nifti import image_values, is_path, open_nifti, require_invertible_affine
+from adestim.modalities.smri.background import (
+    count_holes,
+    find_background,
+    find_zero,
+    settle_background,
+)
 from adestim.modalities.smri.grid import (
     Grid,
     block_affine,
@@ -21,8 +27,6 @@ from adestim.modalities.smri.grid import (
 
 MAX_VOLUME_BYTES = 4 * 2**30
 MIN_SUPPORT = 0.5
-BRIGHTEST_PERCENTILE = 99.0
-DARKEST_PERCENTILE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +45,7 @@ class GridVolume:
 
 
 def read_volume(source: Any, *, affine: ArrayLike | None = None) -> Any:
-    """Read one volume and refuse a bad one.
+    """Read one volume and refuse a bad one; a background of NaN or of a constant becomes zero.
 
     source (n_x, n_y, n_z), affine (4, 4).
     """
@@ -51,6 +55,7 @@ def read_volume(source: Any, *, affine: ArrayLike | None = None) -> Any:
     image = open_nifti(image, n_dim=3, error=VolumeError, max_bytes=MAX_VOLUME_BYTES)
     values = image_values(image, VolumeError)
     require_usable_values(values)
+    values = settle_background(values)
     return nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
 
 
@@ -76,15 +81,17 @@ def image_of(array: Any, affine: ArrayLike | None) -> Any:
 
 
 def require_usable_values(values: np.ndarray) -> None:
-    """Refuse voxels that are not finite, and an image that shows nothing."""
-    n_bad = values.size - int(np.count_nonzero(np.isfinite(values)))
-    if n_bad:
+    """Refuse voxels that are infinite or holes of NaN, and an image that shows nothing."""
+    n_holes, n_infinite = count_holes(values), int(np.count_nonzero(np.isinf(values)))
+    if n_holes or n_infinite:
+        n_bad = n_infinite + int(np.count_nonzero(np.isnan(values)))
         raise VolumeError(
-            "All voxels of a T1w volume must be finite",
-            got=f"{n_bad} NaN or infinite voxels of {values.size}",
+            "All voxels of a T1w volume must be finite, but for a background of NaN",
+            got=f"{n_bad} NaN or infinite voxels of {values.size}, {n_infinite} of them infinite "
+            f"and {n_holes} NaN away from the image's edges",
             remedy="If they are background, set them to zero with numpy.nan_to_num and save again",
         )
-    if values.min() == values.max():
+    if not np.fmin.reduce(values, axis=None) < np.fmax.reduce(values, axis=None):
         raise VolumeError(
             "A T1w volume must not be constant",
             got="the same value in every voxel",
@@ -119,17 +126,10 @@ def undo_partial_support(values: np.ndarray, support: np.ndarray) -> GridVolume:
 def volume_support(values: np.ndarray) -> np.ndarray:
     """Tell which voxels an image really shows.
 
-    The background is the value that at least half of the image's outer faces share, which a
-    skull-stripped or zero-padded image has and a full head with noisy air has not.
-
     values (n_x, n_y, n_z) -> (n_x, n_y, n_z).
     """
-    faces = np.concatenate([values.take([0, -1], axis=axis).ravel() for axis in range(3)])
-    found, count = np.unique(faces, return_counts=True)
-    commonest = count.argmax()
-    if 2 * count[commonest] < faces.size:
-        return np.ones(values.shape, dtype=bool)
-    return values != found[commonest]
+    background = find_background(values)
+    return np.ones(values.shape, dtype=bool) if background is None else values != background
 
 
 def normalise_intensity(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -137,12 +137,11 @@ def normalise_intensity(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
     values (n_x, n_y, n_z), inside (n_x, n_y, n_z) -> (n_x, n_y, n_z).
     """
-    low, high = np.percentile(values[inside], [DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE])
+    low, high = find_zero(values[inside])
     if not high > low:
         raise VolumeError(
             "The brain of a T1w volume must show differences of intensity",
             got=f"{high:g} at its 1st and its 99th percentile",
             remedy="Look at the image: it is blank or saturated where the brain should be",
         )
-    low = low if values[inside].min() < 0 else 0.0
     return np.clip((values - low) / (high - low), 0, 1.5).astype(np.float32)

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from adestim.exceptions import TimeSeriesError
+from adestim.exceptions import DataWarning, TimeSeriesError
 from adestim.modalities.fmri._repetition_time import (
     read_header_t_r,
     read_sidecar_t_r,
@@ -124,9 +124,14 @@ def test_number_in_writing_is_a_time(tmp_path):
     assert read_sidecar_t_r(tmp_path / "rest.nii") == 2.0
 
 
-def test_header_and_sidecar_that_disagree_are_both_named():
-    with pytest.raises(TimeSeriesError, match=r"1 s in the header and 3 s in the sidecar.*t_r="):
-        settle_t_r(None, 1.0, 3.0)
+def test_sidecar_wins_over_the_header_with_a_warning_that_names_both():
+    with pytest.warns(DataWarning, match=r"1 s in the image's header and 3 s in.*sidecar, which"):
+        assert settle_t_r(None, 1.0, 3.0) == 3.0
+
+
+def test_sidecar_in_milliseconds_is_refused_whatever_the_header_says():
+    with pytest.raises(TimeSeriesError, match="looks like milliseconds"):
+        settle_t_r(None, 2.0, 2000.0)
 
 
 def test_rounding_is_no_disagreement():
