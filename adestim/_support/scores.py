@@ -33,6 +33,17 @@ class Score(NamedTuple):
     ideal: float = np.inf  # the best value there could be
 
 
+def name_score(name: str) -> str:
+    """Return what a score is called in tables."""
+    return ALL_SCORES[name].label if name in ALL_SCORES else name
+
+
+def measure_loss(values: np.ndarray, name: str) -> np.ndarray:
+    """Return how bad values of a score are, less being better; NaN where the score is unknown."""
+    ideal = ALL_SCORES[name].ideal if name in ALL_SCORES else np.nan
+    return -np.sign(ideal) * values if np.isinf(ideal) else np.abs(values - ideal)
+
+
 def score_rows(
     predictions: Predictions, scores: Sequence[str], rows: np.ndarray | None = None
 ) -> dict[str, float]:

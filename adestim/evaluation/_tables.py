@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.scores import ALL_SCORES
+from adestim._support.scores import measure_loss, name_score
 from adestim._support.words import escape_markdown
 from adestim.exceptions import InputError
 
@@ -20,11 +20,15 @@ OF_LATEX = {
 
 
 def scores_to_markdown(
-    summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
+    summary: pd.DataFrame,
+    *,
+    scores: Sequence[str] | None = None,
+    digits: int = 3,
+    controls: Sequence[str] = (),
 ) -> str:
-    """Return scores as a table in Markdown, the best of each in bold."""
+    """Return scores as a table in Markdown, the best of each but controls in bold."""
     scores = select_summary_scores(summary, scores)
-    cells = format_scores(summary, scores, digits, lambda text: f"**{text}**", "–")
+    cells = format_scores(summary, scores, digits, lambda text: f"**{text}**", "–", controls)
     return frame_to_markdown(cells, "Estimator", escape_cells=False)
 
 
@@ -35,10 +39,13 @@ def scores_to_latex(
     digits: int = 3,
     caption: str | None = None,
     label: str | None = None,
+    controls: Sequence[str] = (),
 ) -> str:
-    r"""Return scores as a table in LaTeX, for the package booktabs, the best of each in bold."""
+    r"""Return scores as a table in LaTeX, for booktabs, the best of each but controls in bold."""
     scores = select_summary_scores(summary, scores)
-    cells = format_scores(summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--")
+    cells = format_scores(
+        summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--", controls
+    )
     lines = [["Estimator", *map(escape_latex, cells.columns)]]
     body = [[escape_latex(name), *row] for name, row in zip(cells.index, cells.values, strict=True)]
     table = [
@@ -80,11 +87,15 @@ def frame_to_markdown(frame: pd.DataFrame, corner: str = "", *, escape_cells: bo
 
 
 def scores_to_html(
-    summary: pd.DataFrame, *, scores: Sequence[str] | None = None, digits: int = 3
+    summary: pd.DataFrame,
+    *,
+    scores: Sequence[str] | None = None,
+    digits: int = 3,
+    controls: Sequence[str] = (),
 ) -> str:
     """Return scores as a table in HTML, for the display of notebooks."""
     scores = select_summary_scores(summary, scores)
-    cells = format_scores(summary, scores, digits, lambda text: f"<b>{text}</b>", "–")
+    cells = format_scores(summary, scores, digits, lambda text: f"<b>{text}</b>", "–", controls)
     cells.index = [html.escape(str(name)) for name in cells.index]
     return cells.to_html(escape=False)
 
@@ -105,16 +116,21 @@ def select_summary_scores(summary: pd.DataFrame, scores: Sequence[str] | None) -
 
 
 def format_scores(
-    summary: pd.DataFrame, scores: Sequence[str], digits: int, bold: Callable, nothing: str
+    summary: pd.DataFrame,
+    scores: Sequence[str],
+    digits: int,
+    bold: Callable,
+    nothing: str,
+    controls: Sequence[str],
 ) -> pd.DataFrame:
     """Return what stands in the cells: estimate and interval, the best estimate in bold."""
     cells = {}
     for score in scores:
-        best = find_best_rows(summary[score, "estimate"], score, digits)
+        judged = summary[score, "estimate"].mask(summary.index.isin(controls))
+        best = find_best_rows(judged, score, digits)
         has_interval = (score, "low") in summary.columns
         bounds = summary[score][["low", "high"]].to_numpy() if has_interval else None
-        label = ALL_SCORES[score].label if score in ALL_SCORES else score
-        cells[label] = [
+        cells[name_score(score)] = [
             format_cell(
                 value,
                 None if bounds is None else bounds[place],
@@ -145,6 +161,5 @@ def find_best_rows(values: pd.Series, score: str, digits: int = 3) -> np.ndarray
     values (n_estimators,) -> (n_estimators,).
     """
     rounded = values.to_numpy(dtype=float).round(digits)
-    ideal = ALL_SCORES[score].ideal if score in ALL_SCORES else np.nan
-    loss = -np.sign(ideal) * rounded if np.isinf(ideal) else np.abs(rounded - ideal)
+    loss = measure_loss(rounded, score)
     return (loss == np.nanmin(loss)) if np.isfinite(loss).any() else np.zeros(len(loss), dtype=bool)

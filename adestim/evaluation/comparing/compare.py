@@ -165,6 +165,7 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
         scores=scores,
         reference=reference,
         seed=seeds[2],
+        controls=tuple(name for name in candidates if name not in estimators),
     )
 
 

@@ -52,6 +52,8 @@ class Comparison:
         The estimator that others are compared with.
     seed : int, default=0
         Seed of the bootstrap.
+    controls : tuple of str, default=()
+        Names of the estimators that are controls, which see no measurement of interest.
 
     See Also
     --------
@@ -83,11 +85,17 @@ class Comparison:
     scores: tuple[str, ...]
     reference: str
     seed: int = 0
+    controls: tuple[str, ...] = ()
 
     @property
     def estimators(self) -> list[str]:
         """Names of the estimators, in order."""
         return list(self.folds["estimator"].unique())
+
+    @property
+    def rivals(self) -> list[str]:
+        """Names of the estimators that are neither the reference nor a control."""
+        return [name for name in self.estimators if name not in (self.reference, *self.controls)]
 
     def summary(
         self,
@@ -242,7 +250,7 @@ class Comparison:
         str
         """
         summary = self.summary(level=level, n_resamples=n_resamples, scores=scores)
-        table = scores_to_markdown(summary, digits=digits)
+        table = scores_to_markdown(summary, digits=digits, controls=self.controls)
         return f"{table}\n\n{self._describe(level, n_resamples)}"
 
     def to_latex(
@@ -278,11 +286,13 @@ class Comparison:
         """
         summary = self.summary(level=level, n_resamples=n_resamples, scores=scores)
         caption = self._describe(level, n_resamples) if caption is None else caption
-        return scores_to_latex(summary, digits=digits, caption=caption, label=label)
+        return scores_to_latex(
+            summary, digits=digits, caption=caption, label=label, controls=self.controls
+        )
 
     def _repr_html_(self) -> str:
         # Without intervals, which take long for a mere display.
-        return f"{scores_to_html(self.summary(n_resamples=0))}<p>{self._describe(0, 0)}</p>"
+        return f"{scores_to_html(self.summary(n_resamples=0), controls=self.controls)}<p>{self._describe(0, 0)}</p>"
 
     def _select(self, estimator: str) -> pd.DataFrame:
         """Return an estimator's predictions."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from adestim._support.scores import N_RESAMPLES
+from adestim._support.scores import N_RESAMPLES, name_score
 from adestim._support.words import escape_markdown
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.inspection.report.outcomes import require_comparison
@@ -236,7 +236,9 @@ def count_repeats(comparison: Any) -> Iterator[str]:
 def say_mask_only(comparison: Any) -> str:
     """Return the scores of the control that sees only who has what."""
     row = comparison.summary(n_resamples=0).loc[MASK_ONLY]
-    return ", ".join(f"{name} {row[name, 'estimate']:.3f}" for name in comparison.scores[:3])
+    return ", ".join(
+        f"{name_score(name)} {row[name, 'estimate']:.3f}" for name in comparison.scores[:3]
+    )
 
 
 def say_pretraining(backbones: pd.DataFrame) -> str:
@@ -253,7 +255,7 @@ def describe_scores(comparison: Any, n_resamples: int) -> list[str]:
         return ["None of unseen subjects were given."]
     summary = comparison.summary(n_resamples=n_resamples)
     row = {name: summary.loc[comparison.reference, name] for name in comparison.scores}
-    ends = pd.DataFrame(row).T
+    ends = pd.DataFrame(row).T.rename(name_score)
     texts = format_intervals(ends["estimate"], ends["low"], ends["high"])
     *others, last = comparison.classes or ("",)
     positive = f" The positive class is {escape_markdown(last)}." if len(others) == 1 else ""

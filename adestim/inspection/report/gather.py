@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.exceptions import InputError
 from adestim.inspection.contribution.contribution import draw_rows
 from adestim.inspection.contribution.hiding import HidingReader, find_output, split_estimator
+from adestim.inspection.report.characteristics import find_characteristics
 from adestim.inspection.report.outcomes import (
     predict_outcomes,
     read_outcomes,
@@ -53,6 +55,17 @@ class Material:
     show_ids: bool  # whether these are named
     n_resamples: int  # resamples of the bootstrap
     seed: int  # seed of the bootstrap
+    characteristics: pd.DataFrame  # (n_subjects, n_characteristics); age, sex and the like
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Scores of all that were compared, with intervals."""
+        return self.comparison.summary(n_resamples=self.n_resamples)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Labels of the subjects, None where they are numbers."""
+        return self.y if self.outcomes.classes else None
 
     @property
     def explained(self) -> Any:
@@ -99,6 +112,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     max_subjects: int | None = 200,
     n_resamples: int = N_RESAMPLES,
     random_state: Any = 0,
+    characteristics: pd.DataFrame | None = None,
 ) -> Material:
     """Check and gather what a report is made of; parameters are those of the report.
 
@@ -136,6 +150,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
         show_ids=show_ids,
         n_resamples=n_resamples,
         seed=seed,
+        characteristics=read_characteristics(characteristics, X, len(truth)),
     )
 
 
@@ -157,6 +172,18 @@ def check_truth(y: Any, classes: np.ndarray | None, n_subjects: int) -> np.ndarr
     if n_strange:
         raise InputError(rule, got=f"{n_strange} that are not", remedy="Leave out who has no label")
     return truth.to_numpy()
+
+
+def read_characteristics(given: pd.DataFrame | None, X: Any, n_subjects: int) -> pd.DataFrame:
+    """Return columns that tell who the subjects are: those given, or those of the table."""
+    if given is None:
+        return find_characteristics(X)
+    if not isinstance(given, pd.DataFrame) or len(given) != n_subjects:
+        raise InputError(
+            "'characteristics' must be a DataFrame with a row for every subject of the table",
+            got=f"a {type(given).__name__} of {len(given)} rows and {n_subjects} subjects",
+        )
+    return given
 
 
 def check_groups(groups: Any, n_subjects: int) -> np.ndarray | None:

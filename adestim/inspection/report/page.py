@@ -38,7 +38,9 @@ class Section:
         return f"{opening}\n{heading}\n{self.body}\n</section>"
 
 
-def fill_page(title: str, summary: str, sections: Iterable[Section], version: str) -> str:
+def fill_page(
+    title: str, summary: str, sections: Iterable[Section], version: str, date: str
+) -> str:
     """Return a whole page."""
     parts = list(sections)
     links = [f'<li><a href="#{part.name}">{escape(part.title)}</a></li>' for part in parts]
@@ -49,6 +51,7 @@ def fill_page(title: str, summary: str, sections: Iterable[Section], version: st
         navigation="\n".join(links),
         sections="\n".join(part.html() for part in parts),
         version=escape(version),
+        date=escape(date),
     )
 
 
@@ -62,6 +65,21 @@ def read_template(name: str) -> str:
 def render_paragraph(text: str) -> str:
     """Return a paragraph of text."""
     return f"<p>{escape(text)}</p>"
+
+
+def render_tiles(facts: Iterable[tuple[str, str]]) -> str:
+    """Return a few facts in large letters, side by side; what is in brackets is smaller."""
+    tiles = []
+    for name, value in facts:
+        number, bracket, interval = value.partition(" [")
+        small = f"<small>{escape(bracket.strip() + interval)}</small>" if bracket else ""
+        tiles.append(f"<div><dt>{escape(name)}</dt><dd>{escape(number)}{small}</dd></div>")
+    return f'<dl class="tiles">{"".join(tiles)}</dl>'
+
+
+def render_columns(parts: Iterable[str]) -> str:
+    """Return parts side by side where there is room."""
+    return f'<div class="columns">{"".join(f"<div>{part}</div>" for part in parts if part)}</div>'
 
 
 def render_note(text: str) -> str:

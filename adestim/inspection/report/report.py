@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from html import escape
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from adestim._support.files import write_whole
 from adestim._support.scores import N_RESAMPLES
@@ -22,9 +25,11 @@ from adestim.inspection.report.sections_explanation import (
 from adestim.inspection.report.sections_members import write_members
 from adestim.inspection.report.sections_origin import write_limits, write_provenance
 from adestim.inspection.report.sections_performance import write_cohort, write_performance
+from adestim.inspection.report.sections_summary import write_summary
 
 # What is on the page, from top to bottom: its name, its heading, and what writes it.
 SECTIONS = (
+    ("summary", "At a glance", write_summary),
     ("cohort", "Cohort", write_cohort),
     ("performance", "Performance", write_performance),
     ("members", "What the prediction rests on", write_members),
@@ -41,8 +46,8 @@ SECTIONS = (
 class FusionReport:
     """All that is known of a fitted fusion, as one page of HTML.
 
-    The page holds its figures, runs no script and loads nothing. It shows who is in the study,
-    scores and curves, which members the prediction rests on, what modalities, anchors and tokens
+    The page holds its figures, runs no script and loads nothing. It begins with the main scores and
+    with who the subjects are. It shows who is in the study, scores and curves, which members the prediction rests on, what modalities, anchors and tokens
     add, single subjects on request, and where backbones and weights come from. It names no subject
     unless asked to.
 
@@ -83,6 +88,11 @@ class FusionReport:
     random_state : int, RandomState instance or None, default=0
         Controls who is drawn, and intervals of contributions; those of scores are the
         comparison's own.
+    characteristics : DataFrame of shape (n_subjects, n_characteristics), default=None
+        Columns that tell who the subjects are, by class; None takes columns of ``X`` that are called
+        age, sex, education or apoe.
+    date : date or str, default=None
+        Date on the page; None for today.
 
     Raises
     ------
@@ -145,6 +155,8 @@ class FusionReport:
     max_subjects: int | None = 200
     n_resamples: int = N_RESAMPLES
     random_state: Any = 0
+    characteristics: pd.DataFrame | None = None
+    date: Any = None
 
     def to_html(self) -> str:
         """Return the page.
@@ -153,11 +165,12 @@ class FusionReport:
         -------
         str
         """
-        names = (item.name for item in fields(self) if item.name != "title")
+        names = (item.name for item in fields(self) if item.name not in ("title", "date"))
         material = gather_material(**{name: getattr(self, name) for name in names})
         sections = [Section(name, title, write(material)) for name, title, write in SECTIONS]
         version = list_versions()["adestim"]
-        return fill_page(self.title, summarise_material(material), sections, version)
+        date = datetime.date.today().isoformat() if self.date is None else str(self.date)
+        return fill_page(self.title, summarise_material(material), sections, version, date)
 
     def save_html(self, path: str | Path) -> Path:
         """Write the page to a file.

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.axes import escape_mathtext
-from adestim._support.scores import N_RESAMPLES
+from adestim._support.scores import N_RESAMPLES, name_score
 from adestim.inspection.drawing.drawing import OKABE_ITO, strip_frame
 from adestim.inspection.report import curves
 from adestim.inspection.report.gather import Material
 from adestim.inspection.report.outcomes import apparent_scores
 from adestim.inspection.report.page import (
     make_axes,
+    render_columns,
     render_figure,
     render_figures,
     render_note,
@@ -42,9 +43,10 @@ def write_cohort(material: Material) -> str:
     tables = [
         render_table(tabulate_flow(flow), "Who is analysed"),
         render_table(flow.by_modality.rename_axis("modality"), "Subjects who have a modality"),
-        write_patterns(flow.by_pattern),
+        figure,
     ]
-    return render_part(draw_flow, flow) + "".join(tables) + figure
+    beside = render_columns([render_part(draw_flow, flow), "".join(tables)])
+    return beside + write_patterns(flow.by_pattern)
 
 
 def tabulate_flow(flow: Any) -> pd.Series:
@@ -128,7 +130,8 @@ def write_apparent_scores(material: Material) -> str:
         "were kept out of training, they say nothing of how good the model is. Pass comparison=, "
         "what adestim.evaluation.compare returned, for scores of unseen subjects."
     )
-    scores = apparent_scores(material.outcomes).rename("apparent").rename_axis("score")
+    scores = apparent_scores(material.outcomes).rename(name_score)
+    scores = scores.rename("apparent").rename_axis("score")
     return mark + render_table(scores, "Apparent scores, without intervals")
 
 
@@ -143,19 +146,21 @@ def write_comparison(material: Material) -> str:
         text += render_paragraph(f"The positive class is {comparison.classes[-1]}.")
     parts = [
         text,
-        render_table(tabulate_scores(comparison, n_resamples), "Scores [95 % interval]"),
+        render_table(tabulate_scores(material), "Scores [95 % interval]"),
         render_part(write_differences, comparison) if len(comparison.estimators) > 1 else "",
         render_part(write_pattern_scores, comparison, n_resamples),
     ]
     return "".join(parts)
 
 
-def tabulate_scores(comparison: Any, n_resamples: int) -> pd.DataFrame:
+def tabulate_scores(material: Material) -> pd.DataFrame:
     """Return a row a score, a column an estimator."""
-    summary = comparison.summary(n_resamples=n_resamples)
+    summary = material.summary
     names = {
-        name: format_intervals(*(summary[name, end] for end in ("estimate", "low", "high")))
-        for name in comparison.scores
+        name_score(name): format_intervals(
+            *(summary[name, end] for end in ("estimate", "low", "high"))
+        )
+        for name in material.comparison.scores
     }
     failed = summary["folds", "failed"]
     rows = names | ({"failed folds": failed} if failed.any() else {})
@@ -184,7 +189,9 @@ def write_differences(comparison: Any) -> str:
             "p, Holm": table["p_holm"],
         }
     )
-    caption = f"{name} of {comparison.reference} minus that of the others, corrected t-test"
+    caption = (
+        f"{name_score(name)} of {comparison.reference} minus that of the others, corrected t-test"
+    )
     return "<h3>Against the others</h3>" + render_table(shown, caption)
 
 
@@ -192,7 +199,12 @@ def write_pattern_scores(comparison: Any, n_resamples: int) -> str:
     """Return scores by pattern of modalities."""
     table = tabulate_pattern_scores(comparison, n_resamples)
     caption = f"Scores of {comparison.reference} [95 % interval]"
-    return "<h3>By pattern of modalities</h3>" + render_table(table, caption)
+    # Few of a pattern are in one fold, so that ranks are taken over all folds together.
+    note = render_note(
+        "Areas of a pattern compare subjects of different folds, whose models differ in level; "
+        "those of all subjects, above, compare subjects of one fold."
+    )
+    return "<h3>By pattern of modalities</h3>" + render_table(table, caption) + note
 
 
 def tabulate_pattern_scores(comparison: Any, n_resamples: int = N_RESAMPLES) -> pd.DataFrame:
@@ -200,9 +212,10 @@ def tabulate_pattern_scores(comparison: Any, n_resamples: int = N_RESAMPLES) -> 
     table = comparison.by_pattern(n_resamples=n_resamples)
     table = table.reset_index() if "pattern" not in table else table
     table = table[table["estimator"] == comparison.reference].set_index("pattern")
+    table = table.drop(index=ALL, errors="ignore")
     scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]
     columns = {
-        name: format_intervals(*(table[name + end] for end in ("", "_low", "_high")))
+        name_score(name): format_intervals(*(table[name + end] for end in ("", "_low", "_high")))
         for name in scores
     }
     return pd.DataFrame({"n": table["n"]} | columns)
