@@ -12,6 +12,7 @@ from joblib import delayed
 from adestim._support.progress import show_progress
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
+from adestim.extraction.failures import name_failure
 from adestim.extraction.parallel import run_in_order
 from adestim.extraction.prepared import Prepared
 
@@ -42,26 +43,25 @@ def for_each_subject(
     yield from show_progress(results, title, "subject", verbose, total=len(frame))
 
 
-def prepare_subject(
-    preparation: Preparation, cells: tuple, subject: Hashable
-) -> Prepared | AdestimError | None:
+def prepare_subject(preparation: Callable[[tuple], Any], cells: tuple, subject: Hashable) -> Any:
     """Prepare one subject; return None where missing, the error where it fails."""
     if all(is_missing(cell) for cell in cells):
         return None
     try:
         return preparation(cells)
-    except AdestimError as error:
-        return error.about(subject)
+    # Whoever made warnings errors wants to see them.
+    except Warning:
+        raise
+    except Exception as failure:
+        return name_failure(failure, subject)
 
 
 def readable_raws(frame: pd.DataFrame, read: Callable[[tuple], Any]) -> Iterator[Any]:
     """Yield what is read of the rows that have something; failing ones are told of later."""
-    for cells in frame.itertuples(index=False, name=None):
-        try:
-            raw = read(cells)
-        except AdestimError:
-            continue
-        if raw is not None:
+    rows = zip(frame.index, frame.itertuples(index=False, name=None), strict=True)
+    for subject, cells in rows:
+        raw = prepare_subject(read, cells, subject)
+        if raw is not None and not isinstance(raw, AdestimError):
             yield raw
 
 
