@@ -27,6 +27,7 @@ from adestim.fusion._base import (
     TRAINER_SPACE,
     BaseFusion,
     FitStart,
+    is_reproducible,
 )
 from adestim.fusion._members import read_members, require_what_is_stacked
 from adestim.training.aggregation import Aggregation, Mean, Validated
@@ -154,7 +155,8 @@ class AnchoredBase(BaseFusion):
         task = self._task()
         asked = read_members(self.members, task.members, self)
         grower = Grower(self.n_trees, seed, self.n_jobs)
-        return task.fit_phase_one(tables, data.targets, data.weight, folds, grower, *asked)
+        given = tables, data.targets, data.weight, folds, grower, *asked
+        return task.fit_phase_one(*given, remembered=is_reproducible(self.random_state))
 
     def _start_fit(self, *args):
         require_what_is_stacked(self.start, self.members, self)
