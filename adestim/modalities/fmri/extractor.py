@@ -270,7 +270,7 @@ class FMRIExtractor(FoundationExtractor):
 
     def _preparation(self) -> Preparation:
         """Return reading, cleaning and the model's preparation as one picklable callable."""
-        return SubjectPreparation(self._reading(), self._model.prepare)
+        return SubjectPreparation(self._reading(), self._prepare_now())
 
     def _reading(self) -> Callable[[tuple], RoiSeries | None]:
         """Return reading and cleaning; for a model series are kept."""
