@@ -9,6 +9,7 @@ import pytest
 from hypothesis import settings
 from tqdm import tqdm
 
+from adestim.training.phase_one.remembered import MEMORY
 from tests.modalities.clinical.language_folders import small_folder
 from tests.penalties import FEW, USERS, penalties
 from tests.toy_backbone import write_weights
@@ -94,6 +95,12 @@ def few_penalties():
     """Two penalties instead of eight: the search for one was most of the time of a small fit."""
     with penalties(FEW):
         yield
+
+
+@pytest.fixture(autouse=True)
+def phase_one_forgotten():
+    """No test gets what another's fits have left behind."""
+    MEMORY.forget()
 
 
 @pytest.fixture

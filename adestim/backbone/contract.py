@@ -65,6 +65,10 @@ class Backbone(BlockRunner):
         runs them by ``run_blocks``; empty where they join at the input alone.
     join_at : int
         Number of blocks that own tokens pass alone.
+    weights_option : str
+        Option of ``prepare`` that holds the path of the weights, where preparing reads what lies
+        beside them, a tokenizer for instance; empty where it does not. It is not among the
+        options that decide the tokens: weights may move.
     reads_words : bool
         Whether its tokens are words of a text, which ``word_reader`` tells.
 
@@ -112,6 +116,7 @@ class Backbone(BlockRunner):
     initial_log_gate: ClassVar[float] = -2.0
     needs_summary: ClassVar[bool] = False
     n_stand_in: int = 1
+    weights_option: ClassVar[str] = ""
     reads_words: ClassVar[bool] = False
 
     def __init__(self):

@@ -7,7 +7,6 @@ import multiprocessing
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import torch
 
@@ -15,9 +14,10 @@ from adestim._support.torch import memory_of
 from adestim.backbone.adapter import Adapter, apply_adapter, strip_adapter
 from adestim.backbone.contract import Backbone
 from adestim.backbone.quantization import find_packed_states, require_gpu
-from adestim.backbone.registry import class_named, get_card
+from adestim.backbone.registry import class_named
+from adestim.backbone.weights.moved import find_sources
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import CheckpointError, DeviceMemoryError
+from adestim.exceptions import DeviceMemoryError
 
 PRECISIONS: Mapping[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 N_ADAPTED_KEPT = 2
@@ -47,7 +47,7 @@ def load_backbone(
     Raises
     ------
     CheckpointError
-        When the weights are gone or are no longer those of the spec.
+        When the weights of the spec are nowhere to be found.
     DeviceMemoryError
         When the model does not fit into the device's memory, or a worker process of joblib is to
         load it onto a GPU.
@@ -134,35 +134,11 @@ def forget_adapted() -> None:
 def read_model(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:
     """Read a model from its file."""
     cls = class_named(spec.name, spec.source("home"))
-    require_same_weights(cls, spec)
+    spec = find_sources(spec)
     # Quantised weights are read onto the current GPU, which must be the one that is asked for.
     is_gpu = torch.device(device).type == "cuda"
     with torch.cuda.device(device) if is_gpu else nullcontext():
         return cls.load(spec).cast(dtype).to(device)
-
-
-def require_same_weights(cls: type[Backbone], spec: BackboneSpec) -> None:
-    """Refuse weights that are gone, or were exchanged since the name tag was made."""
-    source = spec.source("weights")
-    if not spec.digest or source is None:
-        return
-    path = Path(source)
-    there = path.exists()
-    if not there or cls.digest(path) != spec.digest:
-        raise CheckpointError(
-            f"The weights of {spec.name!r} must be those that fit saw",
-            got=f"{path}: " + ("another content" if there else "no such file"),
-            remedy=f"Put them back, {whence(spec)}; or fit again",
-        )
-
-
-def whence(spec: BackboneSpec) -> str:
-    """Say which file a spec's weights are, and where they can be had."""
-    digest = f"the file whose SHA-256 is {spec.digest}"
-    card = get_card(spec.name)
-    place = "" if card is None else f"https://huggingface.co/{card.hub}" if card.hub else card.url
-    name = "" if card is None or not card.filename else f"{card.filename} "
-    return f"{digest} ({name}from {place})" if place else digest
 
 
 def apply_phase_one(spec: BackboneSpec, device: torch.device | str, dtype: torch.dtype) -> Backbone:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from threading import RLock
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError, MissingDependencyError
 
 ADAPTER = "default"
+# Threads that predict with one unpickled body load it once.
+_FILLING = RLock()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def lora_targets(given: Any) -> tuple[str, ...] | None:
 class AdaptedBackbone(nn.Module):
     """A frozen backbone that others share, with adapters of its own.
 
-    Pickled or copied, it holds the adapters alone: the frozen weights are found again by the spec.
+    Pickled or copied, it holds the adapters alone: the frozen weights are found again by the spec,
+    when something is first asked of them.
     Its body stays in evaluation mode, batch norms and dropout included, whatever mode it is put in.
     """
 
@@ -89,6 +93,11 @@ class AdaptedBackbone(nn.Module):
 
     def __getattr__(self, name: str) -> Any:
         """Answer for the body: its methods and sizes are the contract's."""
+        if "kept" in vars(self):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            self._fill()
+            return getattr(self, name)
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -134,6 +143,8 @@ class AdaptedBackbone(nn.Module):
 
     def __getstate__(self) -> dict:
         """Keep the recipe and the adapters."""
+        if "kept" in vars(self):
+            return dict(self.kept)
         adapters = {
             name: value.detach().cpu()
             for name, value in self.body.named_parameters()
@@ -142,16 +153,33 @@ class AdaptedBackbone(nn.Module):
         return {"recipe": self.recipe, "adapters": adapters, "training": self.training}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        spec, settings, device, *options = state["recipe"]
-        if device.type == "cuda" and not torch.cuda.is_available():
-            device = torch.device("cpu")
-        with torch.random.fork_rng(devices=[]):
-            AdaptedBackbone.__init__(self, spec, settings, device, *options)
-        mine = dict(self.body.named_parameters())
-        with torch.no_grad():
-            for name, value in state["adapters"].items():
-                mine[name].copy_(value)
-        self.train(state["training"])
+        # Whoever opens a pickle need not have the weights, until something is asked of them.
+        vars(self).update(kept=dict(state), recipe=state["recipe"])
+
+    def _fill(self) -> None:
+        """Load the frozen weights of an unpickled body, and put the adapters beside them."""
+        with _FILLING:
+            if "kept" not in vars(self):
+                return
+            kept = self.kept
+            mode = vars(self).get("training", kept["training"])
+            filled = rebuild(kept["recipe"], kept["adapters"]).train(mode)
+            vars(self).update(vars(filled))
+            vars(self).pop("kept")
+
+
+def rebuild(recipe: tuple, adapters: Mapping[str, Tensor]) -> AdaptedBackbone:
+    """Return an adapted body made by a recipe, with the adapters that training left."""
+    spec, settings, device, *options = recipe
+    if device.type == "cuda" and not torch.cuda.is_available():
+        device = torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):
+        body = AdaptedBackbone(spec, settings, device, *options)
+    mine = dict(body.body.named_parameters())
+    with torch.no_grad():
+        for name, value in adapters.items():
+            mine[name].copy_(value)
+    return body
 
 
 def copy_model(shared: Backbone, device: torch.device) -> Backbone:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from adestim._support.identifiers import find_identifier
 from adestim.encoding.encoding import BackboneSpec, Encoding
 
 
@@ -32,3 +33,16 @@ class PackedNumbers(Sequence):
             return [self[place] for place in range(*row.indices(len(self)))]
         token, mask = self.tokens[row], self.mask[row]
         return Encoding(token, token, mask, self.backbone) if mask.any() else None
+
+    def find_identifiers(self) -> dict[str, str]:
+        """Return the features that name or count the subjects, with the reason."""
+        values = self.tokens[:, :, 0]
+        whole = np.flatnonzero((values == np.floor(values)).all(axis=0)).tolist()
+        names = self.backbone.option("token_names")
+        reasons = {
+            names[place]: find_identifier(
+                str(names[place]), np.where(self.mask[:, place], values[:, place], np.nan)
+            )
+            for place in whole
+        }
+        return {name: reason for name, reason in reasons.items() if reason}

@@ -322,8 +322,21 @@ def read_training_table(frame: pd.DataFrame) -> Subjects:
             DataWarning,
             stacklevel=5,
         )
+    warn_of_identifiers(cells)
     kept = {name: column for name, column in cells.items() if name not in absent}
     return stack_subjects({name: kept[name] for name in sorted(kept)}, frame.index, tuple(kept))
+
+
+def warn_of_identifiers(cells: Mapping[str, Sequence[Encoding | None]]) -> None:
+    """Warn of numbers that name or count the subjects, which in a sorted table are the label."""
+    for modality, column in cells.items():
+        found = column.find_identifiers() if isinstance(column, PackedNumbers) else {}
+        for name, reason in found.items():
+            warnings.warn(
+                f"Column {name!r} of {modality!r} {reason}; leave it out.",
+                DataWarning,
+                stacklevel=6,
+            )
 
 
 def is_absent(cells: Sequence[Encoding | None]) -> bool:

@@ -26,6 +26,7 @@ from adestim.backbone.registry import find_class
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.encoding.places import TokenPlaces, name_tokens
 from adestim.exceptions import AdestimError, InputError, TableError
+from adestim.extraction.failures import naming_subjects
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.stored import RecalledPreparation
@@ -138,7 +139,9 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         for window in windows(self._prepare_all(frame), self._window()):
             failures += [item for item in window if isinstance(item, AdestimError)]
             if not failures or self.errors == "missing":
-                encodings += self._encode(drop_failures(window), self.backbone_)
+                subjects = frame.index[len(encodings) : len(encodings) + len(window)]
+                with naming_subjects(subjects, self.backbone_.name):
+                    encodings += self._encode(drop_failures(window), self.backbone_)
         settle_failures(failures, self.errors)
         return encodings
 

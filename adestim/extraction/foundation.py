@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 from adestim._support.keys import freeze_value
 from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
 from adestim.backbone.weights.hub import resolve_weights
+from adestim.backbone.weights.moved import WEIGHTS, describe_sources, find_weights, say_where
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import AdestimError, InputError
 from adestim.extraction.prepared import Prepared
@@ -38,10 +41,20 @@ class ModelPreparation:
     options: Mapping[str, Any]  # options of its ``prepare``
     # importable name of its class, for a process in which nobody has registered it
     home: str = field(default="", compare=False)
+    # digest of the weights, where preparing reads files beside them
+    beside: str = ""
+    # name tag of the model, by which such files are found
+    spec: BackboneSpec | None = field(default=None, compare=False)
 
     def __call__(self, raw: Any) -> Prepared:
         """Prepare one subject."""
-        return Prepared(self.backbone_class().prepare(raw, **self.options))
+        return Prepared(self.backbone_class().prepare(raw, **self.settled_options()))
+
+    def settled_options(self) -> Mapping[str, Any]:
+        """Return the options of ``prepare``, the place of the weights among them where needed."""
+        if not self.beside or self.spec is None:
+            return self.options
+        return {**self.options, self.backbone_class().weights_option: find_weights(self.spec)}
 
     def backbone_class(self) -> type[Any]:
         """Return the class of the backbone."""
@@ -74,7 +87,8 @@ def open_foundation(request: ModelRequest, raws: Iterable[Any]) -> FoundationMod
     files = {name: str(path) for name, path in model.files(**params).items()}
     digests = tuple((name, model.digest(Path(path))) for name, path in files.items())
     options = model.learn(raws, **model.input_size(**architecture), **params)
-    sources = {"weights": str(weights), **files, "home": card.home}
+    options.pop(model.weights_option, None)
+    sources = {**describe_sources({WEIGHTS: weights, **files}), "home": card.home}
     if request.trust:
         sources["trust"] = "pickle"
     spec = BackboneSpec(
@@ -87,7 +101,27 @@ def open_foundation(request: ModelRequest, raws: Iterable[Any]) -> FoundationMod
         ),
         sources=tuple(sources.items()),
     )
-    return FoundationModel(ModelPreparation(card.name, options, card.home), spec)
+    beside = spec.digest if model.weights_option else ""
+    return FoundationModel(ModelPreparation(card.name, options, card.home, beside, spec), spec)
+
+
+def follow_weights(
+    spec: BackboneSpec, weights: str | os.PathLike | None, params: Mapping[str, Any] | None
+) -> BackboneSpec:
+    """Return a name tag whose files are where the parameters of an extractor say they are now."""
+    if not spec.is_foundation:
+        return spec
+    now = {} if weights is None else {WEIGHTS: weights}
+    # What is wrong with a file beside the weights is said by the model that reads it.
+    with suppress(AdestimError):
+        now |= class_named(spec.name, spec.source("home")).files(**split_params(params)[0])
+    return say_where(spec, now)
+
+
+def names_folder(backbone: str | None, modality: str) -> bool:
+    """Tell whether a model is named by its folder, and not by a card."""
+    is_folder = backbone is not None and backbone != "" and Path(backbone).expanduser().is_dir()
+    return is_folder and find_card(backbone, modality) is None
 
 
 def require_card(request: ModelRequest) -> BackboneCard:

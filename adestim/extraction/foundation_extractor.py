@@ -24,7 +24,14 @@ from adestim._support.sklearn import Interval, StrOptions, fit_context
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.exceptions import InputError
 from adestim.extraction.base import BaseExtractor
-from adestim.extraction.foundation import ModelRequest, OpenedModel, open_foundation
+from adestim.extraction.foundation import (
+    ModelPreparation,
+    ModelRequest,
+    OpenedModel,
+    follow_weights,
+    names_folder,
+    open_foundation,
+)
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.stored import KeptReading, RecalledReading, TokenShelf, recall_encodings
 from adestim.extraction.subjects import settle_failures
@@ -32,6 +39,8 @@ from adestim.store.feature_store import as_store
 
 N_BATCHES_AT_A_TIME = 8
 OF_FOUNDATION_MODELS = {"weights": None, "backbone_params": None}
+# Parameters that may say, after ``fit`` too, where a model's files are.
+WHERE_FILES_ARE = frozenset({"backbone", "weights", "backbone_params"})
 
 
 class FoundationExtractor(BaseExtractor):
@@ -256,6 +265,21 @@ class FoundationExtractor(BaseExtractor):
 
     # Running the model
 
+    def _prepare_now(self) -> Callable[..., Any]:
+        """Return the model's preparation; its files are where the parameters say they are now."""
+        prepare = self._model.prepare
+        if not isinstance(prepare, ModelPreparation):
+            return prepare
+        return replace(prepare, spec=self._follow(self._model.spec))
+
+    def _follow(self, spec: BackboneSpec) -> BackboneSpec:
+        """Return a name tag whose files are where the parameters say that they are now."""
+        said = self.get_params(deep=False)
+        weights, backbone = said.get("weights"), said.get("backbone")
+        if weights is None and names_folder(backbone, self._modality):
+            weights = backbone
+        return follow_weights(spec, weights, said.get("backbone_params"))
+
     def _prepared(self, frame: pd.DataFrame) -> list[Prepared | None]:
         """Prepare every subject; raise, or warn of, those that fail."""
         return settle_failures(list(self._prepare_all(frame)), self.errors)
@@ -277,6 +301,7 @@ class FoundationExtractor(BaseExtractor):
         """Return encodings by a model; those that the store has are not made again."""
         if not spec.is_foundation:
             return super()._encode(prepared, spec)
+        spec = self._follow(spec)
         store = as_store(self.memory)
         shelf = None if store is None else TokenShelf(store, spec, self._modality, self.precision)
 

@@ -13,6 +13,7 @@ from adestim._support.progress import show_progress
 from adestim._support.remarks import gather_remarks, tell_remarks
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
+from adestim.extraction.failures import name_failure
 from adestim.extraction.parallel import run_in_order
 from adestim.extraction.prepared import Prepared
 
@@ -49,17 +50,18 @@ def for_each_subject(
     tell_remarks(told)
 
 
-def prepare_subject(
-    preparation: Preparation, cells: tuple, subject: Hashable
-) -> Prepared | AdestimError | None:
+def prepare_subject(preparation: Callable[[tuple], Any], cells: tuple, subject: Hashable) -> Any:
     """Prepare one subject; return None where missing, the error where it fails."""
     if all(is_missing(cell) for cell in cells):
         return None
     try:
         with gather_remarks() as remarks:
             prepared = preparation(cells)
-    except AdestimError as error:
-        return error.about(subject)
+    # Whoever made warnings errors wants to see them.
+    except Warning:
+        raise
+    except Exception as failure:
+        return name_failure(failure, subject)
     # Training series, which are read again to be encoded, carry none.
     if isinstance(prepared, Prepared) and remarks:
         return prepared._replace(remarks=(*prepared.remarks, *remarks))
@@ -67,14 +69,11 @@ def prepare_subject(
 
 
 def readable_raws(frame: pd.DataFrame, read: Callable[[tuple], Any]) -> Iterator[Any]:
-    """Yield what is read of the rows that have something; what is wrong is told of later."""
-    for cells in frame.itertuples(index=False, name=None):
-        try:
-            with gather_remarks():
-                raw = read(cells)
-        except AdestimError:
-            continue
-        if raw is not None:
+    """Yield what is read of the rows that have something; failing ones are told of later."""
+    rows = zip(frame.index, frame.itertuples(index=False, name=None), strict=True)
+    for subject, cells in rows:
+        raw = prepare_subject(read, cells, subject)
+        if raw is not None and not isinstance(raw, AdestimError):
             yield raw
 
 

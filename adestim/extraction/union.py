@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from copy import copy
 from numbers import Integral
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ from adestim.encoding import Encoding, encodings_frame, is_missing
 from adestim.encoding.tables import numeric_block, pack_features
 from adestim.exceptions import DataWarning, InputError
 from adestim.extraction.base import BaseExtractor, check_cells
+from adestim.extraction.foundation_extractor import WHERE_FILES_ARE, FoundationExtractor
 from adestim.extraction.parallel import side_by_side
 from adestim.store import FeatureStore
 
@@ -232,11 +234,17 @@ class ModalityUnion(TransformerMixin, BaseComposition):
             own = transformer if transformer == "passthrough" else clone(transformer)
             yield name, share_memory(own, self.memory), columns
 
+    def _fitted(self):
+        """Yield the fitted extractors; files of models are where the parameters say they are."""
+        given = {name: transformer for name, transformer, _ in self.transformers}
+        for name, transformer, columns in self.transformers_:
+            yield name, follow_parameters(transformer, given.get(name)), columns
+
     def _transform(self, frame):
         """Encode a checked table."""
         columns = side_by_side(self.n_jobs)(
             delayed(transform_one)(name, transformer, columns, frame, self.verbose)
-            for name, transformer, columns in self.transformers_
+            for name, transformer, columns in self._fitted()
         )
         return pd.concat(columns, axis=1)
 
@@ -343,6 +351,15 @@ def share_memory(transformer, memory):
     if memory is not None and isinstance(transformer, BaseExtractor) and transformer.memory is None:
         return transformer.set_params(memory=memory)
     return transformer
+
+
+def follow_parameters(fitted, given):
+    """Return a fitted extractor that looks for its model's files where another says they are."""
+    same_kind = isinstance(fitted, FoundationExtractor) and type(given) is type(fitted)
+    if not (same_kind and fitted.backbone_.is_foundation):
+        return fitted
+    now = given.get_params(deep=False)
+    return copy(fitted).set_params(**{name: now[name] for name in WHERE_FILES_ARE & now.keys()})
 
 
 def fit_one(item, frame, y):

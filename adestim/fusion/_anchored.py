@@ -27,6 +27,7 @@ from adestim.fusion._base import (
     TRAINER_SPACE,
     BaseFusion,
     FitStart,
+    is_reproducible,
 )
 from adestim.fusion._members import read_members, require_what_is_stacked
 from adestim.training.aggregation import Aggregation, Mean, Validated
@@ -34,7 +35,7 @@ from adestim.training.anchored_nets import AnchoredSettings, build_anchored_net,
 from adestim.training.batches import FusionData
 from adestim.training.inputs import NetInputs, Start
 from adestim.training.lockstep.team import Team
-from adestim.training.mixture import ANCHORED, MemberMixture, Said, name_anchored
+from adestim.training.mixture import ANCHORED, Doubt, MemberMixture, Said, name_anchored
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.task import Folds
@@ -155,7 +156,8 @@ class AnchoredBase(BaseFusion):
         task = self._task()
         asked = read_members(self.members, task.members, self)
         grower = Grower(self.n_trees, seed, self.n_jobs)
-        return task.fit_phase_one(tables, data.targets, data.weight, folds, grower, *asked)
+        given = tables, data.targets, data.weight, folds, grower, *asked
+        return task.fit_phase_one(*given, remembered=is_reproducible(self.random_state))
 
     def _start_fit(self, *args):
         require_what_is_stacked(self.start, self.members, self)
@@ -239,6 +241,15 @@ class AnchoredBase(BaseFusion):
             return [name_anchored(name) for name in speak]
         return [ANCHORED] if speak else []
 
+    def _name_doubted(self) -> list[str]:
+        """Return the anchored members that correct the mixture of the others, their start."""
+        corrects = [
+            name for name in self.nets_ if self.inputs_.starts[name].combination == "stacked"
+        ]
+        if self.aggregate == MIXED:
+            return [name_anchored(name) for name in corrects]
+        return [ANCHORED] if corrects else []
+
     def _weigh_members(self, start: FitStart, unseen: Mapping[str, np.ndarray]) -> None:
         """Learn what members are worth from what they say of subjects they have not seen."""
         data, present = start.data, start.subjects.present
@@ -249,10 +260,10 @@ class AnchoredBase(BaseFusion):
         self._expect_nothing()
         said = self._hear_members(start.scores, present, outputs)
         if len(rows):
-            said = said.take(rows)
+            said, doubt = said.take(rows), Doubt(self._name_doubted(), data.groups[rows])
             mixed = self.mixture_.combine(said)
             loss = self._task().share_loss(mixed, data.targets[rows], data.weight[rows])
-            self.mixture_ = self.mixture_.learn(said, loss, self._is_calibrated())
+            self.mixture_ = self.mixture_.learn(said, loss, self._is_calibrated(), doubt)
         self._drop_unused()
         self._note_interaction()
 

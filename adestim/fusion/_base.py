@@ -223,9 +223,9 @@ class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
         self, data: TrainingSet, tables: Mapping[str, TokenTable], folds: Folds, seed: int
     ) -> tuple[Any, Scores]:
         """Return the members of phase 1, and the training subjects' scores by unseen ones."""
-        return self._task().fit_phase_one(
-            tables, data.targets, data.weight, folds, self._grower(seed)
-        )
+        given = tables, data.targets, data.weight, folds, self._grower(seed)
+        remembered = is_reproducible(self.random_state)
+        return self._task().fit_phase_one(*given, remembered=remembered)
 
     def _train_nets(self, start: FitStart, context) -> Iterator[Training]:
         """Yield every net in turn, each of which keeps what is best on one inner split."""
@@ -376,6 +376,11 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
     def _grower(self, seed):
         grows = self.start == "stacked" and self.n_trees > 0
         return Grower(self.n_trees, seed) if grows else None
+
+
+def is_reproducible(random_state: Any) -> bool:
+    """Tell whether the next fit draws the same seeds."""
+    return isinstance(random_state, Integral)
 
 
 def order_by_scores(values: np.ndarray) -> np.ndarray:

@@ -27,6 +27,7 @@ PADDING_BYTES = 4096
 # The tags that FreeSurfer writes behind the voxels are small.
 TAG_BYTES = 64 << 20
 OPENERS: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open}
+MGH_VERSION = b"\0\0\0\1"
 CIFTI_INTENTS = range(3000, 3100)
 
 TO_NIFTI = "Convert it to NIfTI (.nii.gz)"
@@ -67,21 +68,28 @@ def read_head(path: Path) -> bytes:
 
 
 def load_image(path: Path) -> Any:
-    """Open an image lazily, a NIfTI file by its content and any other as nibabel does."""
+    """Open an image lazily, NIfTI and MGH by their content and any other as nibabel does."""
     import nibabel
     from nibabel.arrayproxy import ArrayProxy
 
-    head = read_head(path)
-    if head[344:348] == b"n+1\0":
-        found = nibabel.Nifti1Image
-    elif head[4:8] == b"n+2\0":
-        found = nibabel.Nifti2Image
-    else:
+    found = choose_class(read_head(path))
+    if found is None:
         return nibabel.load(path)
     with find_opener(path)(path, "rb") as stream:
         image = found.from_stream(stream)
     voxels = ArrayProxy(str(path), describe_voxels(image.dataobj))
     return found(voxels, image.affine, image.header)
+
+
+def choose_class(head: bytes) -> type | None:
+    """Return the class of nibabel for a file that is one image, None for others."""
+    import nibabel
+
+    if head[344:348] == b"n+1\0":
+        return nibabel.Nifti1Image
+    if head[4:8] == b"n+2\0":
+        return nibabel.Nifti2Image
+    return nibabel.MGHImage if head.startswith(MGH_VERSION) else None
 
 
 def describe_voxels(voxels: Any) -> tuple:
@@ -124,8 +132,9 @@ def allowed_surplus(image: Any) -> int:
 
     if not isinstance(image, Nifti1Pair):
         return TAG_BYTES
-    last_step = prod(image.shape[:-1]) * image.dataobj.dtype.itemsize
-    return min(PADDING_BYTES, last_step - 1)
+    # One voxel more along the longest axis is the least that a wrong header leaves over.
+    least = prod(image.shape) // max(image.shape) * image.dataobj.dtype.itemsize
+    return min(PADDING_BYTES, least - 1)
 
 
 def read_to_end(stream: IO[bytes], allowed: int) -> None:

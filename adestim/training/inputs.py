@@ -123,7 +123,9 @@ class NetInputs:
         if anchor is None or not self.likes[anchor].backbone.is_foundation:
             return None
         inputs = [None if cell is None else cell.unread("inputs") for cell in cells[anchor]]
-        spec, place = self.likes[anchor].backbone, list(self.likes).index(anchor)
+        # Whoever encoded the subjects knows where the model's weights are now.
+        known = (cell.backbone for cell in cells[anchor] if cell is not None)
+        spec, place = next(known, self.likes[anchor].backbone), list(self.likes).index(anchor)
         model = load_backbone(spec, choose_device(device), PRECISIONS[precision])
         return AnchorBatches(anchor, place, inputs, model.collate)
 

@@ -14,6 +14,7 @@ from adestim.training.phase_one import logistic, ridge
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.logistic import PhaseOne, fit_phase_one, inner_folds
 from adestim.training.phase_one.penalised import Scores
+from adestim.training.phase_one.remembered import recall_phase_one
 from adestim.training.phase_one.ridge import RidgePhaseOne, fit_ridge_phase_one, number_folds
 from adestim.training.phase_one.shares import Loss, class_loss, number_loss, residual_variance
 from adestim.training.scaling import logits_of
@@ -42,10 +43,13 @@ class Task(Protocol):
         grower: Grower | None = None,
         members: Sequence[str] | None = None,
         others: Sequence[tuple[str, Any]] = (),
+        *,
+        remembered: bool = False,
     ) -> tuple[Any, Scores]:
         """Return the members of phase 1, and the training subjects' scores by unseen ones.
 
-        ``members`` names those that may join, all for None; ``others`` are estimators by name.
+        ``members`` names those that may join, all for None; ``others`` are estimators by name. What
+        may be ``remembered`` is not fitted again to the same.
         """
 
     def losses(self, phase_one: Any) -> Losses:
@@ -88,12 +92,21 @@ class Classification:
         return len(self.classes)
 
     def fit_phase_one(
-        self, tables, targets, weight, folds, grower=None, members=None, others=()
+        self,
+        tables,
+        targets,
+        weight,
+        folds,
+        grower=None,
+        members=None,
+        others=(),
+        *,
+        remembered=False,
     ) -> tuple[PhaseOne, Scores]:
         """Return logistic heads and members, and unseen scores."""
         names = logistic.MEMBERS if members is None else members
-        given = tables, targets, weight, folds, self.n_outputs
-        return fit_phase_one(*given, grower, names, others)
+        given = tables, targets, weight, folds, self.n_outputs, grower, names, others
+        return recall_phase_one(fit_phase_one, *given) if remembered else fit_phase_one(*given)
 
     def losses(self, phase_one: PhaseOne) -> Losses:
         """Return the cross-entropy."""
@@ -129,11 +142,22 @@ class Regression:
     n_outputs = 1
 
     def fit_phase_one(
-        self, tables, targets, weight, folds, grower=None, members=None, others=()
+        self,
+        tables,
+        targets,
+        weight,
+        folds,
+        grower=None,
+        members=None,
+        others=(),
+        *,
+        remembered=False,
     ) -> tuple[RidgePhaseOne, Scores]:
         """Return ridge heads and members, and their cross-validated scores."""
         names = ridge.MEMBERS if members is None else members
-        return fit_ridge_phase_one(tables, targets, weight, folds, grower, names, others)
+        given = tables, targets, weight, folds, grower, names, others
+        fit = fit_ridge_phase_one
+        return recall_phase_one(fit, *given) if remembered else fit(*given)
 
     def losses(self, phase_one: RidgePhaseOne) -> Losses:
         """Return the loss; Huber's is linear beyond what phase 1 commonly errs by."""

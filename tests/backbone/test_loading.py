@@ -7,7 +7,8 @@ from joblib import Parallel, delayed
 
 from adestim.backbone import load_backbone, loading
 from adestim.backbone.adapter import Adapter, make_adapted_spec
-from adestim.backbone.loading import in_worker_process, require_own_gpu, skeleton, whence
+from adestim.backbone.loading import in_worker_process, require_own_gpu, skeleton
+from adestim.backbone.weights.moved import whence
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError, InputError
 from tests.backbone.toys import ToyBackbone, toy
@@ -132,7 +133,7 @@ def test_weights_that_are_gone_are_said_with_where_to_get_them(spec, tmp_path, n
 
 
 def test_a_model_of_ones_own_is_known_by_its_digest(spec):
-    assert whence(spec) == f"the file whose SHA-256 is {spec.digest}"
+    assert whence(spec, spec.digest) == f"the file whose SHA-256 is {spec.digest}"
 
 
 class Full(ToyBackbone):

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from adestim.training.mixture import ANCHORED_PRIOR, MemberMixture, Said, name_anchored
+from adestim.training.mixture import (
+    ANCHORED_PRIOR,
+    Doubt,
+    MemberMixture,
+    Said,
+    measure_trust,
+    name_anchored,
+)
 from adestim.training.phase_one.shares import class_loss, number_loss
 
 MRI, CSF = name_anchored("mri"), name_anchored("csf")
@@ -133,3 +140,70 @@ def test_some_of_the_subjects_may_be_taken():
     some = said.take(np.array([1, 2]))
     assert some.odds["joint"].ravel().tolist() == [1, 2]
     assert some.judged[MRI].tolist() == [False, True]
+
+
+# Doubt
+
+
+def learn_in_doubt(odds, y, groups=None, calibrated=False):
+    groups = np.arange(len(y)) if groups is None else groups
+    mixture = MemberMixture.start(["joint"], [MRI])
+    loss = class_loss(y, np.ones(len(y)))
+    return mixture.learn(Said(odds, {}), loss, calibrated, Doubt([MRI], groups))
+
+
+def test_a_correction_that_gains_clearly_keeps_nearly_all_of_its_share():
+    y, weak = told(0.3)
+    odds = {"joint": weak, MRI: weak + 3.0 * (2 * y - 1)[:, None]}
+    trusted = learn(MemberMixture.start(["joint"], [MRI]), odds, y).shares[MRI]
+    assert 0.9 * trusted < learn_in_doubt(odds, y).shares[MRI] <= trusted
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_correction_that_may_be_luck_has_less(seed):
+    y, good = told()
+    noise = np.random.default_rng(seed).normal(scale=0.2, size=good.shape)
+    odds = {"joint": good, MRI: good + noise}
+    trusted = learn(MemberMixture.start(["joint"], [MRI]), odds, y)
+    found = learn_in_doubt(odds, y)
+    assert found.shares[MRI] <= 0.5 * trusted.shares[MRI]
+    assert sum(found.shares.values()) == pytest.approx(1)
+
+
+def test_what_is_not_certain_at_all_leaves_the_mixture_of_the_others():
+    y, good = told(3.0)
+    odds = {"joint": 0.4 * good, MRI: 0.4 * good}
+    found = learn_in_doubt(odds, y, calibrated=True)
+    alone = learn(MemberMixture.start(["joint"], []), odds, y, calibrated=True)
+    assert found.shares == {"joint": 1, MRI: 0}
+    assert found.sharpness == pytest.approx(alone.sharpness)
+
+
+def test_subjects_of_a_group_are_one_piece_of_evidence():
+    rng = np.random.default_rng(0)
+    gains = np.repeat(0.3 + rng.normal(size=40), 5)
+    apart, together = (
+        measure_trust(gains, np.arange(200)),
+        measure_trust(gains, np.arange(200) // 5),
+    )
+    assert 0 < together < apart < 1
+
+
+@pytest.mark.parametrize(
+    ("gains", "trust"), [([0, 0], 0), ([-1, -1], 0), ([1, 1], 1), ([1, -1], 0)]
+)
+def test_trust_is_between_none_and_all(gains, trust):
+    assert measure_trust(np.array(gains, dtype=float), np.arange(2)) == trust
+
+
+def test_numbers_are_doubted_too():
+    y, rng = np.linspace(-2, 2, 100), np.random.default_rng(0)
+    said = {
+        "joint": (y + rng.normal(size=100))[:, None],
+        MRI: (y + 0.1 * rng.normal(size=100))[:, None],
+    }
+    start = MemberMixture.start(["joint"], [MRI])
+    for own, least in ((said, 0.6), (said | {MRI: said["joint"]}, -1)):
+        loss = number_loss(y, np.ones(100), 1.0)
+        found = start.learn(Said(own, {}), loss, False, Doubt([MRI], np.arange(100))).shares[MRI]
+        assert (found > least) if least > 0 else found == 0

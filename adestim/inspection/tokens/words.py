@@ -63,7 +63,8 @@ def collect_texts(
     """Return the texts of those modalities that a language model reads."""
     return {
         name: RecordTexts(
-            likes[name].backbone,
+            # Whoever encoded the subjects knows where the model's files are now.
+            next((cell.backbone for cell in column if cell is not None), likes[name].backbone),
             tuple(None if cell is None else cell.unread("inputs") for cell in column),
         )
         for name, column in cells.items()

@@ -284,7 +284,7 @@ class ClinicalExtractor(FoundationExtractor):
 
     def _preparation(self):
         """Return what writes one row and turns it into a model's input."""
-        return RecordPreparation(self.columns_, self._model.prepare)
+        return RecordPreparation(self.columns_, self._prepare_now())
 
     def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
         """Code the table column by column, or write every row for itself."""

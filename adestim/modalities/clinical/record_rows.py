@@ -33,7 +33,8 @@ class RecordPreparation:
     def is_cut(self, cells: tuple) -> bool:
         """Tell whether the model does not see the end of a row's text."""
         tell = getattr(self.prepare.backbone_class(), "is_cut", None)
-        return tell is not None and tell(record_of(cells, self.columns), **self.prepare.options)
+        record = record_of(cells, self.columns)
+        return tell is not None and tell(record, **self.prepare.settled_options())
 
 
 def warn_of_cuts(

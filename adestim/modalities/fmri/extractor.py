@@ -13,7 +13,8 @@ from adestim._support.docs import fill_docs
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import is_missing
-from adestim.exceptions import AdestimError, InputError
+from adestim.exceptions import InputError
+from adestim.extraction.failures import name_failure
 from adestim.extraction.foundation import (
     OpenedModel,
 )
@@ -269,7 +270,7 @@ class FMRIExtractor(FoundationExtractor):
 
     def _preparation(self) -> Preparation:
         """Return reading, cleaning and the model's preparation as one picklable callable."""
-        return SubjectPreparation(self._reading(), self._model.prepare)
+        return SubjectPreparation(self._reading(), self._prepare_now())
 
     def _reading(self) -> Callable[[tuple], RoiSeries | None]:
         """Return reading and cleaning; for a model series are kept."""
@@ -346,9 +347,9 @@ def learn_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiL
             continue
         try:
             return reader.layout(cell)
-        except AdestimError as error:
+        except Exception as failure:
             if errors == "raise":
-                raise error.about(subject) from error
+                raise name_failure(failure, subject) from failure
     return RoiLayout(reader.parcellation.names, reader.parcellation.networks)
 
 

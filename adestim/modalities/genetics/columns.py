@@ -258,8 +258,8 @@ def column_variants(frame: pd.DataFrame, roles: ColumnRoles, dosages: np.ndarray
             "id": pd.Series(labels, dtype=str),
             "chromosome": pd.Series([""] * len(labels), dtype=str),
             "position": 0,
-            "counted": spell([match and match["counted"] for match in matches]),
-            "other": spell([match and match["other"] for match in matches]),
+            "counted": spell_known(matches, "counted"),
+            "other": spell_known(matches, "other"),
             "origin": pd.Series([""] * len(labels), dtype=str),
             "frequency": frequency,
             "n_called": n_called,
@@ -271,9 +271,10 @@ def column_variants(frame: pd.DataFrame, roles: ColumnRoles, dosages: np.ndarray
     )
 
 
-def spell(alleles: Sequence[str | None]) -> pd.Series:
-    """Return alleles as text, those that are not known as the files write them."""
-    return pd.Series([allele or UNKNOWN_ALLELE for allele in alleles], dtype=str)
+def spell_known(matches: Sequence[re.Match | None], part: str) -> pd.Series:
+    """Return the allele that each name of a column tells, unknown where it tells none."""
+    found = [(match[part] if match else None) or UNKNOWN_ALLELE for match in matches]
+    return pd.Series(found, dtype=str)
 
 
 def apoe_column_snps(variants: pd.DataFrame) -> tuple[list[str], np.ndarray] | None:

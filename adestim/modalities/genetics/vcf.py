@@ -33,6 +33,13 @@ BUILD_WORDS = {
     "hg19": re.compile(r"hg19|grch37|hs37|\bb37\b", re.IGNORECASE),
     "hg38": re.compile(r"hg38|grch38|hs38", re.IGNORECASE),
 }
+# By the code of a letter: the allele of a call, -1 for none, more than there can be for no call.
+MOST_PLAIN_ALLELES = 9
+ALLELE_OF_LETTER = np.full(256, MOST_PLAIN_ALLELES + 1, dtype=np.int8)
+ALLELE_OF_LETTER[ord("0") : ord("9") + 1] = np.arange(10)
+ALLELE_OF_LETTER[ord(".")] = -1
+IS_BETWEEN = np.zeros(256, dtype=bool)
+IS_BETWEEN[[ord("/"), ord("|")]] = True
 # More digits than any position in base pairs has.
 MOST_DIGITS = 12
 # Texts of samples' fields that are remembered with their dosages, for each format of a line.
@@ -75,12 +82,12 @@ class VcfSet(GenotypeSet):
         positions = self.variants["position"].to_numpy()[columns]
         dosages = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
         for number, line in reader.read_lines(sorted(wanted)):
-            fields = line.split("\t")
-            require_complete(fields, self.n_samples, self.path, number)
-            require_same_place(fields, positions[wanted[number]], self.path, number)
-            for place in wanted[number]:
+            places = wanted[number]
+            calls = Calls.of(line, self.n_samples, self.path, number)
+            require_same_place(calls, positions[places], self.path)
+            for place in places:
                 alternate = int(self.lines[columns[place], 1])
-                dosages[:, place] = line_dosages(fields, rows, alternate, self.path, number)
+                dosages[:, place] = line_dosages(calls, rows, alternate, self.path)
         return dosages
 
 
@@ -200,11 +207,6 @@ def name_failed(filters: str) -> str:
     return ", ".join(name for name in names if name.upper() not in PASSED | OF_MINIMAC)
 
 
-def require_complete(fields: list[str], n_samples: int, path: Path, number: int) -> None:
-    """Refuse a line that is shorter or longer than the header."""
-    require_length(len(fields), n_samples, path, number)
-
-
 def require_length(found: int, n_samples: int, path: Path, number: int) -> None:
     """Refuse a line with another number of columns than the header."""
     if found != FIRST_SAMPLE + n_samples:
@@ -215,31 +217,66 @@ def require_length(found: int, n_samples: int, path: Path, number: int) -> None:
         )
 
 
-def require_same_place(fields: list[str], positions: np.ndarray, path: Path, number: int) -> None:
+class Calls(NamedTuple):
+    """What a line says of its samples."""
+
+    number: int  # of the line
+    position: bytes
+    n_alternates: int
+    format: bytes
+    samples: bytes  # the fields of all samples, tabs between them
+
+    @classmethod
+    def of(cls, line: bytes, n_samples: int, path: Path, number: int) -> Calls:
+        """Return what a line says; refuse one that is shorter or longer than the header."""
+        require_length(line.count(b"\t") + 1, n_samples, path, number)
+        fields = line.split(b"\t", FIRST_SAMPLE)
+        n_alternates = 0 if fields[4] == b"." else fields[4].count(b",") + 1
+        return cls(number, fields[1], n_alternates, fields[FIRST_SAMPLE - 1], fields[FIRST_SAMPLE])
+
+
+def require_same_place(calls: Calls, positions: np.ndarray, path: Path) -> None:
     """Refuse a line that is not of the variants that it held when the file was opened."""
-    if not fields[1].isdecimal() or (positions != int(fields[1])).any():
+    if not calls.position.isdigit() or (positions != int(calls.position)).any():
         raise GenotypeError(
             f"The VCF file {path} must not change while it is read",
-            got=f"another variant in line {number}",
+            got=f"another variant in line {calls.number}",
             remedy="Start again when nobody writes to it",
         )
 
 
-def line_dosages(
-    fields: list[str], rows: np.ndarray, alternate: int, path: Path, number: int
-) -> np.ndarray:
+def line_dosages(calls: Calls, rows: np.ndarray, alternate: int, path: Path) -> np.ndarray:
     """Return the dosage of one alternate allele for the asked samples, shape (n_rows,)."""
-    alternates = fields[4]
-    n_alternates = 0 if alternates == "." else alternates.count(",") + 1
-    known = texts_of(fields[FIRST_SAMPLE - 1], n_alternates, alternate)
+    quick = read_plain_calls(calls, alternate)
+    if quick is not None:
+        return quick[rows]
+    known = texts_of(calls.format, calls.n_alternates, alternate)
+    texts = calls.samples.decode("utf-8", "replace").split("\t")
     try:
-        dosages = [known[fields[place]] for place in (rows + FIRST_SAMPLE).tolist()]
+        dosages = [known[texts[row]] for row in rows.tolist()]
     except (ValueError, IndexError) as error:
-        raise bad_genotype(path, number) from error
+        raise bad_genotype(path, calls.number) from error
     values = np.array(dosages, dtype=np.float32)
     if ((values < 0) | (values > 2)).any():
-        raise bad_genotype(path, number)
+        raise bad_genotype(path, calls.number)
     return values
+
+
+def read_plain_calls(calls: Calls, alternate: int) -> np.ndarray | None:
+    """Return the dosages of all samples where each is a call of two letters, else None.
+
+    -> (n_samples,).
+    """
+    letters = np.frombuffer(calls.samples + b"\t", dtype=np.uint8)
+    if calls.format != b"GT" or len(letters) % 4 or calls.n_alternates > MOST_PLAIN_ALLELES:
+        return None
+    letters = letters.reshape(-1, 4)
+    alleles = ALLELE_OF_LETTER[letters[:, ::2]]
+    plain = IS_BETWEEN[letters[:, 1]].all() and (letters[:, 3] == ord("\t")).all()
+    if not plain or (alleles > calls.n_alternates).any():
+        return None
+    counted = (alleles == alternate).sum(axis=1, dtype=np.float32)
+    return np.where((alleles < 0).any(axis=1), np.float32(np.nan), counted)
 
 
 def bad_genotype(path: Path, number: int) -> GenotypeError:
@@ -275,9 +312,9 @@ class KnownTexts(dict):
 
 
 @lru_cache(maxsize=16)
-def texts_of(format_: str, n_alternates: int, alternate: int) -> KnownTexts:
+def texts_of(format_: bytes, n_alternates: int, alternate: int) -> KnownTexts:
     """Return the dosages of one alternate allele by text, in lines of one format."""
-    keys = format_.split(":")
+    keys = format_.decode("utf-8", "replace").split(":")
     called = keys.index("GT") if "GT" in keys else None
     imputed = keys.index("DS") if "DS" in keys else None
     return KnownTexts(FieldFormat(called, imputed, n_alternates), alternate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from io import BufferedReader
@@ -33,10 +33,10 @@ class LineReader:
         self._lines: Iterator[tuple[int, bytes]] = iter(())
         self._last: float = float("inf")
 
-    def read_lines(self, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+    def read_lines(self, numbers: Iterable[int]) -> Iterator[tuple[int, bytes]]:
         """Yield the lines of these numbers, which rise."""
         for number in numbers:
-            yield number, self._find(number).decode("utf-8", "replace")
+            yield number, self._find(number)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -58,7 +58,7 @@ class LineReader:
         )
 
 
-def number_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def number_lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
     """Yield all lines but blank ones, with their numbers from 1, without what ends them."""
     with open_bytes(path) as stream:
         for number, line in enumerate(bound_lines(stream, path), start=1):

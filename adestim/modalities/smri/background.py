@@ -7,23 +7,25 @@ from scipy.ndimage import label
 
 BRIGHTEST_PERCENTILE = 99.0
 DARKEST_PERCENTILE = 1.0
+# Intensities beyond this multiple of the brightest tissue are artefacts.
+BRIGHTEST_KEPT = 1.5
 
 
 def find_background(values: np.ndarray) -> float | None:
     """Return the value that at least half of a volume's outer faces share, None without one.
 
-    A skull-stripped or zero-padded image has one; a full head with noisy air has none. NaN does
-    not count.
+    A skull-stripped or zero-padded image has one; a full head with noisy air has none, nor has
+    one whose faces are mostly NaN.
 
     values (n_x, n_y, n_z).
     """
     faces = np.concatenate([values.take([0, -1], axis=axis).ravel() for axis in range(3)])
-    faces = faces[~np.isnan(faces)]
-    found, count = np.unique(faces, return_counts=True)
-    if not len(found):
+    known = faces[~np.isnan(faces)]
+    if 2 * known.size < faces.size:
         return None
+    found, count = np.unique(known, return_counts=True)
     commonest = count.argmax()
-    return float(found[commonest]) if 2 * count[commonest] >= faces.size else None
+    return float(found[commonest]) if 2 * count[commonest] >= known.size else None
 
 
 def settle_background(values: np.ndarray) -> np.ndarray:
@@ -64,9 +66,10 @@ def find_zero(inside: np.ndarray) -> tuple[float, float]:
 
 
 def lift_intensities(values: np.ndarray, support: np.ndarray) -> np.ndarray:
-    """Return intensities that begin at zero, as a registration reads them; zero unsupported.
+    """Return intensities that begin at zero, without those far from all others; zero unsupported.
 
     values (n_x, n_y, n_z), support (n_x, n_y, n_z).
     """
-    zero, _ = find_zero(values[support])
-    return values if zero == 0 else np.where(support, np.maximum(values - np.float32(zero), 0), 0)
+    zero, high = find_zero(values[support])
+    lifted = np.clip(values - np.float32(zero), 0, np.float32(BRIGHTEST_KEPT * (high - zero)))
+    return np.where(support, lifted, np.float32(0))

@@ -238,7 +238,7 @@ class SMRIExtractor(FoundationExtractor):
 
     def _preparation(self) -> Preparation:
         """Return reading and the model's preparation as one picklable callable."""
-        return SubjectPreparation(self._read, self._model.prepare)
+        return SubjectPreparation(self._read, self._prepare_now())
 
     def _volume_reader(self) -> VolumeReader:
         """Return how volumes are read for a foundation model."""

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from adestim.exceptions import VolumeError
 from adestim.modalities._nifti import image_values, is_path, open_nifti, require_invertible_affine
 from adestim.modalities.smri.background import (
+    BRIGHTEST_KEPT,
     count_holes,
     find_background,
     find_zero,
@@ -144,4 +145,4 @@ def normalise_intensity(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
             got=f"{high:g} at its 1st and its 99th percentile",
             remedy="Look at the image: it is blank or saturated where the brain should be",
         )
-    return np.clip((values - low) / (high - low), 0, 1.5).astype(np.float32)
+    return np.clip((values - low) / (high - low), 0, BRIGHTEST_KEPT).astype(np.float32)

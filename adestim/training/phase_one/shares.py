@@ -6,8 +6,8 @@ which clear evidence leaves: what is estimated on few subjects stays close to it
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.optimize import minimize
@@ -21,8 +21,15 @@ SMALLEST_SHARE = 0.01
 # sets of people with AD (CSF proteins, omics), complete and with blocks missing.
 MARGIN = 0.5
 
-# Takes outputs (n, n_outputs) of a mixture; returns the sum of losses, and its gradient by outputs.
-Loss = Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+class Loss(Protocol):
+    """What a mixture of outputs (n_subjects, n_outputs) loses."""
+
+    def __call__(self, outputs: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of losses, and its gradient by outputs."""
+
+    def by_subject(self, outputs: np.ndarray) -> np.ndarray:
+        """Return every subject's weighted loss (n_subjects,)."""
 
 
 class Mixture(NamedTuple):
@@ -177,35 +184,62 @@ def drop_small(shares: np.ndarray) -> np.ndarray:
     return kept / kept.sum()
 
 
-def class_loss(y: np.ndarray, weight: np.ndarray) -> Loss:
+@dataclass(frozen=True, eq=False)
+class ClassLoss:
+    """The log-loss of log-odds against class 0."""
+
+    y: np.ndarray  # (n_subjects,); classes as integers from 0
+    weight: np.ndarray  # (n_subjects,); of mean 1
+
+    def __call__(self, outputs: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of losses, and its gradient by outputs (n_subjects, n_outputs)."""
+        rows, logs = np.arange(len(self.y)), self._logs(outputs)
+        gradient = np.exp(logs)
+        gradient[rows, self.y] -= 1
+        return -(self.weight @ logs[rows, self.y]), (self.weight[:, None] * gradient)[:, 1:]
+
+    def by_subject(self, outputs: np.ndarray) -> np.ndarray:
+        """Return every subject's weighted loss (n_subjects,)."""
+        return -self.weight * self._logs(outputs)[np.arange(len(self.y)), self.y]
+
+    def _logs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return logs of probabilities (n_subjects, n_classes)."""
+        return log_softmax(np.pad(outputs, ((0, 0), (1, 0))), axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class NumberLoss:
+    """The loss of a Gaussian of a given variance."""
+
+    y: np.ndarray  # (n_subjects,)
+    weight: np.ndarray  # (n_subjects,); of mean 1
+    variance: float
+
+    def __call__(self, outputs: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of losses, and its gradient by outputs (n_subjects, 1)."""
+        error = outputs - self.y[:, None]
+        scaled = self.weight[:, None] * error / self.variance
+        return float((scaled * error).sum() / 2), scaled
+
+    def by_subject(self, outputs: np.ndarray) -> np.ndarray:
+        """Return every subject's weighted loss (n_subjects,)."""
+        return self.weight * (outputs[:, 0] - self.y) ** 2 / self.variance / 2
+
+
+def class_loss(y: np.ndarray, weight: np.ndarray) -> ClassLoss:
     """Return the log-loss of log-odds against class 0; weights count relative to their mean.
 
     y (n_subjects,), weight (n_subjects,).
     """
-    weight, rows = weight / weight.mean(), np.arange(len(y))
-
-    def measure(odds):
-        logs = log_softmax(np.pad(odds, ((0, 0), (1, 0))), axis=1)
-        gradient = np.exp(logs)
-        gradient[rows, y] -= 1
-        return -(weight @ logs[rows, y]), (weight[:, None] * gradient)[:, 1:]
-
-    return measure
+    return ClassLoss(y, weight / weight.mean())
 
 
-def number_loss(y: np.ndarray, weight: np.ndarray, variance: float) -> Loss:
+def number_loss(y: np.ndarray, weight: np.ndarray, variance: float) -> NumberLoss:
     """Return the loss of a Gaussian of a given variance; weights count relative to their mean.
 
     y (n_subjects,), weight (n_subjects,).
     """
-    weight = weight / weight.mean()
-
-    def measure(predicted):
-        error = predicted - y[:, None]
-        scaled = weight[:, None] * error / variance
-        return float((scaled * error).sum() / 2), scaled
-
-    return measure
+    return NumberLoss(y, weight / weight.mean(), variance)
 
 
 def residual_variance(

@@ -53,6 +53,7 @@ class LanguageModel(Backbone):
 
     load_options: ClassVar[tuple[str, ...]] = ("quantization", "trust_remote_code")
     reads_words: ClassVar[bool] = True
+    weights_option: ClassVar[str] = "folder"
 
     def __init__(self, body: nn.Module, pooling: str | None = None, normalize: bool = False):
         super().__init__()

@@ -9,6 +9,7 @@ from functools import cached_property
 from string import punctuation
 from typing import Any
 
+from adestim.backbone.weights.moved import find_weights
 from adestim.encoding import BackboneSpec
 from adestim.encoding.texts import Word
 from adestim.exceptions import CheckpointError
@@ -144,7 +145,7 @@ def part_from_punctuation(group: list[int], pieces: Sequence[str]) -> Iterator[l
 def record_reader(spec: BackboneSpec) -> RecordReader:
     """Return what reads the token numbers that a language model was given."""
     options: Mapping[str, Any] = dict(spec.option("preparation", ()))
-    folder = spec.source("weights") or ""
+    folder = str(find_weights(spec) or "")
     try:
         tokenizer = read_tokenizer(folder, options.get("trust_remote_code", False))
     except CheckpointError as error:

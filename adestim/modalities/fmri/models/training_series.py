@@ -9,6 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from adestim.exceptions import AdestimError
+from adestim.extraction.failures import name_failure
 from adestim.extraction.subjects import prepare_subject, settle_failures
 from adestim.modalities.fmri.timeseries import RoiLayout, RoiSeries
 
@@ -55,8 +56,8 @@ def problem_with(
         return result
     try:
         check(result)
-    except AdestimError as error:
-        return error.about(subject)
+    except Exception as failure:
+        return name_failure(failure, subject)
     return None
 
 
