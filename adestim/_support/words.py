@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterable
 
-# What makes markup in CommonMark, and in tables and formulas of GitHub; an underscore within a
-# word does not, nor does a bracket that no link follows.
-MARKUP = re.compile(r"[\\`*|$~]|(?<!\w)_|_(?!\w)|(?<=\])[(\[]")
+# What makes markup in Markdown, and in tables and formulas of GitHub; a bracket does where another
+# follows.
+MARKUP = re.compile(r"[\\`*_|$~]|(?<=\])[(\[]")
 OF_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 

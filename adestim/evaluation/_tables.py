@@ -43,9 +43,11 @@ def scores_to_latex(
 ) -> str:
     r"""Return scores as a table in LaTeX, for booktabs, the best of each but controls in bold."""
     scores = select_summary_scores(summary, scores)
-    cells = format_scores(
-        summary, scores, digits, lambda text: rf"\textbf{{{text}}}", "--", controls
-    )
+
+    def bold(text: str) -> str:
+        return rf"\textbf{{{text}}}"
+
+    cells = format_scores(summary, scores, digits, bold, "--", controls)
     lines = [["Estimator", *map(escape_latex, cells.columns)]]
     body = [[escape_latex(name), *row] for name, row in zip(cells.index, cells.values, strict=True)]
     table = [

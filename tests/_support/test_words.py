@@ -15,7 +15,7 @@ def test_long_lists_of_names_are_cut():
         ("[here][there]", r"[here]\[there]"),
         ("a|b", r"a\|b"),
         ("*a* `b` $c$ ~~d~~", r"\*a\* \`b\` \$c\$ \~\~d\~\~"),
-        ("_a_ is no_emphasis", r"\_a\_ is no_emphasis"),
+        ("_a_ or b_c", r"\_a\_ or b\_c"),
         ("a\\b", r"a\\b"),
         ("AT&T &lt;", "AT&amp;T &amp;lt;"),
         ("two\nlines", "two lines"),

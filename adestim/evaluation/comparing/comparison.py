@@ -292,7 +292,8 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         # Without intervals, which take long for a mere display.
-        return f"{scores_to_html(self.summary(n_resamples=0), controls=self.controls)}<p>{self._describe(0, 0)}</p>"
+        table = scores_to_html(self.summary(n_resamples=0), controls=self.controls)
+        return f"{table}<p>{self._describe(0, 0)}</p>"
 
     def _select(self, estimator: str) -> pd.DataFrame:
         """Return an estimator's predictions."""

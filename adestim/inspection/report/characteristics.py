@@ -29,13 +29,13 @@ def find_characteristics(X: Any) -> pd.DataFrame:
         return pd.DataFrame(index=range(len(X)))
     found = {}
     for name, pattern in KNOWN.items():
-        fitting = [column for column in X.columns if pattern.fullmatch(plain_name(column))]
+        fitting = [column for column in X.columns if pattern.fullmatch(strip_modality(column))]
         if fitting and not X[fitting[0]].map(is_structured).any():
             found[name] = X[fitting[0]]
     return pd.DataFrame(found, index=X.index)
 
 
-def plain_name(column: Any) -> str:
+def strip_modality(column: Any) -> str:
     """Return a column's name in lower case, without that of its modality."""
     return str(column).rsplit(SEPARATOR, 1)[-1].strip().lower().replace(" ", "_")
 

@@ -125,12 +125,9 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     groups = check_groups(groups, len(truth))
     target = choose_target(target, reader.classes, comparison)
     draw_seed, seed = draw_seeds(random_state, 2)
-    if comparison is None:
-        shown = reader.frame if hasattr(fusion, "feature_names_in_") else table
-        outcomes = predict_outcomes(fusion, shown, truth, target)
-    else:
-        outcomes = read_outcomes(comparison, fusion)
-        flow = comparison.flow if flow is None else flow
+    outcomes = choose_outcomes(fusion, reader.frame, table, truth, target, comparison)
+    if comparison is not None and flow is None:
+        flow = comparison.flow
     return Material(
         estimator=estimator,
         fusion=fusion,
@@ -152,6 +149,19 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
         seed=seed,
         characteristics=read_characteristics(characteristics, X, len(truth)),
     )
+
+
+def choose_outcomes(
+    fusion: Any, frame: pd.DataFrame, table: Any, y: np.ndarray, target: Any, comparison: Any
+) -> Predictions:
+    """Return predictions of unseen subjects where there are any, else of the very table.
+
+    frame (n_subjects, n_columns), table the same as the fusion was fitted on it, y (n_subjects,).
+    """
+    if comparison is not None:
+        return read_outcomes(comparison, fusion)
+    shown = frame if hasattr(fusion, "feature_names_in_") else table
+    return predict_outcomes(fusion, shown, y, target)
 
 
 def check_truth(y: Any, classes: np.ndarray | None, n_subjects: int) -> np.ndarray:

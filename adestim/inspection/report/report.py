@@ -47,9 +47,9 @@ class FusionReport:
     """All that is known of a fitted fusion, as one page of HTML.
 
     The page holds its figures, runs no script and loads nothing. It begins with the main scores and
-    with who the subjects are. It shows who is in the study, scores and curves, which members the prediction rests on, what modalities, anchors and tokens
-    add, single subjects on request, and where backbones and weights come from. It names no subject
-    unless asked to.
+    with who the subjects are, by class. It shows who is in the study, scores and curves, which
+    members the prediction rests on, what modalities, anchors and tokens add, single subjects on
+    request, and where backbones and weights come from. It names no subject unless asked to.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ class FusionReport:
         Controls who is drawn, and intervals of contributions; those of scores are the
         comparison's own.
     characteristics : DataFrame of shape (n_subjects, n_characteristics), default=None
-        Columns that tell who the subjects are, by class; None takes columns of ``X`` that are called
-        age, sex, education or apoe.
+        Columns that tell who the subjects are, by class; None takes columns of ``X`` that are
+        called age, sex, education or apoe.
     date : date or str, default=None
         Date on the page; None for today.
 

@@ -189,9 +189,8 @@ def write_differences(comparison: Any) -> str:
             "p, Holm": table["p_holm"],
         }
     )
-    caption = (
-        f"{name_score(name)} of {comparison.reference} minus that of the others, corrected t-test"
-    )
+    who = f"{name_score(name)} of {comparison.reference}"
+    caption = f"{who} minus that of the others, corrected t-test"
     return "<h3>Against the others</h3>" + render_table(shown, caption)
 
 

@@ -39,8 +39,8 @@ def test_a_card_of_a_comparison_has_scores_and_checks():
         "* Rows tested twice in a repeat: 0",
         "* Who has which modalities tells alone: ",
         "mri no, csf no, gene no",
-        "| roc_auc |",
-        "| all | 80 |",
+        "| ROC AUC |",
+        "| pattern | n | ROC AUC |",
         "Licence: CC-BY-4.0",
         "Cohort: ADNI.",
     ):

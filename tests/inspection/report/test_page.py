@@ -12,29 +12,31 @@ from adestim.inspection.report.page import (
     Section,
     fill_page,
     make_axes,
+    render_columns,
     render_figure,
     render_folded,
     render_list,
     render_part,
     render_table,
+    render_tiles,
 )
 
 
 def test_what_users_wrote_is_no_markup():
-    page = fill_page("<b>", "a & b", [Section("a", "<i>", "<p>x</p>")], "1")
+    page = fill_page("<b>", "a & b", [Section("a", "<i>", "<p>x</p>")], "1", "<i>")
     assert "<b>" not in page
     assert "<i>" not in page
     assert "<p>x</p>" in page
 
 
 def test_sections_are_linked():
-    page = fill_page("t", "s", [Section("cohort", "Cohort", "")], "1")
+    page = fill_page("t", "s", [Section("cohort", "Cohort", "")], "1", "today")
     assert '<a href="#cohort">' in page
     assert '<section id="cohort"' in page
 
 
 def test_the_page_forbids_requests_and_scripts():
-    assert "default-src 'none'; img-src data:" in fill_page("t", "s", [], "1")
+    assert "default-src 'none'; img-src data:" in fill_page("t", "s", [], "1", "today")
 
 
 def test_numbers_words_and_gaps_of_a_table():
@@ -115,3 +117,13 @@ def test_parts_are_folded_without_a_script():
 
     Reader().feed(render_folded("more", render_list(["a"])))
     assert seen == ["details", "summary", "ul", "li"]
+
+
+def test_an_interval_is_set_apart_from_its_number():
+    html = render_tiles([("A & B", "0.89 [0.85, 0.93]"), ("n", "3")])
+    assert "<dt>A &amp; B</dt><dd>0.89<small>[0.85, 0.93]</small></dd>" in html
+    assert "<dd>3</dd>" in html
+
+
+def test_columns_that_are_empty_are_left_out():
+    assert render_columns(["a", "", "b"]).count("<div>") == 2
