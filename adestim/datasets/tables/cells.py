@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.missing import mask_missing
+from adestim._support.words import first_names
 from adestim._support.written_dates import read_written_dates
 from adestim._support.written_numbers import learn_spelling, read_written_numbers
 from adestim.exceptions import DataWarning, TableError
@@ -132,6 +133,20 @@ def translate_codes(
 def take_first_known(table: pd.DataFrame, column: str) -> pd.Series:
     """Return the first known cell of each subject."""
     return table.dropna(subset=[column]).groupby("subject", sort=False)[column].first()
+
+
+def take_lasting(table: pd.DataFrame, column: str, source: str) -> pd.Series:
+    """Return what does not change in a subject, the first known cell; a change is warned of."""
+    known = table.dropna(subset=["subject", column]).groupby("subject", sort=False)[column]
+    changed = known.nunique().loc[lambda count: count > 1]
+    if len(changed):
+        warn(
+            f"{source!r} has differing cells of {column!r}, which does not change, for "
+            f"{first_names(changed.index)}; the first of each counts.",
+            DataWarning,
+            stacklevel=3,
+        )
+    return known.first()
 
 
 def read_birth_dates(

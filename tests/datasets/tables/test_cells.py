@@ -18,6 +18,7 @@ from adestim.datasets.tables.cells import (
     make_empty_column,
     read_birth_dates,
     take_first_known,
+    take_lasting,
     translate_codes,
 )
 from adestim.exceptions import DataWarning, TableError
@@ -172,3 +173,10 @@ def test_no_age_is_told_where_a_visit_lies_before_the_birth():
     visits = pd.to_datetime(pd.Series(["2010-01-01", "2010-01-01"]))
     with pytest.warns(DataWarning, match="1 visits are dated before the birth"):
         assert compute_ages(births, visits).fillna(-1).tolist() == [70, -1]
+
+
+def test_change_of_what_lasts_is_told():
+    table = pd.DataFrame({"subject": ["a", "b", "b", None], "sex": ["F", "M", "F", "M"]})
+    with pytest.warns(DataWarning, match="'T' has differing cells of 'sex', .* for 'b'"):
+        assert take_lasting(table, "sex", "T").to_dict() == {"a": "F", "b": "M"}
+    assert take_lasting(table.iloc[:2], "sex", "T").to_dict() == {"a": "F", "b": "M"}
