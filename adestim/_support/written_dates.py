@@ -55,9 +55,8 @@ class Dates(NamedTuple):
 
     values: np.ndarray  # (n_cells,), datetime64[us]; NaT where missing or unreadable
     is_unreadable: np.ndarray  # (n_cells,); true where a cell holds what is no possible date
-    is_guessed: (
-        bool  # whether no cell tells the order of day and month, and the usual one was taken
-    )
+    order: str  # "day" or "month": which comes first, as a cell tells; empty where none does
+    is_guessed: bool  # whether the order is asked for and no cell tells, so that it is the usual
 
 
 def read_written_dates(
@@ -83,7 +82,7 @@ def read_written_dates(
     days = [None if p is None else make_date(p, order or usual) for p in parts]
     values = np.array(days, dtype="datetime64[us]")
     words = np.array([is_word(text) for text in texts], dtype=bool)
-    return Dates(values, words & np.isnat(values), is_open)
+    return Dates(values, words & np.isnat(values), order, is_open)
 
 
 def looks_like_date(text: str) -> bool:

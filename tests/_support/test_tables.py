@@ -6,7 +6,7 @@ import pytest
 from pandas.errors import ParserError
 
 from adestim._support.tables import BLANKS, find_separator, read_rows, read_text_table
-from adestim.exceptions import TableError
+from adestim.exceptions import DataWarning, TableError
 
 
 def written(path, text, encoding="utf-8"):
@@ -75,3 +75,24 @@ def test_small_table_in_other_bytes_is_refused(tmp_path):
     path = written(tmp_path / "sub-01_scans.tsv", "filename\tname\nx\tJosé\n", "utf-16-le")
     with pytest.raises(TableError, match=r"are text\. Got bytes that are no text"):
         read_rows(str(path))
+
+
+def test_row_with_a_cell_too_many_is_refused_in_a_small_table(tmp_path):
+    path = written(tmp_path / "sub-01_scans.tsv", "filename\tname\nx\ta\ny\tb\t7\n")
+    with pytest.raises(TableError, match="Got more in row 3 of"):
+        read_rows(str(path))
+
+
+@pytest.mark.parametrize("separator", [",", None])
+def test_rows_that_lack_cells_are_told(tmp_path, separator):
+    path = written(tmp_path / "a.csv", "RID,DX,AGE\n31,CN,70\n32\n33,AD,\n34,AD\n")
+    with pytest.warns(DataWarning, match=r"'a.csv' has fewer cells than names in rows 3, 5"):
+        cells = read_text_table(path, separator=separator)
+    assert list(cells["AGE"]) == ["70", "", "", ""]
+
+
+@pytest.mark.parametrize(("text", "separator"), [("1,2\n3\n", None), ("1 2\n3 4\n5\n", BLANKS)])
+def test_rows_that_lack_cells_are_refused_where_no_names_tell_which(tmp_path, text, separator):
+    path = written(tmp_path / "a.csv", text)
+    with pytest.raises(ParserError, match=r"fewer cells in row \d than elsewhere"):
+        read_text_table(path, has_names=False, separator=separator)

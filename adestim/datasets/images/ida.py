@@ -79,5 +79,6 @@ def read_ida_collection(path: str | Path) -> pd.DataFrame:
         dates=["acquired"],
         numeric=["age"],
         unreadable="missing",
+        day_first=False,
     )
     return images.assign(image_id=images["image_id"].str.replace(r"^(?=\d)", "I", regex=True))

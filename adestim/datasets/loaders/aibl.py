@@ -114,7 +114,7 @@ def load_aibl(
     >>> tables = {
     ...     "pdxconv": "RID,VISCODE,DXCURREN\n9001,bl,1\n9002,bl,3\n",
     ...     "ptdemog": "RID,VISCODE,PTGENDER,PTDOB\n9001,bl,2,/1940\n9002,bl,1,/1932\n",
-    ...     "mmse": "RID,VISCODE,EXAMDATE,MMSCORE\n9001,bl,7/1/2010,29\n9002,bl,7/1/2010,-4\n",
+    ...     "mmse": "RID,VISCODE,EXAMDATE,MMSCORE\n9001,bl,7/15/2010,29\n9002,bl,7/15/2010,-4\n",
     ... }
     >>> with TemporaryDirectory() as folder:
     ...     for name, text in tables.items():

@@ -18,6 +18,7 @@ from adestim.datasets.tables.cells import (
     as_text,
     make_empty_column,
     take_first_known,
+    take_lasting,
     translate_codes,
 )
 from adestim.datasets.tables.columns import Spellings, Wanted
@@ -236,7 +237,8 @@ def read_oasis_people(root: str | Path, visits: pd.DataFrame) -> pd.DataFrame:
     everybody = pd.concat([table["subject"], visits["subject"]]).dropna().unique()
     people = pd.DataFrame(index=pd.Index(everybody, name="subject", dtype="str"))
     known = {
-        name: take_first_known(table, name) for name in ("sex", "education", "apoe", "age_at_entry")
+        name: take_lasting(table, name, source)
+        for name in ("sex", "education", "apoe", "age_at_entry")
     }
     for name in ("apoe", "age_at_entry"):
         known[name] = known[name].combine_first(take_first_known(visits, name))

@@ -9,7 +9,7 @@ from zipfile import BadZipFile
 import pandas as pd
 
 from adestim.datasets.loaders.ppmi_tables import BASELINE, SEXES, find_arm
-from adestim.datasets.tables.cells import translate_codes
+from adestim.datasets.tables.cells import take_lasting, translate_codes
 from adestim.datasets.tables.columns import find_columns
 from adestim.datasets.tables.files import SUFFIXES
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
@@ -104,6 +104,8 @@ def merge_subject_rows(ordered: pd.DataFrame) -> pd.DataFrame:
     """Merge the rows of baseline and screening; later visits tell only what does not change."""
     lasting = ["definition", "code", "subgroup", "sex", "site", "apoe", "education"]
     people = ordered.groupby("subject", sort=False)[lasting].first()
+    for column in ("code", "sex", "apoe"):
+        take_lasting(ordered, column, "curated data cut")
     early = ordered[ordered["rank"].notna()].drop(columns=[*lasting, "rank"])
     return people.join(early.groupby("subject", sort=False).first())
 

@@ -19,9 +19,11 @@ from adestim.datasets.tables.cells import (
     as_text,
     compute_ages,
     make_empty_column,
-    take_first_known,
+    parse_numbers,
+    take_lasting,
     translate_codes,
 )
+from adestim.datasets.tables.files import read_cells
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
 from adestim.exceptions import DataWarning
 
@@ -77,11 +79,12 @@ class PPMIForm(NamedTuple):
     columns: Mapping[str, str | tuple[str, ...]]
     numeric: tuple[str, ...]
     sentinels: Mapping[str, Sequence[str]] = {}
+    lasts: bool = False  # whether what it holds does not change
 
 
 AGE = PPMIForm(("Age_at_visit",), {"age": "AGE_AT_VISIT"}, ("age",))
 EDUCATION = PPMIForm(
-    ("Socio-Economics", "Socio?Economics*"), {"education": "EDUCYRS"}, ("education",)
+    ("Socio-Economics", "Socio?Economics*"), {"education": "EDUCYRS"}, ("education",), lasts=True
 )
 DEPRESSION = PPMIForm(
     ("Geriatric_Depression_Scale*",), {item: item for item in (*GDS_NO, *GDS_YES)},
@@ -114,8 +117,12 @@ TRANSPORTER = PPMIForm(
     },
     PUTAMEN,
 )
-SITES = PPMIForm(("Center-Subject_List", "Center?Subject*"), {"site": ("CNO", "SITE")}, ())
-GENETICS = PPMIForm(("iu_genetic_consensus", "*genetic_consensus*"), {"apoe": "APOE"}, ())
+SITES = PPMIForm(
+    ("Center-Subject_List", "Center?Subject*"), {"site": ("CNO", "SITE")}, (), lasts=True
+)
+GENETICS = PPMIForm(
+    ("iu_genetic_consensus", "*genetic_consensus*"), {"apoe": "APOE"}, (), lasts=True
+)
 
 
 def read_ppmi_form(root: str | Path, form: PPMIForm) -> pd.DataFrame | None:
@@ -125,12 +132,21 @@ def read_ppmi_form(root: str | Path, form: PPMIForm) -> pd.DataFrame | None:
         return None
     ids = ["subject", *(["site"] if "site" in form.columns else [])]
     table = read_table(
-        path, {**KEYS, **form.columns}, ids=ids, dates=["date"], numeric=form.numeric,
-        sentinels=form.sentinels, required=["subject"], expected=list(form.columns),
-        unreadable="missing",
+        read_distinct_rows(path), {**KEYS, **form.columns}, ids=ids, dates=["date"],
+        numeric=form.numeric, sentinels=form.sentinels, required=["subject"],
+        expected=list(form.columns), unreadable="missing",
     )  # fmt: skip
-    warn_of_conflicts(table, list(form.columns), path.name)
+    table.attrs["name"] = path.name
+    if not form.lasts:
+        warn_of_conflicts(table, list(form.columns), path.name)
     return table
+
+
+def read_distinct_rows(path: Path) -> pd.DataFrame:
+    """Return the cells of a table; rows that are the same in every cell are one."""
+    cells = read_cells(path).drop_duplicates(ignore_index=True)
+    cells.attrs["name"] = path.name
+    return cells
 
 
 def warn_of_conflicts(table: pd.DataFrame, names: Sequence[str], source: str) -> None:
@@ -169,8 +185,8 @@ def read_status(root: str | Path) -> pd.DataFrame:
     """Return one row a participant of ``Participant_Status``."""
     path = find_table(root, "Participant_Status", where=WHERE)
     table = read_table(
-        path, STATUS_COLUMNS, ids=["subject"], dates=["enrolled"], numeric=["age", *ARMS],
-        required=["subject", "status", "code"], unreadable="missing",
+        read_distinct_rows(path), STATUS_COLUMNS, ids=["subject"], dates=["enrolled"],
+        numeric=["age", *ARMS], required=["subject", "status", "code"], unreadable="missing",
     )  # fmt: skip
     table = table[table["subject"].notna()]
     return settle_duplicates(table, ["subject"], "last", path.name).set_index("subject")
@@ -197,13 +213,14 @@ def read_dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame
         blank = pd.Series(pd.NA, index=baseline.index)
         return pd.DataFrame({"ledd": blank.astype("Float64").astype("float64"), "medicated": blank})
     log = read_table(
-        path, LOG, ids=["subject"], dates=["start", "stop"],
+        read_distinct_rows(path), LOG, ids=["subject"], dates=["start", "stop"],
         required=["subject", "start", "dose"], unreadable="missing",
     )  # fmt: skip
     month = log["subject"].map(baseline)
     before = (log["start"] < month) | (log["start"].isna() & month.notna())
     taken = log[before & ~(log["stop"] < month)]
-    doses = pd.to_numeric(taken["dose"], errors="coerce").groupby(taken["subject"])
+    doses = parse_numbers(taken["dose"], f"column 'LEDD' of {path.name!r}")
+    doses = doses.groupby(taken["subject"])
     total = doses.sum().where(doses.count() == doses.size())
     dated = baseline.notna()
     medicated = pd.Series(baseline.index.isin(taken["subject"]), index=baseline.index)
@@ -234,7 +251,7 @@ def read_people_of_tables(root: str | Path) -> pd.DataFrame:
     forms = {
         form.names[0]: read_ppmi_form(root, form) for form in (AGE, MOTOR, COGNITION, *OTHER_PARTS)
     }
-    everybody = status.index.union(demographics["subject"].dropna(), sort=False)
+    everybody = status.index.union(demographics["subject"].unique(), sort=False)
     status = status.reindex(everybody)
     people = pd.DataFrame(index=pd.Index(everybody, name="subject", dtype="str"))
     people["cohort"] = find_arm(status["definition"], status["code"])
@@ -257,10 +274,21 @@ def read_demographics(root: str | Path) -> pd.DataFrame:
     """Read the demographics, sex translated."""
     path = find_table(root, "Demographics", ["Screening___Demographics"], where=WHERE)
     table = read_table(
-        path, DEMOGRAPHICS, ids=["subject"], dates=["date", "birth"], required=["subject", "sex"],
-        unreadable="missing",
+        read_distinct_rows(path), DEMOGRAPHICS, ids=["subject"], dates=["date", "birth"],
+        required=["subject", "sex"], unreadable="missing",
     )  # fmt: skip
-    return table.assign(sex=translate_codes(table["sex"], SEXES, "SEX", path.name))
+    table = table[table["subject"].notna()]
+    table = table.assign(sex=translate_codes(table["sex"], SEXES, "SEX", path.name))
+    warn_of_conflicts(table, ["date"], path.name)
+    table.attrs["name"] = path.name
+    return table
+
+
+def put_baseline_first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the baseline, then those of the screening, then the others."""
+    event = table["event"].str.upper()
+    late = event.map({name: place for place, name in enumerate(BASELINE)}).fillna(len(BASELINE))
+    return table.iloc[late.argsort(kind="stable")].reset_index(drop=True)
 
 
 def find_baseline_dates(tables: list[pd.DataFrame | None]) -> pd.Series:
@@ -278,14 +306,19 @@ def find_subjects_seen(forms: dict[str, pd.DataFrame | None]) -> set[str]:
 
 def read_lasting_columns(root: str | Path, demographics: pd.DataFrame) -> pd.DataFrame:
     """Return what does not change: sex, birth, education, centre and APOE."""
-    columns = {name: take_first_known(demographics, name) for name in ("sex", "birth")}
+    columns = {name: take_at_baseline(demographics, name) for name in ("sex", "birth")}
     for name, form in (("education", EDUCATION), ("site", SITES), ("apoe", GENETICS)):
         table = read_ppmi_form(root, form)
         columns[name] = (
-            pd.Series(dtype="object") if table is None else take_first_known(table, name)
+            pd.Series(dtype="object") if table is None else take_at_baseline(table, name)
         )
     frame = pd.DataFrame(columns)
     return frame.astype({"education": "float64", "birth": "datetime64[us]"})
+
+
+def take_at_baseline(table: pd.DataFrame, column: str) -> pd.Series:
+    """Return what does not change, of the baseline where it tells; a change is warned of."""
+    return take_lasting(put_baseline_first(table), column, table.attrs["name"])
 
 
 def read_form_scores(root: str | Path, forms: dict[str, pd.DataFrame | None]) -> pd.DataFrame:

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.missing import mask_missing
+from adestim._support.words import first_names
+from adestim._support.written_dates import read_written_dates
+from adestim._support.written_numbers import learn_spelling, read_written_numbers
 from adestim.exceptions import DataWarning, TableError
 
-FORMATS = ("%Y-%m-%d", "%m/%d/%Y", "%m/%Y", "%Y%m%d", "%d-%b-%Y", "%d%b%Y")
-EARLIEST = pd.Timestamp(1900, 1, 1)
-TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}.*$"
-CENSORED = r"^([<>])\s*=?\s*(?=[\d.])"
+CENSORED = r"^([<>≤≥])\s*=?\s*(?=[\d.,])"
+SIGNS = str.maketrans("≤≥", "<>")
 
 
 DAYS_A_YEAR = 365.25
@@ -39,44 +40,63 @@ def as_identifiers(cells: pd.Series) -> pd.Series:
     return cells.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
 
 
-def parse_numbers(cells: pd.Series) -> pd.Series:
-    """Return numbers; what is none is missing."""
-    return pd.to_numeric(cells, errors="coerce").astype("float64")
+def parse_numbers(cells: pd.Series, what: str = "a column", limits: bool = False) -> pd.Series:
+    """Return numbers in whichever way a column writes them; what is none is missing.
+
+    Limits of an assay are numbers where they are asked for.
+    """
+    texts = cells.fillna("").tolist()
+    read = read_written_numbers(texts, learn_spelling(texts, what))
+    if read.unusual:
+        warn(
+            f"The numbers of {what} are written with {read.unusual}, and read as such.",
+            DataWarning,
+            stacklevel=6,
+        )
+    values = read.values if limits else np.where(read.is_limit, np.nan, read.values)
+    return pd.Series(values, index=cells.index, dtype="float64")
 
 
 def extract_signs(cells: pd.Series) -> pd.Series:
     """Return ``"<"`` or ``">"`` where a value lies beyond what the assay measures, else ``""``."""
-    return cells.str.extract(CENSORED, expand=False).fillna("").astype("str")
+    signs = cells.str.extract(CENSORED, expand=False).fillna("").astype("str")
+    return signs.str.translate(SIGNS)
 
 
-def strip_signs(cells: pd.Series) -> pd.Series:
-    """Return cells in which a limit of the assay stands for the value beyond it."""
-    return cells.str.replace(CENSORED, "", regex=True)
-
-
-def as_dates(cells: pd.Series) -> pd.Series:
+def as_dates(cells: pd.Series, what: str = "a column", day_first: bool | None = False) -> pd.Series:
     """Return dates, without their time of day; what is none, or cannot be, is missing.
 
-    ISO, month first as in American tables, month and year (its first day), and day, name of
-    the month and year.
+    A day above 12 tells whether the day or the month comes first, else ``day_first`` does; None is
+    the month, as in American tables, with a warning.
     """
-    text = cells.str.replace(TIME_OF_DAY, "", regex=True)
-    dates = pd.Series(pd.NaT, index=cells.index, dtype="datetime64[us]")
-    for form in FORMATS:
-        left = dates.isna() & text.notna()
-        if left.any():
-            parsed = pd.to_datetime(text[left], format=form, errors="coerce")
-            dates = dates.fillna(parsed.astype("datetime64[us]"))
-    possible = (dates >= EARLIEST) & (dates <= pd.Timestamp.now())
-    return dates.where(possible)
+    usual = "day" if day_first else "month"
+    read = read_written_dates(cells.fillna("").tolist(), what, usual)
+    if read.is_guessed and day_first is None:
+        warn_of_order(f"No date of {what} tells whether the day or the month comes first", "month")
+    if read.order == "day" and not day_first:
+        warn_of_order(f"A day above 12 tells the order of the dates of {what}", "day")
+    return pd.Series(read.values, index=cells.index, dtype="datetime64[us]")
 
 
-def convert_cells(cells: pd.Series, kind: str) -> pd.Series:
+def warn_of_order(reason: str, order: str) -> None:
+    """Say in which order day and month are read."""
+    read = "day/month/year" if order == "day" else "month/day/year"
+    warn(
+        f"{reason}; they are read as {read}. Write them as 2010-12-31 if they are not.",
+        DataWarning,
+        stacklevel=7,
+    )
+
+
+def convert_cells(
+    cells: pd.Series, kind: str, what: str = "a column", day_first: bool | None = None
+) -> pd.Series:
     """Return cells as identifiers, numbers, dates or text."""
-    if kind == "censored":
-        return parse_numbers(strip_signs(cells))
-    convert = {"ids": as_identifiers, "number": parse_numbers, "dates": as_dates}.get(kind)
-    return cells if convert is None else convert(cells)
+    if kind == "dates":
+        return as_dates(cells, what, day_first)
+    if kind in ("number", "censored"):
+        return parse_numbers(cells, what, limits=kind == "censored")
+    return as_identifiers(cells) if kind == "ids" else cells
 
 
 def make_empty_column(n_rows: int) -> pd.Series:
@@ -115,12 +135,26 @@ def take_first_known(table: pd.DataFrame, column: str) -> pd.Series:
     return table.dropna(subset=[column]).groupby("subject", sort=False)[column].first()
 
 
+def take_lasting(table: pd.DataFrame, column: str, source: str) -> pd.Series:
+    """Return what does not change in a subject, the first known cell; a change is warned of."""
+    known = table.dropna(subset=["subject", column]).groupby("subject", sort=False)[column]
+    changed = known.nunique().loc[lambda count: count > 1]
+    if len(changed):
+        warn(
+            f"{source!r} has differing cells of {column!r}, which does not change, for "
+            f"{first_names(changed.index)}; the first of each counts.",
+            DataWarning,
+            stacklevel=3,
+        )
+    return known.first()
+
+
 def read_birth_dates(
     text: pd.Series, year: pd.Series | None = None, month: pd.Series | None = None
 ) -> pd.Series:
     """Return dates of birth; of a year alone its middle, of a month its first day."""
-    dates = as_dates(text.where(text.str.contains(r"\d\D+\d", regex=True).fillna(False)))
-    years = pd.to_numeric(text.str.extract(r"(\d{4})$", expand=False)).astype("float64")
+    dates = as_dates(text, "the births", None)
+    years = pd.to_numeric(text.str.extract(r"^\D*(\d{4})$", expand=False)).astype("float64")
     months = pd.Series(7.0, index=text.index)
     if year is not None:
         years = years.fillna(year)

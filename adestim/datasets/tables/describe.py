@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path, PurePath
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pandas as pd
 
 from adestim._support.missing import mask_missing
-from adestim.datasets.tables.cells import CENSORED, as_dates
+from adestim.datasets.tables.cells import convert_cells
 from adestim.datasets.tables.files import STEM, SUFFIXES, find_suffix, parse_date, read_cells
-from adestim.exceptions import TableError
+from adestim.exceptions import DataWarning, TableError
 
 COLUMNS = ["file", "n_files", "n_rows", "column", "dtype", "n_present", "distinct"]
 BUCKETS = {0: "0", 1: "1", 2: "2", 5: "3-5", 20: "6-20", 100: "21-100", 1000: "101-1000"}
@@ -173,15 +174,23 @@ def name_type(cells: pd.Series) -> str:
     """Name what the cells that are there have in common."""
     if cells.empty:
         return "empty"
-    numbers = pd.to_numeric(cells, errors="coerce")
+    numbers = convert_quietly(cells, "number")
     if numbers.notna().all():
         return "integer" if np.all(numbers == np.floor(numbers)) else "number"
-    if as_dates(cells).notna().all():
-        return "date"
-    limits = pd.to_numeric(cells.str.replace(CENSORED, "", regex=True), errors="coerce")
-    if limits.notna().all():
-        return "censored"
+    for kind, name in (("dates", "date"), ("censored", "censored")):
+        if convert_quietly(cells, kind).notna().all():
+            return name
     return "mixed" if numbers.notna().mean() >= 0.5 else "text"
+
+
+def convert_quietly(cells: pd.Series, kind: str) -> pd.Series:
+    """Return cells as numbers or dates, all missing where the column leaves open which."""
+    with catch_warnings():
+        simplefilter("ignore", DataWarning)
+        try:
+            return convert_cells(cells, kind)
+        except TableError:
+            return pd.Series(np.nan, index=cells.index)
 
 
 def round_to_range(count: int) -> str:

@@ -9,7 +9,7 @@ from warnings import warn
 
 import pandas as pd
 
-from adestim._support.missing import mask_missing
+from adestim._support.missing import DASHES, mask_missing
 from adestim._support.words import first_names
 from adestim.datasets.tables.cells import (
     convert_cells,
@@ -130,7 +130,7 @@ def suggest_tables(name: str, aliases: Sequence[str], files: Sequence[TableFile]
     return f"no file of that name{looked}, among {len(files)} tables"
 
 
-def read_table(
+def read_table(  # noqa: PLR0913 - keyword-only, and each is an option of its own
     source: str | Path | pd.DataFrame,
     columns: Spellings,
     *,
@@ -144,6 +144,7 @@ def read_table(
     key: Sequence[str] = (),
     duplicates: str = "raise",
     unreadable: str = "raise",
+    day_first: bool | None = None,
 ) -> pd.DataFrame:
     """Read columns of a table by name, whatever their spelling, with missing values as missing.
 
@@ -162,9 +163,13 @@ def read_table(
     ids : collection of str, default=()
         Names of identifiers: strings, never numbers.
     dates : collection of str, default=()
-        Names of dates: ISO, ``M/D/YYYY``, ``MM/YYYY`` (its first day), or ``1-Feb-2003``.
+        Names of dates: ISO, ``2003/2/1``, ``20030201``, ``1.2.2003``, ``1-Feb-2003``,
+        ``MM/YYYY`` (its first day), or day and month in either order before the year: one order a
+        column, see ``day_first``. Two digits are no year.
     numeric : collection of str, default=()
-        Names of numbers; their type is float64.
+        Names of numbers; their type is float64. Decimal commas, marks between thousands, percent
+        and one unit for all of a column are read, with a warning, where the cells tell that they
+        are.
     censored : collection of str, default=()
         Names of numbers that may lie beyond an assay's limit, such as ``">1700"``: the limit
         is the number, and a column ``<name>_censored`` has ``">"``, ``"<"`` or ``""``.
@@ -178,6 +183,9 @@ def read_table(
     unreadable : {"raise", "missing"}, default="raise"
         What to do with a cell that is no number, or no possible date, where one is due:
         an error, or a missing value and a warning.
+    day_first : bool, default=None
+        Whether the day comes first in dates such as ``3/4/2010``, where no day above 12 in their
+        column tells. None: the month, with a warning.
 
     Returns
     -------
@@ -189,17 +197,21 @@ def read_table(
     ------
     TableError
         When the file cannot be read, a required column is missing, a cell cannot be
-        read, or rows of the same key differ.
+        read, the cells of a column contradict each other (decimal commas beside points, days
+        first beside months first, several units) or leave open what they mean (``"1,234"``), or
+        rows of the same key differ.
 
     Warns
     -----
     DataWarning
-        When cells or rows were dropped, as asked, or an expected column is not there.
+        When cells or rows were dropped, as asked, an expected column is not there, or numbers or
+        dates are written in another way than programs write them.
 
     Notes
     -----
-    Commas, semicolons, tabs and bars separate columns; quotes and a byte-order mark may
-    be there or not; bytes that are not UTF-8 are read as Latin-1.
+    Commas, semicolons, tabs and bars separate columns; quotes may be there or not. Files are
+    UTF-8, with a byte-order mark or without, UTF-16 as Excel saves "Unicode text", or else
+    Windows-1252 and Latin-1. Blank rows are no rows.
 
     Examples
     --------
@@ -217,15 +229,19 @@ def read_table(
     kinds = assign_kinds(columns, ids=ids, dates=dates, number=numeric, censored=censored)
     named = [name for entry in (*required, *expected) for name in list_alternatives(entry)]
     check_reading(duplicates, unreadable, key, named, columns)
-    name = "table" if isinstance(source, pd.DataFrame) else Path(source).name
-    cells = source if isinstance(source, pd.DataFrame) else read_cells(source)
+    is_read = isinstance(source, pd.DataFrame)
+    name = source.attrs.get("name", "table") if is_read else Path(source).name
+    cells = source if is_read else read_cells(source)
     found = find_columns(cells.columns, columns)
     check_required(cells.columns, columns, found, required, name)
     warn_of_absent(cells.columns, columns, found, expected, name)
     read = {}
     for column, kind in kinds.items():
         there = cells[found[column]] if column in found else make_empty_column(len(cells))
-        text, read[column] = read_cells_as(there, kind, choose_codes(column, sentinels))
+        what = f"column {column!r} of {name!r}"
+        text, read[column] = read_cells_as(
+            there, kind, choose_codes(column, sentinels), what, day_first
+        )
         check_read(text, read[column], column, kind, name, unreadable)
         if kind == "censored":
             read[f"{column}_censored"] = extract_signs(text)
@@ -235,18 +251,29 @@ def read_table(
 
 
 def read_cells_as(
-    cells: pd.Series, kind: str, codes: Collection[str]
+    cells: pd.Series, kind: str, codes: Collection[str], what: str, day_first: bool | None
 ) -> tuple[pd.Series, pd.Series]:
     """Return a column's cells as text without codes for missing values, and converted.
 
     Worked out once for each distinct cell, of which most columns have few.
     """
     places, distinct = pd.factorize(cells, use_na_sentinel=False)
-    text = mask_missing(pd.Series(distinct))
-    if kind != "ids":
-        text = drop_codes(text, codes)
-    values = convert_cells(text, kind)
+    text = leave_out_codes(pd.Series(distinct), kind, codes)
+    try:
+        values = convert_cells(text, kind, what, day_first)
+    except TableError:
+        # Once more on all of them, so that the message names the rows of the table.
+        convert_cells(leave_out_codes(cells, kind, codes), kind, what, day_first)
+        raise
     return text.take(places).reset_index(drop=True), values.take(places).reset_index(drop=True)
+
+
+def leave_out_codes(cells: pd.Series, kind: str, codes: Collection[str]) -> pd.Series:
+    """Return cells as text, missing where a word or a code says so."""
+    text = mask_missing(cells)
+    if kind in ("number", "censored", "dates"):
+        text = text.mask(text.isin(DASHES))
+    return text if kind == "ids" else drop_codes(text, codes)
 
 
 def assign_kinds(columns: Collection[str], **named: Collection[str]) -> dict[str, str]:

@@ -149,3 +149,72 @@ def test_age_is_reckoned_from_the_birth_if_no_table_has_it(tmp_path):
     path = next(tmp_path.glob("Demographics*"))
     pd.read_csv(path, dtype="str").assign(BIRTHDT="03/1950").to_csv(path, index=False)
     assert read_people_of_tables(tmp_path)["age"].tolist() == [62.0] * 4
+
+
+def doubled(root, table, **changes):
+    """Write a person's row of a table a second time, with other cells."""
+    path = next(root.glob(f"{table}_*"))
+    cells = pd.read_csv(path, dtype="str", keep_default_na=False)
+    pd.concat([cells, cells.iloc[[0]].assign(**changes)]).to_csv(path, index=False)
+    return cells["PATNO"][0]
+
+
+@pytest.fixture
+def written(tmp_path):
+    _, frame, target = make_participants(6)
+    write_ppmi(frame, target, tmp_path)
+    return tmp_path
+
+
+TABLES = [
+    "Participant_Status", "Demographics", "Age_at_visit", "Socio-Economics",
+    "Geriatric_Depression_Scale__Short_Version_", "Montreal_Cognitive_Assessment__MoCA_",
+    "University_of_Pennsylvania_Smell_Identification_Test", "iu_genetic_consensus",
+    "Center-Subject_List", "DaTScan_SBR_Analysis", "LEDD_Concomitant_Medication_Log",
+    "MDS-UPDRS_Part_I", "MDS_UPDRS_Part_II__Patient_Questionnaire", "MDS-UPDRS_Part_III",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_row_that_is_there_twice_is_one(written, table):
+    once = read_people_of_tables(written)
+    doubled(written, table)
+    pd.testing.assert_frame_equal(read_people_of_tables(written), once)
+
+
+@pytest.mark.parametrize(
+    "table", [name for name in TABLES if name[:4] not in {"Part", "iu_g", "Cent", "LEDD"}]
+)
+@pytest.mark.parametrize("event", ["V04", "U01"])
+def test_row_of_another_event_changes_nothing(written, table, event):
+    once = read_people_of_tables(written)
+    doubled(written, table, EVENT_ID=event, INFODT="09/2020")
+    pd.testing.assert_frame_equal(read_people_of_tables(written), once)
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "said"),
+    [
+        ("Demographics", {"SEX": "0"}, "'Demographics_.*differing cells of 'sex'"),
+        ("Demographics", {"SEX": "0", "EVENT_ID": "SC"}, "differing cells of 'sex'"),
+        ("Socio-Economics", {"EDUCYRS": "3"}, "'Socio.*differing cells of 'education'"),
+        ("iu_genetic_consensus", {"APOE": "E2/E2"}, "differing cells of 'apoe'"),
+        ("Center-Subject_List", {"CNO": "999"}, "differing cells of 'site'"),
+        ("Participant_Status", {"COHORT": "4"}, "differing rows of the same subject"),
+        ("Age_at_visit", {"AGE_AT_VISIT": "50"}, "differing rows of one baseline visit"),
+        ("DaTScan_SBR_Analysis", {"DATSCAN_PUTAMEN_L": "9"}, "differing rows of one baseline"),
+    ],
+)
+def test_contradicting_rows_are_told_by_table_and_participant(written, table, changes, said):
+    path = next(written.glob("Demographics_*"))
+    pd.read_csv(path, dtype="str").assign(SEX="1").to_csv(path, index=False)
+    who = doubled(written, table, **changes)
+    with pytest.warns(DataWarning, match=f"{said}.*'{who}'"):
+        assert read_people_of_tables(written).index.is_unique
+
+
+def test_screening_dated_twice_is_told(written):
+    doubled(written, "Demographics", EVENT_ID="SC")
+    doubled(written, "Demographics", EVENT_ID="SC", INFODT="09/2020")
+    with pytest.warns(DataWarning, match="'Demographics_.*differing rows of one baseline visit"):
+        assert read_people_of_tables(written)["date"].dt.year.eq(2012).all()

@@ -18,6 +18,7 @@ from adestim.datasets.tables.cells import (
     make_empty_column,
     read_birth_dates,
     take_first_known,
+    take_lasting,
     translate_codes,
 )
 from adestim.exceptions import DataWarning, TableError
@@ -62,7 +63,13 @@ def test_identifier_of_digits_survives(number):
 
 @pytest.mark.parametrize(
     ("cell", "limit", "sign"),
-    [(">1700", 1700, ">"), ("<8", 8, "<"), (">= 80", 80, ">"), ("203.1", 203.1, "")],
+    [
+        (">1700", 1700, ">"),
+        ("<8", 8, "<"),
+        (">= 80", 80, ">"),
+        ("≤.5", 0.5, "<"),
+        ("203.1", 203.1, ""),
+    ],
 )
 def test_limit_of_an_assay_is_a_number_with_its_sign(cell, limit, sign):
     assert list(convert_cells(text(cell), "censored")) == [limit]
@@ -82,12 +89,19 @@ def test_day_is_read_in_every_spelling(cell):
     assert list(as_dates(text(cell))) == [pd.Timestamp(2005, 9, 8)]
 
 
+def test_day_above_12_tells_the_order_of_the_column():
+    with pytest.warns(DataWarning, match="read as day/month/year"):
+        read = as_dates(text("13/1/2005", "2/1/2005"))
+    assert list(read) == [pd.Timestamp(2005, 1, 13), pd.Timestamp(2005, 1, 2)]
+    assert list(as_dates(text("13/1/2005"), day_first=True)) == [pd.Timestamp(2005, 1, 13)]
+
+
 def test_month_and_year_are_the_first_of_the_month():
     assert list(as_dates(text("03/2012"))) == [pd.Timestamp(2012, 3, 1)]
 
 
 @pytest.mark.parametrize(
-    "cell", ["2005-02-30", "13/1/2005", "1805-01-01", "2999-01-01", "2005", "x"]
+    "cell", ["2005-02-30", "13/13/2005", "1805-01-01", "2999-01-01", "2005", "x"]
 )
 def test_impossible_date_is_missing(cell):
     assert as_dates(text(cell)).isna().all()
@@ -132,6 +146,8 @@ def test_first_known_cell_counts():
         ("05/1932", "1932-05-01"),
         ("1932-05-20", "1932-05-20"),
         ("/1932", "1932-07-01"),
+        ("19320520", "1932-05-20"),
+        ("20.5.1932", "1932-05-20"),
         ("1932", "1932-07-01"),
         (None, None),
     ],
@@ -157,3 +173,10 @@ def test_no_age_is_told_where_a_visit_lies_before_the_birth():
     visits = pd.to_datetime(pd.Series(["2010-01-01", "2010-01-01"]))
     with pytest.warns(DataWarning, match="1 visits are dated before the birth"):
         assert compute_ages(births, visits).fillna(-1).tolist() == [70, -1]
+
+
+def test_change_of_what_lasts_is_told():
+    table = pd.DataFrame({"subject": ["a", "b", "b", None], "sex": ["F", "M", "F", "M"]})
+    with pytest.warns(DataWarning, match="'T' has differing cells of 'sex', .* for 'b'"):
+        assert take_lasting(table, "sex", "T").to_dict() == {"a": "F", "b": "M"}
+    assert take_lasting(table.iloc[:2], "sex", "T").to_dict() == {"a": "F", "b": "M"}

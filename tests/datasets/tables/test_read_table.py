@@ -160,6 +160,52 @@ def test_unreadable_cell_may_count_as_missing(write):
     assert table["mmse"].isna().all()
 
 
+def read_column(cells, kind):
+    """Read one column of a kind, given as words of a file."""
+    table = pd.DataFrame({"MMSE": cells, "EXAMDATE": cells}, dtype="str")
+    return read_table(table, COLUMNS, **{kind: ["date" if kind == "dates" else "mmse"]})[
+        "date" if kind == "dates" else "mmse"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "said"),
+    [
+        (["23,5", "", "1,25"], [23.5, np.nan, 1.25], "decimal commas"),
+        (["1,234.5", "-", "7"], [1234.5, np.nan, 7], "',' between thousands"),
+        (["45 %", "NA", "50%"], [45, np.nan, 50], "the unit '%'"),
+    ],
+)
+def test_numbers_of_another_spelling_are_read_with_a_warning(cells, numbers, said):
+    with pytest.warns(DataWarning, match=f"of column 'mmse' of 'table' are written with {said}"):
+        np.testing.assert_array_equal(read_column(cells, "numeric"), numbers)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "got"),
+    [
+        (["7", "7", "23.5", "23,5"], "numeric", "a decimal comma in row 4, and a decimal point in"),
+        (["7", "7", "1,234"], "numeric", "either, in row 3"),
+        (["7 kg", "7 kg", "8 lb"], "numeric", "'kg' in row 1, 'lb' in row 3"),
+        (["<5", "7"], "numeric", "1 that are not, in data rows 1"),
+        (["1/1/2010", "1/1/2010", "13/2/2010", "2/13/2010"], "dates", "the day first in row 3"),
+        (["3/4/10"], "dates", "1 that are not, in data rows 1"),
+    ],
+)
+def test_what_is_left_open_is_refused_by_column_and_row(cells, kind, got):
+    with pytest.raises(TableError, match=rf"olumn '(mmse|date)' of 'table'.*Got {got}"):
+        read_column(cells, kind)
+
+
+def test_order_of_day_and_month_that_no_cell_tells_is_said_unless_stated():
+    table = pd.DataFrame({"EXAMDATE": ["3/4/2010", "5/6/2010"]}, dtype="str")
+    with pytest.warns(DataWarning, match=r"'date' of 'table' tells.*read as month/day/year"):
+        read = read_table(table, COLUMNS, dates=["date"])["date"]
+    assert list(read.dt.month) == [3, 5]
+    stated = read_table(table, COLUMNS, dates=["date"], day_first=True)["date"]
+    assert list(stated.dt.month) == [4, 6]
+
+
 @pytest.mark.parametrize("name", ["duplicates", "unreadable"])
 def test_unknown_choice_is_refused(name):
     with pytest.raises(InputError, match=rf"The '{name}' parameter must be one of .*'guess'"):
