@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,14 +14,16 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.missing import NUMBER_WORDS
-from adestim._support.tables import BLANKS, UNPACKING_ERRORS, read_text_table
+from adestim._support.written_numbers import learn_spelling, read_written_numbers
 from adestim.exceptions import TimeSeriesError
+from adestim.modalities._labels import spell_label
+from adestim.modalities.fmri._written_tables import read_written_table
 
 TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
-INDEX_NAMES = frozenset(
-    {"", "unnamed: 0", "index", "frame", "volume", "vol", "timepoint", "tr", "scan"}
-)
+INDEX_NAMES = frozenset({"index", "frame", "volume", "vol", "timepoint", "tr", "scan"})
 EVEN_STEP = 0.01
+# Of fewer, the first column of a table without a header may rise by chance.
+MIN_ROWS_TO_COUNT = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,72 +38,71 @@ class NumericTable:
 def read_table(source: Any, what: str) -> NumericTable:
     """Read a table of numbers over time.
 
-    A header is recognised by its words, or by being a plain enumeration of the columns. A column
-    that only counts the rows (an index) is dropped; one named ``time`` gives the step in s and
-    is dropped.
+    A header is recognised by its words, by being the labels of an atlas, or in a comment. A column
+    without a name that counts the rows (an index) is dropped; one named ``time`` gives the step
+    in s and is dropped.
     """
     if isinstance(source, pd.DataFrame):
-        names, values = split_frame(source, what)
+        names, cells = spell_columns(source.columns), source
     else:
-        names, values = read_table_file(Path(os.fspath(source)).expanduser(), what)
+        path = Path(os.fspath(source)).expanduser()
+        written = read_written_table(path, what)
+        names, cells = written.names, frame_of(written.rows)
+    labels = names or [f"number {place}" for place in range(cells.shape[1])]
+    values = convert_to_numbers(cells, labels, what)
+    names, values = drop_row_numbers(names, values, what)
+    names = settle_names(names)
     require_unique_header(names, what)
     return drop_clock(names, values, what)
 
 
-def split_frame(frame: pd.DataFrame, what: str) -> tuple[list[str] | None, np.ndarray]:
-    """Return the names and numbers of a frame; names that are numbers are no names."""
-    named = all(isinstance(name, str) for name in frame.columns)
-    names = [name.strip() for name in frame.columns] if named else None
-    labels = names or [f"number {place}" for place in range(frame.shape[1])]
-    return names, convert_to_numbers(frame, labels, what)
+def frame_of(rows: list[list[str]]) -> pd.DataFrame:
+    """Return rows of text as a frame, of objects."""
+    return pd.DataFrame(np.array(rows, dtype=object).reshape(len(rows), -1 if rows else 0))
 
 
-def read_table_file(path: Path, what: str) -> tuple[list[str] | None, np.ndarray]:
-    """Return the names and numbers of a text file."""
-    cells = read_lines(path, what)
-    first = ["" if pd.isna(cell) else str(cell).strip() for cell in cells.iloc[0]]
-    if not is_header(first):
-        return None, convert_to_numbers(cells, [f"number {i}" for i in cells.columns], what)
-    names = None if is_enumeration(first) else first
-    body = convert_to_numbers(cells.iloc[1:], first, what)
-    if names is None and first[0] == "":
-        return None, body[:, 1:]
-    return names, body
+def spell_columns(columns: pd.Index) -> list[str] | None:
+    """Return the names of a frame's columns as text; None where nobody named them."""
+    if isinstance(columns, pd.RangeIndex):
+        return None
+    return [spell_label(name).strip() for name in columns]
 
 
-def read_lines(path: Path, what: str) -> pd.DataFrame:
-    """Read all cells of a text file as text."""
-    try:
-        return read_text_table(path, has_names=False, fallback=BLANKS)
-    except (OSError, ValueError, *UNPACKING_ERRORS) as failure:
+def settle_names(names: Sequence[str] | None) -> list[str] | None:
+    """Return names of columns; labels of one spelling, None where they only count from 0."""
+    if names is None:
+        return None
+    names = [re.sub(r"^(\d+)\.0*$", r"\1", name) for name in names]
+    is_default = len(names) > 1 and names == [str(place) for place in range(len(names))]
+    return None if is_default else names
+
+
+def drop_row_numbers(
+    names: Sequence[str] | None, values: np.ndarray, what: str
+) -> tuple[list[str] | None, np.ndarray]:
+    """Leave out a first column that numbers the rows, and unnamed ones without a number."""
+    if names is None:
+        numbered = len(values) >= MIN_ROWS_TO_COUNT and values.shape[1] > 1
+        drop = [0] if numbered and counts_rows(values[:, 0]) else []
+        return None, np.delete(values, drop, axis=1)
+    unnamed = [place for place, name in enumerate(names) if is_unnamed(name)]
+    idle = [
+        place for place in unnamed if rises(values[:, place]) or np.isnan(values[:, place]).all()
+    ]
+    left = sorted(set(unnamed) - set(idle))
+    if left:
         raise TimeSeriesError(
-            f"A table of {what} must be readable",
-            got=f"{path}: {failure}",
-            remedy="Check the path (a dangling link needs 'datalad get'), and that every row has "
-            "the same number of columns",
-        ) from failure
+            f"A table of {what} must name every column, or none",
+            got=f"column number {left[0] + 1} without a name",
+            remedy="Write a name above it, or leave the column out",
+        )
+    kept = [place for place in range(len(names)) if place not in idle]
+    return [names[place] for place in kept], values[:, kept]
 
 
-def is_number_or_missing(text: str) -> bool:
-    """Tell whether a cell is a number or stands for a missing one."""
-    try:
-        float(text)
-    except ValueError:
-        return text in NUMBER_WORDS
-    return True
-
-
-def is_header(first: Sequence[str]) -> bool:
-    """Tell whether the first row names the columns."""
-    return not all(is_number_or_missing(text) for text in first) or is_enumeration(first)
-
-
-def is_enumeration(first: Sequence[str]) -> bool:
-    """Tell whether a row only counts the columns, as pandas writes unnamed ones."""
-    labels = list(first[1:] if first and first[0] == "" else first)
-    return len(labels) > 1 and any(
-        labels == [str(place + start) for place in range(len(labels))] for start in (0, 1)
-    )
+def is_unnamed(name: str) -> bool:
+    """Tell whether a name is none: blank, or what pandas gives to a blank one."""
+    return re.fullmatch(r"(unnamed: \d+)?", name, flags=re.IGNORECASE) is not None
 
 
 def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) -> np.ndarray:
@@ -114,11 +116,13 @@ def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
     try:
         only_text = all(map(is_text, set(cells.dtypes)))
         return convert_text(cells) if only_text else convert_columns(cells)
+    except TimeSeriesError:
+        raise
     except (TypeError, ValueError) as failure:
-        label = next(label for place, label in enumerate(labels) if holds_text(cells, place))
+        place = next(place for place in range(cells.shape[1]) if holds_text(cells, place))
         raise TimeSeriesError(
             f"A table of {what} must hold numbers, or 'n/a'",
-            got=f"text in column {label!r}",
+            got=f"text in column {labels[place]!r}",
             remedy="Leave that column out of the table",
         ) from failure
 
@@ -136,7 +140,19 @@ def convert_text(cells: pd.DataFrame) -> np.ndarray:
         return texts.astype(np.float64)
     every = pd.Series(texts.ravel())
     known = every.mask(every.isin(NUMBER_WORDS) | every.isna(), np.nan)
-    return known.to_numpy(dtype=float).reshape(cells.shape)
+    with suppress(TypeError, ValueError):
+        return known.to_numpy(dtype=float).reshape(cells.shape)
+    return convert_decimal_commas(known).reshape(cells.shape)
+
+
+def convert_decimal_commas(cells: pd.Series) -> np.ndarray:
+    """Return numbers written with decimal commas as floats; a ValueError where one is none."""
+    texts = ["" if pd.isna(cell) else str(cell) for cell in cells]
+    spelling = learn_spelling(texts, "a table over time", TimeSeriesError)
+    numbers = read_written_numbers(texts, spelling)
+    if spelling.unit or numbers.is_limit.any() or numbers.is_unreadable.any():
+        raise ValueError("text among numbers")
+    return numbers.values
 
 
 def convert_columns(cells: pd.DataFrame) -> np.ndarray:
@@ -196,9 +212,13 @@ def drop_clock(names: list[str] | None, values: np.ndarray, what: str) -> Numeri
 
 
 def counts_rows(column: np.ndarray) -> bool:
-    """Tell whether a column is 0, 1, 2 ... or 1, 2, 3 ..."""
-    rows = np.arange(len(column))
-    return len(column) > 1 and any(np.array_equal(column, rows + start) for start in (0, 1))
+    """Tell whether a column is one of whole numbers that rise, with gaps or without."""
+    return rises(column) and bool((column == np.rint(column)).all())
+
+
+def rises(column: np.ndarray) -> bool:
+    """Tell whether every number of a column is greater than that before."""
+    return len(column) > 1 and bool(np.isfinite(column).all() and (np.diff(column) > 0).all())
 
 
 def find_even_step(times: np.ndarray) -> float | None:

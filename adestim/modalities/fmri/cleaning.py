@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from adestim.encoding import is_missing
+from adestim._support.remarks import remark
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities.fmri._tables import NumericTable, read_table
-from adestim.modalities.fmri.timeseries import RoiSeries, find_varying, require_enough_regions
+from adestim.modalities.fmri.confounds import read_confounds
+from adestim.modalities.fmri.timeseries import RoiSeries, require_enough_regions
 
-MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
-TISSUE = ("white_matter", "csf")
-DEFAULT_CONFOUNDS = (*MOTION, *(f"{name}_derivative1" for name in MOTION), *TISSUE)
 FILTER_SECTIONS = 5
 ROUNDING = 1e-6
 SMALLEST_SPREAD = 1e-9
 MIN_FREE_VOLUMES = 10
+# With more confounds a volume, hardly a signal of some hundred volumes is left.
+MAX_CONFOUNDS_A_VOLUME = 0.25
 
 
 @dataclass(frozen=True)
@@ -140,13 +136,18 @@ def require_below_nyquist(name: str, frequency: float | None, t_r: float | None)
 
 
 def require_free_volumes(n_volumes: int, nuisance: np.ndarray | None) -> None:
-    """Refuse a run with hardly more volumes than confounds."""
+    """Refuse a run with hardly more volumes than confounds; remark on one with many of them."""
     n_confounds = 0 if nuisance is None else nuisance.shape[1]
     if n_volumes - n_confounds < MIN_FREE_VOLUMES:
         raise TimeSeriesError(
             f"A run must have at least {MIN_FREE_VOLUMES} volumes more than confounds",
             got=f"{n_volumes} volumes and {n_confounds} confounds",
             remedy="Name fewer confounds=, pass a longer window=, or leave the cell empty",
+        )
+    if n_confounds > MAX_CONFOUNDS_A_VOLUME * n_volumes:
+        remark(
+            f"{n_confounds} confounds are regressed out of {n_volumes} volumes, which takes much "
+            "of the signal along. Name fewer with confounds=."
         )
 
 
@@ -162,63 +163,3 @@ def standardise_series(series: RoiSeries, scale: np.ndarray) -> RoiSeries:
     require_enough_regions(present, from_run=False)
     spread = np.where(present, spread, 1.0)
     return replace(series, values=np.where(present, centred / spread, 0.0), present=present)
-
-
-def read_confounds(source: Any, names: Sequence[str] | None, n_volumes: int) -> np.ndarray | None:
-    """Return the confounds to regress out of a run; None where there is no table.
-
-    -> (n_volumes, n_confounds).
-
-    Friston et al. (1996). Movement-related effects in fMRI time-series. Magnetic Resonance in
-    Medicine 35, 346-355.
-    """
-    if not isinstance(source, (np.ndarray, pd.DataFrame)) and is_missing(source):
-        return None
-    table = open_confounds(source)
-    if len(table.values) != n_volumes:
-        raise TimeSeriesError(
-            f"A confounds table must have one row a volume, {n_volumes} for this run",
-            got=f"{len(table.values)} rows",
-            remedy="Pass the confounds of this very run",
-        )
-    chosen = choose_columns(table, names)
-    filled = pd.DataFrame(table.values[:, chosen]).bfill(limit_area="outside")
-    if not np.isfinite(filled.to_numpy()).all():
-        raise TimeSeriesError(
-            "A confound may be 'n/a' in its first rows only",
-            got="gaps or infinities further down",
-            remedy="Name complete columns with confounds=, or mend the table",
-        )
-    values = filled.to_numpy()
-    values = np.ascontiguousarray(values[:, find_varying(values)])
-    return values if values.shape[1] else None
-
-
-def open_confounds(source: Any) -> NumericTable:
-    """Return a table or an array of confounds."""
-    if isinstance(source, (str, os.PathLike, pd.DataFrame)):
-        return read_table(source, what="confounds")
-    values = np.asarray(source)
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.number):
-        raise TimeSeriesError(
-            "Confounds are a path, a DataFrame or an array of shape (time, confound)",
-            got=f"{type(source).__name__} of shape {values.shape}",
-            remedy="Pass the path of the confounds table, or leave the cell empty",
-        )
-    return NumericTable(values.astype(np.float64), None, None)
-
-
-def choose_columns(table: NumericTable, names: Sequence[str] | None) -> list[int]:
-    """Return the positions of the confounds to use."""
-    own = table.names or ()
-    if names is None:
-        default = [place for place, name in enumerate(own) if name in DEFAULT_CONFOUNDS]
-        return default or list(range(table.values.shape[1]))
-    absent = [name for name in names if name not in own]
-    if absent:
-        raise TimeSeriesError(
-            f"The confounds table must have the columns named by confounds={list(names)}",
-            got=f"a table without {absent}; it has {list(own)[:12]}",
-            remedy="Correct the names, or pass confounds=None for the default set",
-        )
-    return [own.index(name) for name in names]

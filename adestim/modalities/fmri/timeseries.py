@@ -11,12 +11,17 @@ import numpy as np
 import pandas as pd
 
 from adestim.exceptions import TimeSeriesError
+from adestim.modalities._labels import spell_labels
 from adestim.modalities._nifti import is_path, open_nifti
 from adestim.modalities.fmri._repetition_time import read_header_t_r, read_sidecar_t_r, settle_t_r
 from adestim.modalities.fmri._tables import NumericTable, read_table
 from adestim.modalities.fmri.parcellation import Parcellation, mean_series
 
-TABLE_ENDINGS = (".tsv", ".csv", ".txt", ".1d", ".tsv.gz", ".csv.gz")
+TABLE_ENDINGS = tuple(
+    ending + packing
+    for ending in (".tsv", ".csv", ".txt", ".1d", ".dat", ".par")
+    for packing in ("", ".gz")
+)
 MIN_REGION_SHARE = 0.1
 
 
@@ -171,11 +176,11 @@ def networks_of_names(names: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(found.fillna("other"))
 
 
-def rename_regions(layout: RoiLayout, labels: Sequence[str] | None) -> RoiLayout:
+def rename_regions(layout: RoiLayout, labels: Any) -> RoiLayout:
     """Return the layout with the user's names of the regions."""
     if labels is None:
         return layout
-    names = tuple(str(label) for label in labels)
+    names = tuple(spell_labels(labels, "FMRIExtractor"))
     if len(names) != layout.n_rois or len(set(names)) != len(names):
         raise TimeSeriesError(
             f"The 'labels' parameter must hold {layout.n_rois} different names, one a region",

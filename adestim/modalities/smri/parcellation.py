@@ -17,6 +17,7 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from adestim.exceptions import DataWarning, InputError, VolumeError
+from adestim.modalities._labels import spell_labels
 from adestim.modalities._nifti import image_values, is_path, open_nifti
 from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.seeds import seitzman_seeds
@@ -215,7 +216,10 @@ def label_names(values: np.ndarray, labels: Any) -> list[str]:
     """Return one unique name a value."""
     if labels is None:
         return [f"label{value}" for value in values]
-    names = names_from_table(values, labels) if is_path(labels) else [str(name) for name in labels]
+    if is_path(labels):
+        names = names_from_table(values, labels)
+    else:
+        names = spell_labels(labels, "SMRIExtractor")
     if len(names) != len(values) or len(set(names)) != len(names):
         raise InputError(
             "labels must give one unique name for every region of the label image",

@@ -6,7 +6,8 @@ import pytest
 from nilearn.signal import clean
 
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities.fmri.cleaning import DEFAULT_CONFOUNDS, Cleaning, read_confounds
+from adestim.modalities.fmri.cleaning import Cleaning
+from adestim.modalities.fmri.confounds import DEFAULT_CONFOUNDS, read_confounds
 from adestim.modalities.fmri.timeseries import RoiSeries
 from tests.counting import calls_into
 
