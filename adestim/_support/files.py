@@ -22,6 +22,9 @@ FETCHED_BY = {"git-lfs": "git lfs pull", "git-annex": "git annex get"}
 POINTER_BYTES = 64
 # Most bytes of one line of text: half a million samples fit into one of a VCF file.
 LARGEST_LINE = 2**26
+# Most bytes of what a checkpoint holds beside tensors, and most by which a file grows unpacked.
+LARGEST_PICKLE = 2**26
+MOST_GROWTH = 200
 
 
 def make_private(folder: Path) -> None:

@@ -275,10 +275,12 @@ def test_missing_subject_is_no_failure(frame):
     assert WordExtractor(errors="missing").fit_transform(frame).isna().sum().item() == 1
 
 
-def test_errors_of_our_own_making_are_not_swallowed(frame):
+def test_errors_of_our_own_making_are_told_with_their_place(frame):
+    with pytest.raises(InputError, match=r"'s1'.*RuntimeError in extraction/test_base\.py"):
+        WordExtractor().fit(frame).transform(cells_of("word", "!"))
     extractor = WordExtractor(errors="missing").fit(frame)
-    with pytest.raises(RuntimeError, match="nobody thought of this"):
-        extractor.transform(cells_of("!"))
+    with pytest.warns(DataWarning, match=r"'s1'.*RuntimeError in extraction/test_base\.py"):
+        assert extractor.transform(cells_of("word", "!"))["words"].isna().tolist() == [False, True]
 
 
 # Workers

@@ -22,6 +22,7 @@ from torch.serialization import safe_globals
 
 from adestim._support.digests import digest_file
 from adestim._support.files import FETCHED_BY, name_pointer
+from adestim.backbone.weights.bounds import N_OLD_PICKLES, require_bounded_checkpoint
 from adestim.backbone.weights.layout import name_kind
 from adestim.exceptions import CheckpointError, MissingDependencyError
 
@@ -36,7 +37,10 @@ WEIGHT_SUFFIXES = (".safetensors", ".pt", ".pth", ".tar", ".ckpt", ".bin")
 # What decides a language model's tokens besides its weights: configuration, vocabulary, merges.
 COMPANIONS = ("*.json", "*.txt", "*.model")
 # What torch raises where a file ends too soon, by the place where it ends.
-BREAKS_OFF = (RuntimeError, EOFError, ValueError, LookupError, struct.error)
+BREAKS_OFF = (
+    *(RuntimeError, EOFError, ValueError, LookupError, struct.error),
+    *(MemoryError, OverflowError, TypeError),
+)
 HEAD_BYTES = 1024
 LARGEST_HEADER = 100_000_000
 N_NAMES_SHOWN = 4
@@ -70,8 +74,6 @@ BUILTIN_DATA = frozenset(
         *("list", "object", "range", "set", "slice", "str", "tuple"),
     }
 )
-# A file of the old format is a row of pickles: a magic number, a version, a platform, the object.
-N_OLD_PICKLES = 4
 
 
 def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
@@ -112,7 +114,7 @@ def list_shards(index: Path) -> list[Path]:
     """Return the files that an index of shards names."""
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"{index.name} must map the names of weights to files, as transformers writes it",
             got="another content",
@@ -150,6 +152,8 @@ def read_weights_file(path: Path, trust_pickle: bool) -> Mapping:
         raise explain_kind(path, head)
     if head.startswith(b"PK"):
         require_torch_archive(path)
+    if not trust_pickle:
+        require_bounded_checkpoint(path)
     content = read_torch(path, trust_pickle)
     # A whole module can only come from a file that is trusted.
     state = content.state_dict() if isinstance(content, torch.nn.Module) else content
