@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing as take_rows
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock as VisualBlock
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition as BaseComposition
 from sklearn.utils.validation import _check_feature_names_in as check_feature_names_in
 
@@ -26,6 +27,7 @@ __all__ = [
     "check_feature_names_in",
     "check_params",
     "draw_seeds",
+    "find_output_container",
     "fit_context",
     "list_callbacks",
     "take_rows",
@@ -35,6 +37,11 @@ __all__ = [
 def list_callbacks(estimator):
     """Return the callbacks that were set on an estimator."""
     return list(getattr(estimator, "_skl_callbacks", None) or [])
+
+
+def find_output_container(estimator):
+    """Return what ``transform`` returns by ``set_output`` or the configuration."""
+    return _get_output_config("transform", estimator)["dense"]
 
 
 def draw_seeds(random_state, n_seeds):

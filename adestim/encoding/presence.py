@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.frames import read_frame
 from adestim.encoding import Encoding, is_missing
-from adestim.encoding.tables import find_encoded, numeric_modalities
+from adestim.encoding.blocks import name_blocks, numeric_modalities
+from adestim.encoding.tables import find_encoded
 
 
 def find_present(
@@ -22,7 +24,7 @@ def find_present(
 
     X (n_subjects, n_columns) -> (n_subjects, n_modalities).
     """
-    frame = pd.DataFrame(X)
+    frame = name_blocks(pd.DataFrame(read_frame(X)))
     columns = modality_columns(frame, known) if columns is None else columns
     filled = find_filled_cells(frame)
     present = {name: filled[:, list(places)].any(axis=1) for name, places in columns.items()}
@@ -63,7 +65,7 @@ def modality_columns(X: Any, known: Sequence[str] | None = None) -> dict[str, li
     >>> modality_columns(pd.DataFrame(columns=["mri__a", "mri__b", "csf__tau"], dtype=float))
     {'mri': [0, 1], 'csf': [2]}
     """
-    frame = pd.DataFrame(X)
+    frame = name_blocks(pd.DataFrame(read_frame(X)))
     if any(holds_raw_cells(frame.iloc[:, place]) for place in range(frame.shape[1])):
         return {str(name): [place] for place, name in enumerate(frame.columns)}
     encoded = find_encoded(frame, known)

@@ -17,7 +17,14 @@ import pandas as pd
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from adestim._support.frames import (
+    match_columns,
+    read_frame,
+    require_distinct_columns,
+    require_some_rows,
+)
 from adestim.encoding import Encoding, is_missing
+from adestim.encoding.blocks import list_labels, name_blocks, numeric_modalities, warn_of_strays
 from adestim.encoding.numbers import PackedNumbers
 from adestim.encoding.order import sort_columns
 from adestim.encoding.tokens import (
@@ -29,7 +36,6 @@ from adestim.encoding.tokens import (
 )
 from adestim.exceptions import DataWarning, InputError
 
-ANONYMOUS = "features"
 FLOATS = frozenset({np.dtype(np.float64), np.dtype(np.float32)})
 
 # Takes a modality's name, its columns' names and its numbers; returns the order of the columns.
@@ -107,11 +113,6 @@ def find_encoded(X: pd.DataFrame, known: Collection[str] | None) -> list[int]:
     ]
 
 
-def list_labels(columns: pd.Index) -> list:
-    """Return the labels of columns, which an index of text yields slowly one by one."""
-    return columns.to_numpy(dtype=object).tolist()
-
-
 def as_slice(places: list[int]) -> list[int] | slice:
     """Return places that follow each other as a slice, which copies nothing."""
     whole = range(places[0], places[-1] + 1)
@@ -162,18 +163,6 @@ def require_encodings(column: pd.Series, cells: Sequence) -> None:
             got=f"a cell of type {type(strange).__name__}",
             remedy="Pass the table that ModalityUnion.transform returned",
         )
-
-
-def numeric_modalities(columns: pd.Index, places: Sequence[int]) -> dict[str, list[int]]:
-    """Group numeric columns by the prefix of their names; without prefixes they are one."""
-    labels = list_labels(columns)
-    names = [labels[place] for place in places]
-    if not all(isinstance(name, str) and SEPARATOR in name for name in names):
-        return {ANONYMOUS: list(places)} if places else {}
-    groups: dict[str, list[int]] = {}
-    for place, name in zip(places, names, strict=True):
-        groups.setdefault(name.split(SEPARATOR, 1)[0], []).append(place)
-    return groups
 
 
 def numeric_block(frame: pd.DataFrame) -> np.ndarray:
@@ -268,15 +257,39 @@ def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
 
     Its columns bear the names seen in ``fit``, or ``x0``, ``x1``, ... where there were none.
     """
+    X = read_named_table(estimator, X, reset)
     if holds_objects(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         frame = pd.DataFrame(X)
+        require_some_rows(frame, type(estimator).__name__)
     else:
         frame = check_floats(estimator, X, reset)
     names = getattr(estimator, "feature_names_in_", None)
     return frame.set_axis(
         [f"x{place}" for place in range(frame.shape[1])] if names is None else names, axis=1
     )
+
+
+def read_named_table(estimator, X, reset: bool):
+    """Return a table of any library as one of pandas, in the columns of ``fit`` where it is later.
+
+    An array comes back as it is.
+    """
+    X = read_frame(X)
+    if not isinstance(X, pd.DataFrame):
+        return X
+    frame = name_blocks(X)
+    if not reset:
+        return match_columns(estimator, frame)
+    require_distinct_columns(frame, type(estimator).__name__)
+    warn_of_strays(frame.columns, find_numeric(frame))
+    return frame
+
+
+def find_numeric(frame: pd.DataFrame) -> list[int]:
+    """Return the places of the columns of numbers; every type is looked at once."""
+    numeric = {kind for kind in set(frame.dtypes) if pd.api.types.is_numeric_dtype(kind)}
+    return [place for place, kind in enumerate(frame.dtypes) if kind in numeric]
 
 
 def check_floats(estimator, X, reset: bool) -> pd.DataFrame:

@@ -16,7 +16,16 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, check_cv
 from sklearn.pipeline import Pipeline
+from sklearn.utils import check_consistent_length
 
+from adestim._support.frames import read_frame
+from adestim._support.labels import (
+    check_row_groups,
+    place_rows,
+    read_target,
+    require_one_kind,
+    require_splits,
+)
 from adestim._support.predictions import align_probabilities
 from adestim._support.sklearn import (
     callback_management_context,
@@ -117,6 +126,7 @@ class FoldFits:
                 remedy="Write for example fits.of(0).predict_proba(X)",
             )
         classes = self.classes
+        X = read_frame(X)
         total, times = np.zeros((len(X), len(classes))), np.zeros((len(X), 1))
         for estimator, (_, test) in zip(self.estimators, self.splits, strict=True):
             probabilities = estimator.predict_proba(take_rows(X, test))
@@ -216,8 +226,11 @@ def cross_val_fit(
     require_fusion(estimator)
     require_number(n_together)
     tried = list_candidates(estimator, candidates)
-    y = np.asarray(y)
-    folds = list(folds_of(cv, y, groups).split(np.zeros(len(y)), y, groups))
+    X, y = read_frame(X), read_target(y, "cross_val_fit")
+    check_consistent_length(X, y)
+    require_one_kind(y, "cross_val_fit", "y")
+    groups = check_row_groups(groups, len(y), "cross_val_fit")
+    folds = list_checked_folds(cv, y, groups)
     jobs = [
         (clone_with_seed(each, seeds, place), fold, number)
         for number, each in enumerate(tried)
@@ -291,11 +304,19 @@ def clone_with_seed(
     return copy if seeds is None else copy.set_params(random_state=seeds[place])
 
 
+def list_checked_folds(cv: Any, y: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return training and test rows of every fold, checked."""
+    drawn = folds_of(cv, y, groups).split(np.zeros(len(y)), y, groups)
+    folds = [(place_rows(train), place_rows(test)) for train, test in drawn]
+    require_splits(folds, len(y), "cross_val_fit")
+    return folds
+
+
 def folds_of(cv: Any, y: np.ndarray, groups: Any) -> BaseCrossValidator:
     """Return what splits into folds; groups are kept whole unless a splitter is given."""
     if groups is not None and (cv is None or isinstance(cv, int)):
         return StratifiedGroupKFold(cv or N_FOLDS)
-    return check_cv(cv or N_FOLDS if not hasattr(cv, "split") else cv, y, classifier=True)
+    return check_cv(N_FOLDS if cv is None else cv, y, classifier=True)
 
 
 def require_fusion(estimator: Any) -> None:

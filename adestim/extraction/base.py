@@ -20,12 +20,18 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from adestim._support.frames import (
+    match_columns,
+    read_frame,
+    require_distinct_columns,
+    write_as_asked,
+)
 from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
 from adestim.backbone.registry import find_class
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.encoding.places import TokenPlaces, name_tokens
-from adestim.exceptions import AdestimError, InputError, TableError
+from adestim.exceptions import AdestimError, InputError
 from adestim.extraction.failures import naming_subjects
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
@@ -104,7 +110,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self, "backbone_")
         frame = check_cells(self, X, reset=False)
-        return encodings_frame(self._encoded(frame), self._modality, frame.index)
+        encoded = encodings_frame(self._encoded(frame), self._modality, frame.index)
+        return write_as_asked(self, encoded)
 
     def get_feature_names_out(self, input_features=None):
         """Return the name of the single output column.
@@ -272,20 +279,29 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
         return []
 
 
-def check_cells(estimator, X, *, reset: bool) -> pd.DataFrame:
+def check_cells(estimator, X, *, reset: bool, needed=None) -> pd.DataFrame:
     """Return the raw cells as a frame whose index labels the subjects.
 
-    A Series is one column. Names and number of columns are checked against ``fit``.
+    A Series is one column. Names and number of columns are checked against ``fit``: later ones are
+    found by name, and of those that are not ``needed`` some may be absent.
     """
-    if isinstance(X, pd.Series):
-        X = X.to_frame()
     owner = type(estimator).__name__
-    refuse_sparse_or_complex(X, owner)
-    if not isinstance(X, pd.DataFrame):
-        X = np.asarray(X) if hasattr(X, "__array__") else object_array(X)
+    X = read_raw_table(X, owner)
     require_one_row_a_subject(X, owner)
+    if not reset and isinstance(X, pd.DataFrame):
+        X = match_columns(estimator, X, needed)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+
+
+def read_raw_table(X, owner: str) -> pd.DataFrame | np.ndarray:
+    """Return a table of any library as one of pandas, and other containers as an array."""
+    X = read_frame(X)
+    X = X.to_frame() if isinstance(X, pd.Series) else X
+    refuse_sparse_or_complex(X, owner)
+    if isinstance(X, pd.DataFrame):
+        return X
+    return np.asarray(X) if hasattr(X, "__array__") else object_array(X)
 
 
 def refuse_sparse_or_complex(X, owner: str) -> None:
@@ -313,13 +329,7 @@ def require_one_row_a_subject(X, owner: str) -> None:
                 f"0 {counted}(s) (shape={X.shape}) while a minimum of 1 is required by {owner}",
                 remedy="Pass at least one subject and one column",
             )
-    columns = getattr(X, "columns", pd.RangeIndex(X.shape[1]))
-    if columns.has_duplicates:
-        raise TableError(
-            f"{owner} needs columns that bear a name of their own each",
-            got=f"{', '.join(map(repr, columns[columns.duplicated()].unique()))} more than once",
-            remedy="Rename or drop columns",
-        )
+    require_distinct_columns(X, owner)
 
 
 def object_array(rows: Iterable) -> np.ndarray:

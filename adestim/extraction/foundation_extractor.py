@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from adestim._support.frames import write_as_asked
 from adestim._support.groups import group_own_rows
 from adestim._support.ranges import HOW_IT_RUNS, LUCK
 from adestim._support.sklearn import Interval, StrOptions, fit_context
@@ -150,7 +151,7 @@ class FoundationExtractor(BaseExtractor):
         self._adapt(prepared, y, groups)
         spec = self.backbone_
         encodings = self._encode(prepared, spec) if unseen is None else replace_spec(unseen, spec)
-        return encodings_frame(encodings, self._modality, frame.index)
+        return write_as_asked(self, encodings_frame(encodings, self._modality, frame.index))
 
     # What is learned, and the model
 

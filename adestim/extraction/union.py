@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.frames import read_frame, write_as_asked
 from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import (
     BaseComposition,
@@ -164,6 +165,7 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         self.transformers_ = side_by_side(self.n_jobs)(
             delayed(fit_one)(item, frame, y) for item in self._items()
         )
+        self._columns_read = list_columns_read(self.transformers_, frame)
         return self
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -186,7 +188,8 @@ class ModalityUnion(TransformerMixin, BaseComposition):
             delayed(fit_transform_one)(item, frame, y, self.verbose) for item in self._items()
         )
         self.transformers_ = [item for item, _ in fitted]
-        return pd.concat([column for _, column in fitted], axis=1)
+        self._columns_read = list_columns_read(self.transformers_, frame)
+        return write_as_asked(self, pd.concat([column for _, column in fitted], axis=1))
 
     def transform(self, X):
         """Encode every subject.
@@ -194,15 +197,24 @@ class ModalityUnion(TransformerMixin, BaseComposition):
         Parameters
         ----------
         X : {DataFrame, array-like} of shape (n_subjects, n_columns)
-            Raw cells, columns as in ``fit``.
+            Raw cells. Columns of a frame are found by the names seen in ``fit``, in any order;
+            further ones, and the lack of one that no modality reads, do not matter.
 
         Returns
         -------
         DataFrame of shape (n_subjects, n_modalities)
-            One column a modality, its cells :class:`~adestim.encoding.Encoding` or None.
+            One column a modality, its cells :class:`~adestim.encoding.Encoding` or None. With
+            ``set_output(transform="polars")`` a polars frame with columns of objects, which polars
+            cannot pickle.
+
+        Raises
+        ------
+        TableError
+            When a column that a modality reads is absent.
         """
         check_is_fitted(self, "transformers_")
-        return self._transform(check_cells(self, X, reset=False))
+        frame = check_cells(self, X, reset=False, needed=self._columns_read)
+        return write_as_asked(self, self._transform(frame))
 
     def get_feature_names_out(self, input_features=None):
         """Return the names of the modalities.
@@ -395,6 +407,12 @@ def settle_columns(columns, block):
     return list(block.columns) if callable(columns) else columns
 
 
+def list_columns_read(transformers, frame: pd.DataFrame) -> list:
+    """Return the labels of the columns that the modalities read."""
+    blocks = (select_columns(frame.iloc[:0], columns, name) for name, _, columns in transformers)
+    return list(dict.fromkeys(label for block in blocks for label in block.columns))
+
+
 def say(verbose, name, frame):
     """Tell which modality is being encoded."""
     if verbose:
@@ -413,7 +431,7 @@ def transform_one(name, transformer, columns, frame, verbose):
 
 def as_encodings(output, transformer, name) -> list[Encoding | None]:
     """Return a transformer's output as encodings; numbers are packed, one token a feature."""
-    output = output.toarray() if hasattr(output, "toarray") else output
+    output = read_frame(output.toarray() if hasattr(output, "toarray") else output)
     frame = output if isinstance(output, pd.DataFrame) else pd.DataFrame(np.asarray(output))
     cells = list(frame.iloc[:, 0].array) if frame.shape[1] == 1 else []
     if any(isinstance(cell, Encoding) for cell in cells) or (

@@ -14,22 +14,27 @@ from joblib import Parallel, delayed
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_consistent_length, column_or_1d, get_tags
+from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    check_is_fitted,
-    validate_data,
-)
+from sklearn.utils.validation import check_is_fitted, validate_data
 
+from adestim._support.frames import match_columns, read_frame, require_some_rows
 from adestim._support.groups import group_own_rows
+from adestim._support.labels import (
+    check_row_groups,
+    place_rows,
+    read_sample_weight,
+    read_target,
+    require_one_kind,
+    require_splits,
+)
 from adestim._support.predictions import align_probabilities
 from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.exceptions import InputError, LeakageError
-from adestim.fusion._targets import require_classes, require_target
+from adestim.fusion._targets import require_classes
 from adestim.training.phase_one.logistic import inner_folds
 
 N_FOLDS = 5
@@ -164,6 +169,10 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
 
     def _table(self, X, reset: bool):
         """Return a table of which rows can be taken, its columns checked."""
+        X = read_frame(X)
+        if isinstance(X, pd.DataFrame):
+            require_some_rows(X, type(self).__name__)
+            X = X if reset else match_columns(self, X)
         table = X if isinstance(X, pd.DataFrame) else as_array(X)
         validate_data(self, X, reset=reset, skip_check_array=True)
         return table
@@ -178,7 +187,7 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
             y[kept],
             weight[kept],
             given.get("groups"),
-            read_folds(self.cv, table, y, groups, kept),
+            read_folds(self.cv, table, y, groups, kept, type(self).__name__),
             route_to_fit(self.estimator, **given),
         )
 
@@ -194,28 +203,37 @@ def check_labels(
     wrapper: str, table: Any, y: Any, groups: Any, sample_weight: Any
 ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Return labels and weights, and what the user gave beside of subjects of a weight above 0."""
-    require_target(y, wrapper)
-    y = column_or_1d(y, warn=True)
-    check_consistent_length(table, y, groups)
+    y, n_rows = read_target(y, wrapper), table.shape[0]
+    check_consistent_length(table, y)
+    require_one_kind(y, wrapper, "y")
     check_classification_targets(y)
-    weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
+    weight = read_sample_weight(sample_weight, n_rows, wrapper)
     given = {
-        "groups": None if groups is None else column_or_1d(groups),
+        "groups": check_row_groups(groups, n_rows, wrapper),
         "sample_weight": None if sample_weight is None else weight,
     }
     return y, weight, {name: each[weight > 0] for name, each in given.items() if each is not None}
 
 
-def read_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray) -> Folds | None:
+def read_folds(
+    cv: Any, table: Any, y: np.ndarray, groups: Any, kept: np.ndarray, owner: str
+) -> Folds | None:
     """Return the user's own folds, by place among the rows that are kept; None for our own."""
     if cv is None or isinstance(cv, Integral):
         return None
     place = np.cumsum(kept) - 1
     folds = []
-    for sides in check_cv(cv, y, classifier=True).split(table, y, groups):
-        train, test = (np.arange(len(y))[np.asarray(side)] for side in sides)
+    for train, test in list_own_folds(cv, table, y, groups, owner):
         folds.append((place[train[kept[train]]], place[test[kept[test]]]))
     return [(train, test) for train, test in folds if len(train) and len(test)]
+
+
+def list_own_folds(cv: Any, table: Any, y: np.ndarray, groups: Any, owner: str) -> Folds:
+    """Return the user's own folds as positions of rows, checked."""
+    sides = list(check_cv(cv, y, classifier=True).split(table, y, groups))
+    folds = [(place_rows(train), place_rows(test)) for train, test in sides]
+    require_splits(folds, len(y), owner)
+    return folds
 
 
 def draw_folds(cv: Any, rows: Rows, targets: np.ndarray, seed: int) -> Folds:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.preprocessing import LabelEncoder
-from sklearn.utils import check_array, check_consistent_length, column_or_1d, compute_sample_weight
+from sklearn.utils import check_array, check_consistent_length, compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
 
 from adestim._support.groups import group_own_rows
+from adestim._support.labels import (
+    check_row_groups,
+    read_sample_weight,
+    read_target,
+    require_class_weight,
+    require_one_kind,
+)
 from adestim.encoding.order import digest_contents, number_by_appearance, order_subjects
 from adestim.encoding.tables import arrange_to_train, check_fusion_table, read_modalities
 from adestim.exceptions import InputError
@@ -35,20 +42,19 @@ def check_classes(
     (n_classes,).
     """
     name = type(estimator).__name__
-    require_target(y, name)
-    frame = check_fusion_table(estimator, X, reset=True)
-    y = column_or_1d(y, warn=True)
-    check_consistent_length(frame, y)
+    frame, y = read_training_rows(estimator, X, y)
+    require_one_kind(y, name, "y")
     check_classification_targets(y)
-    weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    weight = read_sample_weight(sample_weight, len(frame), name)
     kept = weight > 0
     encoder = LabelEncoder().fit(y[kept])
     require_classes(encoder.classes_, name)
+    require_class_weight(class_weight, encoder.classes_.tolist(), name)
     data = TrainingSet(
         frame=frame[kept],
         targets=encoder.transform(y[kept]),
         weight=weight[kept] * compute_sample_weight(class_weight, y[kept]),
-        groups=check_training_groups(groups, frame, kept),
+        groups=check_training_groups(groups, frame, kept, name),
     )
     return data, encoder.classes_
 
@@ -59,18 +65,16 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
     X (n_subjects, n_columns), y (n_subjects,), groups, sample_weight (n_subjects,).
     """
     name = type(estimator).__name__
-    require_target(y, name)
-    frame = check_fusion_table(estimator, X, reset=True)
-    y = read_numbers(column_or_1d(y, warn=True), name)
-    check_consistent_length(frame, y)
-    weight = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    frame, y = read_training_rows(estimator, X, y)
+    y = read_numbers(y, name)
+    weight = read_sample_weight(sample_weight, len(frame), name)
     kept = weight > 0
     if kept.sum() < 2:
         raise InputError(
             f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
         )
     return TrainingSet(
-        frame[kept], y[kept], weight[kept], check_training_groups(groups, frame, kept)
+        frame[kept], y[kept], weight[kept], check_training_groups(groups, frame, kept, name)
     )
 
 
@@ -85,10 +89,18 @@ def sort_subjects(data: TrainingSet) -> TrainingSet:
     return TrainingSet(data.frame.iloc[order], data.targets[order], data.weight[order], groups)
 
 
-def require_target(y, name: str) -> None:
-    """Refuse a fit without a target, in scikit-learn's words."""
+def read_training_rows(estimator, X, y) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return a table and what is to be predicted of its rows, none of it missing.
+
+    X (n_subjects, n_columns), y (n_subjects,).
+    """
     if y is None:
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
+        # scikit-learn's order: what is wrong with y comes first where there is none.
+        read_target(y, type(estimator).__name__)
+    frame = check_fusion_table(estimator, X, reset=True)
+    y = read_target(y, type(estimator).__name__)
+    check_consistent_length(frame, y)
+    return frame, y
 
 
 def require_classes(classes: np.ndarray, name: str) -> None:
@@ -103,21 +115,40 @@ def require_classes(classes: np.ndarray, name: str) -> None:
 
 def read_numbers(y: np.ndarray, name: str) -> np.ndarray:
     """Return finite floats, or say what y is, but not what it holds."""
+    # Dates would be read as nanoseconds, and classes as 0 and 1.
+    others = bool | np.bool_ | date | np.datetime64
+    is_number = y.dtype.kind in "iuf" or (
+        y.dtype.kind in "OU" and not any(isinstance(each, others) for each in y)
+    )
     try:
-        y = y.astype(np.float64)
+        numbers = y.astype(np.float64) if is_number else None
     except (TypeError, ValueError):
+        numbers = None
+    if numbers is None:
         raise InputError(
             f"{name} predicts numbers, so that y must hold numbers",
             got=f"dtype {y.dtype}",
-            remedy="For classes, use AnchoredFusionClassifier",
-        ) from None
-    return check_array(y, ensure_2d=False, input_name="y")
+            remedy="For classes, use AnchoredFusionClassifier; make numbers of dates, such as days "
+            "since a visit",
+        )
+    numbers = check_array(numbers, ensure_2d=False, input_name="y")
+    require_within_float32(numbers, name)
+    return numbers
 
 
-def check_training_groups(groups, frame: pd.DataFrame, kept: np.ndarray) -> np.ndarray:
+def require_within_float32(y: np.ndarray, name: str) -> None:
+    """Refuse numbers whose squares no float holds."""
+    largest = float(np.finfo(np.float32).max)
+    if len(y) and np.abs(y).max() > largest:
+        raise InputError(
+            f"{name} predicts numbers within the range of float32, up to {largest:.3g}",
+            got="larger ones in y",
+            remedy="Rescale y, or leave out what stands for a missing value",
+        )
+
+
+def check_training_groups(groups, frame: pd.DataFrame, kept: np.ndarray, name: str) -> np.ndarray:
     """Return the groups of the kept rows as integers, the table's own where none are given."""
     if groups is None:
         return group_own_rows(frame[kept])
-    groups = column_or_1d(groups)
-    check_consistent_length(frame, groups)
-    return np.unique(groups[kept], return_inverse=True)[1]
+    return np.unique(check_row_groups(groups, len(frame), name)[kept], return_inverse=True)[1]

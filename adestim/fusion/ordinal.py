@@ -15,6 +15,7 @@ from sklearn.utils import check_array, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._support.docs import fill_docs
+from adestim._support.frames import match_columns, read_frame, require_some_rows
 from adestim._support.ranges import HOW_IT_RUNS, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, fit_context, take_rows
@@ -203,7 +204,11 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     def _table(self, X, reset: bool):
         """Return a table of which rows can be taken, its columns checked."""
-        if not isinstance(X, pd.DataFrame):
+        X = read_frame(X)
+        if isinstance(X, pd.DataFrame):
+            require_some_rows(X, type(self).__name__)
+            X = X if reset else match_columns(self, X)
+        else:
             sparse = "csr" if get_tags(self).input_tags.sparse else False
             X = check_array(X, accept_sparse=sparse, dtype=None, ensure_all_finite=False)
         validate_data(self, X, reset=reset, skip_check_array=True)

@@ -14,9 +14,17 @@ import torch
 from scipy.sparse import issparse
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
-from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
+from sklearn.utils import assert_all_finite, check_consistent_length
 
+from adestim._support.frames import read_frame
 from adestim._support.groups import group_own_rows
+from adestim._support.labels import (
+    check_row_groups,
+    place_rows,
+    read_target,
+    require_one_kind,
+    require_splits,
+)
 from adestim._support.progress import show_progress
 from adestim._support.routing import last_step, route_to_fit
 from adestim._support.sklearn import list_callbacks, take_rows
@@ -56,12 +64,14 @@ def check_rows(X: Any, y: Any, groups: Any) -> Rows:
         raise InputError("Tuning requires y to be passed, but the target y is None")
     if issparse(X):
         raise InputError("Tuning reads dense tables", got="a sparse one", remedy="Pass X.toarray()")
+    X = read_frame(X)
     table = X if isinstance(X, pd.DataFrame) else np.asarray(X)
-    y = column_or_1d(y, warn=True)
+    y = read_target(y, "Tuning")
     if y.dtype.kind == "f":
         assert_all_finite(y, input_name="y")
-    check_consistent_length(table, y, groups)
-    return Rows(table, y, None if groups is None else column_or_1d(groups))
+    check_consistent_length(table, y)
+    require_one_kind(y, "Tuning", "y")
+    return Rows(table, y, check_row_groups(groups, len(y), "tuning"))
 
 
 def draw_inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
@@ -75,7 +85,8 @@ def draw_inner_splits(estimator: Any, rows: Rows, cv: Any, seed: int) -> Splits:
         whole = get_index_labels(rows.table) if whole is None else whole
         folds = check_cv(cv, rows.y, classifier=is_classifier(estimator))
         drawn = folds.split(rows.table, rows.y, rows.groups)
-    splits = [(np.asarray(train), np.asarray(test)) for train, test in drawn]
+    splits = [(place_rows(train), place_rows(test)) for train, test in drawn]
+    require_splits(splits, len(rows.y), "a search")
     if whole is not None:
         require_whole_groups(splits, whole)
     return splits

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from adestim.encoding.blocks import ANONYMOUS
 from adestim.encoding.presence import find_filled_cells, find_present
-from adestim.encoding.tables import ANONYMOUS
 from adestim.evaluation import modality_columns
 
 

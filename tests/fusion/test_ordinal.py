@@ -227,5 +227,8 @@ def test_a_fusion_reads_tables_with_missing_modalities_through_it():
 def test_columns_are_known_by_name_at_prediction():
     X, y = leveled()
     frame = pd.DataFrame(X, columns=["a", "b"])
+    model = ordinal().fit(frame, y)
+    found = model.predict_proba(frame[["b", "a"]])
+    np.testing.assert_array_equal(found, model.predict_proba(frame))
     with pytest.raises(ValueError, match="feature names should match"):
-        ordinal().fit(frame, y).predict(frame[["b", "a"]])
+        model.predict(frame[["b"]])

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
+from adestim._support.frames import as_frame
 from adestim._support.routing import last_step
 from adestim.encoding.presence import modality_columns
 from adestim.evaluation.comparing.candidates import Candidate
@@ -103,7 +103,7 @@ def ablate(
     >>> ablate(fusion, X, y, what=["modalities"], cv=2, controls=False).estimators
     ['as given', 'modalities: mri', 'modalities: csf']
     """
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
+    frame = as_frame(X)
     require_ablations(what)
     require_anchored_fusion(estimator)
     variants = {AS_GIVEN: Candidate(clone(estimator))}

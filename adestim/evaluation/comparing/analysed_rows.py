@@ -12,7 +12,15 @@ import pandas as pd
 from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 
-from adestim._support.positive_class import choose_positive
+from adestim._support.frames import as_frame, require_some_rows
+from adestim._support.labels import (
+    find_missing_labels,
+    place_rows,
+    read_column,
+    require_one_kind,
+    require_splits,
+)
+from adestim._support.positive_class import put_positive_last
 from adestim.evaluation.comparing.candidates import Candidate, are_regressors
 from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, find_presence
 from adestim.evaluation.splitting.folds import list_splits
@@ -43,7 +51,7 @@ class Cohort:
                 got=f"n_repeats={n_repeats!r} and cv of type {type(cv).__name__}",
                 remedy="Pass a splitter that repeats",
             )
-        splits = cv if drawn_here or cv is None else self._move_splits(cv)
+        splits = cv if drawn_here or cv is None else self._move_splits(list(cv))
         return list_splits(
             self.table,
             self.y,
@@ -57,7 +65,8 @@ class Cohort:
     def _move_splits(self, splits: Any) -> list[tuple[np.ndarray, np.ndarray]]:
         """Turn positions in the whole table into positions among the analysed rows."""
         position = np.cumsum(self.kept) - 1
-        sides = ([np.arange(len(position))[np.asarray(side)] for side in split] for split in splits)
+        sides = [tuple(place_rows(side) for side in split) for split in splits]
+        require_splits(sides, len(position), "compare")
         return [tuple(position[side[self.kept[side]]] for side in split) for split in sides]
 
     def find_readable(self, candidate: Candidate) -> np.ndarray:
@@ -94,13 +103,15 @@ def read_cohort(
     X: Any, y: Any, groups: Any, candidates: Mapping[str, Candidate], positive: Any
 ) -> Cohort:
     """Read the table, and leave out who has no label or nothing to go by."""
-    frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(np.asarray(X))
-    y = np.asarray(y)
+    frame = as_frame(X)
+    require_some_rows(frame, "compare")
+    y = read_column(y)
     check_consistent_length(frame, y)
     groups = require_groups(frame, groups)
     present = find_presence(frame, [candidate.estimator for candidate in candidates.values()])
     kept, left_out = find_kept_rows(y, present)
     regression = are_regressors(candidates)
+    require_one_kind(y[kept], "compare", "y")
     y = y[kept] if regression else infer_label_dtype(y[kept])
     return Cohort(
         table=frame if kept.all() else frame.loc[kept],
@@ -120,7 +131,7 @@ def find_kept_rows(
 
     y (n_rows,), present (n_rows, n_modalities) -> kept (n_rows,).
     """
-    labelled, something = ~pd.isna(y), present.to_numpy().any(axis=1)
+    labelled, something = ~find_missing_labels(y), present.to_numpy().any(axis=1)
     reasons = {"no label": ~labelled, "no modality": labelled & ~something}
     left_out = tuple((reason, int(rows.sum())) for reason, rows in reasons.items() if rows.any())
     return labelled & something, left_out
@@ -138,19 +149,6 @@ def order_classes(y: np.ndarray, positive: Any = None) -> tuple:
     if len(classes) < 2:
         raise InputError("A comparison of classifiers needs two classes", got=f"{len(classes)}")
     return put_positive_last(classes, positive)
-
-
-def put_positive_last(classes: tuple, positive: Any) -> tuple:
-    """Return two classes, the positive one last."""
-    if positive is None and len(classes) != 2:
-        return classes
-    positive = choose_positive(classes) if positive is None else positive
-    if len(classes) != 2 or positive not in classes:
-        raise InputError(
-            "'positive' names one of two classes",
-            got=f"{positive!r} of {', '.join(map(repr, classes))}",
-        )
-    return (*(label for label in classes if label != positive), positive)
 
 
 def warn_of_left_out(left_out: Sequence[tuple[str, int]]) -> None:

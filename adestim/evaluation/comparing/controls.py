@@ -14,10 +14,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.labels import read_target, require_one_kind
 from adestim._support.sklearn import Interval, fit_context
 from adestim.encoding import Encoding
 from adestim.encoding.presence import find_filled_cells, find_present, modality_columns
@@ -240,9 +241,8 @@ class CovariateClassifier(ControlClassifier):
 
 def require_class_labels(y: Any, frame: pd.DataFrame, name: str) -> np.ndarray:
     """Return class labels, one a subject."""
-    if y is None:
-        raise ValueError(f"{name} requires y to be passed, but the target y is None.")
-    y = column_or_1d(y, warn=True)
+    y = read_target(y, name)
+    require_one_kind(y, name, "y")
     check_consistent_length(frame, y)
     check_classification_targets(y)
     return y

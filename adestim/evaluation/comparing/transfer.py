@@ -16,15 +16,18 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.frames import read_frame, require_some_rows
+from adestim._support.labels import find_missing_labels, read_column
+from adestim._support.positive_class import put_positive_last
 from adestim._support.predictions import Predictions, tabulate_predictions
 from adestim._support.scores import N_RESAMPLES, REGRESSION_SCORES, SCORES
 from adestim._support.sklearn import draw_seeds
+from adestim.encoding.blocks import name_blocks
 from adestim.encoding.tokens import SEPARATOR
 from adestim.evaluation._tables import scores_to_html, scores_to_latex, scores_to_markdown
 from adestim.evaluation.comparing.analysed_rows import (
     find_kept_rows,
     infer_label_dtype,
-    put_positive_last,
     warn_of_left_out,
 )
 from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow, find_presence
@@ -202,9 +205,9 @@ def transfer(
     True
     """
     models = read_fitted(fitted)
-    require_frame(X_external)
+    X_external = read_external(X_external, models)
     groups = require_groups(X_external, groups)
-    y, classes = np.asarray(y_external), find_shared_classes(models, positive)
+    y, classes = read_column(y_external), find_shared_classes(models, positive)
     check_consistent_length(X_external, y)
     require_known_classes(y, classes)
     absent = find_absent_columns(models, X_external)
@@ -253,12 +256,16 @@ def read_fitted(fitted: Any) -> dict[str, Any]:
     return models
 
 
-def require_frame(X: Any) -> None:
-    """Refuse a table whose columns have no names."""
+def read_external(X: Any, models: Mapping[str, Any]) -> pd.DataFrame:
+    """Return a table of any library as one of pandas; refuse one whose columns have no names."""
+    X = read_frame(X)
     if not isinstance(X, pd.DataFrame):
         raise InputError(
             "An external cohort is a frame, as columns are matched by name", got=type(X).__name__
         )
+    require_some_rows(X, "transfer")
+    named = all(get_seen_columns(model) is not None for model in models.values())
+    return name_blocks(X) if named else X
 
 
 def find_shared_classes(models: Mapping[str, Any], positive: Any) -> tuple:
@@ -278,7 +285,9 @@ def require_known_classes(y: np.ndarray, classes: tuple) -> None:
     """Refuse labels of classes that the estimators were not trained on."""
     if not classes:
         return
-    unknown = sorted({str(label) for label in y[~pd.isna(y)].tolist() if label not in classes})
+    unknown = sorted(
+        {str(label) for label in y[~find_missing_labels(y)].tolist() if label not in classes}
+    )
     if unknown:
         raise InputError(
             f"Labels are of the classes seen in fit: {', '.join(map(repr, classes))}",

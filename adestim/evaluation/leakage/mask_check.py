@@ -12,6 +12,8 @@ from joblib import Parallel, delayed
 from sklearn import config_context
 from sklearn.linear_model import LogisticRegression
 
+from adestim._support.frames import read_frame
+from adestim._support.labels import read_column, read_target, require_one_kind
 from adestim._support.sklearn import draw_seeds
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.leakage.permutation import PermutationTest, permutation_test, score_labels
@@ -178,7 +180,9 @@ def shuffled_mask_check(
     >>> check.label.p < 0.05
     True
     """
-    y, groups = np.asarray(y), require_groups(X, groups)
+    X, y = read_frame(X), read_target(y, "shuffled_mask_check")
+    require_one_kind(y, "shuffled_mask_check", "y")
+    groups = require_groups(X, groups)
     columns = modality_columns(X)
     present = find_present(X, columns)
     require_patterns(present)
@@ -194,7 +198,7 @@ def shuffled_mask_check(
     )
     told = {
         what: run_mask_test(
-            present, np.asarray(labels), groups, cv, n_label_permutations, mask_seed
+            present, read_column(labels), groups, cv, n_label_permutations, mask_seed
         )
         for what, labels in (("label", y), ("cohort", cohort))
         if labels is not None

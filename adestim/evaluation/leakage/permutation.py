@@ -12,6 +12,8 @@ from sklearn.base import is_classifier
 from sklearn.metrics import get_scorer
 
 from adestim._support.axes import axes_or_new, escape_mathtext
+from adestim._support.frames import read_frame
+from adestim._support.labels import check_row_groups, read_column, read_target, require_one_kind
 from adestim._support.sklearn import draw_seeds
 from adestim.evaluation.splitting.folds import average_score, list_splits
 from adestim.evaluation.splitting.splits import require_groups
@@ -137,7 +139,9 @@ def permutation_test(
     >>> test.p
     0.05
     """
-    groups, y = require_groups(X, groups), np.asarray(y)
+    X, y = read_frame(X), read_target(y, "permutation_test")
+    groups = require_groups(X, groups)
+    require_one_kind(y, "permutation_test", "y")
     fold_seed, *seeds = draw_seeds(random_state, 1 + n_permutations)
     if not hasattr(cv, "split") and not isinstance(cv, int):
         cv = list(cv)
@@ -198,10 +202,10 @@ def permute_labels(y: Any, groups: Any, generator: np.random.Generator) -> np.nd
     >>> permute_labels([0, 0, 1, 1], list("aabb"), np.random.default_rng(3)).tolist()
     [1, 1, 0, 0]
     """
-    y = np.asarray(y)
+    y = read_column(y)
     if groups is None:
         return generator.permutation(y)
-    codes = pd.factorize(np.asarray(groups))[0]
+    codes = pd.factorize(check_row_groups(groups, len(y), "permute_labels"))[0]
     first = np.unique(codes, return_index=True)[1]
     if (y == y[first][codes]).all():
         return generator.permutation(y[first])[codes]

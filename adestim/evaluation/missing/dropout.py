@@ -11,7 +11,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.frames import match_columns, read_frame, write_as_asked
 from adestim._support.sklearn import Interval, draw_seeds, fit_context
+from adestim.encoding.blocks import name_blocks
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.encoding.tables import check_fusion_table
 from adestim.exceptions import InputError
@@ -82,6 +84,7 @@ def hide_modalities(X: Any, hidden: Any, columns: Mapping[str, Sequence[int]]) -
     0     1.0       NaN
     1     2.0       4.0
     """
+    X = read_frame(X)
     cells = np.zeros(np.shape(X), dtype=bool)
     for rows, places in zip(np.asarray(hidden, dtype=bool).T, columns.values(), strict=True):
         cells[np.ix_(rows, list(places))] = True
@@ -219,7 +222,8 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         generator = np.random.default_rng(draw_seeds(self.random_state, 1)[0])
         may_hide = find_hideable(self.modalities, self.modalities_)
         hidden = draw_hidden(present, self.p, generator.random(present.shape), may_hide)
-        return hide_modalities(match_container(X, frame), hidden, self._columns)
+        table = match_container(self, X, frame)
+        return write_as_asked(self, hide_modalities(table, hidden, self._columns))
 
     def transform(self, X):
         """Hand the table on.
@@ -234,7 +238,8 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         {DataFrame, ndarray} of shape (n_subjects, n_columns)
         """
         check_is_fitted(self, "modalities_")
-        return match_container(X, check_fusion_table(self, X, reset=False))
+        frame = check_fusion_table(self, X, reset=False)
+        return write_as_asked(self, match_container(self, X, frame))
 
     def _learn(self, X):
         """Remember the modalities' columns; return the table as a frame."""
@@ -252,6 +257,9 @@ class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return tags
 
 
-def match_container(X: Any, frame: pd.DataFrame) -> Any:
-    """Return a table in the container it came in, arrays for lists."""
-    return X if isinstance(X, pd.DataFrame) else frame.to_numpy()
+def match_container(estimator: Any, X: Any, frame: pd.DataFrame) -> Any:
+    """Return a table in the container it came in, arrays for lists, in the columns of ``fit``."""
+    X = read_frame(X)
+    if not isinstance(X, pd.DataFrame):
+        return frame.to_numpy()
+    return match_columns(estimator, name_blocks(X))

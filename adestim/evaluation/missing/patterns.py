@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.frames import as_frame
+from adestim._support.labels import read_column
+from adestim._support.positive_class import turn_to_positive
 from adestim._support.predictions import Predictions, read_predictions, require_predictions
 from adestim._support.scores import (
     CLASS_SCORES,
@@ -16,6 +19,7 @@ from adestim._support.scores import (
     REGRESSION_SCORES,
     require_scores,
 )
+from adestim.encoding.blocks import name_blocks
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.scores.out_of_fold import Pool, Repeat
 from adestim.exceptions import InputError
@@ -55,7 +59,7 @@ def missing_patterns(X: Any, modalities: Mapping[str, Sequence[str]] | None = No
     0   True  False
     1  False   True
     """
-    frame = pd.DataFrame(X)
+    frame = name_blocks(as_frame(X))
     columns = (
         modality_columns(frame) if modalities is None else find_named_columns(frame, modalities)
     )
@@ -110,6 +114,7 @@ def score_by_pattern(
     scores: Sequence[str] | None = None,
     min_subjects: int = 10,
     groups: Any = None,
+    positive: Any = None,
     n_resamples: int = N_RESAMPLES,
     level: float = 0.95,
     random_state: Any = 0,
@@ -131,6 +136,9 @@ def score_by_pattern(
         Patterns of fewer subjects are pooled as ``"other"``.
     groups : array-like of shape (n_subjects,), default=None
         Groups that are resampled whole, where predictions are a tuple.
+    positive : label, default=None
+        The positive of two classes, where predictions are a tuple; None for the patients' (AD
+        beside CN, pMCI beside sMCI), or else the last of ``classes``. A table has it last.
     n_resamples : int, default=2000
         Resamples of the bootstrap; 0 leaves intervals out.
     level : float, default=0.95
@@ -167,7 +175,7 @@ def score_by_pattern(
     2      mri   20
     """
     if isinstance(predictions, tuple):
-        pools = {"": pool_arrays(predictions, groups, len(present))}
+        pools = {"": pool_arrays(predictions, groups, positive, len(present))}
     else:
         pools = pool_estimators(predictions, present.index)
     labels = pattern_labels(present).to_numpy()
@@ -224,10 +232,11 @@ def compute_scores(scores: Any, pool: Pool) -> Any:
     return scores or (DEFAULT_SCORES if of_classes else REGRESSION_SCORES)
 
 
-def pool_arrays(predictions: tuple, groups: Any, n_rows: int) -> Pool:
+def pool_arrays(predictions: tuple, groups: Any, positive: Any, n_rows: int) -> Pool:
     """Return predictions that are given as arrays."""
     y, values, classes = predictions
-    found = Predictions(np.asarray(y), np.asarray(values), tuple(np.asarray(classes).tolist()))
+    values, classes = turn_to_positive(values, classes, positive)
+    found = Predictions(read_column(y), values, tuple(classes))
     if len(found.y) != n_rows:
         raise InputError(
             "Labels and 'present' must have a row a subject, in the same order",

@@ -10,6 +10,8 @@ import pandas as pd
 from sklearn.base import is_classifier
 
 from adestim._support.axes import axes_or_new, escape_mathtext
+from adestim._support.frames import read_frame
+from adestim._support.labels import read_target
 from adestim._support.predictions import align_probabilities
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.encoding.presence import find_present, modality_columns
@@ -93,7 +95,7 @@ def robustness_curve(
     6
     """
     require_rates(rates, n_draws)
-    y = np.asarray(y)
+    X, y = read_frame(X), read_target(y, "robustness_curve")
     columns = modality_columns(X)
     present = find_present(X, columns).to_numpy()
     may_hide = find_hideable(modalities, list(columns))

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from adestim._support.frames import read_frame
+from adestim._support.labels import find_missing_labels, read_column, require_one_kind
+from adestim._support.positive_class import choose_positive
 from adestim.exceptions import InputError
 
 
 def read_membership(y: Any, positive: Any, least: int = 1) -> np.ndarray:
-    """Return which subjects are of the positive class, the last of the sorted two if None."""
-    y = np.asarray(y)
-    if y.ndim != 1 or pd.isna(y).any():
-        raise InputError("There is one label a subject", got=f"NaN or shape {y.shape}")
+    """Return which subjects are of the positive class, of the patients' if None."""
+    y = read_labels(y)
     classes, sizes = np.unique(y, return_counts=True)
     if len(classes) != 2 or sizes.min() < least:
         found = zip(classes.tolist(), sizes.tolist(), strict=True)
@@ -24,7 +24,17 @@ def read_membership(y: Any, positive: Any, least: int = 1) -> np.ndarray:
         )
     if positive is not None and positive not in classes.tolist():
         raise InputError(f"The positive class is one of {classes.tolist()}", got=repr(positive))
-    return y == (classes[1] if positive is None else positive)
+    return y == (choose_positive(classes.tolist()) if positive is None else positive)
+
+
+def read_labels(y: Any) -> np.ndarray:
+    """Return one label a subject, (n_subjects,), none of them missing."""
+    y = read_frame(y)
+    if np.ndim(y) != 1 or find_missing_labels(np.asarray(y)).any():
+        raise InputError("There is one label a subject", got=f"NaN or shape {np.shape(y)}")
+    y = read_column(y)
+    require_one_kind(y, "scores", "y")
+    return y
 
 
 def read_values(values: Any, n_subjects: int) -> np.ndarray:

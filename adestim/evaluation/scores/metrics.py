@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from adestim._support.predictions import read_outcome
+from adestim._support.frames import read_frame
+from adestim._support.labels import read_column
+from adestim._support.positive_class import turn_to_positive
+from adestim._support.predictions import read_outcome, read_weight
 from adestim._support.scores import (
     CLASS_SCORES,
     LEVEL_SCORES,
@@ -30,10 +34,11 @@ def score_probabilities(
     scores: Sequence[str] = SCORES,
     threshold: Any = None,
     sample_weight: Any = None,
+    positive: Any = None,
 ) -> dict[str, float]:
     """Return scores of a classifier's probabilities.
 
-    Of two classes the second is the positive one. With more, ``roc_auc``, ``pr_auc``,
+    Of two classes one is the positive one. With more, ``roc_auc``, ``pr_auc``,
     ``sensitivity``, ``specificity``, ``f1`` and the calibration are averages over the classes,
     each against the rest.
 
@@ -52,6 +57,9 @@ def score_probabilities(
         for each subject. None predicts the class that is the most probable, the first of equals.
     sample_weight : array-like of shape (n_subjects,), default=None
         Weights of the subjects.
+    positive : label, default=None
+        The positive of two classes; None for the patients' (AD beside CN, pMCI beside sMCI),
+        wherever their column stands, or else the last of ``classes``.
 
     Returns
     -------
@@ -92,6 +100,7 @@ def score_probabilities(
     {'roc_auc': 0.75, 'sensitivity': 0.5}
     """
     require_scores(scores, CLASS_SCORES)
+    probabilities, classes = turn_to_positive(read_frame(probabilities), classes, positive)
     return score_outcome(read_outcome(y, probabilities, classes, threshold, sample_weight), scores)
 
 
@@ -178,19 +187,20 @@ def score_ordinal(
     """
     require_scores(scores, LEVEL_SCORES)
     true, found = find_levels(y, order), find_levels(predicted, order)
-    weight = np.ones(len(true)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    if not len(true) or not len(true) == len(found) == len(weight):
+    n_weights = len(true) if sample_weight is None else len(sample_weight)
+    if not len(true) or not len(true) == len(found) == n_weights:
         raise InputError(
             "There is one true and one predicted class a subject, and one weight",
-            got=f"{len(true)}, {len(found)} and {len(weight)}",
+            got=f"{len(true)}, {len(found)} and {n_weights}",
         )
+    weight = read_weight(sample_weight, len(true))
     return {name: float(LEVEL_SCORES[name].compute(true, found, weight)) for name in scores}
 
 
 def find_levels(labels: Any, order: Sequence[Any]) -> np.ndarray:
     """Return labels as levels from 0, or say which one the order lacks."""
     order = list(order)
-    absent = [label for label in np.unique(np.asarray(labels)).tolist() if label not in order]
+    absent = [label for label in pd.unique(read_column(labels)).tolist() if label not in order]
     if absent or len(set(order)) < len(order):
         raise InputError(
             "'order' lists every label once, from least to most",

@@ -63,7 +63,8 @@ def delong(
     first, second : array-like of shape (n_subjects,)
         Scores of the two models, higher where the positive class is likelier.
     positive : label, default=None
-        The positive class; None for the last of the sorted two.
+        The positive class; None for the patients' (AD beside CN, pMCI beside sMCI), or the
+        last of the sorted two, as in :func:`adestim.evaluation.compare`.
     level : float, default=0.95
         Level of the interval of the difference.
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.utils import check_consistent_length
 
 from adestim._support.checks import require_count
+from adestim._support.frames import read_frame
 from adestim._support.groups import group_own_rows
+from adestim._support.labels import check_row_groups, read_target
 from adestim._support.positive_class import choose_positive
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.evaluation.scores.checks import read_membership, read_values
@@ -36,13 +39,14 @@ def choose_threshold(
     y : array-like of shape (n_subjects,)
         Labels of two classes.
     probability : array-like of shape (n_subjects,)
-        Probabilities of the positive class of subjects that the model was not trained on.
+        Probabilities of that class of subjects that the model was not trained on.
     rule : str, default="youden"
         What is best: ``"youden"`` [1]_ or ``"balanced_accuracy"``, which are the same: sensitivity
         plus specificity; ``"accuracy"``; ``"f1"``; or ``"sensitivity>=0.9"``, with any number: the
         most specific of the thresholds that are so sensitive, or ``"specificity>=0.9"``.
     positive : label, default=None
-        The positive class; None for the last of the sorted two.
+        The positive class; None for the patients' (AD beside CN, pMCI beside sMCI), or the
+        last of the sorted two, as in :func:`adestim.evaluation.compare`.
 
     Returns
     -------
@@ -149,8 +153,9 @@ def inner_threshold(
     """
     read_rule(rule)
     require_count(cv, "'cv' is a whole number from 1")
-    y = np.asarray(y)
-    groups = None if groups is None else np.asarray(groups)
+    X, y = read_frame(X), read_target(y, "inner_threshold")
+    check_consistent_length(X, y)
+    groups = check_row_groups(groups, len(y), "inner_threshold")
     if positive is None and len(classes := np.unique(y)) == 2:
         positive = choose_positive(classes.tolist())
     is_positive = read_membership(y, positive)

@@ -13,6 +13,8 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.model_selection import GroupKFold, KFold, check_cv
 from sklearn.utils import check_consistent_length
 
+from adestim._support.frames import read_frame
+from adestim._support.labels import read_target, require_splits
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import draw_seeds, take_rows
 from adestim.evaluation.splitting.splits import (
@@ -39,8 +41,8 @@ def list_splits(
     X (n_rows, n_columns), y (n_rows,), groups (n_rows,).
     """
     groups = require_groups(X, groups)
-    y = np.asarray(y)
-    check_consistent_length(X, y)
+    y = read_target(y, "A cross-validation")
+    check_consistent_length(read_frame(X), y)
     with warnings.catch_warnings():
         # What becomes of the groups is checked below.
         warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
@@ -49,6 +51,7 @@ def list_splits(
         else:
             drawn = check_cv(cv, y, classifier=classifier).split(np.zeros(len(y)), y, groups)
         splits = [(np.asarray(train), np.asarray(test)) for train, test in drawn]
+    require_splits(splits[:1], len(y), "a cross-validation")
     for number, (train, test) in enumerate(splits, start=1):
         check_split(train, test, groups, name=f"split {number}")
     return splits

@@ -15,6 +15,8 @@ from sklearn.model_selection import (
 from sklearn.utils import check_consistent_length, check_random_state
 
 from adestim._support.checks import require_count
+from adestim._support.frames import read_frame
+from adestim._support.labels import read_column, require_one_kind
 from adestim._support.sklearn import draw_seeds
 from adestim.exceptions import InputError, LeakageError
 
@@ -130,6 +132,7 @@ def require_groups(X: Any, groups: Any = None) -> np.ndarray | None:
         ...
     adestim.exceptions.LeakageError: A subject with several rows must be kept whole, so groups ...
     """
+    X = read_frame(X)
     index = X.index if isinstance(X, pd.DataFrame | pd.Series) else pd.RangeIndex(len(X))
     repeated = index[index.duplicated()].unique()
     if groups is None:
@@ -140,9 +143,10 @@ def require_groups(X: Any, groups: Any = None) -> np.ndarray | None:
                 remedy="Pass groups=X.index",
             )
         return None
-    groups = np.asarray(groups)
+    groups = read_column(groups)
     check_consistent_length(X, groups)
     require_known_groups(groups)
+    require_one_kind(groups, "a split", "groups")
     require_one_group_each(index, groups)
     return groups
 

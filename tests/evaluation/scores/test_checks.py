@@ -6,10 +6,10 @@ from adestim.evaluation.scores.checks import read_membership, read_values
 from adestim.exceptions import InputError
 
 
-def test_the_positive_class_is_the_last_of_the_sorted_two():
+def test_the_positive_class_is_that_of_the_patients_or_the_one_named():
     y = pd.Series(["CN", "AD", "CN"], dtype="category")
-    assert read_membership(y, None).tolist() == [True, False, True]
-    assert read_membership(y, "AD").tolist() == [False, True, False]
+    assert read_membership(y, None).tolist() == [False, True, False]
+    assert read_membership(y, "CN").tolist() == [True, False, True]
 
 
 def test_classes_of_too_few_are_refused():

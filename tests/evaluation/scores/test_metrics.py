@@ -111,13 +111,17 @@ def test_overconfident_predictions_have_a_slope_below_one():
         assert scores["calibration_intercept"] == pytest.approx(-shift, abs=0.05)
 
 
-def test_the_second_class_is_the_positive_one():
-    y, p = ["AD", "CN", "CN"], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
-    assert score_probabilities(y, p, ["AD", "CN"], scores=["sensitivity"]) == {"sensitivity": 0.5}
-    turned = np.array(p)[:, ::-1]
-    assert score_probabilities(y, turned, ["CN", "AD"], scores=["sensitivity"]) == {
-        "sensitivity": 1.0
-    }
+@pytest.mark.parametrize(("positive", "found"), [(None, 1.0), ("AD", 1.0), ("CN", 0.5)])
+def test_the_patients_or_whom_one_names_are_positive_wherever_their_column_stands(positive, found):
+    y, p = ["AD", "CN", "CN"], np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    for values, classes in ((p, ["AD", "CN"]), (p[:, ::-1], ["CN", "AD"])):
+        scores = score_probabilities(y, values, classes, scores=["sensitivity"], positive=positive)
+        assert scores == {"sensitivity": found}
+
+
+def test_the_last_of_two_classes_is_positive_where_nothing_tells_the_patients():
+    y, p = ["a", "b", "b"], [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+    assert score_probabilities(y, p, ["a", "b"], scores=["sensitivity"]) == {"sensitivity": 0.5}
 
 
 def test_threshold_decides_from_its_value_on():

@@ -104,11 +104,12 @@ def test_interval_and_p_value_agree():
     assert min(abs(result.low), abs(result.high)) == pytest.approx(0, abs=1e-9)
 
 
-def test_positive_class_is_the_last_unless_said():
+def test_positive_class_is_the_patients_unless_said():
     y, first, second = scored(5)
     labels = np.where(y, "AD", "CN")
-    assert delong(labels, first, second, positive="AD") == delong(y, first, second)
-    assert delong(labels, first, second).auc_first == pytest.approx(1 - roc_auc_score(y, first))
+    assert delong(labels, first, second) == delong(y, first, second)
+    turned = delong(labels, first, second, positive="CN")
+    assert turned.auc_first == pytest.approx(1 - roc_auc_score(y, first))
 
 
 def test_many_subjects_are_no_matter():

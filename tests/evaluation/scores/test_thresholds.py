@@ -94,10 +94,10 @@ def test_neighbouring_numbers_are_parted():
     assert low < choose_threshold([0, 1], [low, high]) <= high
 
 
-def test_positive_class_is_the_last_unless_said():
+def test_positive_class_is_the_patients_unless_said():
     y, probability = ["AD", "AD", "CN"], [0.8, 0.9, 0.2]
-    assert choose_threshold(y, probability, positive="AD") == pytest.approx(0.5)
-    assert choose_threshold(y, probability) != pytest.approx(0.5)
+    assert choose_threshold(y, probability) == pytest.approx(0.5)
+    assert choose_threshold(y, probability, positive="CN") != pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
