@@ -81,7 +81,7 @@ docs: $(VENV)/.doc ## Set up, then build the site (quickly: DOCS="-D plot_galler
 
 .PHONY: bench
 bench: $(VENV)/.develop ## Run the benchmarks, one after the other
-	@for name in ad_data simulated paper_tables overhead backbones genetics scale folds_together cohorts; do \
+	@for name in ad_data simulated paper_tables backbones genetics scale folds_together cohorts; do \
 		echo "== $$name"; $(BIN)/python benchmarks/$$name.py; done
 
 .PHONY: clean

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
 from adestim._support.digests import checksum
 from adestim.encoding.encoding import Encoding, read_array
+from adestim.encoding.numbers import PackedNumbers
 from adestim.encoding.tokens import row_blocks
 
 # G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom number generators", OOPSLA
@@ -29,7 +31,7 @@ def digest_contents(cells: Mapping[str, Sequence[Encoding | None]]) -> np.ndarra
 
     cells (n_subjects,) -> (n_subjects,).
     """
-    by_modality = [[digest_cell(cell, name) for cell in column] for name, column in cells.items()]
+    by_modality = [digest_column(column, name) for name, column in cells.items()]
     return mix(mix(np.array(by_modality, dtype=np.uint64)).sum(axis=0))
 
 
@@ -89,14 +91,39 @@ def digest_numbers(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(numbers), np.uint64(NOTHING), numbers.view(np.uint64))
 
 
+def digest_column(cells: Sequence[Encoding | None], modality: str) -> list[int]:
+    """Return a digest of every subject's encoding; of numbers no object a subject is made."""
+    if not isinstance(cells, PackedNumbers):
+        return [digest_cell(cell, modality) for cell in cells]
+    shapes, known = (cells.tokens.shape[1:], cells.mask.shape[1:]), cells.mask.any(axis=1)
+    pairs = zip(split_rows(cells.tokens), split_rows(cells.mask), known.tolist(), strict=True)
+    return [
+        digest_text(f"{modality} {shapes[0]}{crc32(tokens):08x} {shapes[1]}{crc32(mask):08x}")
+        if some
+        else NOTHING
+        for tokens, mask, some in pairs
+    ]
+
+
+def split_rows(block: np.ndarray) -> list[memoryview]:
+    """Return the bytes of every row, none of them copied where rows lie one after another."""
+    whole = memoryview(np.ascontiguousarray(block).reshape(-1).view(np.uint8))
+    size = block[:1].nbytes
+    return [whole[start : start + size] for start in range(0, size * len(block), size or 1)]
+
+
+def digest_text(text: str) -> int:
+    """Return 64 bits that tell a text."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+
+
 def digest_cell(cell: Encoding | None, modality: str) -> int:
     """Return a digest of an encoding as one of a modality; all that are missing are alike."""
     if cell is None:
         return NOTHING
     # The model's own summary follows from the tokens.
     arrays = [digest_array(cell.unread(name)) for name in ("tokens", "mask")]
-    text = " ".join([modality, *arrays])
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+    return digest_text(" ".join([modality, *arrays]))
 
 
 def digest_array(array: Any) -> str:

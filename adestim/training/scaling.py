@@ -92,18 +92,6 @@ class PatternScaling:
         return scaled
 
 
-def fit_temperature(probabilities: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> float:
-    """Return the temperature of least log-loss."""
-    return float(np.exp(Scaling.fit(probabilities, targets, weight, False).log_temperature))
-
-
-def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
-    """Return probabilities at a temperature, unchanged at 1."""
-    if temperature == 1:
-        return probabilities
-    return softmax(logits_of(probabilities) / temperature, axis=1)
-
-
 def pattern_keys(present: np.ndarray) -> dict[Pattern, np.ndarray]:
     """Return the rows of every pattern of missing modalities.
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from adestim.encoding import BackboneSpec, Encoding
+from adestim.encoding.numbers import PackedNumbers
 from adestim.encoding.order import (
     digest_contents,
     number_by_appearance,
@@ -51,6 +52,16 @@ def test_what_lies_in_a_file_has_the_digest_of_its_array_and_is_not_read(cells):
     stored = StoredArray("nowhere", 0, "<f2", tokens.shape, checksum(tokens))
     found = digest_contents({"csf": [encode(stored)]})
     np.testing.assert_array_equal(found, digest_contents({"csf": cells["csf"][:1]}))
+
+
+@pytest.mark.parametrize("n_columns", [1, 5])
+def test_numbers_have_the_digests_of_their_encodings(n_columns):
+    block = np.random.default_rng(0).normal(size=(20, n_columns))
+    block[::3, 0] = block[::5] = np.nan
+    packed = PackedNumbers(block, [f"c{place}" for place in range(n_columns)])
+    found = digest_contents({"csf": packed})
+    np.testing.assert_array_equal(found, digest_contents({"csf": list(packed)}))
+    assert len(set(found)) > 10
 
 
 def test_columns_are_in_the_order_of_their_names():

@@ -19,6 +19,7 @@ from adestim.evaluation.fold_fits import folds_of
 from adestim.exceptions import DataWarning, InputError
 from adestim.training.lockstep import lockstep
 from tests.frozen_models import RaggedViT, TokensFirst, table_of
+from tests.fusion_tables import numeric_table
 from tests.toy_backbone import ToyViT, toy_table
 
 
@@ -324,6 +325,22 @@ def test_the_body_runs_once_a_joint_step(table, monkeypatch):
     n_inner = max(len(train) - len(train) // 5 for train, _ in fits.splits)
     assert len(sizes) == 2 * -(-n_inner // 6)
     assert sizes[0] == 3 * 5 * 6
+
+
+def test_reference_anchors_of_all_folds_and_seeds_train_in_one_stack(monkeypatch):
+    X, y = numeric_table(45)
+    estimator = quick(anchor=["mri", "csf"], width=8, n_folds=2, batch_size=64)
+    sizes, train = [], lockstep.train_stacked
+
+    def counted(teams):
+        sizes.append(len(teams))
+        train(teams)
+
+    monkeypatch.setattr(lockstep, "train_stacked", counted)
+    fits = cross_val_fit(estimator, X, y, cv=3, seeds=[0, 1])
+    # One stack an anchor, of three folds by two seeds.
+    assert sizes == [6, 6]
+    assert_same(fits, one_by_one(estimator, X, y, fits), X, atol=1e-6)
 
 
 def test_every_classifier_predicts_alone_after_pickling(table):

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from adestim import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.exceptions import DataWarning, InputError
+from tests.coin import Coin
 from tests.fusion_tables import numeric_table, quick, with_missing
 
 FOUR = ("joint", "discriminant", "forest", "late")
@@ -26,23 +27,6 @@ OWN = {
     "pipeline": make_pipeline(StandardScaler(), GaussianNB()),
     "no weights": KNeighborsClassifier(),
 }
-
-
-class Coin(ClassifierMixin, BaseEstimator):
-    """A classifier that draws confident answers by lot."""
-
-    calls = 0
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        type(self).calls += 1
-        drawn = np.random.default_rng(len(X)).random(len(X)) < 0.5
-        sure = np.where(drawn, 0.999, 0.001 / (len(self.classes_) - 1))
-        rest = (1 - sure) / (len(self.classes_) - 1)
-        return np.column_stack([sure, *[rest] * (len(self.classes_) - 1)])
 
 
 class Oracle(ClassifierMixin, BaseEstimator):

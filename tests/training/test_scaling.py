@@ -8,9 +8,7 @@ from scipy.special import softmax
 from adestim.training.scaling import (
     PatternScaling,
     Scaling,
-    apply_temperature,
     compute_penalised_loss,
-    fit_temperature,
     pattern_keys,
     shrinkage_share,
 )
@@ -29,8 +27,8 @@ def drawn(n=4000, n_classes=3, temperature=1.0, bias=0.0, seed=0):
 @pytest.mark.parametrize("n_classes", [2, 4])
 def test_the_temperature_that_made_the_classes_is_found(temperature, n_classes):
     probabilities, targets = drawn(n_classes=n_classes, temperature=temperature)
-    found = fit_temperature(probabilities, targets, np.ones(len(targets)))
-    assert found == pytest.approx(temperature, rel=0.15)
+    found = Scaling.fit(probabilities, targets, np.ones(len(targets)), with_bias=False)
+    assert np.exp(found.log_temperature) == pytest.approx(temperature, rel=0.15)
 
 
 def test_the_bias_that_made_the_classes_is_found():
@@ -93,16 +91,14 @@ def test_certain_probabilities_stay_finite():
     assert np.isfinite(scaling.apply(probabilities)).all()
 
 
-def test_a_temperature_of_one_changes_no_digit():
+def test_a_temperature_of_one_changes_nothing():
     probabilities, _ = drawn(20)
-    assert apply_temperature(probabilities, 1.0) is probabilities
     np.testing.assert_allclose(Scaling(0.0, np.zeros(3)).apply(probabilities), probabilities)
 
 
 def test_a_high_temperature_makes_probabilities_even():
-    np.testing.assert_allclose(
-        apply_temperature(np.array([[0.9, 0.1]]), 1e6), [[0.5, 0.5]], atol=1e-5
-    )
+    found = Scaling(np.log(1e6), np.zeros(2)).apply(np.array([[0.9, 0.1]]))
+    np.testing.assert_allclose(found, [[0.5, 0.5]], atol=1e-5)
 
 
 # Patterns

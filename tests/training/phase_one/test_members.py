@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -11,24 +10,10 @@ from adestim.training.phase_one.logistic import fit_phase_one, inner_folds
 from adestim.training.phase_one.members import nest_folds
 from adestim.training.phase_one.ridge import fit_ridge_phase_one, number_folds
 from adestim.training.phase_one.shares import Mixture
+from tests.coin import Coin
 from tests.fusion_tables import numeric_table, tables_of, with_missing
 
 FOUR = {"joint", "discriminant", "forest", "late"}
-
-
-class Coin(ClassifierMixin, BaseEstimator):
-    """A classifier that draws its confident answers by lot."""
-
-    calls = 0
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        type(self).calls += 1
-        sure = np.random.default_rng(len(X)).random(len(X)) < 0.5
-        return np.stack([np.where(sure, 0.999, 0.001), np.where(sure, 0.001, 0.999)], axis=1)
 
 
 FEW_TREES = Grower(20, 0)
