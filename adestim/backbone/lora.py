@@ -154,7 +154,7 @@ class AdaptedBackbone(nn.Module):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         # Whoever opens a pickle need not have the weights, until something is asked of them.
-        vars(self).update(kept=dict(state), recipe=state["recipe"])
+        self.__dict__.update(kept=dict(state), recipe=state["recipe"])
 
     def _fill(self) -> None:
         """Load the frozen weights of an unpickled body, and put the adapters beside them."""
@@ -164,8 +164,8 @@ class AdaptedBackbone(nn.Module):
             kept = self.kept
             mode = vars(self).get("training", kept["training"])
             filled = rebuild(kept["recipe"], kept["adapters"]).train(mode)
-            vars(self).update(vars(filled))
-            vars(self).pop("kept")
+            self.__dict__.update(vars(filled))
+            del self.__dict__["kept"]
 
 
 def rebuild(recipe: tuple, adapters: Mapping[str, Tensor]) -> AdaptedBackbone:

@@ -111,7 +111,7 @@ def follow_weights(
     """Return a name tag whose files are where the parameters of an extractor say they are now."""
     if not spec.is_foundation:
         return spec
-    now = {} if weights is None else {WEIGHTS: weights}
+    now: dict[str, str | os.PathLike] = {} if weights is None else {WEIGHTS: weights}
     # What is wrong with a file beside the weights is said by the model that reads it.
     with suppress(AdestimError):
         now |= class_named(spec.name, spec.source("home")).files(**split_params(params)[0])

@@ -8,7 +8,6 @@ from joblib import Parallel, delayed
 from adestim.backbone import load_backbone, loading
 from adestim.backbone.adapter import Adapter, make_adapted_spec
 from adestim.backbone.loading import in_worker_process, require_own_gpu, skeleton
-from adestim.backbone.weights.moved import whence
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError, DeviceMemoryError, InputError
 from tests.backbone.toys import ToyBackbone, toy
@@ -130,10 +129,6 @@ def test_weights_that_are_gone_are_said_with_where_to_get_them(spec, tmp_path, n
     (tmp_path / "model.pt").unlink()
     with pytest.raises(CheckpointError, match=rf"SHA-256 is {spec.digest} \(.*{place}"):
         load_backbone(replace(spec, name=name))
-
-
-def test_a_model_of_ones_own_is_known_by_its_digest(spec):
-    assert whence(spec, spec.digest) == f"the file whose SHA-256 is {spec.digest}"
 
 
 class Full(ToyBackbone):

@@ -38,7 +38,7 @@ def describe_sources(paths: Mapping[str, str | Path]) -> dict[str, str]:
     return described
 
 
-def say_where(spec: BackboneSpec, now: Mapping[str, str | Path]) -> BackboneSpec:
+def say_where(spec: BackboneSpec, now: Mapping[str, str | os.PathLike]) -> BackboneSpec:
     """Return a name tag whose files and folders are where the user says that they are now."""
     sources = dict(spec.sources)
     for name, path in now.items():
@@ -61,13 +61,7 @@ def find_sources(spec: BackboneSpec) -> BackboneSpec:
 
 
 def find_weights(spec: BackboneSpec) -> Path | None:
-    """Return where the weights of a name tag are now; None of a model without any.
-
-    Raises
-    ------
-    CheckpointError
-        When they are nowhere to be found, or the user names others than those that ``fit`` saw.
-    """
+    """Return where the weights of a name tag are now, or refuse others; None of a model without."""
     given = spec.source(WEIGHTS)
     digest = spec.option("unadapted", spec.digest)
     if not digest or given is None:
