@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -34,17 +34,22 @@ class DataDictionary(NamedTuple):
     units: Mapping[str, str] = NOTHING
     gaps: Mapping[str, frozenset[str]] = NOTHING  # codes of missing values
 
-    def join(self, others: Iterable[DataDictionary]) -> DataDictionary:
+    def join(self, others: Sequence[DataDictionary]) -> DataDictionary:
         """Return what several tell; the first that speaks of a column counts."""
-        every = [self, *others]
-        joined = (dict(pair for one in reversed(every) for pair in one[place].items())
-                  for place in range(3))  # fmt: skip
-        return DataDictionary(*joined)
+        last_first = [*reversed(others), self]
+        return DataDictionary(
+            {name: codes for one in last_first for name, codes in one.levels.items()},
+            {name: unit for one in last_first for name, unit in one.units.items()},
+            {name: codes for one in last_first for name, codes in one.gaps.items()},
+        )
 
     def rename(self, names: Mapping[str, str]) -> DataDictionary:
         """Return the same under other names."""
-        renamed = ({names.get(name, name): value for name, value in part.items()} for part in self)
-        return DataDictionary(*renamed)
+        return DataDictionary(
+            {names.get(name, name): codes for name, codes in self.levels.items()},
+            {names.get(name, name): unit for name, unit in self.units.items()},
+            {names.get(name, name): codes for name, codes in self.gaps.items()},
+        )
 
 
 def read_dictionary(path: Path) -> DataDictionary:

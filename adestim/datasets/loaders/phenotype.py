@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 from warnings import warn
 
 import pandas as pd
@@ -19,7 +19,7 @@ from adestim.datasets.tables.files import SUFFIXES, find_suffix, read_cells
 from adestim.datasets.tables.workbooks import WORKBOOK, read_sheets
 from adestim.exceptions import DataWarning, InputError, TableError
 
-Phenotype = str | Path | pd.DataFrame
+Phenotype: TypeAlias = str | Path | pd.DataFrame
 FOLDER = "phenotype"
 KEYS = {
     "subject": ("participant_id", "participant", "subject_id", "subject", "sub", "bids_id", "id"),
