@@ -31,8 +31,12 @@ MOST_BYTES = 2**30
 MOST_GROWTH = 200
 
 
+class NotTextError(ParserError):
+    """Bytes that are no text, or more than a table can be; a kind of ValueError."""
+
+
 def read_text(path: str | Path) -> str:
-    """Return a file of text; refuse bytes that are none by a ParserError, a kind of ValueError."""
+    """Return a file of text; refuse bytes that are none by a NotTextError."""
     return decode_text(read_content(path))
 
 
@@ -58,7 +62,7 @@ def unpack_content(path: Path) -> bytes:
         while chunk := file.read(CHUNK):
             content += chunk
             if len(content) > most:
-                raise ParserError(
+                raise NotTextError(
                     f"more than {most >> 20} MiB packed in {size} bytes, which no table needs"
                 )
     return bytes(content)
@@ -70,24 +74,24 @@ def find_encoding(content: bytes) -> str:
         if content.startswith(mark):
             return require_encoding(content, name)
     if b"\0" in content:
-        raise ParserError("bytes that are no text")
+        raise NotTextError("bytes that are no text")
     if is_decodable(content, "utf-8"):
         return "utf-8"
     if CONTROLS.search(content):
-        raise ParserError("bytes that are no text in UTF-8, Windows-1252 or Latin-1")
+        raise NotTextError("bytes that are no text in UTF-8, Windows-1252 or Latin-1")
     if mixes_encodings(content):
-        raise ParserError("letters of UTF-8 beside bytes of another encoding")
+        raise NotTextError("letters of UTF-8 beside bytes of another encoding")
     return next(name for name in OLD_ENCODINGS if is_decodable(content, name))
 
 
 def require_encoding(content: bytes, encoding: str) -> str:
     """Return the encoding that a mark names; refuse bytes that are not in it, or no text in it."""
     if not is_decodable(content, encoding):
-        raise ParserError(f"bytes that are not of the encoding they name, {encoding}")
+        raise NotTextError(f"bytes that are not of the encoding they name, {encoding}")
     text = content.decode(encoding)
     # No table is without a digit, a separator or the end of a line.
     if "\0" in text or (text and not re.search(r"[\t-~]", text)):
-        raise ParserError(f"bytes that are no text in {encoding}")
+        raise NotTextError(f"bytes that are no text in {encoding}")
     return encoding
 
 

@@ -33,18 +33,22 @@ from adestim.datasets.images.sessions import (
     select_session_files,
     tabulate_paths,
 )
+from adestim.datasets.loaders.data_dictionary import (
+    DataDictionary,
+    drop_gaps,
+    read_dictionary,
+)
 from adestim.datasets.loaders.participants import (
     Group,
-    Levels,
     find_target_column,
     label_codes,
     read_groups,
-    read_levels,
     read_participants,
     read_visits,
     take_at_visit,
     tidy_cells,
 )
+from adestim.datasets.loaders.phenotype import Phenotype, join_measures, read_measures
 from adestim.datasets.loaders.plink import find_samples
 from adestim.exceptions import InputError, TableError
 
@@ -52,7 +56,7 @@ BROKEN = ("exclude", "missing", "raise")
 # What describes no patient: identifiers, dates, the study's phase, the machine.
 ASIDE = re.compile(
     r"site|phase|apoe.*|(.*_)?r?id(_\d+)?|.*study.*|.*date.*|.*acq_time|filename|scanner.*|"
-    r"manufacturer.*|comments?|notes?"
+    r"manufacturer.*|comments?|notes?|unnamed.*|index|row(_?(number|id))?"
 )
 DESCRIPTION = """\
 {name}: {n} people at one session each ({counts}), of {n_all} in the data set {folder!r}.
@@ -66,7 +70,7 @@ class BidsRequest(NamedTuple):
     labels: Mapping[str, str] | None
     group: Group | None
     session: str | None
-    levels: Levels
+    dictionary: DataDictionary
     sex_codes: Mapping[str, str]
 
 
@@ -99,6 +103,7 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
     broken: str = "exclude",
     sex_codes: Mapping[str, str] | None = None,
     genotype_files: Sequence[str | Path] = (),
+    phenotype: Phenotype | Sequence[Phenotype] | None = None,
 ) -> Bunch:
     """Load a cohort from a BIDS data set, raw or preprocessed, one row a subject.
 
@@ -111,8 +116,8 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         below ``root/derivatives``; an earlier one is preferred, raw images come last. None: only
         raw ones.
     target : str, default=None
-        Column of ``participants.tsv`` or ``sessions.tsv`` with the groups. None: ``diagnosis``,
-        ``group`` or the like.
+        Column of ``participants.tsv``, ``sessions.tsv`` or a table of ``phenotype`` with the
+        groups. None: ``diagnosis``, ``group`` or the like.
     labels : mapping of str to str, default=None
         Label by group: by its code, or by what ``participants.json`` says the code means.
         Others are excluded. None: everybody, under what the code means.
@@ -140,6 +145,14 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
     genotype_files : sequence of str or Path, default=()
         Prefixes of PLINK file sets whose sample identifiers are the subjects, with or without
         ``sub-``.
+    phenotype : DataFrame, str, Path or sequence of these, default=None
+        Tables of further measures of the people: frames; files (``.tsv``, ``.csv``, or ``.xlsx``
+        with openpyxl); folders of files; or their names in ``root`` or ``root/phenotype``, such as
+        ``"phenotype"`` for all that is there, or ``"moca"``. They have a column of identifiers,
+        with or without ``sub-`` (``participant_id``, ``subject`` or the like; of a frame it may be
+        the index) and, where there are several rows a person, ``session_id``: the row of the
+        session taken counts. The file of JSON beside a table tells levels and codes of missing
+        values. None: none of them.
 
     Returns
     -------
@@ -174,16 +187,20 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
         When a parameter is out of range, nobody has a label, or the earliest session or the
         atlas is not clear.
     TableError
-        When there is no ``participants.tsv`` (and no ``group``), no column of groups, or sex is
-        coded by numbers that nobody explains.
+        When there is no ``participants.tsv`` (and no ``group``), no column of groups, sex is
+        coded by numbers that nobody explains, nobody of a table of ``phenotype`` is in the data
+        set, it has several rows a person and session, or numbers of a column contradict each
+        other in how they are written.
     VolumeError
         When there are files and nobody's can be used, or ``broken`` says so.
 
     Warns
     -----
     DataWarning
-        When files of one modality lie in several spaces, files count as missing, or somebody's
-        sex is neither female nor male.
+        When files of one modality lie in several spaces, files count as missing, somebody's
+        sex is neither female nor male, numbers are written with decimal commas or units, an age is
+        told in months, a table of ``phenotype`` tells of strangers or of other sessions alone, or
+        a column of it bears the name of another, and is called ``<table>_<column>``.
 
     See Also
     --------
@@ -191,7 +208,9 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
 
     Notes
     -----
-    A value in ``sessions.tsv`` at the session taken goes before one in ``participants.tsv``.
+    A value in ``sessions.tsv`` at the session taken goes before one in ``participants.tsv``. Codes
+    of missing values are those that a file of JSON lists under ``MissingValues`` or explains, under
+    ``Levels``, by words such as "missing", "not available" or "refused".
     Confounds are taken of the run that is taken only, and not with runs that were denoised.
 
     References
@@ -213,17 +232,33 @@ def load_bids(  # noqa: PLR0913 - keyword-only, and each is an option of its own
     | label | 4 | 0 | |
     | images | 4 | 0 | no t1w |
     | kept | 4 | | |
+
+    Scores that stand in another table are joined by the identifiers.
+
+    >>> import pandas as pd
+    >>> with TemporaryDirectory() as folder:
+    ...     people = make_cohort(4, root=folder, missing=None, resolution=12, bold=False).frame
+    ...     scores = pd.DataFrame({"subject": people.index.str[4:], "gait": [1.2, 0.9, 1.1, 1.3]})
+    ...     cohort = load_bids(folder, phenotype=scores)
+    >>> list(cohort.frame["gait"])
+    [1.2, 0.9, 1.1, 1.3]
     """
     check_bids_request(require, broken, group, target)
     folder = require_folder(root)
     codes = {str(code): word for code, word in (sex_codes or {}).items()}
-    request = BidsRequest(target, labels, group, session, read_levels(folder), codes)
+    dictionary = read_dictionary(folder / "participants.json").join(
+        [read_dictionary(folder / "sessions.json")]
+    )
+    request = BidsRequest(target, labels, group, session, dictionary, codes)
+    measures = read_measures(folder, phenotype)
     sources = find_derivative_folders(folder, derivatives)
     tables = read_bids(folder, sources, task, space, atlas)
     check_same_people(tables)
     subjects = tables.subjects()
     sessions = choose_entry_sessions(subjects, tables.images, tables.visits, session)
     cells = take_at_visit(list_people(tables), tables.visits, sessions)
+    cells, told = join_measures(cells, measures, sessions)
+    request = request._replace(dictionary=request.dictionary.join(told))
     labelled, flow, cells = label_subjects(cells, request, sessions)
     rows, flow = drop_broken(select_session_files(tables.images, sessions), flow, broken)
     warn_of_mixed_spaces(rows)
@@ -301,7 +336,7 @@ def label_subjects(
         codes = read_groups(cells.index, request.group)
     else:
         codes = cells.pop(find_target_column(cells.columns, request.target))
-    target, reasons = label_codes(codes, request.levels, request.labels)
+    target, reasons = label_codes(codes, request.dictionary.levels, request.labels)
     return target, flow.exclude_each(reasons, "label"), cells
 
 
@@ -327,7 +362,9 @@ def lay_out_subjects(
     genotype_files: Sequence[str | Path],
 ) -> pd.DataFrame:
     """Return the frame: images, then what is told of the subjects, then genotypes."""
-    told = tidy_cells(cells.loc[kept], request.levels, request.sex_codes)
+    dictionary = request.dictionary
+    known = cells.loc[kept].apply(drop_gaps, dictionary=dictionary)
+    told = tidy_cells(known, dictionary.levels, request.sex_codes, dictionary.units)
     clash = [name for name in told if name in PATH_COLUMNS]
     parts = [tabulate_paths(rows, kept), told.drop(columns=clash)]
     if genotype_files:

@@ -5,21 +5,36 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from warnings import warn
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from adestim._support.missing import mask_missing
 from adestim._support.tables import read_rows
 from adestim._support.words import first_names
-from adestim.datasets.images.names import read_json_if_sound, spell_session
-from adestim.datasets.tables.columns import check_required, find_columns
+from adestim._support.written_numbers import (
+    fold_unit,
+    is_word,
+    learn_spelling,
+    looks_like_number,
+    read_written_numbers,
+)
+from adestim.datasets.images.names import spell_session
+from adestim.datasets.loaders.data_dictionary import Levels
+from adestim.datasets.tables.columns import find_columns
 from adestim.datasets.tables.files import read_cells
 from adestim.exceptions import DataWarning, InputError, TableError
 
-Levels = Mapping[str, Mapping[str, str]]
-
+SHARES_OF_YEAR = {
+    **dict.fromkeys(("year", "yr", "y", "a"), 1.0),
+    **dict.fromkeys(("month", "mo"), 1 / 12),
+    **dict.fromkeys(("week", "wk"), 7 / 365.25),
+    **dict.fromkeys(("day", "d"), 1 / 365.25),
+}
 SPELLINGS = {
     "age": ("age", "age_bl", "age_at_scan", "age_years", "participant_age"),
     "sex": ("sex", "gender", "participant_sex"),
@@ -56,7 +71,8 @@ def read_participants(root: Path) -> pd.DataFrame | None:
     if not found:
         raise TableError(
             "'participants.tsv' has a column 'participant_id'",
-            got=f"none among {len(cells.columns)} columns",
+            got=f"none among {len(cells.columns)} columns, {first_names(cells, limit=20)}",
+            remedy="Rename the column of the identifiers",
         )
     ids = mask_missing(cells.pop(found["participant_id"]))
     cells = cells.apply(mask_missing).set_axis(spell_subjects(ids))[ids.notna().to_numpy()]
@@ -94,7 +110,13 @@ def lay_out_visit(subject: str, row: Mapping[str, str]) -> dict[str, str]:
 def take_at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Series) -> pd.DataFrame:
     """Return what is known of people at their session: of the visit, else of the person."""
     wanted = pd.MultiIndex.from_arrays([sessions.index, sessions.fillna("").map(spell_session)])
-    seen = visits.drop_duplicates(["subject", "session"]).set_index(["subject", "session"])
+    seen = visits.drop_duplicates()
+    twice = seen.loc[seen.duplicated(["subject", "session"]), "subject"].unique()
+    if len(twice):
+        raise TableError(
+            "'sessions.tsv' has one row a session", got=f"differing rows for {first_names(twice)}"
+        )
+    seen = seen.set_index(["subject", "session"])
     seen = seen.reindex(wanted).set_axis(sessions.index)
     people = people.reindex(sessions.index)
     plain = {name.casefold(): name for name in people}
@@ -104,31 +126,27 @@ def take_at_visit(people: pd.DataFrame, visits: pd.DataFrame, sessions: pd.Serie
     )
 
 
-def read_levels(root: Path) -> dict[str, dict[str, str]]:
-    """Return what the codes of each column mean, of ``participants.json``."""
-    facts = read_json_if_sound(root / "participants.json")
-    levels = {name: fact.get("Levels") for name, fact in facts.items() if isinstance(fact, Mapping)}
-    return {
-        name: {str(code): read_level(text) for code, text in texts.items()}
-        for name, texts in levels.items()
-        if isinstance(texts, Mapping)
-    }
-
-
-def read_level(text: object) -> str:
-    """Return the meaning of a code; it may be an object with a description."""
-    if isinstance(text, Mapping):
-        return str(text.get("Description", text.get("LongName", "")))
-    return str(text)
-
-
 def explain_codes(cells: pd.Series, levels: Levels) -> pd.Series:
     """Return what the codes of a column mean, where that is told."""
     meaning = levels.get(str(cells.name), {})
     return cells.map(meaning).astype("str").fillna(cells) if meaning else cells
 
 
-def tidy_cells(cells: pd.DataFrame, levels: Levels, sex_codes: Mapping[str, str]) -> pd.DataFrame:
+def explain_levels(cells: pd.Series, levels: Levels) -> pd.Series:
+    """Return what codes mean; a scale of which only the ends are told stays a scale."""
+    known = cells.dropna()
+    explained = known.isin(list(levels.get(str(cells.name), {})))
+    if explained.all() or not known.map(looks_like_number).all():
+        return explain_codes(cells, levels)
+    return cells
+
+
+def tidy_cells(
+    cells: pd.DataFrame,
+    levels: Levels,
+    sex_codes: Mapping[str, str],
+    units: Mapping[str, str] = MappingProxyType({}),
+) -> pd.DataFrame:
     """Return cells under the names of adestim, numbers as numbers.
 
     Age and education in years, sex ``"F"`` or ``"M"``, APOE ``"3/4"``; other columns under
@@ -140,7 +158,8 @@ def tidy_cells(cells: pd.DataFrame, levels: Levels, sex_codes: Mapping[str, str]
     for spelled in cells:
         name = renamed.get(spelled, join_words(spelled))
         name = spelled if name in columns else name
-        columns[name] = convert_column(name, explain_codes(cells[spelled], levels), sex_codes)
+        column = convert_column(name, explain_levels(cells[spelled], levels), sex_codes)
+        columns[name] = convert_to_years(column, name, units.get(spelled, "year"))
     return join_alleles(pd.DataFrame(columns, index=cells.index))
 
 
@@ -155,12 +174,41 @@ def convert_column(name: str, cells: pd.Series, sex_codes: Mapping[str, str]) ->
         return parse_sexes(cells, sex_codes)
     if name == "apoe":
         return parse_genotypes(cells)
+    if name in ("site", "apoe_1", "apoe_2"):
+        return cells
     # A data set may hide the age of the very old: '89+'.
-    text = cells.str.removesuffix("+") if name == "age" else cells
-    numbers = pd.to_numeric(text, errors="coerce").astype("float64")
-    if name not in ("site", "apoe_1", "apoe_2") and text.notna().equals(numbers.notna()):
-        return numbers
-    return cells
+    return read_if_numbers(cells.str.removesuffix("+") if name == "age" else cells, cells, name)
+
+
+def read_if_numbers(text: pd.Series, cells: pd.Series, name: str) -> pd.Series:
+    """Return numbers where a column holds numbers alone, else its cells."""
+    texts = text.fillna("").tolist()
+    if not all(looks_like_number(word) for word in texts if is_word(word)):
+        return cells
+    read = read_written_numbers(texts, learn_spelling(texts, f"column {name!r}"))
+    if read.is_unreadable.any() or read.is_limit.any():
+        return cells
+    if read.unusual:
+        warn(
+            f"Column {name!r} is written with {read.unusual}, and read as numbers.",
+            DataWarning,
+            stacklevel=5,
+        )
+    return pd.Series(read.values, index=cells.index, name=cells.name)
+
+
+def convert_to_years(cells: pd.Series, name: str, unit: str) -> pd.Series:
+    """Return an age or an education that is told in months, weeks or days in years."""
+    share = SHARES_OF_YEAR.get(fold_unit(unit.strip()))
+    if name not in ("age", "education") or not is_numeric_dtype(cells) or share in (None, 1):
+        return cells
+    warn(
+        f"Column {name!r} is in {unit!r}, as the file of JSON beside it says, and was converted "
+        "to years.",
+        DataWarning,
+        stacklevel=4,
+    )
+    return cells * share
 
 
 def parse_sexes(cells: pd.Series, codes: Mapping[str, str]) -> pd.Series:
@@ -207,14 +255,22 @@ def find_target_column(names: pd.Index, target: str | None) -> str:
     """Return the column with the groups, as the tables spell it."""
     spellings = {"target": TARGETS if target is None else (target,)}
     found = find_columns(list(names), spellings)
-    if target is not None:
-        check_required(list(names), spellings, found, ["target"], "participants.tsv")
+    if target is not None and not found:
+        near = get_close_matches(target.casefold(), [str(name).casefold() for name in names], n=1)
+        nearest = [name for name in names if str(name).casefold() in near]
+        raise TableError(
+            f"A table of the people has a column {target!r}",
+            got=f"none{'; nearest: ' + first_names(nearest) if nearest else ''}; there are "
+            f"{first_names(names, limit=20)}",
+            remedy="Name one of these by 'target', or pass its table as 'phenotype'",
+        )
     if not found:
         raise TableError(
             "'participants.tsv' or 'sessions.tsv' says who belongs to which group",
             got=f"none of {first_names(TARGETS, limit=9)} among the columns "
             f"{first_names(names, limit=20)}",
-            remedy="Name the column by 'target', or pass 'group', which reads identifiers",
+            remedy="Name the column by 'target', pass its table as 'phenotype', or pass 'group', "
+            "which reads identifiers",
         )
     return found["target"]
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -13,7 +11,8 @@ from adestim.datasets.tables.cells import take_lasting, translate_codes
 from adestim.datasets.tables.columns import find_columns
 from adestim.datasets.tables.files import SUFFIXES
 from adestim.datasets.tables.read_table import find_table, read_table, settle_duplicates
-from adestim.exceptions import MissingDependencyError, TableError
+from adestim.datasets.tables.workbooks import WORKBOOK, read_sheets
+from adestim.exceptions import TableError
 
 NAMES = ("PPMI_Curated_Data_Cut_Public", "PPMI_Curated_Data_Cut*", "*Curated*Data*Cut*")
 WHERE = "curated data cuts of PPMI at ida.loni.usc.edu (ppmi-info.org)"
@@ -50,31 +49,17 @@ GENETIC = r"(?i)LRRK2|GBA|SNCA|PRKN|PARKIN|PINK1|genetic"
 def find_curated(root: str | Path, *, required: bool = True) -> Path | None:
     """Find the newest curated data cut."""
     return find_table(
-        root, NAMES[0], NAMES[1:], where=WHERE, suffixes=(".xlsx", *SUFFIXES), required=required
+        root, NAMES[0], NAMES[1:], where=WHERE, suffixes=(WORKBOOK, *SUFFIXES), required=required
     )
 
 
 def read_sheet_of_visits(path: Path) -> pd.DataFrame:
     """Return the sheet of a workbook that has the visits, its cells as strings."""
-    if find_spec("openpyxl") is None:
-        raise MissingDependencyError(
-            f"openpyxl reads the workbook {path.name!r}",
-            got="no such package",
-            remedy="pip install 'adestim[excel]', or save the sheet of the visits as .csv",
-        )
-    try:
-        sheets = pd.read_excel(
-            path, sheet_name=None, dtype=str, keep_default_na=False, engine="openpyxl"
-        )
-    except (ValueError, OSError, KeyError, EOFError, BadZipFile) as failure:
-        raise TableError(
-            "A curated data cut is a workbook",
-            got=f"{path.name!r}, which cannot be read ({type(failure).__name__})",
-            remedy="Download it again",
-        ) from None
+    sheets = read_sheets(path, "A curated data cut")
     for cells in sheets.values():
-        if len(find_columns([str(name) for name in cells.columns], KEYS)) == len(KEYS):
-            return cells.rename(columns=str)
+        if len(find_columns(list(cells.columns), KEYS)) == len(KEYS):
+            cells.attrs["name"] = path.name
+            return cells
     raise TableError(
         f"One sheet of {path.name!r} has the columns 'PATNO' and 'EVENT_ID'",
         got=f"none of {len(sheets)}",
@@ -84,7 +69,7 @@ def read_sheet_of_visits(path: Path) -> pd.DataFrame:
 def read_curated(root: str | Path) -> pd.DataFrame:
     """Return one row a participant at baseline; who has none has an empty event."""
     path = find_curated(root)
-    source = read_sheet_of_visits(path) if path.suffix.casefold() == ".xlsx" else path
+    source = read_sheet_of_visits(path) if path.suffix.casefold() == WORKBOOK else path
     table = read_table(
         source, COLUMNS, ids=["subject", "site"], dates=["date"], numeric=NUMBERS,
         required=["subject", "event", "code", "sex"], expected=["subgroup", "apoe", *NUMBERS],

@@ -144,9 +144,7 @@ def read_ppmi_form(root: str | Path, form: PPMIForm) -> pd.DataFrame | None:
 
 def read_distinct_rows(path: Path) -> pd.DataFrame:
     """Return the cells of a table; rows that are the same in every cell are one."""
-    cells = read_cells(path).drop_duplicates(ignore_index=True)
-    cells.attrs["name"] = path.name
-    return cells
+    return read_cells(path).drop_duplicates(ignore_index=True)
 
 
 def warn_of_conflicts(table: pd.DataFrame, names: Sequence[str], source: str) -> None:

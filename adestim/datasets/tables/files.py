@@ -14,8 +14,10 @@ from pandas.errors import EmptyDataError, ParserError, ParserWarning
 
 from adestim._support.files import require_fetched
 from adestim._support.tables import UNPACKING_ERRORS, read_text_table
+from adestim._support.text_files import NotTextError
 from adestim.exceptions import DataWarning, TableError
 
+SAVE_AGAIN = "Save it as text in UTF-8, separated by commas or tabs"
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 DATE = r"\d{1,2}-?[A-Za-z]{3}-?\d{4}|\d{4}-\d{2}-\d{2}|\d{8}|\d{1,2}_\d{1,2}_\d{4}"
 STEM = re.compile(rf"(?P<name>.+?)(?:[_\- ](?P<date>{DATE}))?(?: ?\(\d+\))?")
@@ -107,24 +109,30 @@ def have_same_bytes(one: Path, other: Path) -> bool:
 
 
 def read_cells(path: str | Path) -> pd.DataFrame:
-    """Return every cell of a table as a string, the empty one as ``""``."""
+    """Return every cell of a table as a string, the empty one as ``""``; ``attrs`` has its name."""
     path = Path(path)
     try:
         require_fetched(path, TableError)
-        return read_text_table(path).rename(columns=str.strip)
+        cells = read_text_table(path).rename(columns=str.strip)
     except FileNotFoundError:
         raise TableError("The file of a table exists", got=f"none at {str(path)!r}") from None
     except EmptyDataError:
         raise TableError("A table has a line of names", got=f"{path.name!r}, empty") from None
-    except (ParserError, ParserWarning):
-        raise TableError(
-            "Every row of a table has as many cells as there are names",
-            got=f"another number in {path.name!r}",
-            remedy="Download it again; it may be cut off, or no table",
-        ) from None
     except UNPACKING_ERRORS:
         raise TableError(
             "A compressed table can be unpacked",
             got=f"{path.name!r}, which cannot",
             remedy="Download it again",
         ) from None
+    except NotTextError as failure:
+        raise TableError(
+            "A table is a file of text", got=f"{failure} in {path.name!r}", remedy=SAVE_AGAIN
+        ) from None
+    except (ParserError, ParserWarning):
+        raise TableError(
+            "Every row of a table has as many cells as there are names",
+            got=f"another number in {path.name!r}",
+            remedy="Download it again; it may be cut off, or no table",
+        ) from None
+    cells.attrs["name"] = path.name
+    return cells

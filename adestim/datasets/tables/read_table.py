@@ -229,9 +229,8 @@ def read_table(  # noqa: PLR0913 - keyword-only, and each is an option of its ow
     kinds = assign_kinds(columns, ids=ids, dates=dates, number=numeric, censored=censored)
     named = [name for entry in (*required, *expected) for name in list_alternatives(entry)]
     check_reading(duplicates, unreadable, key, named, columns)
-    is_read = isinstance(source, pd.DataFrame)
-    name = source.attrs.get("name", "table") if is_read else Path(source).name
-    cells = source if is_read else read_cells(source)
+    cells = source if isinstance(source, pd.DataFrame) else read_cells(source)
+    name = cells.attrs.get("name", "table")
     found = find_columns(cells.columns, columns)
     check_required(cells.columns, columns, found, required, name)
     warn_of_absent(cells.columns, columns, found, expected, name)

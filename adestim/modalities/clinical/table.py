@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,8 +123,7 @@ def learn_column(
         levels = declarations.levels.get(name)
         return Column(name, position, kind, choose_ordinal_levels(column, name, levels))
     if kind == "categorical":
-        levels = drop_dashes(present)
-        return Column(name, position, kind, *find_frequent_levels(levels, max_levels))
+        return Column(name, position, kind, *find_frequent_levels(drop_dashes(present), max_levels))
     if kind == "numeric" and not pd.api.types.is_numeric_dtype(column.dtype):
         spelling = learn_spelling(write_cells(cells), f"column {name!r}")
         return Column(name, position, kind, spelling=spelling)
@@ -164,11 +164,11 @@ def holds_dates(present: np.ndarray) -> bool:
     return n_written > 0 and n_written >= MOSTLY * len(present)
 
 
-def write_whole_number(cell: Hashable) -> str:
+def write_whole_number(cell: Any) -> str:
     """Return a text as it is, and a number of eight digits, which may be a date, in writing."""
     if isinstance(cell, str):
         return cell
-    is_long = isinstance(cell, Real) and 19000101 <= cell <= 20991231 and cell == int(cell)
+    is_long = is_plain(cell) and 19000101 <= cell <= 20991231 and cell == int(cell)
     return str(int(cell)) if is_long else ""
 
 

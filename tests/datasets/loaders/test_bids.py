@@ -236,9 +236,26 @@ def test_identifiers_without_their_zeros_are_pointed_out(tmp_path, people):
         load_bids(tmp_path)
 
 
+def test_measures_of_other_tables_are_joined(tmp_path, people):
+    write_bids(people.drop(columns="diagnosis"), tmp_path)
+    table = people[["diagnosis"]].rename(index=lambda name: name[4:]).assign(gait="0,5", pain="-9")
+    write_table(tmp_path / "phenotype" / "gait.tsv", table.rename_axis("participant_id"))
+    facts = {"diagnosis": {"Levels": {"CN": "Healthy"}}, "pain": {"MissingValues": [-9]}}
+    write(tmp_path / "phenotype" / "gait.json", json.dumps(facts))
+    with pytest.raises(TableError, match=r"there are 'age', .*or pass its table as 'phenotype'"):
+        load_bids(tmp_path, target="diagnosis")
+    with pytest.warns(DataWarning, match="Column 'gait' is written with decimal commas"):
+        cohort = load_bids(tmp_path, phenotype="phenotype")
+    assert dict(cohort.target) == dict(people["diagnosis"].replace("CN", "Healthy"))
+    assert set(cohort.frame["gait"]) == {0.5}
+    assert cohort.frame["pain"].isna().all()
+    assert "gait" in cohort.columns["clinical"]
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
+        ({"phenotype": "gait"}, r"'phenotype' parameter names a table.*Got 'gait', which"),
         ({"broken": "drop"}, r"'broken' parameter must be one of 'exclude'"),
         ({"require": "t1w"}, r"'require' parameter lists some of 't1w'"),
         ({"require": ["pet"]}, r"'require' parameter lists some of 't1w'"),

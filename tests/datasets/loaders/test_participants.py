@@ -1,4 +1,3 @@
-import json
 import re
 
 import pandas as pd
@@ -10,7 +9,6 @@ from adestim.datasets.loaders.participants import (
     parse_genotypes,
     parse_sexes,
     read_groups,
-    read_levels,
     read_participants,
     read_visits,
     take_at_visit,
@@ -49,7 +47,7 @@ def test_data_set_without_the_table_has_none(tmp_path):
 
 
 def test_table_without_identifiers_or_with_one_twice_is_refused(tmp_path):
-    with pytest.raises(TableError, match=r"has a column 'participant_id'\. Got none among 1"):
+    with pytest.raises(TableError, match=r"'participant_id'\. Got none among 1 columns, 'age'"):
         table(tmp_path, "age\n70\n")
     with pytest.raises(TableError, match=r"one row a participant\. Got several for 'sub-01'"):
         table(tmp_path, "participant_id\nsub-01\n01\n")
@@ -73,18 +71,6 @@ def test_visits_are_read_under_either_spelling_of_the_session(tmp_path):
     (tmp_path / "sub-01" / "sub-01_sessions.tsv").write_text("session_id\tage\nses-M06\t70\n")
     visits = read_visits(tmp_path, pd.Index(["sub-01", "sub-02"]))
     assert visits.to_dict("records") == [{"subject": "sub-01", "session": "ses-M006", "age": "70"}]
-
-
-def test_meanings_of_codes_are_texts_or_descriptions(tmp_path):
-    facts = {
-        "sex": {"Levels": {"1": "male", "2": {"Description": "female"}}},
-        "age": {"Units": "year"},
-        "odd": {"Levels": ["a", "b"]},
-        "Name": "text",
-    }
-    (tmp_path / "participants.json").write_text(json.dumps(facts))
-    assert read_levels(tmp_path) == {"sex": {"1": "male", "2": "female"}}
-    assert read_levels(tmp_path / "nowhere") == {}
 
 
 @pytest.mark.parametrize("words", [("F", "M"), ("female", "Male"), ("Woman", "man"), ("w", "m")])
@@ -128,6 +114,51 @@ def test_columns_come_under_the_names_of_the_package():
     assert pd.isna(tidied["apoe"].tolist()[1])
 
 
+@pytest.mark.parametrize(
+    ("cells", "numbers", "said"),
+    [
+        (["23,5", None, "1,25"], [23.5, None, 1.25], "decimal commas"),
+        (["45 %", "50 %"], [45, 50], "the unit '%'"),
+    ],
+)
+def test_numbers_of_another_spelling_are_read_with_a_warning(cells, numbers, said):
+    with pytest.warns(DataWarning, match=f"Column 'gait' is written with {said}"):
+        tidied = tidy_cells(pd.DataFrame({"Gait": cells}, dtype="str"), {}, {})
+    assert tidied["gait"].astype(object).where(tidied["gait"].notna(), None).tolist() == numbers
+
+
+def test_numbers_whose_spelling_is_open_are_refused_by_name():
+    cells = pd.DataFrame({"Gait": ["23.5", "23,5"]}, dtype="str")
+    with pytest.raises(TableError, match="column 'gait' are written in one way"):
+        tidy_cells(cells, {}, {})
+
+
+def test_scale_of_which_the_ends_are_told_stays_a_scale():
+    cells = pd.DataFrame({"pain": ["0", "5", "10"]}, dtype="str")
+    assert tidy_cells(cells, {"pain": {"0": "none", "10": "worst"}}, {})["pain"].tolist() == [
+        0, 5, 10,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("unit", "age"), [("months", 70), ("Month", 70), ("d", 840 / 365.25)])
+def test_age_in_another_unit_becomes_years_with_a_warning(unit, age):
+    cells = pd.DataFrame({"Age": ["840"]}, dtype="str")
+    with pytest.warns(DataWarning, match=f"Column 'age' is in '{unit}'"):
+        assert tidy_cells(cells, {}, {}, {"Age": unit})["age"].tolist() == [pytest.approx(age)]
+    assert tidy_cells(cells, {}, {}, {"Age": "years"})["age"].tolist() == [840]
+
+
+def test_session_told_twice_is_refused_unless_its_rows_are_the_same():
+    people = pd.DataFrame(index=["sub-01"])
+    visits = pd.DataFrame(
+        {"subject": "sub-01", "session": "ses-1", "mmse": ["29", "29", "27"]}, dtype="str"
+    )
+    sessions = pd.Series({"sub-01": "ses-1"}, dtype="str")
+    assert take_at_visit(people, visits[:2], sessions)["mmse"].tolist() == ["29"]
+    with pytest.raises(TableError, match=r"one row a session\. Got differing rows for 'sub-01'"):
+        take_at_visit(people, visits, sessions)
+
+
 def test_column_of_numbers_and_words_stays_text():
     tidied = tidy_cells(pd.DataFrame({"dose": ["1", "none"]}, dtype="str"), {}, {})
     assert list(tidied["dose"]) == ["1", "none"]
@@ -147,6 +178,8 @@ def test_column_of_groups_is_the_one_named_in_whatever_case():
     assert find_target_column(pd.Index(["diagnosis", "Amyloid"]), "amyloid") == "Amyloid"
     with pytest.raises(TableError, match=r"has a column 'amiloid'\. Got none; nearest: 'Amyloid'"):
         find_target_column(pd.Index(["diagnosis", "Amyloid"]), "amiloid")
+    with pytest.raises(TableError, match=r"Got none; there are 'age', 'sex'.*as 'phenotype'"):
+        find_target_column(pd.Index(["age", "sex"]), "amyloid")
 
 
 def test_table_without_groups_says_which_columns_it_has():
