@@ -135,7 +135,8 @@ def read_npy(path: Path) -> np.ndarray:
     """Read an array file, refusing pickled objects."""
     try:
         return np.load(path.expanduser(), allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as failure:
+    # A damaged header makes numpy raise whatever it comes upon.
+    except Exception as failure:
         raise TimeSeriesError(
             "A .npy file of ROI series must be a readable array of numbers",
             got=f"{path}: {failure}",
