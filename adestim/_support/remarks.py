@@ -38,14 +38,23 @@ def gather_remarks() -> Iterator[list[str]]:
         _gathered.reset(token)
 
 
+@contextmanager
+def remark_of(what: str) -> Iterator[None]:
+    """Put what they are about before the remarks that are made in the meantime."""
+    with gather_remarks() as gathered:
+        yield
+    for text in gathered:
+        remark(f"{what}: {text}")
+
+
 def tell_remarks(remarks: Mapping[str, Iterable[str]]) -> None:
     """Warn of remarks, each once, naming the subjects it is about; remark -> subjects."""
     for text, subjects in remarks.items():
-        warn(f"{name_subjects(list(subjects))}: {text}", DataWarning, stacklevel=3)
+        warn(f"{begin_remark(list(subjects))}: {text}", DataWarning, stacklevel=3)
 
 
-def name_subjects(subjects: list[str]) -> str:
-    """Name the first few subjects, and count the others."""
+def begin_remark(subjects: list[str]) -> str:
+    """Name the first few subjects that a remark is about, and count the others."""
     shown = ", ".join(map(repr, subjects[:N_SUBJECTS_SHOWN]))
     rest = len(subjects) - N_SUBJECTS_SHOWN
     word = "Subject" if len(subjects) == 1 else f"{len(subjects)} subjects,"

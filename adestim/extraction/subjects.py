@@ -54,18 +54,27 @@ def prepare_subject(preparation: Callable[[tuple], Any], cells: tuple, subject: 
     """Prepare one subject; return None where missing, the error where it fails."""
     if all(is_missing(cell) for cell in cells):
         return None
-    try:
-        with gather_remarks() as remarks:
+    with gather_remarks() as remarks:
+        try:
             prepared = preparation(cells)
-    # Whoever made warnings errors wants to see them.
-    except Warning:
-        raise
-    except Exception as failure:
-        return name_failure(failure, subject)
+        # Whoever made warnings errors wants to see them.
+        except Warning:
+            raise
+        except Exception as failure:
+            return add_remarks(name_failure(failure, subject), remarks)
     # Training series, which are read again to be encoded, carry none.
     if isinstance(prepared, Prepared) and remarks:
         return prepared._replace(remarks=(*prepared.remarks, *remarks))
     return prepared
+
+
+def add_remarks(error: AdestimError, remarks: Sequence[str]) -> AdestimError:
+    """Return an error that tells what else was odd about the data, which may be the cause."""
+    if not remarks:
+        return error
+    told = [error.remedy and f"{error.remedy.rstrip('.')}.", "Besides:", *remarks]
+    remedy = " ".join(filter(None, told))
+    return type(error)(error.rule, error.got, remedy, error.subject)
 
 
 def readable_raws(frame: pd.DataFrame, read: Callable[[tuple], Any]) -> Iterator[Any]:

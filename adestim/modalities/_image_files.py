@@ -81,7 +81,7 @@ def load_image(path: Path) -> Any:
     return found(voxels, image.affine, image.header)
 
 
-def choose_class(head: bytes) -> type | None:
+def choose_class(head: bytes) -> Any:
     """Return the class of nibabel for a file that is one image, None for others."""
     import nibabel
 
@@ -133,7 +133,7 @@ def allowed_surplus(image: Any) -> int:
     if not isinstance(image, Nifti1Pair):
         return TAG_BYTES
     # One voxel more along the longest axis is the least that a wrong header leaves over.
-    least = prod(image.shape) // max(image.shape) * image.dataobj.dtype.itemsize
+    least = prod(image.shape) // max(image.shape) * image.get_data_dtype().itemsize
     return min(PADDING_BYTES, least - 1)
 
 

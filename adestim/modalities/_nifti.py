@@ -28,6 +28,7 @@ from adestim.modalities._image_files import (
 MAX_BYTES = 16 * 2**30
 MIN_COMPRESSION = 1 / 1100
 FINITE_AFFINE_LIMIT = 1e6
+LARGEST_LABEL = 2.0**53
 # Symmetric matrices, displacements and vectors.
 VECTOR_INTENTS = (1005, 1006, 1007)
 
@@ -57,6 +58,19 @@ def image_values(image: Any, error: type[InputError], dtype=np.float32) -> np.nd
             got=f"{type(failure).__name__}: {failure}",
             remedy="The file is truncated or corrupt; copy or convert it again",
         ) from failure
+
+
+def label_values(image: Any, error: type[InputError]) -> np.ndarray:
+    """Return the whole numbers of a label image; NaN is background."""
+    values = image_values(image, error, np.float64)
+    values = np.where(np.isnan(values), 0.0, values)
+    if not (abs(values) < LARGEST_LABEL).all() or not np.array_equal(values, np.rint(values)):
+        raise error(
+            "A label image must hold whole numbers, one a region",
+            got="fractions or non-finite values",
+            remedy="Pass the atlas's maximum-probability (dseg) version",
+        )
+    return values.astype(np.int64)
 
 
 def is_path(source: Any) -> bool:
@@ -288,12 +302,10 @@ def axis_codes(affine: np.ndarray) -> tuple:
 
 def states_orientation(image: Any) -> bool:
     """Tell whether a header says how the voxels lie in the head."""
-    from nibabel import AnalyzeImage, MGHImage
+    from nibabel import AnalyzeImage
 
     if is_nifti(image):
         return int(image.header["qform_code"]) > 0 or int(image.header["sform_code"]) > 0
-    if isinstance(image, MGHImage):
-        return bool(image.header["goodRASFlag"])
     # SPM's .mat beside an Analyze image states it.
     return not isinstance(image, AnalyzeImage) or not np.allclose(
         image.affine, image.header.get_best_affine()

@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from adestim._support.remarks import gather_remarks, remark, tell_remarks
+from adestim._support.remarks import gather_remarks, remark, remark_of, tell_remarks
 from adestim.exceptions import DataWarning
 
 
@@ -37,3 +37,8 @@ def test_subjects_are_named_and_counted(subjects, words):
     with pytest.warns(DataWarning, match=words) as caught:
         tell_remarks({"mirrored": subjects})
     assert len(caught) == 1
+
+
+def test_remark_says_what_it_is_about():
+    with pytest.warns(DataWarning, match="^parcellation: mirrored"), remark_of("parcellation"):
+        remark("mirrored")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adestim._support.keys import content_key
+from adestim._support.remarks import gather_remarks, remark
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import DataWarning, VolumeError
 from adestim.extraction import stored
@@ -302,3 +303,31 @@ def test_where_results_are_kept_is_no_part_of_what_they_are(store, tmp_path):
     )
     read = recalling_reading(store)
     assert pickle.loads(pickle.dumps(read)) == read
+
+
+@dataclass(frozen=True)
+class Remarking:
+    """A preparation, and a reading, with something to say."""
+
+    def __call__(self, cells):
+        remark("mirrored")
+        return Prepared(np.full((2, 3), cells[0], np.float32))
+
+    def pack(self, raw):
+        return {"inputs": raw.inputs}
+
+    def unpack(self, arrays):
+        return Prepared(arrays["inputs"])
+
+
+def test_remarks_are_kept_with_what_was_prepared(store):
+    preparation = RecalledPreparation.of(Remarking(), store, "smri", "toy")
+    assert [preparation((3.0,)).remarks for _ in range(2)] == [("mirrored",)] * 2
+
+
+def test_remarks_are_kept_with_what_was_read(store):
+    reading = RecalledReading.of(Remarking(), store, "series", "fmri", "toy")
+    for _ in range(2):
+        with gather_remarks() as said:
+            reading((3.0,))
+        assert said == ["mirrored"]

@@ -3,6 +3,7 @@ import time
 import pandas as pd
 import pytest
 
+from adestim._support.remarks import remark
 from adestim.exceptions import DataWarning, InputError, SubjectsError
 from adestim.extraction.parallel import windows
 from adestim.extraction.prepared import Prepared
@@ -106,3 +107,41 @@ def test_who_turns_away_waits_for_the_subject_in_hand_alone(tmp_path):
 def test_nobody_is_prepared_of_an_empty_table(tmp_path):
     frame = pd.DataFrame({"cell": []})
     assert list(for_each_subject(Noted(tmp_path, 0), frame, None, False, "cell", 3)) == []
+
+
+class Remarking:
+    """A preparation with something to say of every other subject."""
+
+    def __call__(self, cells):
+        if cells[0] % 2:
+            remark("mirrored")
+        return Prepared(cells[0])
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2], ids=["in a thread", "in processes"])
+def test_remarks_are_told_once_with_the_subjects_they_are_about(n_jobs):
+    frame = pd.DataFrame({"cell": range(5)}, index=[f"s{number}" for number in range(5)])
+    with pytest.warns(DataWarning, match="^2 subjects, 's1', 's3': mirrored$") as caught:
+        found = list(for_each_subject(Remarking(), frame, n_jobs, False, "cell", 2))
+    assert [item.inputs for item in found] == list(range(5))
+    assert len(caught) == 1
+
+
+def test_remarks_on_training_rows_are_told_when_they_are_encoded():
+    frame = pd.DataFrame({"cell": [1, 3]})
+    assert len(list(readable_raws(frame, Remarking()))) == 2
+
+
+class RemarkingInVain(Remarking):
+    """One that fails after it has said something."""
+
+    def __call__(self, cells):
+        super().__call__(cells)
+        raise InputError("rule", got="got", remedy="Mend it")
+
+
+def test_failure_tells_what_was_remarked_before():
+    frame = pd.DataFrame({"cell": [1, 2]}, index=["s1", "s2"])
+    first, second = for_each_subject(RemarkingInVain(), frame, None, False, "cell")
+    assert str(first) == "Subject 's1': rule. Got got. Mend it. Besides: mirrored."
+    assert str(second) == "Subject 's2': rule. Got got. Mend it."

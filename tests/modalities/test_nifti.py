@@ -9,7 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from adestim.exceptions import TimeSeriesError, VolumeError
+from adestim.exceptions import DataWarning, TimeSeriesError, VolumeError
 from adestim.modalities._nifti import image_values, open_nifti
 
 
@@ -184,3 +184,119 @@ def test_complex_image_is_refused():
 
 def test_what_is_no_image_is_refused():
     assert "of type float" in refused(1.5)
+
+
+# Orientation
+
+
+def stating(qform_code, sform_code, flip=False, kind=nibabel.Nifti1Image):
+    """An image whose header has these codes; with ``flip``, a qform that mirrors the sform."""
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    image = kind(np.arange(24, dtype=np.float32).reshape(2, 3, 4), affine)
+    image.set_qform(affine @ np.diag([-1.0, 1, 1, 1]) if flip else affine)
+    content = bytearray(image.to_bytes())
+    for field, code in (("qform_code", qform_code), ("sform_code", sform_code)):
+        dtype, place = kind.header_class.template_dtype.fields[field][:2]
+        content[place : place + dtype.itemsize] = np.asarray(code, dtype).tobytes()
+    return kind.from_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".hdr"])
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+def test_orientation_that_nobody_states_is_told(tmp_path, ending, kind):
+    if ending == ".hdr":
+        kind = nibabel.Nifti1Pair
+        image = kind(np.arange(24, dtype=np.float32).reshape(2, 3, 4), None)
+        image.header["pixdim"][1:4] = 2
+    else:
+        image = stating(0, 0, kind=kind)
+    path = save(image, tmp_path / f"t1{ending}")
+    with pytest.warns(DataWarning, match="does not state its orientation.*read as LAS"):
+        open_nifti(path, n_dim=3, error=VolumeError)
+
+
+@pytest.mark.parametrize("kind", [nibabel.AnalyzeImage, nibabel.Spm99AnalyzeImage])
+def test_analyze_states_no_orientation(tmp_path, kind):
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    nibabel.save(kind(values, np.diag([-2.0, 2, 2, 1])), tmp_path / "t1.img")
+    (tmp_path / "t1.mat").unlink(missing_ok=True)
+    with pytest.warns(DataWarning, match="does not state its orientation"):
+        image = open_nifti(tmp_path / "t1.img", n_dim=3, error=VolumeError)
+    np.testing.assert_array_equal(image_values(image, VolumeError), values)
+
+
+def test_mat_of_spm_states_it(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = [-30, 4, 7]
+    values = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    nibabel.save(nibabel.Spm99AnalyzeImage(values, affine), tmp_path / "t1.img")
+    image = open_nifti(tmp_path / "t1.img", n_dim=3, error=VolumeError)
+    np.testing.assert_allclose(image.affine, affine)
+
+
+@pytest.mark.parametrize("codes", [(1, 0), (0, 1), (1, 1), (0, 4), (2, 0)])
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_one_orientation_is_enough(tmp_path, codes, ending):
+    path = save(stating(*codes), tmp_path / f"t1{ending}")
+    image = open_nifti(path, n_dim=3, error=VolumeError)
+    np.testing.assert_allclose(image.affine, np.diag([2.0, 2, 2, 1]))
+
+
+def test_orientations_that_mirror_each_other_are_told():
+    with pytest.warns(DataWarning, match="disagree about left and right.*RAS"):
+        open_nifti(stating(1, 1, flip=True), n_dim=3, error=VolumeError)
+    open_nifti(stating(0, 1, flip=True), n_dim=3, error=VolumeError)
+
+
+# Axes of length one
+
+
+def shaped(shape, zooms, unit="sec", intent=0):
+    values = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    image = nibabel.Nifti1Image(values, np.eye(4))
+    image.header["pixdim"][1 : 1 + len(zooms)] = zooms
+    image.header.set_xyzt_units("mm", unit)
+    image.header["intent_code"] = intent
+    return image
+
+
+@pytest.mark.parametrize("pack", [None, ".nii", ".nii.gz"])
+@pytest.mark.parametrize(
+    ("zooms", "step"),
+    [
+        ((1, 1, 1, 2.5, 1), 2.5), ((1, 1, 1, 1, 2.5), 2.5), ((1, 1, 1, 0, 2.5), 2.5),
+        ((1, 1, 1, 2.5, 2.5), 2.5), ((1, 1, 1, 1, 1), 1), ((1, 1, 1, 2.5, 3), 0),
+    ],
+)  # fmt: skip
+def test_time_on_the_fifth_axis_is_time(tmp_path, pack, zooms, step):
+    image = shaped((2, 3, 4, 1, 5), zooms)
+    source = image if pack is None else save(image, tmp_path / f"bold{pack}")
+    found = open_nifti(source, n_dim=4, error=TimeSeriesError)
+    assert found.shape == (2, 3, 4, 5)
+    assert found.header.get_zooms()[3] == step
+    expected = image.get_fdata()[:, :, :, 0]
+    np.testing.assert_array_equal(image_values(found, TimeSeriesError), expected)
+    assert pack is None or not found.in_memory
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 1), (2, 3, 4, 1, 1), (2, 3, 4, 1, 1, 1)])
+def test_volume_with_empty_axes_is_a_volume(tmp_path, shape):
+    path = save(shaped(shape, (1, 1, 1)), tmp_path / "t1.nii.gz")
+    image = open_nifti(path, n_dim=3, error=VolumeError)
+    np.testing.assert_array_equal(
+        image_values(image, VolumeError), np.arange(24).reshape((2, 3, 4))
+    )
+
+
+@pytest.mark.parametrize("intent", [1005, 1006, 1007])
+def test_vectors_on_the_fifth_axis_are_no_run(intent):
+    warp = shaped((2, 3, 4, 1, 3), (1, 1, 1, 1, 1), intent=intent)
+    assert "of vectors" in refused(warp, n_dim=4, error=TimeSeriesError)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5, 6), (1, 3, 4), (2, 3)])
+def test_what_stays_of_other_dimensions_is_refused_or_as_it_was(shape):
+    image = shaped(shape, (1, 1))
+    if len(shape) == 3:
+        assert open_nifti(image, n_dim=3, error=VolumeError).shape == shape
+    assert f"shape {shape}" in refused(image, n_dim=4, error=TimeSeriesError)

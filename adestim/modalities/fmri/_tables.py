@@ -20,7 +20,21 @@ from adestim.modalities._labels import spell_label
 from adestim.modalities.fmri._written_tables import read_written_table
 
 TIME_NAMES = frozenset({"time", "time_s", "seconds", "onset", "frame_time"})
-INDEX_NAMES = frozenset({"index", "frame", "volume", "vol", "timepoint", "tr", "scan"})
+INDEX_NAMES = frozenset(
+    {
+        "index",
+        "frame",
+        "volume",
+        "vol",
+        "timepoint",
+        "tr",
+        "scan",
+        "row",
+        "sample",
+        "frames",
+        "volumes",
+    }
+)
 EVEN_STEP = 0.01
 # Of fewer, the first column of a table without a header may rise by chance.
 MIN_ROWS_TO_COUNT = 10
@@ -83,7 +97,7 @@ def drop_row_numbers(
     """Leave out a first column that numbers the rows, and unnamed ones without a number."""
     if names is None:
         numbered = len(values) >= MIN_ROWS_TO_COUNT and values.shape[1] > 1
-        drop = [0] if numbered and counts_rows(values[:, 0]) else []
+        drop = [0] if numbered and runs_evenly(values[:, 0]) else []
         return None, np.delete(values, drop, axis=1)
     unnamed = [place for place, name in enumerate(names) if is_unnamed(name)]
     idle = [
@@ -102,7 +116,7 @@ def drop_row_numbers(
 
 def is_unnamed(name: str) -> bool:
     """Tell whether a name is none: blank, or what pandas gives to a blank one."""
-    return re.fullmatch(r"(unnamed: \d+)?", name, flags=re.IGNORECASE) is not None
+    return re.fullmatch(r"(unnamed: \d+(\.\d+)?)?", name, flags=re.IGNORECASE) is not None
 
 
 def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) -> np.ndarray:
@@ -214,6 +228,11 @@ def drop_clock(names: list[str] | None, values: np.ndarray, what: str) -> Numeri
 def counts_rows(column: np.ndarray) -> bool:
     """Tell whether a column is one of whole numbers that rise, with gaps or without."""
     return rises(column) and bool((column == np.rint(column)).all())
+
+
+def runs_evenly(column: np.ndarray) -> bool:
+    """Tell whether a column counts the rows, or tells their time, as no signal does."""
+    return counts_rows(column) or (rises(column) and find_even_step(column) is not None)
 
 
 def rises(column: np.ndarray) -> bool:

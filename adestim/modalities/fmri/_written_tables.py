@@ -203,8 +203,6 @@ def heads_labels(first: Sequence[str], body: list[list[str]], path: Path, what: 
     if len(labels) < 2 or not all(map(WHOLE.fullmatch, labels)):
         return False
     numbers = np.array(labels, dtype=float)
-    if len(np.unique(numbers)) < len(numbers):
-        return False
     body = require_one_width(body, path, what) if body else body
     if body and len(body[0]) != len(first):
         raise header_of_another_length(len(first), len(body[0]), path, what)
@@ -226,6 +224,8 @@ def weigh_labels(numbers: np.ndarray, share: float, fits: bool) -> bool | None:
     the labels are within reach of the columns.
     """
     rises = bool((np.diff(numbers) > 0).all())
+    if len(np.unique(numbers)) < len(numbers):
+        return None if share ** len(numbers) < RARE and not fits else False
     if share ** len(numbers) < RARE:
         return True if rises or not fits else None
     if not rises:

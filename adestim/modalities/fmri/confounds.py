@@ -108,7 +108,7 @@ def choose_default(own: Sequence[str], n_columns: int) -> list[int]:
     if not chosen:
         question_whole_table(own)
         return list(range(n_columns))
-    if not set(motion) & {folded[place] for place in chosen}:
+    if len(chosen) < n_columns and not set(motion) & {folded[place] for place in chosen}:
         remark(
             "no column of the confounds table is known as a parameter of motion; regressed out: "
             f"{', '.join(own[place] for place in chosen)}. Name the columns with confounds=."

@@ -11,6 +11,7 @@ import pandas as pd
 
 from adestim._support.docs import fill_docs
 from adestim._support.ranges import Choice
+from adestim._support.remarks import gather_remarks
 from adestim._support.sklearn import HasMethods, Interval, StrOptions
 from adestim.encoding import is_missing
 from adestim.exceptions import InputError
@@ -346,7 +347,9 @@ def learn_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiL
         if is_missing(cell):
             continue
         try:
-            return reader.layout(cell)
+            # Told of later, when the subject is read.
+            with gather_remarks():
+                return reader.layout(cell)
         except Exception as failure:
             if errors == "raise":
                 raise name_failure(failure, subject) from failure

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from adestim._support.remarks import remark_of
 from adestim.exceptions import TimeSeriesError
-from adestim.modalities._nifti import image_values, open_nifti
+from adestim.modalities._nifti import image_values, label_values, open_nifti
 
 MIN_COVERAGE = 0.5
 N_GRIDS_REMEMBERED = 8
@@ -68,15 +69,10 @@ def seitzman_parcellation() -> Parcellation:
 
 def read_label_parcellation(source: Any) -> Parcellation:
     """Return the regions of a label image."""
-    image = open_nifti(source, n_dim=3, error=TimeSeriesError)
-    values = image_values(image, TimeSeriesError)
-    if not np.isfinite(values).all() or not np.array_equal(values, np.rint(values)):
-        raise TimeSeriesError(
-            "A label image must hold whole numbers, one a region",
-            got="fractions or non-finite values",
-            remedy="Pass the atlas's maximum-probability (dseg) version",
-        )
-    found, labels = np.unique(values.astype(np.int64), return_inverse=True)
+    with remark_of("parcellation"):
+        image = open_nifti(source, n_dim=3, error=TimeSeriesError)
+    values = label_values(image, TimeSeriesError)
+    found, labels = np.unique(values, return_inverse=True)
     regions = found[found != 0]
     if not len(regions):
         raise TimeSeriesError("A label image must hold at least one region", got="background only")

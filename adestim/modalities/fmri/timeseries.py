@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.remarks import remark
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities._labels import spell_labels
 from adestim.modalities._nifti import is_path, open_nifti
@@ -83,6 +84,7 @@ class SeriesReader:
             values, t_r = table.values, self._table_t_r(cell, table)
             names = lay_out_regions(table)
             require_volumes(len(values))
+            question_empty_columns(table)
         values = order_columns(layout, names, values)
         present = find_varying(values)
         require_enough_regions(present, is_run(cell))
@@ -133,7 +135,8 @@ def read_npy(path: Path) -> np.ndarray:
     """Read an array file, refusing pickled objects."""
     try:
         return np.load(path.expanduser(), allow_pickle=False, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as failure:
+    # A damaged header makes numpy raise whatever it comes upon.
+    except Exception as failure:
         raise TimeSeriesError(
             "A .npy file of ROI series must be a readable array of numbers",
             got=f"{path}: {failure}",
@@ -156,6 +159,17 @@ def wrap_array(array: Any) -> NumericTable:
             remedy="Pass a 2-D array; put a 4-D array in a nibabel image, with its affine",
         )
     return NumericTable(values, None, None)
+
+
+def question_empty_columns(table: NumericTable) -> None:
+    """Remark on regions of a table that have a name and not a single number."""
+    empty = np.isnan(table.values).all(axis=0)
+    if table.names is not None and empty.any():
+        lost = [name for name, is_empty in zip(table.names, empty, strict=True) if is_empty]
+        remark(
+            f"{len(lost)} region(s) of the table of ROI series hold no number and are masked: "
+            f"{', '.join(map(repr, lost[:6]))}."
+        )
 
 
 def lay_out_regions(table: NumericTable) -> RoiLayout:

@@ -16,9 +16,10 @@ import pandas as pd
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from adestim._support.remarks import remark_of
 from adestim.exceptions import DataWarning, InputError, VolumeError
 from adestim.modalities._labels import spell_labels
-from adestim.modalities._nifti import image_values, is_path, open_nifti
+from adestim.modalities._nifti import is_path, label_values, open_nifti
 from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.seeds import seitzman_seeds
 from adestim.modalities.smri.template import Template, load_template
@@ -177,8 +178,9 @@ def resample_label_parcellation(
     source: Any, grid: Grid, labels: Sequence[str] | str | os.PathLike | None = None
 ) -> Parcellation:
     """Bring a label image to a grid, each voxel to the nearest label, inside the brain."""
-    image = open_nifti(source, n_dim=3, error=VolumeError)
-    values = label_values(image)
+    with remark_of("parcellation"):
+        image = open_nifti(source, n_dim=3, error=VolumeError)
+    values = label_values(image, VolumeError)
     found, codes = np.unique(values, return_inverse=True)
     names = label_names(found[found != 0], labels)
     places = np.cumsum(found != 0) * (found != 0)
@@ -198,18 +200,6 @@ def mostly_fluid(labels: np.ndarray, n_regions: int, template: Template) -> np.n
         for tissue in template.tissues
     ]
     return np.argmax(sums, axis=0) == 0
-
-
-def label_values(image: Any) -> np.ndarray:
-    """Return the whole numbers of a label image."""
-    values = image_values(image, VolumeError)
-    if not np.isfinite(values).all() or not np.array_equal(values, np.rint(values)):
-        raise VolumeError(
-            "A label image must hold whole numbers, one a region",
-            got="fractions or non-finite values",
-            remedy="Pass the atlas's maximum-probability (dseg) version",
-        )
-    return values.astype(np.int64)
 
 
 def label_names(values: np.ndarray, labels: Any) -> list[str]:

@@ -325,3 +325,64 @@ def test_fit_leaves_parameters_alone(extractor, series_frame):
     assert all(after[name] is before[name] for name in before)
     learned = set(vars(extractor)) - own
     assert all(name.startswith("_") or name.endswith("_") for name in learned)
+
+
+def test_contradicting_times_are_told_by_subject(tmp_path):
+    nibabel.save(run_image(t_r=1.0), tmp_path / "s1_bold.nii.gz")
+    (tmp_path / "s1_bold.json").write_text('{"RepetitionTime": 3.0}', encoding="utf-8")
+    frame = column(str(tmp_path / "s1_bold.nii.gz"), run_image(t_r=3.0))
+    with pytest.warns(DataWarning, match="^Subject 's1': .*1 s in the image.* and 3 s") as caught:
+        table = FMRIExtractor(low_pass=0.15).fit_transform(frame)
+    assert len(caught) == 1
+    clean = FMRIExtractor(low_pass=0.15, t_r=3.0).fit_transform(frame)
+    np.testing.assert_array_equal(table.iloc[0, 0].tokens, clean.iloc[0, 0].tokens)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"InstitutionName": "Hôpital", "RepetitionTime": 3.0}'.encode("latin-1"),
+        '{"InstitutionName": "Hôpital", "RepetitionTime": 3.0}'.encode(),
+        b'\xef\xbb\xbf{"RepetitionTime": 3.0}',
+        '{"RepetitionTime": 3.0}'.encode("utf-16"),
+        '{"RepetitionTime": 3.0}'.encode("utf-16-le"),
+        '{"RepetitionTime": 3.0}'.encode("utf-32"),
+        b'{"RepetitionTime": null}',
+        b'{"EchoTime": 0.03, "RepetitionTime": "3.0"}',
+        b"[]",
+        b"{}",
+    ],
+)
+def test_sidecar_of_any_encoding(tmp_path, content):
+    nibabel.save(run_image(t_r=3.0), tmp_path / "s1_bold.nii.gz")
+    (tmp_path / "s1_bold.json").write_bytes(content)
+    frame = column(str(tmp_path / "s1_bold.nii.gz"))
+    assert FMRIExtractor().fit_transform(frame).notna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 200_000, b'{"RepetitionTime": "soon"}', b"", b"\xff\xfe"]
+)
+def test_sidecar_that_says_nothing_is_the_subjects_failure(tmp_path, content):
+    nibabel.save(run_image(t_r=3.0), tmp_path / "s1_bold.nii.gz")
+    (tmp_path / "s1_bold.json").write_bytes(content)
+    with pytest.raises(TimeSeriesError, match="Subject 's1'"):
+        FMRIExtractor().fit_transform(column(str(tmp_path / "s1_bold.nii.gz")))
+
+
+def test_region_without_a_number_is_named():
+    frames = [pd.DataFrame(roi_series(seed), columns=list("abcde")) for seed in range(2)]
+    frames[1]["c"] = np.nan
+    with pytest.warns(DataWarning, match="^Subject 's2': 1 region.* masked: 'c'"):
+        table = FMRIExtractor(t_r=3.0).fit_transform(column(*frames))
+    assert table.iloc[1, 0].mask.tolist() == [True, True, False, True, True]
+
+
+def test_subjects_are_matched_by_labels_in_the_header(tmp_path):
+    labels = [2001, 2002, 2101, 2102, 2201]
+    frame = pd.DataFrame(roi_series(0), columns=labels)
+    paths = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
+    frame.to_csv(paths[0], sep="\t", index=False)
+    frame[labels[::-1]].to_csv(paths[1], sep="\t", index=False)
+    table = FMRIExtractor(t_r=3.0).fit_transform(column(*map(str, paths)))
+    np.testing.assert_allclose(table.iloc[0, 0].tokens, table.iloc[1, 0].tokens)

@@ -1,6 +1,7 @@
 """Cells of every kind become ROI series."""
 
 import json
+from contextlib import suppress
 
 import nibabel
 import numpy as np
@@ -124,6 +125,16 @@ def test_pickled_array_file_is_refused(reader, tmp_path):
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(TimeSeriesError, match="readable array of numbers"):
         reader.layout(tmp_path / "a.npy")
+
+
+def test_damaged_array_file_ends_in_one_clear_error_or_an_array(reader, series, tmp_path):
+    path, rng = tmp_path / "a.npy", np.random.default_rng(0)
+    np.save(path, series)
+    content = path.read_bytes()
+    for place in rng.integers(0, 128, size=200):
+        path.write_bytes(content[:place] + bytes([rng.integers(256)]) + content[place + 1 :])
+        with suppress(TimeSeriesError):
+            reader.layout(path)
 
 
 def test_volume_in_place_of_a_run_is_refused(reader):

@@ -92,6 +92,17 @@ def test_whole_numbers_that_may_be_either_are_refused(tmp_path):
         read(tmp_path / "a.txt", text)
 
 
+def test_labels_given_twice_are_no_volume(tmp_path):
+    with pytest.raises(TimeSeriesError, match="may be either, 2001 2001 2101 2102"):
+        read(tmp_path / "a.txt", "2001 2001 2101 2102\n" + lines())
+
+
+def test_volume_of_zeros_is_a_volume(tmp_path):
+    values = np.vstack([np.zeros(4), SERIES - 100])
+    np.savetxt(tmp_path / "a.txt", values, fmt="%g")
+    assert len(read(tmp_path / "a.txt").values) == len(values)
+
+
 # Comments
 
 
@@ -210,15 +221,16 @@ def test_index_without_a_name_is_dropped(tmp_path, index, columns):
     assert table.names == tuple(map(str, columns))
 
 
-@pytest.mark.parametrize("name", ["Unnamed: 0", "index", "volume"])
+@pytest.mark.parametrize("name", ["Unnamed: 0", "Unnamed: 0.1", "index", "volume"])
 def test_named_index_with_gaps_is_dropped(name):
     frame = pd.DataFrame(SERIES, columns=NAMES)
     frame.insert(0, name, [*range(20), *range(25, 65)])
     assert read_table(frame, "x").names == NAMES
 
 
-def test_numbers_of_rows_without_a_header_are_dropped(tmp_path):
-    np.savetxt(tmp_path / "a.txt", np.column_stack([np.arange(60), SERIES]), fmt="%.6f")
+@pytest.mark.parametrize("step", [1, 2, 0.72])
+def test_numbers_of_rows_without_a_header_are_dropped(tmp_path, step):
+    np.savetxt(tmp_path / "a.txt", np.column_stack([np.arange(60) * step, SERIES]), fmt="%.6f")
     np.testing.assert_allclose(read(tmp_path / "a.txt").values, SERIES, atol=1e-5)
 
 

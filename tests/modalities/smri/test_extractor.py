@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from nilearn.image import resample_img
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import (
@@ -304,3 +305,37 @@ def test_real_files_that_are_no_volumes_name_the_subject(realdata, extractor, br
     frame = column(brain_image, str(realdata / "nitime_fmri" / "fmri1.nii.gz"))
     with pytest.raises(AdestimError, match="Subject 's2'"):
         extractor.fit_transform(frame)
+
+
+def without_codes(image):
+    """The image as a file whose header does not state its orientation."""
+    content = bytearray(image.to_bytes())
+    content[252:256] = bytes(4)
+    return nibabel.Nifti1Image.from_bytes(bytes(content))
+
+
+@pytest.fixture
+def unstated(brain_image):
+    """The brain as a scanner of unknown orientation left it, which happens to be right."""
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((55, 65, 55))
+    header["pixdim"][1:4] = 4
+    placed = resample_img(brain_image, header.get_base_affine(), header.get_data_shape())
+    return without_codes(placed)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+def test_orientation_that_nobody_states_is_told_by_subject(unstated, brain_image, tmp_path, memory):
+    extractor = SMRIExtractor(resolution=6.0, memory=tmp_path / "store" if memory else None)
+    frame = column(unstated, brain_image, unstated)
+    for _ in range(2):
+        with pytest.warns(DataWarning, match="^2 subjects, 's1', 's3': .*orientation") as caught:
+            extractor.fit_transform(frame)
+        assert len(caught) == 1
+
+
+def test_parcellation_of_unstated_orientation_is_told(unstated, brain_image):
+    labels = (unstated.get_fdata() > 60).astype(np.int16)
+    atlas = without_codes(nibabel.Nifti1Image(labels, unstated.affine))
+    with pytest.warns(DataWarning, match="^parcellation: .*orientation"):
+        SMRIExtractor(parcellation=atlas).fit(column(brain_image))
