@@ -80,9 +80,9 @@ def is_abandoned(path: Path, now: float) -> bool:
     name = TEMPORARY.fullmatch(path.name)
     if name is None:
         return False
-    here = name["machine"] == this_machine() and os.name == "posix"
-    # Another process may have got the number of one that is no more.
-    return (here and not process_runs(int(name["process"]))) or now - path.stat().st_mtime > DAY
+    if name["machine"] == this_machine() and os.name == "posix":
+        return not process_runs(int(name["process"]))
+    return now - path.stat().st_mtime > DAY
 
 
 @cache

@@ -38,9 +38,7 @@ class SlowViT(ToyExtractor):
 
 def extract_together(folder, name, n_processes, batch_size, n_subjects=N_SUBJECTS):
     """Extract as soon as the other processes are ready too; write tokens to a file."""
-    extractor = SlowViT(
-        Path(folder, "toy.pt"), memory=Path(folder, "store"), batch_size=batch_size
-    )
+    extractor = SlowViT(Path(folder, "toy.pt"), memory=Path(folder, "store"), batch_size=batch_size)
     extractor.fit_transform(toy_cells(1, seed=99)[0])
     Path(folder, f"{name} is ready").touch()
     while len(list(Path(folder).glob("* is ready"))) < n_processes:
