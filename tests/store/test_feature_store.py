@@ -23,6 +23,7 @@ from adestim._support.files import this_machine
 from adestim.exceptions import DataWarning, InputError
 from adestim.store import FeatureStore, as_store, record
 from adestim.store import feature_store as store_module
+from tests.damage import mutate
 
 VALUES = {"tokens": np.arange(6, dtype=np.float32).reshape(2, 3)}
 KEY = "ab12"
@@ -382,3 +383,30 @@ def test_records_are_claimed_by_one(store):
         assert (first, second) == ([True], [False, True])
         assert not store.wait("tokens", [KEY], 0.01)
     assert store.wait("tokens", [KEY], 0.01)
+
+
+@pytest.mark.filterwarnings("ignore:A record of the feature store is not whole")
+def test_a_record_damaged_in_any_way_is_never_returned(store, record_path):
+    whole, n_refused = record_path.read_bytes(), 0
+    for seed in range(300):
+        record_path.write_bytes(mutate(whole, seed))
+        found = store.get("tokens", KEY)
+        n_refused += found is None
+        if found is not None:
+            np.testing.assert_array_equal(found.arrays["tokens"].read(), VALUES["tokens"])
+    assert n_refused > 270
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\0" * 8, b"\xff" * 64, (2**40).to_bytes(8, "little") + b"{}",
+     (100_000).to_bytes(8, "little") + b"[" * 100_000, (2).to_bytes(8, "little") + b"[]",
+     (4).to_bytes(8, "little") + b"null"],
+)  # fmt: skip
+def test_what_is_no_record_is_made_again(store, record_path, content):
+    record_path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert store.get("tokens", KEY) is None
+        assert store.info().empty
+        store.verify()
