@@ -62,7 +62,7 @@ def read_memo(memo: Path | None, state: tuple) -> str | None:
     """Return the digest that was remembered for a state of a file."""
     if memo is None:
         return None
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         known = json.loads(memo.read_text(encoding="utf-8"))
         return str(known["digest"]) if known["state"] == list(state) else None
     return None

@@ -158,7 +158,8 @@ class BaseExtractor(TransformerMixin, BaseEstimator):
 
     def _prepare_all(self, frame: pd.DataFrame) -> Iterable[Prepared | AdestimError | None]:
         """Prepare every subject, in parallel unless a subclass codes whole columns at once."""
-        preparation, store = self._preparation(), as_store(self.memory)
+        preparation: Preparation = self._preparation()
+        store = as_store(self.memory)
         if store is not None:
             backbone = self.backbone_.name
             preparation = RecalledPreparation.of(preparation, store, self._modality, backbone)

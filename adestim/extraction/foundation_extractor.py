@@ -319,7 +319,7 @@ class FoundationExtractor(BaseExtractor):
                 keep=keep,
             )
 
-        return recall_encodings(shelf, list(prepared), encode)
+        return recall_encodings(shelf, list(prepared), encode, self.batch_size)
 
 
 def list_inputs(prepared: Sequence[Prepared | None]) -> list[Any]:

@@ -27,6 +27,10 @@ class Prepared(NamedTuple):
         return self.key or content_key(np.asarray(self.inputs))
 
 
+class MadeElsewhere:
+    """What stands for a result that another process is at work on."""
+
+
 @dataclass(frozen=True)
 class SubjectPreparation:
     """One subject's cells in, a model's input out; picklable."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,10 +19,12 @@ import numpy as np
 from adestim._support.keys import content_key
 from adestim._support.remarks import gather_remarks, remark
 from adestim.encoding import BackboneSpec, Encoding, is_missing
-from adestim.extraction.prepared import Prepared, files_beside
+from adestim.extraction.prepared import MadeElsewhere, Prepared, files_beside
 from adestim.store import FeatureStore
 from adestim.store.record import FORMAT, Record
 
+# Inputs, None for those that are not wanted, and what is done with each encoding: encodings out.
+Encode = Callable[[list, Callable[[int, Encoding], Encoding]], list[Encoding | None]]
 # Raised when a preparation of ours gives another result for the same options.
 PREPARATION_VERSION = 3
 PAIRS = (".hdr", ".img")
@@ -47,12 +50,35 @@ class RecalledPreparation:
         key = key_of_preparation(modality, preparation)
         return cls(preparation, store, key, modality, backbone)
 
-    def __call__(self, cells: tuple) -> Prepared | None:
-        """Return what was prepared before; prepare and keep what was not."""
-        key = key_of_cells(self.key, cells, files_beside(self.preparation, cells), self.store)
-        record = self.store.get("inputs", key) if key else None
-        if record is not None:
-            return read_prepared(record)
+    def __call__(self, cells: tuple) -> Prepared | MadeElsewhere | None:
+        """Return what was prepared before; prepare and keep what was not, unless another does."""
+        key = self._key_of(cells)
+        if not key:
+            return self._prepare_and_keep(cells, key)
+        known = self.store.get("inputs", key)
+        if known is not None:
+            return read_prepared(known)
+        with self.store.claim("inputs", [key]) as [own]:
+            if not own:
+                return MadeElsewhere()
+            known = self.store.get("inputs", key)
+            return self._prepare_and_keep(cells, key) if known is None else read_prepared(known)
+
+    def wait_for(self, cells: tuple) -> Prepared | None:
+        """Return what another process is preparing, or prepare it where that one does not."""
+        key = self._key_of(cells)
+        found = self(cells)
+        while isinstance(found, MadeElsewhere):
+            in_time = self.store.wait("inputs", [key])
+            found = self(cells) if in_time else self._prepare_and_keep(cells, key)
+        return found
+
+    def _key_of(self, cells: tuple) -> str | None:
+        """Return the key of what is made of a subject's cells."""
+        return key_of_cells(self.key, cells, files_beside(self.preparation, cells), self.store)
+
+    def _prepare_and_keep(self, cells: tuple, key: str | None) -> Prepared | None:
+        """Prepare a subject, and keep the result where it has a key."""
         with gather_remarks() as remarks:
             prepared = self.preparation(cells)
         if prepared is None:
@@ -111,12 +137,26 @@ class RecalledReading:
         return cls(read, store, stage, modality, backbone, key_of_preparation(stage, read))
 
     def __call__(self, cells: tuple) -> Any:
-        """Return what was read before; read and keep what was not."""
+        """Return what was read before, by this process or another; read and keep what was not."""
         key = key_of_cells(self.key, cells, files_beside(self.read, cells), self.store)
-        record = self.store.get(self.stage, key) if key else None
-        if record is not None:
-            pass_on(read_remarks(record))
-            return self.read.unpack({name: one.read() for name, one in record.arrays.items()})
+        while key:
+            with self.store.claim(self.stage, [key]) as [own]:
+                record = self.store.get(self.stage, key)
+                if record is not None:
+                    return self._unpack(record)
+                if own:
+                    return self._read_and_keep(cells, key)
+            if not self.store.wait(self.stage, [key]):
+                break
+        return self._read_and_keep(cells, key)
+
+    def _unpack(self, record: Record) -> Any:
+        """Return what a record holds, and pass its remarks on."""
+        pass_on(read_remarks(record))
+        return self.read.unpack({name: one.read() for name, one in record.arrays.items()})
+
+    def _read_and_keep(self, cells: tuple, key: str | None) -> Any:
+        """Read a subject, and keep the result where it has a key."""
         with gather_remarks() as remarks:
             raw = self.read(cells)
         pass_on(remarks)
@@ -195,6 +235,14 @@ class TokenShelf:
         record = self.store.get("tokens", self._key(prepared))
         return None if record is None else self._encoding(prepared, record)
 
+    def claim(self, prepared: Sequence[Prepared]) -> AbstractContextManager[list[bool]]:
+        """Claim subjects' tokens; the context holds which of them are this process's to make."""
+        return self.store.claim("tokens", [self._key(item) for item in prepared])
+
+    def wait(self, prepared: Sequence[Prepared]) -> bool:
+        """Wait until one of some subjects' tokens is in nobody else's hands; False: no longer."""
+        return self.store.wait("tokens", [self._key(item) for item in prepared])
+
     def keep(self, prepared: Prepared, encoding: Encoding) -> Encoding:
         """Write a subject's tokens; return the encoding, unread where that succeeded."""
         arrays = {
@@ -226,7 +274,8 @@ class TokenShelf:
 def recall_encodings(
     shelf: TokenShelf | None,
     prepared: list[Prepared | None],
-    encode: Callable[[list, Callable[[int, Encoding], Encoding]], list[Encoding | None]],
+    encode: Encode,
+    batch_size: int = 4,
 ) -> list[Encoding | None]:
     """Return encodings: those on the shelf; the others are made, and put there one by one."""
     if shelf is None:
@@ -234,10 +283,57 @@ def recall_encodings(
             [None if item is None else item.inputs for item in prepared],
             lambda _, encoding: encoding,
         )
-    found = [None if item is None else shelf.find(item) for item in prepared]
-    wanted = [
-        item.inputs if item is not None and known is None else None
-        for item, known in zip(prepared, found, strict=True)
-    ]
-    made = encode(wanted, lambda row, encoding: shelf.keep(prepared[row], encoding))
-    return [known or new for known, new in zip(found, made, strict=True)]
+    made = Made(shelf, prepared, encode)
+    left = made.look_for([row for row, item in enumerate(prepared) if item is not None])
+    while left:
+        for rows in cut_by_size(prepared, left, batch_size):
+            made.make_unclaimed(rows)
+        left = made.look_for(left)
+        # The others are at work on those; where they come to no end, they are made here.
+        if left and not shelf.wait([prepared[row] for row in left]):
+            made.make(left)
+            break
+        left = made.look_for(left)
+    return made.encodings
+
+
+class Made:
+    """The encodings of some subjects, as far as they are there."""
+
+    def __init__(self, shelf: TokenShelf, prepared: Sequence[Prepared | None], encode: Encode):
+        self.encodings: list[Encoding | None] = [None] * len(prepared)
+        self._shelf, self._prepared, self._encode = shelf, prepared, encode
+
+    def look_for(self, rows: Sequence[int]) -> list[int]:
+        """Take from the shelf what lies there; return the rows whose encoding is not made yet."""
+        left = [row for row in rows if self.encodings[row] is None]
+        for row in left:
+            self.encodings[row] = self._shelf.find(self._prepared[row])
+        return [row for row in left if self.encodings[row] is None]
+
+    def make_unclaimed(self, rows: Sequence[int]) -> None:
+        """Make those that nobody else is at work on."""
+        with self._shelf.claim([self._prepared[row] for row in rows]) as own:
+            mine = [row for row, got in zip(rows, own, strict=True) if got]
+            # Somebody may have made them before they were claimed.
+            self.make(self.look_for(mine))
+
+    def make(self, rows: Sequence[int]) -> None:
+        """Make some encodings, and put them onto the shelf."""
+        if not rows:
+            return
+        inputs: list = [None] * len(self._prepared)
+        for row in rows:
+            inputs[row] = self._prepared[row].inputs
+        made = self._encode(inputs, lambda row, new: self._shelf.keep(self._prepared[row], new))
+        for row in rows:
+            self.encodings[row] = made[row]
+
+
+def cut_by_size(
+    prepared: Sequence[Prepared | None], rows: Sequence[int], batch_size: int
+) -> Iterator[list[int]]:
+    """Yield rows batch by batch, inputs of like size together, so that little is padded."""
+    order = sorted(rows, key=lambda row: prepared[row].inputs.shape)
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]

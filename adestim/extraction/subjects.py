@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,11 +15,12 @@ from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, SubjectsError
 from adestim.extraction.failures import name_failure
 from adestim.extraction.parallel import run_in_order
-from adestim.extraction.prepared import Prepared
+from adestim.extraction.prepared import MadeElsewhere, Prepared
 
 N_FAILURES_SHOWN = 5
 
-Preparation = Callable[[tuple], Prepared | None]
+# One subject's cells in. Where it may be at work elsewhere, ``wait_for`` waits for that.
+Preparation = Callable[[tuple], Prepared | MadeElsewhere | None]
 
 
 def for_each_subject(
@@ -41,6 +42,7 @@ def for_each_subject(
         )
     ]
     results = run_in_order(tasks, n_jobs, n_at_a_time or max(1, len(tasks)))
+    results = settle_elsewhere(results, preparation, frame)
     told: dict[str, list[str]] = {}
     shown = show_progress(results, title, "subject", verbose, total=len(frame))
     for subject, result in zip(frame.index, shown, strict=True):
@@ -48,6 +50,18 @@ def for_each_subject(
             told.setdefault(text, []).append(str(subject))
         yield result
     tell_remarks(told)
+
+
+def settle_elsewhere(
+    results: Iterable[Any], preparation: Any, frame: pd.DataFrame
+) -> Iterator[Any]:
+    """Yield results; what other processes were at work on is waited for, as late as possible."""
+    rows = zip(frame.index, frame.itertuples(index=False, name=None), strict=True)
+    for result, (subject, cells) in zip(results, rows, strict=True):
+        if isinstance(result, MadeElsewhere):
+            yield prepare_subject(preparation.wait_for, cells, subject)
+        else:
+            yield result
 
 
 def prepare_subject(preparation: Callable[[tuple], Any], cells: tuple, subject: Hashable) -> Any:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import pandas as pd
 from adestim._support.digests import digest_file
 from adestim._support.files import DAY, is_abandoned, make_private
 from adestim.exceptions import DataWarning, InputError
+from adestim.store.claims import hold_claims, is_stale, wait_for_one
 from adestim.store.record import (
     DamagedRecordError,
     OtherFormatError,
@@ -36,8 +39,16 @@ ENDING = ".safetensors"
 USE_IS_NOTED = 3600
 LARGEST_HALF = 6e4
 
+KEY = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,127}")
+OF_CLAIMS = ".claim"
+N_SHOWN = 40
+# How often, in s, a process looks for what killed ones have left, at most.
+SWEPT_EVERY = 60.0
+
 # What this process has been told about once.
 _WARNED: set[str] = set()
+# When this process has looked through which folder last.
+_SWEPT: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -83,6 +94,7 @@ class FeatureStore:
                 "The 'dtype' parameter of FeatureStore must be 'float16' or 'float32'",
                 got=repr(self.dtype),
             )
+        self._remove_remains_now_and_then()
 
     def __sklearn_clone__(self):
         return self
@@ -149,6 +161,57 @@ class FeatureStore:
         except DamagedRecordError as problem:
             self._warn_once("write", f"a record of another kind has the name: {problem}")
         return None
+
+    @contextmanager
+    def claim(self, stage: str, keys: Sequence[str]) -> Iterator[list[bool]]:
+        """Claim records that are to be made, so that of several processes one makes each.
+
+        Parameters
+        ----------
+        stage : {"series", "inputs", "tokens"}
+            What they hold.
+        keys : sequence of str
+            Their keys.
+
+        Yields
+        ------
+        list of bool
+            Which of them are this process's to make, until the context ends. Look for them again
+            first: somebody may have made them just before. The others are in other hands, of a
+            process or thread; claims of processes that died are taken over.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from adestim.store import FeatureStore
+        >>> store = FeatureStore(tempfile.mkdtemp())
+        >>> with store.claim("tokens", ["0123abcd"]) as mine, store.claim(
+        ...     "tokens", ["0123abcd", "89efcdab"]
+        ... ) as others:
+        ...     print(mine, others)
+        [True] [False, True]
+        """
+        with hold_claims([self._claim_path(stage, key) for key in keys]) as held:
+            yield held
+
+    def wait(self, stage: str, keys: Sequence[str], patience: float | None = None) -> bool:
+        """Wait until one of some records is no longer in other hands.
+
+        Parameters
+        ----------
+        stage : {"series", "inputs", "tokens"}
+            What they hold.
+        keys : sequence of str
+            Their keys.
+        patience : float or None, default=None
+            Seconds after which it is given up; None for a quarter of an hour.
+
+        Returns
+        -------
+        bool
+            False where patience has ended: make them, whoever else does.
+        """
+        return wait_for_one([self._claim_path(stage, key) for key in keys], patience)
 
     def info(self) -> pd.DataFrame:
         """Return what the store holds.
@@ -235,8 +298,20 @@ class FeatureStore:
         return tokens.astype(np.float16)
 
     def _path(self, stage: str, key: str) -> Path:
-        """Return the file of a record."""
+        """Return the file of a record; refuse what would lead elsewhere."""
+        if stage not in STAGES or not (isinstance(key, str) and KEY.fullmatch(key)):
+            raise InputError(
+                f"A record of the feature store has a stage, one of {', '.join(STAGES)}, and a key "
+                "of at most 128 letters, digits, '-' and '_'",
+                got=f"stage {stage!r} and key {str(key)[:N_SHOWN]!r}",
+                remedy="Pass the digest of what the record is made from",
+            )
         return Path(self.folder) / stage / key[:2] / f"{key}{ENDING}"
+
+    def _claim_path(self, stage: str, key: str) -> Path:
+        """Return the file by which a process claims a record."""
+        path = self._path(stage, key)
+        return path.with_name(f".{key}{OF_CLAIMS}")
 
     def _files(self) -> Iterator[Path]:
         """Yield the files of all records."""
@@ -247,8 +322,13 @@ class FeatureStore:
         """Remove a record that cannot be trusted; one of another version is left to that."""
         if isinstance(problem, OtherFormatError):
             return False
-        with suppress(OSError):
+        try:
             path.unlink()
+        except OSError:
+            # It stays, and is found again whenever it is looked for.
+            if str(path) in _WARNED:
+                return True
+            _WARNED.add(str(path))
         warnings.warn(
             f"A record of the feature store is not whole ({problem}) and is made again: "
             f"{path.name}",
@@ -258,11 +338,19 @@ class FeatureStore:
         return True
 
     def _remove_remains(self) -> None:
-        """Remove what killed processes left half-written."""
-        for path in Path(self.folder).glob("**/.*.tmp"):
-            with suppress(OSError):
-                if is_abandoned(path, time.time()):
-                    path.unlink()
+        """Remove what killed processes left half-written, and what they had claimed."""
+        with suppress(OSError):
+            for path in Path(self.folder).glob("**/.*.tmp"):
+                remove_where(path, partial(is_abandoned, now=time.time()))
+            for path in Path(self.folder).glob(f"*/*/.*{OF_CLAIMS}"):
+                remove_where(path, is_stale)
+
+    def _remove_remains_now_and_then(self) -> None:
+        """Remove what killed processes left, where this process has not just done so."""
+        now = time.monotonic()
+        if now - _SWEPT.get(self.folder, -SWEPT_EVERY) >= SWEPT_EVERY:
+            _SWEPT[self.folder] = now
+            self._remove_remains()
 
     def _warn_once(self, verb: str, reason: str) -> None:
         """Say once a process that the store cannot be used."""
@@ -298,6 +386,13 @@ def note_use(path: Path) -> None:
     with suppress(OSError):
         if abs(time.time() - path.stat().st_mtime) > USE_IS_NOTED:
             os.utime(path)
+
+
+def remove_where(path: Path, is_unwanted: Callable[[Path], bool]) -> None:
+    """Remove a file that nobody wants; where that fails, somebody else will."""
+    with suppress(OSError):
+        if is_unwanted(path):
+            path.unlink()
 
 
 def say_reason(error: OSError) -> str:

@@ -203,7 +203,7 @@ def open_record(path: Path) -> Record:
             name: read_entry(path, entry, start, said[f"crc32 of {name}"])
             for name, entry in entries.items()
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedRecordError(f"header: {error}") from error
     return Record(arrays, said, state)
 

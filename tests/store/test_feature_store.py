@@ -23,6 +23,7 @@ from adestim._support.files import this_machine
 from adestim.exceptions import DataWarning, InputError
 from adestim.store import FeatureStore, as_store, record
 from adestim.store import feature_store as store_module
+from tests.damage import mutate
 
 VALUES = {"tokens": np.arange(6, dtype=np.float32).reshape(2, 3)}
 KEY = "ab12"
@@ -330,3 +331,82 @@ def test_half_precision_errs_by_what_its_format_states(tokens):
     normal = np.abs(tokens) >= 2.0**-14
     assert (error[normal] <= 2.0**-11 * np.abs(tokens[normal])).all()
     assert (error[~normal] <= 2.0**-25).all()
+
+
+# What leads elsewhere, and what others left
+
+
+@pytest.mark.parametrize(
+    ("stage", "key"),
+    [
+        ("tokens", "../../../outside"), ("tokens", "/etc/passwd"), ("tokens", ".."),
+        ("tokens", "a/b"), ("tokens", "a\0b"), ("tokens", ""), ("tokens", "x" * 300),
+        ("tokens", ".hidden"), ("tokens", "a\nb"), ("tokens", "C:x"), ("tokens", "ü"),
+        ("tokens", 7), ("../tokens", KEY), ("", KEY), ("/tmp", KEY), ("files", KEY), (None, KEY),
+    ],
+)  # fmt: skip
+def test_a_record_never_lies_outside_its_stage(store, tmp_path, stage, key):
+    for action in (
+        lambda: store.put(stage, key, VALUES),
+        lambda: store.get(stage, key),
+        lambda: store.claim(stage, [key]).__enter__(),
+        lambda: store.wait(stage, [key]),
+    ):
+        with pytest.raises(InputError, match="A record of the feature store has a stage"):
+            action()
+    assert not list(tmp_path.glob("**/*"))
+
+
+def test_what_killed_processes_left_goes_when_a_store_is_opened(store, record_path, monkeypatch):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    mark = f"{'0' * 32}.{this_machine()}"
+    left = [record_path.with_name(f".{mark}.{dead.pid}.tmp"), record_path.with_name(".ef.claim")]
+    left[0].write_bytes(b"half")
+    left[1].write_text(f"{this_machine()} {dead.pid}")
+    at_work = record_path.with_name(f".{mark}.{os.getpid()}.tmp")
+    at_work.write_bytes(b"half")
+    monkeypatch.setattr(store_module, "_SWEPT", {})
+    opened = FeatureStore(store.folder)
+    assert [path.exists() for path in left] == [False, False]
+    assert at_work.exists()
+    assert opened.get("tokens", KEY) is not None
+
+
+def test_a_store_is_not_looked_through_whenever_it_is_named(store, monkeypatch):
+    monkeypatch.setattr(FeatureStore, "_remove_remains", None)
+    FeatureStore(store.folder)
+
+
+def test_records_are_claimed_by_one(store):
+    with store.claim("tokens", [KEY]) as first, store.claim("tokens", [KEY, "cd34"]) as second:
+        assert (first, second) == ([True], [False, True])
+        assert not store.wait("tokens", [KEY], 0.01)
+    assert store.wait("tokens", [KEY], 0.01)
+
+
+@pytest.mark.filterwarnings("ignore:A record of the feature store is not whole")
+def test_a_record_damaged_in_any_way_is_never_returned(store, record_path):
+    whole, n_refused = record_path.read_bytes(), 0
+    for seed in range(300):
+        record_path.write_bytes(mutate(whole, seed))
+        found = store.get("tokens", KEY)
+        n_refused += found is None
+        if found is not None:
+            np.testing.assert_array_equal(found.arrays["tokens"].read(), VALUES["tokens"])
+    assert n_refused > 270
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\0" * 8, b"\xff" * 64, (2**40).to_bytes(8, "little") + b"{}",
+     (100_000).to_bytes(8, "little") + b"[" * 100_000, (2).to_bytes(8, "little") + b"[]",
+     (4).to_bytes(8, "little") + b"null"],
+)  # fmt: skip
+def test_what_is_no_record_is_made_again(store, record_path, content):
+    record_path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert store.get("tokens", KEY) is None
+        assert store.info().empty
+        store.verify()

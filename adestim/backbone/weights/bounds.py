@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickletools
 import zipfile
+from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, cast
 
@@ -41,13 +43,10 @@ def measure_old_pickles(path: Path, largest: int) -> int:
     """Return how long the pickles are with which a file of the old format begins."""
     with path.open("rb") as file:
         bounded = BoundedReader(file, largest)
-        try:
-            for _ in range(N_OLD_PICKLES):
-                for _ in pickletools.genops(cast(IO[bytes], bounded)):
-                    pass
         # What is wrong with it is told by whoever reads it.
-        except ValueError:
-            pass
+        with suppress(ValueError):
+            for _ in range(N_OLD_PICKLES):
+                deque(pickletools.genops(cast(IO[bytes], bounded)), maxlen=0)
         return bounded.n_read
 
 

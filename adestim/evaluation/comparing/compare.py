@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from adestim.evaluation.comparing.candidates import (
 )
 from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.jobs import Job, JobResult, name_result, run_jobs
+from adestim.evaluation.comparing.named_files import digest_cells
 from adestim.evaluation.scores.out_of_fold import score_table
 from adestim.exceptions import DataWarning, InputError
 
@@ -85,8 +87,10 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
         class.
     resume : str or path-like, default=None
         Folder, readable by its owner alone, in which the predictions of every finished fold are
-        kept; a second call reads what is there. What failed is tried again. Files that raw cells
-        point to are not read to tell whether they changed.
+        kept, with checksums; a second call reads what is there. What failed is tried again, and
+        what is damaged is made again, with a warning. So is everything where a file that a raw
+        cell or a parameter names, or one that is read with it, does not hold what it held: each is
+        read once to tell, and again when its size or its date changed.
     n_jobs : int, default=None
         Folds at the same time, through joblib.
     verbose : bool, default=False
@@ -152,7 +156,7 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
         for name, candidate in candidates.items()
         for job in make_jobs(name, candidate, cohort, splits, threshold, seeds[1])
     ]
-    keys = [] if resume is None else name_results(jobs)
+    keys = [] if resume is None else name_results(jobs, Path(resume) / "files")
     results = run_jobs(jobs, keys, resume, n_jobs, verbose)
     require_a_success(jobs, results, set(estimators))
     predictions = collect_predictions(jobs, results, cohort)
@@ -214,13 +218,17 @@ def make_jobs(
     ]
 
 
-def name_results(jobs: Sequence[Job]) -> list[str]:
-    """Return the names of all results; a table that jobs share is walked through once."""
+def name_results(jobs: Sequence[Job], memo: Path) -> list[str]:
+    """Return the names of all results; a table that jobs share is walked through once.
+
+    Digests of the files that it names are remembered in a folder.
+    """
     data: dict[int, str] = {}
     for job in jobs:
         if id(job.table) not in data:
-            data[id(job.table)] = content_key(job.table, job.y, job.groups)
-    return [name_result(job, data[id(job.table)]) for job in jobs]
+            files = digest_cells(job.table, memo)
+            data[id(job.table)] = content_key(job.table, job.y, job.groups, files)
+    return [name_result(job, data[id(job.table)], memo) for job in jobs]
 
 
 def require_a_success(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +22,13 @@ from adestim._support.keys import content_key
 from adestim._support.predictions import align_probabilities
 from adestim._support.progress import show_progress
 from adestim._support.version import __version__
+from adestim.evaluation.comparing.named_files import describe_path
 from adestim.evaluation.scores.thresholds import inner_threshold
 from adestim.evaluation.splitting.folds import fit_fold
-from adestim.exceptions import InputError
+from adestim.exceptions import DataWarning, InputError
 
-FORMAT = 1
+FORMAT = 2
+CHECKSUM = "sha256"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +88,13 @@ def run_and_keep(job: Job, path: Path | None) -> JobResult:
     """Run a job and keep what it yields; a failure is not kept, so that it is tried again."""
     result = run_job(job)
     if path is not None and result.status == "ok":
-        write_whole(path, json.dumps(vars(result)).encode())
+        write_whole(path, json.dumps({**vars(result), CHECKSUM: digest_result(result)}).encode())
     return result
+
+
+def digest_result(result: JobResult) -> str:
+    """Return the checksum of a result."""
+    return hashlib.sha256(json.dumps(vars(result), sort_keys=True).encode()).hexdigest()
 
 
 def run_job(job: Job) -> JobResult:
@@ -137,10 +147,11 @@ def require_finite_predictions(predictions: np.ndarray) -> np.ndarray:
     return predictions
 
 
-def name_result(job: Job, data: str) -> str:
+def name_result(job: Job, data: str, memo: Path | None = None) -> str:
     """Return the name of a job's result: equal where estimator, data and split are."""
     try:
-        settings = content_key(FORMAT, __version__, describe_settings(job.estimator), job.classes)
+        described = describe_settings(job.estimator, memo)
+        settings = content_key(FORMAT, __version__, described, job.classes)
     except Exception as error:
         raise InputError(
             "'resume' needs estimators whose parameters pickle",
@@ -151,16 +162,19 @@ def name_result(job: Job, data: str) -> str:
     return content_key(settings, data, job.train, job.test, inner)
 
 
-def describe_settings(value: Any) -> Any:
-    """Return what an estimator is: its class and parameters, those within it alike."""
+def describe_settings(value: Any, memo: Path | None = None) -> Any:
+    """Return what an estimator is: its class and parameters, those within it and named files too.
+
+    Digests of files are remembered in a folder.
+    """
     if hasattr(value, "get_params") and not isinstance(value, type):
         kind = f"{type(value).__module__}:{type(value).__qualname__}"
-        return kind, describe_settings(value.get_params(deep=False))
+        return kind, describe_settings(value.get_params(deep=False), memo)
     if isinstance(value, Mapping):
-        return {key: describe_settings(item) for key, item in value.items()}
+        return {key: describe_settings(item, memo) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [describe_settings(item) for item in value]
-    return value
+        return [describe_settings(item, memo) for item in value]
+    return describe_path(value, memo) if isinstance(value, str | os.PathLike) else value
 
 
 def make_result_paths(keys: Sequence[str], resume: Any) -> list[Path | None]:
@@ -177,7 +191,17 @@ def load_result(path: Path | None, n_test: int) -> JobResult | None:
     if path is None or not path.is_file():
         return None
     try:
-        result = JobResult(**json.loads(path.read_bytes()))
-    except (ValueError, TypeError):
-        return None
-    return result if len(result.predictions) == n_test else None
+        said = json.loads(path.read_bytes())
+        digest = said.pop(CHECKSUM)
+        result = JobResult(**said)
+        whole = digest == digest_result(result) and len(result.predictions) == n_test
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, OSError):
+        whole = False
+    if whole:
+        return result
+    warnings.warn(
+        f"A result in the folder of 'resume' is damaged, and is made again: {path.name}",
+        DataWarning,
+        stacklevel=5,
+    )
+    return None

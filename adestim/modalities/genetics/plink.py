@@ -16,6 +16,8 @@ from adestim.modalities.genetics.genotypes import GenotypeSet, sample_lookup, va
 MAGIC = b"\x6c\x1b"
 VARIANT_MAJOR = b"\x01"
 HEADER_LENGTH = 3
+# So many variants tell whether a file holds more samples than are named.
+N_LOOKED_AT = 4096
 # Two bits a sample: homozygous first allele, no call, heterozygous, homozygous second allele.
 DOSAGE_OF_CODE = np.array([2, np.nan, 1, 0], dtype=np.float32)
 
@@ -48,6 +50,7 @@ def open_plink(path: str | Path) -> PlinkSet:
         require_file(file)
     variants, samples = read_bim(bim), read_fam(fam)
     require_sound_bed(bed, len(variants), len(samples))
+    require_no_further_samples(bed, len(variants), len(samples))
     return PlinkSet(bed, len(samples), sample_lookup(samples, fam), variants)
 
 
@@ -143,4 +146,20 @@ def require_sound_bed(file: Path, n_variants: int, n_samples: int) -> None:
             got=f"{found} bytes",
             remedy="The file is cut off, or the three files do not belong together; copy them "
             "again",
+        )
+
+
+def require_no_further_samples(file: Path, n_variants: int, n_samples: int) -> None:
+    """Refuse genotypes of more samples than are named: behind the last one all bits are zero."""
+    width, n_used = bytes_per_variant(n_samples), n_samples % 4
+    if not n_used or not n_variants:
+        return
+    packed = np.memmap(file, np.uint8, "r", HEADER_LENGTH, (n_variants, width))
+    last = packed[:: max(1, n_variants // N_LOOKED_AT), -1]
+    if (last >> np.uint8(2 * n_used)).any():
+        raise GenotypeError(
+            f"{file} must hold genotypes of the {n_samples} samples of the .fam file alone",
+            got="genotypes of more samples",
+            remedy="A line of the .fam file is lost, or the three files do not belong together; "
+            "copy them again",
         )

@@ -2,6 +2,7 @@
 
 import json
 import stat
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,14 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from adestim.evaluation.comparing.jobs import Job, name_result, run_job, run_jobs
-from adestim.exceptions import InputError
+from adestim.evaluation.comparing.jobs import (
+    Job,
+    load_result,
+    name_result,
+    run_job,
+    run_jobs,
+)
+from adestim.exceptions import DataWarning, InputError
 from tests.evaluation.studies import FailsWhere, Interrupted, Recorder
 from tests.fusion_tables import numeric_table
 
@@ -167,12 +174,39 @@ def test_what_was_finished_before_an_interruption_is_kept(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["first.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b'{"status": "ok"', b'{"other": 1}', b"[]", b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"status": "ok"', b'{"other": 1}', b"[]", b"\xff", b"[" * 100_000, b"7", b"null"],
+)
 def test_a_damaged_result_is_made_again(tmp_path, content):
     (tmp_path / "key.json").write_bytes(content)
-    [result] = run_jobs([job()], ["key"], tmp_path, None, False)
+    with pytest.warns(DataWarning, match=r"damaged, and is made again: key\.json"):
+        [result] = run_jobs([job()], ["key"], tmp_path, None, False)
     assert result.status == "ok"
     assert json.loads((tmp_path / "key.json").read_text())["status"] == "ok"
+
+
+def test_no_flipped_bit_gives_other_predictions(tmp_path):
+    task = job(threshold="youden")
+    [first] = run_jobs([task], ["key"], tmp_path, None, False)
+    whole = (tmp_path / "key.json").read_bytes()
+    for place in range(0, len(whole), 7):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << (place % 8)
+        (tmp_path / "key.json").write_bytes(flipped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = load_result(tmp_path / "key.json", len(task.test))
+        assert found is None or found == first
+
+
+def test_a_cut_result_is_made_again(tmp_path):
+    [first] = run_jobs([job()], ["key"], tmp_path, None, False)
+    path = tmp_path / "key.json"
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.warns(DataWarning, match="damaged"):
+        [second] = run_jobs([job()], ["key"], tmp_path, None, False)
+    assert second.predictions == first.predictions
 
 
 def test_a_file_is_no_folder_of_results(tmp_path):

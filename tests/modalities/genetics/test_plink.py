@@ -116,3 +116,12 @@ def test_pointer_to_a_part_says_how_to_fetch_it(tmp_path, part):
     bed.with_suffix(part).write_text("/annex/objects/MD5E-s1--0\n")
     with pytest.raises(GenotypeError, match=rf"small\{part} .*git-annex pointer.*git annex get"):
         open_plink(bed)
+
+
+@pytest.mark.parametrize("lost", [0, 2, 5])
+def test_a_sample_that_the_fam_file_lost_is_missed(tmp_path, lost):
+    bed = write_plink(tmp_path / "a", random_dosages(6, 30), list("abcdef"), simple_variants(30))
+    lines = bed.with_suffix(".fam").read_text().splitlines(keepends=True)
+    bed.with_suffix(".fam").write_text("".join(lines[:lost] + lines[lost + 1 :]))
+    with pytest.raises(GenotypeError, match=r"of the 5 samples of the \.fam file alone"):
+        open_plink(bed)
