@@ -95,8 +95,8 @@ def digest_column(cells: Sequence[Encoding | None], modality: str) -> list[int]:
     """Return a digest of every subject's encoding; of numbers no object a subject is made."""
     if not isinstance(cells, PackedNumbers):
         return [digest_cell(cell, modality) for cell in cells]
-    shapes, known = (cells.tokens.shape[1:], cells.mask.shape[1:]), cells.mask.any(axis=1)
-    pairs = zip(split_rows(cells.tokens), split_rows(cells.mask), known.tolist(), strict=True)
+    shapes, known = (cells.tokens.shape[1:], cells.mask.shape[1:]), cells.mask.sum(axis=1)
+    pairs = zip(split_rows(cells.tokens), split_rows(cells.mask), known, strict=True)
     return [
         digest_text(f"{modality} {shapes[0]}{crc32(tokens):08x} {shapes[1]}{crc32(mask):08x}")
         if some
@@ -107,7 +107,7 @@ def digest_column(cells: Sequence[Encoding | None], modality: str) -> list[int]:
 
 def split_rows(block: np.ndarray) -> list[memoryview]:
     """Return the bytes of every row, none of them copied where rows lie one after another."""
-    whole = memoryview(np.ascontiguousarray(block).reshape(-1).view(np.uint8))
+    whole = np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
     size = block[:1].nbytes
     return [whole[start : start + size] for start in range(0, size * len(block), size or 1)]
 

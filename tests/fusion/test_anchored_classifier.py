@@ -24,7 +24,7 @@ from tests.fusion_tables import (
     quick,
     with_missing,
 )
-from tests.kept_nets import fit_kept, nets_kept, paper
+from tests.kept_nets import fit_even, fit_kept, nets_kept, paper
 
 
 @pytest.fixture(scope="module")
@@ -568,7 +568,7 @@ def test_no_forest_grows_where_none_is_a_member(crossed, names, monkeypatch):
 def test_training_starts_from_the_forest_too(crossed):
     X, y = crossed
     hardly = {"modality_dropout": 0.5, "max_epochs": 1, "learning_rate": 1e-12}
-    model = fit_kept(quick(n_trees=100, **hardly), X, y)
+    model = fit_even(quick(n_trees=100, **hardly), X, y)
     start = quick(n_trees=100, max_epochs=0).fit(X, y)
     assert list(model.nets_) == ["mri"]
     np.testing.assert_allclose(

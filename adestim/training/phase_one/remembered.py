@@ -87,7 +87,7 @@ def name_content(
         return None
     digest = blake2b(digest_size=16)
     try:
-        for part in list_parts([*tables, *given]):
+        for part in spell_content([*tables, *given]):
             digest.update(part)
     except TypeError:
         return None
@@ -98,7 +98,7 @@ def name_content(
     return fit, digest.digest()
 
 
-def list_parts(value: Any) -> Iterable[bytes]:
+def spell_content(value: Any) -> Iterable[bytes]:
     """Yield bytes that differ where plain values, arrays or sequences of them differ."""
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
@@ -108,7 +108,7 @@ def list_parts(value: Any) -> Iterable[bytes]:
     elif isinstance(value, tuple | list):
         yield f"sequence {len(value)}".encode()
         for item in value:
-            yield from list_parts(item)
+            yield from spell_content(item)
     elif value is None or isinstance(value, str | int | float | np.generic):
         yield f"{type(value).__name__} {value!r} ".encode()
     else:

@@ -13,7 +13,7 @@ from adestim import AnchoredFusionClassifier, AnchoredFusionRegressor
 from adestim.evaluation import rivals
 from adestim.training import task as tasks
 from adestim.training.phase_one import remembered
-from adestim.training.phase_one.remembered import MEMORY, PhaseOneMemory, list_parts
+from adestim.training.phase_one.remembered import MEMORY, PhaseOneMemory, spell_content
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
 
 
@@ -234,13 +234,13 @@ def test_the_number_is_bounded():
     ids=str,
 )
 def test_what_differs_has_other_parts(one, other):
-    assert b"".join(list_parts(one)) != b"".join(list_parts(other))
+    assert b"".join(spell_content(one)) != b"".join(spell_content(other))
 
 
 def test_objects_do_not_tell_what_they_hold():
     for strange in (object(), np.array([None]), {"a": 1}):
         with pytest.raises(TypeError):
-            list(list_parts(strange))
+            list(spell_content(strange))
 
 
 def test_the_default_estimator_is_as_it_is_without(table):
