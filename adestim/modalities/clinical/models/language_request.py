@@ -54,9 +54,9 @@ def language_request(
     request: ModelRequest, columns: Sequence[str], adapt: str | None
 ) -> ModelRequest:
     """Return what is asked for, a language model's folder found or fetched."""
-    card = find_card(request.backbone, "clinical")
-    if card is not None and card.home != HOME:
+    if not is_language_model(request.backbone):
         return request
+    card = find_card(request.backbone, "clinical")
     given = dict(request.params or {})
     revision = given.pop("revision", None)
     require_params(given)
@@ -81,6 +81,12 @@ def language_request(
         weights=folder,
         params={"architecture": architecture, "folder": folder, "columns": list(columns), **texts},
     )
+
+
+def is_language_model(backbone: str) -> bool:
+    """Tell whether a name is that of a language model: a card's, a folder's or a repository's."""
+    card = find_card(backbone, "clinical")
+    return card is None or card.home == HOME
 
 
 def require_params(given: Mapping[str, Any]) -> None:
