@@ -221,6 +221,26 @@ class Backbone(BlockRunner):
         load_strict(module, state, spec)
         return module.eval()
 
+    @classmethod
+    def check_weights(cls, spec: BackboneSpec) -> None:
+        """Refuse another model's weights by their names and shapes, which takes no memory.
+
+        Called in ``fit`` before any subject is read; what ``load`` makes of tensors without
+        numbers, on torch's meta device, is thrown away.
+
+        Parameters
+        ----------
+        spec : BackboneSpec
+            As :meth:`load` is given.
+
+        Raises
+        ------
+        CheckpointError
+            When the file cannot be read, or is another model's.
+        """
+        with torch.device("meta"):
+            cls.load(spec)
+
     def cast(self, dtype: torch.dtype) -> Backbone:
         """Put the large layers into a precision, and all other weights into float32.
 

@@ -17,7 +17,7 @@ from adestim.backbone.registry import BackboneCard, class_named, find_card, name
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.backbone.weights.moved import WEIGHTS, describe_sources, find_weights, say_where
 from adestim.encoding import BackboneSpec
-from adestim.exceptions import AdestimError, InputError
+from adestim.exceptions import AdestimError, DataWarning, InputError
 from adestim.extraction.prepared import Prepared
 
 
@@ -74,6 +74,30 @@ class FoundationModel(OpenedModel):
     """A foundation model as an extractor uses it; it is loaded from its name tag."""
 
     prepare: ModelPreparation
+
+
+def require_own_weights(request: ModelRequest) -> None:
+    """Refuse another model's weights by their names and shapes, before any subject is read."""
+    card = require_card(request)
+    model = card.backbone_class()
+    params, given = split_params(request.params)
+    architecture = {**card.architecture, **given}
+    require_known_options(card.name, model, params, architecture)
+    with warnings.catch_warnings():
+        # It is said when the model is opened.
+        warnings.simplefilter("ignore", DataWarning)
+        paths = {WEIGHTS: resolve_weights(card, request.weights), **model.files(**params)}
+    sources = {**{name: str(path) for name, path in paths.items()}, "home": card.home}
+    if request.trust:
+        sources["trust"] = "pickle"
+    options = (("architecture", freeze_value(architecture)),)
+    try:
+        model.check_weights(BackboneSpec(card.name, options=options, sources=(*sources.items(),)))
+    except AdestimError:
+        raise
+    # A model's own way to load may need numbers; what is wrong then shows when it has them.
+    except Exception:
+        return
 
 
 def open_foundation(request: ModelRequest, raws: Iterable[Any]) -> FoundationModel:

@@ -22,7 +22,7 @@ from adestim._support.frames import write_as_asked
 from adestim._support.groups import group_own_rows
 from adestim._support.ranges import HOW_IT_RUNS, LUCK
 from adestim._support.sklearn import Interval, StrOptions, fit_context
-from adestim.encoding import BackboneSpec, Encoding, encodings_frame
+from adestim.encoding import BackboneSpec, Encoding, encodings_frame, is_missing
 from adestim.exceptions import InputError
 from adestim.extraction.base import BaseExtractor
 from adestim.extraction.foundation import (
@@ -32,6 +32,7 @@ from adestim.extraction.foundation import (
     follow_weights,
     names_folder,
     open_foundation,
+    require_own_weights,
 )
 from adestim.extraction.prepared import Prepared
 from adestim.extraction.stored import KeptReading, RecalledReading, TokenShelf, recall_encodings
@@ -159,8 +160,17 @@ class FoundationExtractor(BaseExtractor):
         """Learn from the training rows; then make the built-in model, or open the one named."""
         built_in = self._is_built_in()
         self._refuse_idle_parameters(built_in)
+        at_once = not built_in and not is_in_memory(frame)
+        if at_once:
+            self._require_own_weights()
         self._learn_rows(frame)
         self._model = self._built_in_model(frame) if built_in else self._open_model(frame)
+        if not (built_in or at_once):
+            self._require_own_weights()
+
+    def _require_own_weights(self) -> None:
+        """Refuse another model's weights before any subject is read."""
+        require_own_weights(self._request())
 
     def _learn_rows(self, frame: pd.DataFrame) -> None:
         """Set fitted attributes, whichever model it will be."""
@@ -320,6 +330,12 @@ class FoundationExtractor(BaseExtractor):
             )
 
         return recall_encodings(shelf, list(prepared), encode, self.batch_size)
+
+
+def is_in_memory(frame: pd.DataFrame) -> bool:
+    """Tell whether all cells are arrays: to look at them costs nothing, and no file is read."""
+    cells = frame.to_numpy(dtype=object).ravel()
+    return all(is_missing(cell) or isinstance(cell, np.ndarray) for cell in cells)
 
 
 def list_inputs(prepared: Sequence[Prepared | None]) -> list[Any]:

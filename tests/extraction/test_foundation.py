@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from adestim.backbone import BackboneCard, load_backbone, register_backbone, registry
-from adestim.exceptions import CheckpointError, InputError
+from adestim.exceptions import CheckpointError, DataWarning, InputError
 from adestim.extraction.foundation import (
     ModelPreparation,
     ModelRequest,
     open_foundation,
+    require_own_weights,
 )
 from tests.backbone.toys import ToyBackbone, toy
 
@@ -203,3 +204,60 @@ def test_what_load_hands_to_the_constructor_is_not_asked_for(weights, monkeypatc
 
     monkeypatch.setattr(ToyBackbone, "__init__", demanding)
     assert opened(weights).spec.name == "toy"
+
+
+def test_the_models_own_weights_are_passed_without_being_kept(weights):
+    assert require_own_weights(asked(weights)) is None
+
+
+def wrong(folder, what):
+    """Write weights that are not those of the toy."""
+    path = folder / "wrong.pt"
+    state = toy(depth=1).state_dict()
+    if what == "of another size":
+        state = toy(depth=1, width=12).state_dict()
+    elif what == "without a layer":
+        del state["toy.bias"]
+    elif what == "with a decoder":
+        state["decoder.weight"] = torch.ones(2)
+    elif what == "quantised":
+        state["toy.weight"] = state["toy.weight"].to(torch.int8)
+    torch.save(state, path)
+    if what == "a web page":
+        path.write_text("<html>")
+    elif what == "broken off":
+        path.write_bytes(path.read_bytes()[:500])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("of another size", "of another shape.*same architecture at another size"),
+        ("without a layer", "1 of .* missing: toy.bias"),
+        ("with a decoder", "1 unexpected: decoder.weight"),
+        ("quantised", "of another kind of number"),
+        ("a web page", "a web page"),
+        ("broken off", "damaged or truncated"),
+    ],
+)
+def test_other_weights_are_refused_by_names_and_shapes(tmp_path, what, words):
+    with pytest.raises(CheckpointError, match=words):
+        require_own_weights(asked(wrong(tmp_path, what)))
+
+
+def test_a_way_to_load_that_needs_numbers_is_left_to_loading(weights, monkeypatch):
+    def load(spec):
+        return bool(torch.ones(1) > 0)
+
+    monkeypatch.setattr(ToyBackbone, "load", load)
+    assert require_own_weights(asked(weights)) is None
+
+
+def test_another_file_than_the_released_one_is_said_once(weights, recwarn):
+    card = BackboneCard("toy", "smri", home=ToyBackbone, architecture={"depth": 1}, sha256="0" * 64)
+    register_backbone(card)
+    require_own_weights(asked(weights))
+    assert not recwarn.list
+    with pytest.warns(DataWarning, match="not the released file"):
+        opened(weights)

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from adestim.backbone.registry import BackboneCard, import_class, list_cards
 from adestim.backbone.weights.files import read_checkpoint
-from adestim.backbone.weights.layout import CheckpointLayout, canonical_state, list_first_names
+from adestim.backbone.weights.layout import (
+    CheckpointLayout,
+    Relative,
+    canonical_state,
+    list_first_names,
+)
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import CheckpointError
 
@@ -99,6 +104,9 @@ class Verdict(NamedTuple):
 
 def judge_state(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
     """Say whose weights a state seems to be, other than those of the model that was wanted."""
+    relative = find_relative(state)
+    if relative is not None:
+        return Verdict(f"These look like {relative.what}", relative.remedy)
     others = [card for card in list_cards() if card.home and card.name != name]
     fitting = [card for card in others if bears_card(state, card) and fits_card(state, card)]
     akin = [card for card in others if bears_card(state, card)]
@@ -113,6 +121,27 @@ def judge_state(state: Mapping[str, Tensor], name: str, model: type) -> Verdict:
     if akin:
         return name_owner(akin[0], same=False, name=name)
     return judge_foreign(state, name)
+
+
+def find_relative(state: Mapping[str, Tensor]) -> Relative | None:
+    """Return what any backbone's authors know these weights as, other than its own."""
+    known = (relative for card in list_cards() if state for relative in relatives_of(card))
+    return next((one for one in known if all(has_mark(state, *mark) for mark in one.marks)), None)
+
+
+def relatives_of(card: BackboneCard) -> tuple[Relative, ...]:
+    """Return what people take for the weights of a backbone; nothing where its class is gone."""
+    with suppress(Exception):
+        return card.backbone_class().checkpoint.relatives
+    return ()
+
+
+def has_mark(state: Mapping[str, Tensor], end: str, n_dimensions: int) -> bool:
+    """Tell whether a name ends so, and what it names has so many dimensions."""
+    return any(
+        f".{name}".endswith(f".{end}") and value.dim() == n_dimensions
+        for name, value in state.items()
+    )
 
 
 def find_owner(raw: Mapping) -> str | None:

@@ -77,7 +77,11 @@ BUILTIN_DATA = frozenset(
 
 
 def read_checkpoint(path: str | Path, trust_pickle: bool = False) -> Mapping:
-    """Read a checkpoint, by default without running any code that it may hold."""
+    """Read a checkpoint, by default without running any code that it may hold.
+
+    Where torch's default device is the meta device, only names, shapes and kinds of numbers are
+    read.
+    """
     path = Path(path).expanduser()
     if not path.exists():
         raise CheckpointError(
@@ -221,7 +225,7 @@ def require_torch_archive(path: Path) -> None:
 def read_safetensors(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file."""
     try:
-        from safetensors import SafetensorError
+        from safetensors import SafetensorError, safe_open
         from safetensors.torch import load_file
     except ImportError as error:
         raise MissingDependencyError(
@@ -229,9 +233,25 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
             remedy="Run pip install 'adestim[foundation]'",
         ) from error
     try:
-        return load_file(path)
+        if not names_alone():
+            return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            return {name: outline_tensor(file, name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise explain_damage(path) from error
+
+
+def names_alone() -> bool:
+    """Tell whether names and shapes are asked for, without numbers: on torch's meta device."""
+    return torch.get_default_device().type == "meta"
+
+
+def outline_tensor(file: Any, name: str) -> Tensor:
+    """Return a tensor of a safetensors file without its numbers."""
+    part = file.get_slice(name)
+    shape = part.get_shape()
+    kind = part[:0].dtype if shape else file.get_tensor(name).dtype
+    return torch.empty(shape, dtype=kind, device="meta")
 
 
 def read_torch(path: Path, trust_pickle: bool) -> Any:
@@ -255,7 +275,10 @@ def load_torch(path: Path, weights_only: bool) -> Any:
             # Either the file is read all the same, or it is refused here in other words.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             return torch.load(
-                path, map_location="cpu", weights_only=weights_only, mmap=zipfile.is_zipfile(path)
+                path,
+                map_location="meta" if names_alone() else "cpu",
+                weights_only=weights_only,
+                mmap=zipfile.is_zipfile(path),
             )
     except BREAKS_OFF as error:
         raise explain_damage(path) from error

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import methodcaller
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from adestim.exceptions import CheckpointError
 
 N_KEYS_SHOWN = 4
+
+
+class Relative(NamedTuple):
+    """Weights that people take for those of a model, and which it does not read."""
+
+    what: str  # as one says it behind "These look like"
+    remedy: str
+    # ends of names that tell them from all others, with the number of dimensions
+    marks: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,9 @@ class CheckpointLayout:
         Takes a name without prefixes, returns the module's name for it.
     fingerprint : tuple of str, default=()
         Names, without prefixes, that tell this architecture from all others.
+    relatives : tuple of Relative, default=()
+        Weights that people take for those of the model, such as an older version of it: what they
+        are, what to do, and the ends of their names, with numbers of dimensions, that tell them.
 
     Examples
     --------
@@ -48,6 +60,7 @@ class CheckpointLayout:
     ignored: tuple[str, ...] = ()
     rename: Callable[[str], str] | None = None
     fingerprint: tuple[str, ...] = ()
+    relatives: tuple[Relative, ...] = ()
 
 
 def canonical_state(

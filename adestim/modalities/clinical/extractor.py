@@ -19,6 +19,7 @@ from adestim.extraction import check_cells
 from adestim.extraction.foundation import (
     ModelRequest,
     OpenedModel,
+    require_own_weights,
 )
 from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.prepared import Prepared
@@ -263,6 +264,13 @@ class ClinicalExtractor(FoundationExtractor):
         if self.errors == "raise":
             settle_failures(rows_of(self.tabular_.code(frame), frame.index), self.errors)
         return OpenedModel(self.tabular_.code, self.tabular_.spec())
+
+    def _require_own_weights(self):
+        """Refuse another model's weights; those of language models are read by their folder."""
+        from adestim.modalities.clinical.models.language_request import is_language_model
+
+        if not is_language_model(self.backbone):
+            require_own_weights(super()._request())
 
     def _open_model(self, frame) -> OpenedModel:
         """Find the model, and settle how it reads records; free text is left out."""

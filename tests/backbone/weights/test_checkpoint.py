@@ -185,6 +185,49 @@ def test_architectures_from_elsewhere_are_named(names, said):
     assert verdict.finding == f"These look like {said}"
 
 
+def names_of_v1(prefix, dimensions=3):
+    """Some names of a ResNet-50, and shapes of so many dimensions."""
+    names = ("conv1", "layer1.0.conv1", "layer1.0.conv3", "layer4.0.conv1", "layer4.2.conv3")
+    return {f"{prefix}{name}.weight": torch.ones((1, 1) + (1,) * dimensions) for name in names}
+
+
+def names_of_fine_tuned(prefix, n_channels=4):
+    """Some names of BrainMVP's encoder, as its code for downstream tasks writes them."""
+    shapes = {
+        "patch_embed1.proj.weight": (64, n_channels, 2, 2, 2),
+        "patch_embed4.proj.weight": (512, 320, 2, 2, 2),
+        "blocks1.0.conv1.weight": (64, 64, 1, 1, 1),
+        "blocks3.0.attn.qkv.weight": (960, 320),
+    }
+    state = {f"{prefix}encoder.{name}": torch.ones(1).expand(shapes[name]) for name in shapes}
+    return state | {f"{prefix}decoder.out.conv.conv.bias": torch.ones(3)}
+
+
+@pytest.mark.parametrize("name", ["brainmvp", "brainiac", "sam-med3d", "toy"])
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        (names_of_v1("backbone."), "BrainIAC v1 of 2025"),
+        (names_of_v1("module.backbone."), "BrainIAC v1 of 2025"),
+        (names_of_v1(""), "BrainIAC v1 of 2025"),
+        (names_of_fine_tuned(""), "weights of BrainMVP that its authors' code has fine-tuned"),
+        (names_of_fine_tuned("module.", 1), "weights of BrainMVP that its authors' code has fine"),
+        (names_of_fine_tuned("model.uniformer.", 5), "weights of BrainMVP that its authors' code"),
+    ],
+)
+def test_relatives_of_a_model_are_named_whichever_was_wanted(name, state, said):
+    card = next((card for card in list_cards() if card.name == name), None)
+    model = ToyBackbone if card is None else card.backbone_class()
+    verdict = judge_state(canonical_state(state, model.checkpoint), name, model)
+    assert verdict.finding.startswith(f"These look like {said}")
+    assert "Pass the " in verdict.remedy
+
+
+def test_a_flat_resnet_is_no_relative():
+    verdict = judge_state(names_of_v1("", dimensions=2), "brainiac", ToyBackbone)
+    assert verdict.finding == "These look like a ResNet of torchvision"
+
+
 @pytest.mark.usefixtures("registered")
 def test_unknown_weights_are_not_guessed_at():
     verdict = judge_state({"a": ONE}, "toy-small", ToyBackbone)

@@ -6,6 +6,7 @@ import os
 import pickle
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -453,3 +454,34 @@ def test_stand_ins_bear_the_name_of_what_they_stand_for(tmp_path):
 )
 def test_what_a_stand_in_was_filled_like_is_read_from_the_complaint(message, kind):
     assert find_filled(message, ["a.Table", "a.Other"]) == kind
+
+
+# Names and shapes alone
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("a.safetensors", save_file),
+        ("a.pt", torch.save),
+        ("a.pth", partial(torch.save, _use_new_zipfile_serialization=False)),
+    ],
+)
+def test_on_the_meta_device_names_and_shapes_are_read_alone(tmp_path, name, write):
+    state = {"a": torch.ones(2, 3).half(), "b": torch.tensor(3), "c": torch.ones(4).bfloat16()}
+    write(state, tmp_path / name)
+    with torch.device("meta"):
+        outline = read_checkpoint(tmp_path / name)
+    assert all(value.is_meta for value in outline.values())
+    described = {key: (value.shape, value.dtype) for key, value in outline.items()}
+    assert described == {key: (value.shape, value.dtype) for key, value in state.items()}
+    assert not any(value.is_meta for value in read_checkpoint(tmp_path / name).values())
+
+
+def test_shards_are_outlined_too(tmp_path):
+    write_shards(tmp_path)
+    with torch.device("meta"):
+        outline = read_checkpoint(tmp_path)
+    assert {key: value.shape for key, value in outline.items()} == {
+        key: value.shape for key, value in STATE.items()
+    }

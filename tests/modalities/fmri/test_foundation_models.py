@@ -243,6 +243,18 @@ def test_released_size_asks_for_names(jepa, tmp_path):
         vouched.set_params(labels=[f"Region {number}" for number in range(450)]).fit(frame)
 
 
+@pytest.mark.parametrize("params", ["jepa", "vit", "small"])
+@pytest.mark.parametrize("cell", ["no such file.nii.gz", "no such table.tsv"])
+def test_weights_of_another_model_are_refused_before_a_run_is_read(request, params, cell):
+    given = request.getfixturevalue(params)
+    other = request.getfixturevalue("small" if params != "small" else "vit")
+    extractor = FMRIExtractor(t_r=T_R, **{**given, "weights": other["weights"]})
+    with pytest.raises(CheckpointError, match="must hold exactly that model's weights"):
+        extractor.fit(column(cell))
+    with pytest.raises(CheckpointError, match="must hold exactly that model's weights"):
+        extractor.fit(tables(20 if params == "jepa" else 30))
+
+
 def with_nan(series):
     series[:, :3] = np.nan
     return series

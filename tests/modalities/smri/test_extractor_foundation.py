@@ -120,6 +120,15 @@ def test_weights_of_another_model_are_refused(brainmvp, tmp_path, scan):
         brainmvp.fit_transform(column(scan))
 
 
+@pytest.mark.parametrize("name", ["brainmvp", "sam-med3d", "brainiac"])
+def test_weights_of_another_model_are_refused_before_a_volume_is_read(name, tmp_path):
+    other = "brainiac" if name != "brainiac" else "brainmvp"
+    extractor = extractor_of(name, tmp_path)
+    extractor.set_params(weights=saved_checkpoint(tmp_path, other))
+    with pytest.raises(CheckpointError, match=rf"of {name!r} must hold exactly that model's"):
+        extractor.fit(column("no such file.nii.gz"))
+
+
 def test_registration_is_done_before_and_told_by_the_name_tag(brainmvp, scan, monkeypatch):
     seen = []
     doubled = nibabel.Nifti1Image(scan.get_fdata(), np.diag([1.1, 1.1, 1.1, 1]) @ scan.affine)

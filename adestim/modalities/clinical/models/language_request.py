@@ -54,9 +54,9 @@ def language_request(
     request: ModelRequest, columns: Sequence[str], adapt: str | None
 ) -> ModelRequest:
     """Return what is asked for, a language model's folder found or fetched."""
-    card = find_card(request.backbone, "clinical")
-    if card is not None and card.home != HOME:
+    if not is_language_model(request.backbone):
         return request
+    card = find_card(request.backbone, "clinical")
     given = dict(request.params or {})
     revision = given.pop("revision", None)
     require_params(given)
@@ -81,6 +81,12 @@ def language_request(
         weights=folder,
         params={"architecture": architecture, "folder": folder, "columns": list(columns), **texts},
     )
+
+
+def is_language_model(backbone: str) -> bool:
+    """Tell whether a name is that of a language model: a card's, a folder's or a repository's."""
+    card = find_card(backbone, "clinical")
+    return card is None or card.home == HOME
 
 
 def require_params(given: Mapping[str, Any]) -> None:
@@ -180,27 +186,33 @@ register(
 )  # fmt: skip
 register(
     "llama-2-7b", "meta-llama/Llama-2-7b-hf", 6_607_343_616,
+    revision="01c7f73d771dfac7d292323805ebc428287df4f9",
     family="Llama", licence=LLAMA, commercial=True, cohorts=WEB_TEXT, reference=TOUVRON,
 )  # fmt: skip
 register(
     "llama-2-13b", "meta-llama/Llama-2-13b-hf", 12_852_024_320,
+    revision="5c31dfb671ce7cfe2d7bb7c04375e44c55e815b1",
     family="Llama", licence=LLAMA, commercial=True, cohorts=WEB_TEXT, reference=TOUVRON,
 )  # fmt: skip
 register(
     "medgemma-4b", "google/medgemma-4b-it", 3_880_263_168,
+    revision="290cda5eeccbee130f987c4ad74a59ae6f196408",
     family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
 )  # fmt: skip
 register(
     "medgemma-27b", "google/medgemma-27b-text-it", 27_009_346_304,
+    revision="6b08c481126ff65a9b8fa5ab4d691b152b8edb5d",
     family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
 )  # fmt: skip
 register(
     "clinicalbert", "emilyalsentzer/Bio_ClinicalBERT", 107_719_680,
+    revision="d5892b39a4adaed74b92212a44081509db72f87b",
     family="BERT", licence="MIT", commercial=True, cohorts=("MIMIC-III",),
     reference="E. Alsentzer et al., Publicly available clinical BERT embeddings, ClinicalNLP 2019",
 )  # fmt: skip
 register(
     "all-minilm-l6-v2", "sentence-transformers/all-MiniLM-L6-v2", 22_565_376,
+    revision="1110a243fdf4706b3f48f1d95db1a4f5529b4d41",
     family="BERT", licence="Apache-2.0", commercial=True, cohorts=PAIRS,
     sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     reference="N. Reimers and I. Gurevych, Sentence-BERT, EMNLP 2019",

@@ -283,6 +283,7 @@ register_backbone(
         family="MosaicBERT",
         n_parameters=116_477_952,
         hub="zhihan1996/DNABERT-2-117M",
+        revision="7bce263b15377fc15361f52cfab88f8b586abda0",
         url="https://huggingface.co/zhihan1996/DNABERT-2-117M",
         licence="Apache-2.0",
         commercial=True,

@@ -190,6 +190,14 @@ FILENAMES = {
     f"{PREFIX}-2.5b-1000g": "",
     f"{PREFIX}-2.5b-multi-species": "",
 }
+# Of models of which it is known; of the others the newest is read.
+REVISIONS = {
+    f"{PREFIX}-2.5b-multi-species": "b746b125aacd1b0970c05a32fd71ba726754542e",
+    f"{PREFIX}-v2-50m-multi-species": "81b29e5786726d891dbf929404ef20adca5b36f1",
+    f"{PREFIX}-v2-100m-multi-species": "f34324c6fde36a4f635f0f1f06cac5d25acd6798",
+    f"{PREFIX}-v2-250m-multi-species": "c0f0359229f36ff6bc3a021247eefe0a9c344bd1",
+    f"{PREFIX}-v2-500m-multi-species": "06615c1660c892fc199840c18123f8385b3542a8",
+}
 V1_MODELS = (
     ("500m", "human-ref"), ("500m", "1000g"), ("2.5b", "1000g"), ("2.5b", "multi-species"),
 )  # fmt: skip
@@ -216,6 +224,7 @@ def card(
         n_parameters=n_weights(**sizes, gated=home.gated),
         hub=hub,
         filename=FILENAMES.get(name, "model.safetensors"),
+        revision=REVISIONS.get(name, "main"),
         url=f"https://huggingface.co/{hub}",
         licence="CC-BY-NC-SA-4.0",
         commercial=False,

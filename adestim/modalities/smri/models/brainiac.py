@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
-from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.backbone.weights.layout import CheckpointLayout, Relative
 from adestim.encoding import BackboneSpec
 from adestim.encoding.places import TokenPlaces, lay_on_grid
 from adestim.exceptions import InputError, VolumeError
@@ -45,6 +45,14 @@ class BrainIAC(Backbone):
         prefixes=("backbone.",),
         ignored=("projection_head.", "projection.", "projector.", "head."),
         fingerprint=("patch_embedding.position_embeddings", "blocks.0.attn.out_proj.weight"),
+        relatives=(
+            Relative(
+                "BrainIAC v1 of 2025, a 3-D ResNet-50 (or another such network of MONAI)",
+                "Pass the weights of version 2, a vision transformer: BrainIAC.ckpt of "
+                "github.com/AIM-KannLab/BrainIAC, whose names hold patch_embedding",
+                (("conv1.weight", 5), ("layer1.0.conv3.weight", 5), ("layer4.2.conv3.weight", 5)),
+            ),
+        ),
     )
     block_list: str = "blocks"
     lora_targets: ClassVar[tuple[str, ...]] = (

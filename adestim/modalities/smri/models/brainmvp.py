@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from adestim.backbone.attention import heads_of, masked_attention
 from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
-from adestim.backbone.weights.layout import CheckpointLayout
+from adestim.backbone.weights.layout import CheckpointLayout, Relative
 from adestim.encoding import BackboneSpec
 from adestim.encoding.places import TokenPlaces, lay_on_grid
 from adestim.exceptions import InputError
@@ -68,6 +68,15 @@ class BrainMVP(Backbone):
             "blocks1.0.conv1.weight",
             "blocks3.0.attn.qkv.weight",
             "patch_embed4.proj.weight",
+        ),
+        relatives=(
+            Relative(
+                "weights of BrainMVP that its authors' code has fine-tuned, under the names of "
+                "Downstream/ or Fine_tune/ (encoder.patch_embed1...)",
+                "Pass the pre-trained weights, BrainMVP_uniformer.pt, whose names begin with "
+                "module.encoder.uniformer.; what was fine-tuned has seen labels",
+                (("encoder.patch_embed1.proj.weight", 5), ("encoder.blocks1.0.conv1.weight", 5)),
+            ),
         ),
     )
     block_list: str = "blocks3"

@@ -68,7 +68,9 @@ def test_a_card_with_weights_asks_no_hub(folder, downloads):
 
 def test_a_card_is_fetched_from_its_repository(folder, downloads):
     assert requested(backbone="clinicalbert").weights == folder
-    assert downloads == [("emilyalsentzer/Bio_ClinicalBERT", "main")]
+    card = list_backbones("clinical").loc["clinicalbert"]
+    assert len(card["revision"]) == 40
+    assert downloads == [("emilyalsentzer/Bio_ClinicalBERT", card["revision"])]
 
 
 def test_any_repository_is_fetched_at_the_revision_asked_for(downloads):
