@@ -29,7 +29,7 @@ SENTINELS = np.array(
     + [sign * digit * ones for ones in (11, 111, 1111, 11111) for digit in (7, 8, 9)
        for sign in (-1, 1)]
 )  # fmt: skip
-FEWEST_OTHERS = 3
+FEWEST_OTHERS = 2
 
 
 def find_identifier(name: str, values: np.ndarray) -> str:
@@ -40,7 +40,7 @@ def find_identifier(name: str, values: np.ndarray) -> str:
     known = values[np.isfinite(values)]
     if not len(known) or not (known == np.floor(known)).all():
         return ""
-    if NAMES.fullmatch(fold_label(name)):
+    if names_rows(name):
         return "has the name of an identifier or a row number"
     if measures_something(name) or len(np.unique(known)) < len(known):
         return ""
@@ -51,9 +51,9 @@ def find_identifier(name: str, values: np.ndarray) -> str:
     return ""
 
 
-def fold_label(name: str) -> str:
-    """Return a name in lower case without marks."""
-    return re.sub(r"[\W_]+", "", name).casefold()
+def names_rows(name: str) -> bool:
+    """Tell whether a name is that of an identifier or of row numbers."""
+    return NAMES.fullmatch(re.sub(r"[\W_]+", "", name).casefold()) is not None
 
 
 def measures_something(name: str) -> bool:
@@ -79,6 +79,8 @@ def find_sentinels(values: np.ndarray) -> list[float]:
         return []
     low, high = others.min(), others.max()
     found = np.unique(known[suspect])
+    # -1, 0 and 1 are signs.
+    found = found[(found != -1) | (len(np.unique(others)) > 2)]
     # Among numbers none of which is negative, a negative one is no measure.
     below = (found < low) & ((low >= 0) | (low - found > high - low))
     return found[below | (found - high > high - low)].tolist()

@@ -13,8 +13,9 @@ import pandas as pd
 from adestim._support.bids import Level, applying_sidecars, list_stated_times, read_json
 from adestim._support.missing import NUMBER_WORDS
 from adestim._support.tables import read_rows
+from adestim._support.written_dates import read_written_dates
 from adestim.datasets.images.names import spell_session
-from adestim.exceptions import DataWarning
+from adestim.exceptions import DataWarning, TableError
 
 RUN = ["subject", "session", "task", "run"]
 VISIT = ["subject", "session"]
@@ -58,7 +59,28 @@ def find_acquisition_times(index: pd.DataFrame, tables: Mapping[str, Sequence[st
     ]
     # Zones are dropped: a visit is a day, at the place where it was.
     text = pd.Series(times, index=index.index, dtype="str").str.replace(ZONE, "", regex=True)
-    return pd.to_datetime(text, format="ISO8601", errors="coerce").astype("datetime64[us]")
+    read = pd.to_datetime(text, format="ISO8601", errors="coerce").astype("datetime64[us]")
+    lost = text.notna() & read.isna()
+    return read.fillna(read_other_times(text[lost])) if lost.any() else read
+
+
+def read_other_times(text: pd.Series) -> pd.Series:
+    """Return the dates of times that are not written as BIDS has them; warn of what is lost."""
+    try:
+        dates = read_written_dates(text.tolist(), "times of acquisition")
+        n_lost = int(dates.is_unreadable.sum())
+        reason = f"{n_lost} cells are no dates" if n_lost else ""
+        values = dates.values
+    except TableError as refusal:
+        reason, values = str(refusal).rstrip("."), np.full(len(text), "NaT", "datetime64[us]")
+    if reason:
+        warn(
+            f"Times of acquisition are not written as 2010-12-31T10:11:12: {reason}. They count as "
+            "unknown.",
+            DataWarning,
+            stacklevel=5,
+        )
+    return pd.Series(values, index=text.index)
 
 
 def read_scan_times(paths: Sequence[str]) -> dict[str, str]:

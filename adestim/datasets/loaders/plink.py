@@ -9,6 +9,7 @@ from warnings import warn
 import pandas as pd
 
 from adestim._support.tables import BLANKS, read_text_table
+from adestim._support.text_files import UNPACKING_ERRORS, read_text
 from adestim._support.words import first_names
 from adestim.exceptions import DataWarning, GenotypeError
 
@@ -71,7 +72,7 @@ def read_bim_columns(path: Path, names: dict[int, str]) -> pd.DataFrame:
     """Read columns of a table without names, separated by blanks."""
     try:
         table = read_text_table(path, has_names=False, separator=BLANKS)[list(names)]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OSError, *UNPACKING_ERRORS):
         raise GenotypeError(
             "A .bim file has six columns and no line of names",
             got=f"something else in {path.name!r}",
@@ -88,12 +89,22 @@ def read_samples(prefix: str | Path) -> list[str]:
             got=f"none at {str(path)!r}",
             remedy="Pass prefixes, without the suffix",
         )
-    rows = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    rows = [line.split() for line in read_lines_of(path) if line.strip()]
     if any(len(row) < 2 for row in rows):
         raise GenotypeError(
             "A '.fam' has a family and a sample on every line", got=f"less in {path.name!r}"
         )
     return [row[1] for row in rows]
+
+
+def read_lines_of(path: Path) -> list[str]:
+    """Return the lines of a file of text."""
+    try:
+        return read_text(path).splitlines()
+    except (OSError, ValueError, *UNPACKING_ERRORS) as failure:
+        raise GenotypeError(
+            "A '.fam' is a file of text", got=f"{failure} in {path.name!r}"
+        ) from None
 
 
 def find_samples(prefixes: Sequence[str | Path], subjects: pd.Index) -> pd.Series:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from adestim._support.text_files import read_text
 from adestim._support.words import first_names
+from adestim.datasets.tables.files import read_cells
 from adestim.exceptions import InputError, LeakageError, TableError
 
 COLUMNS = ["fold", "side", "digest"]
@@ -178,10 +182,22 @@ def read_manifest(path: Any) -> pd.DataFrame:
     ...     read_manifest(path).equals(manifest)
     True
     """
-    as_json = str(path).endswith(".json")
-    types = {"side": str, "digest": str}
-    table = pd.read_json(path, dtype=types) if as_json else pd.read_csv(path, dtype=types)
+    table = read_records(Path(path)) if str(path).endswith(".json") else read_cells(path)
+    fold = pd.to_numeric(table["fold"], errors="coerce") if "fold" in table else None
+    if fold is not None and fold.notna().all():
+        table = table.assign(fold=fold)
     return require_manifest(table)
+
+
+def read_records(path: Path) -> pd.DataFrame:
+    """Return a table of JSON; refuse a file that is none."""
+    try:
+        return pd.read_json(StringIO(read_text(path)), dtype={"side": str, "digest": str})
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as failure:
+        raise TableError(
+            "A manifest is a file of CSV or JSON",
+            got=f"{path.name!r}, which is neither ({type(failure).__name__})",
+        ) from None
 
 
 def require_manifest(manifest: pd.DataFrame) -> pd.DataFrame:

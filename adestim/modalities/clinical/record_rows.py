@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from adestim._support.missing import DASHES
 from adestim.encoding import is_missing
 from adestim.exceptions import AdestimError, DataWarning, TableError
 from adestim.extraction.foundation import ModelPreparation
@@ -65,7 +66,13 @@ def warn_of_cuts(
 
 def record_of(cells: tuple, columns: Iterable[Column]) -> dict[str, Any]:
     """Return the cells of one row that are used, by name of column."""
-    return {column.name: cells[column.position] for column in columns}
+    read = ((column, cells[column.position]) for column in columns)
+    return {column.name: None if is_dash(cell, column) else cell for column, cell in read}
+
+
+def is_dash(cell: Any, column: Column) -> bool:
+    """Tell whether a cell says by a dash that a number is missing."""
+    return column.kind == "numeric" and isinstance(cell, str) and cell.strip() in DASHES
 
 
 def list_written_columns(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
-from adestim._support.identifiers import find_identifier, find_sentinels
+from adestim._support.identifiers import SENTINELS, find_identifier, find_sentinels, names_rows
 from adestim._support.written_numbers import name_rows
 from adestim.modalities.clinical.cells import find_known_cells, parse_numbers, plain_cells
 from adestim.modalities.clinical.table import Column
 
 # So many different numbers among words are measured, and no codes.
 MANY_NUMBERS = 5
+LEADING_ZERO = re.compile(r"0\d+")
+SHARE_OF_CODES = 0.5
 
 
 def odd_columns(
@@ -37,14 +40,18 @@ def odd_columns(
 def remark_on(cells: pd.Series, column: Column, is_declared: bool) -> Iterator[str]:
     """Yield remarks on one column."""
     if column.kind == "numeric" and not is_declared:
-        yield from remark_on_numbers(read_column(cells, column), column.name)
-    if column.kind == "categorical" and column.has_other and is_identifier(plain_cells(cells)):
-        yield (
-            f"Column {column.name!r} has another category for every training subject, as an "
-            "identifier has; leave it out."
-        )
-    elif column.kind == "categorical" and not is_declared:
-        yield from remark_on_mixture(plain_cells(cells), column.name)
+        yield from remark_on_numbers(cells, column)
+    if column.kind == "categorical":
+        plain = plain_cells(cells)
+        may_name = column.has_other or names_rows(column.name)
+        if may_name and is_identifier(plain):
+            yield (
+                f"Column {column.name!r} has another category for every training subject, as an "
+                "identifier has; leave it out."
+            )
+        # A categorical dtype is the user's word.
+        elif not is_declared and not isinstance(cells.dtype, pd.CategoricalDtype):
+            yield from remark_on_mixture(plain, column.name)
 
 
 def read_column(cells: pd.Series, column: Column) -> np.ndarray:
@@ -54,9 +61,10 @@ def read_column(cells: pd.Series, column: Column) -> np.ndarray:
     return parse_numbers(plain_cells(cells), column.spelling).values
 
 
-def remark_on_numbers(values: np.ndarray, name: str) -> Iterator[str]:
+def remark_on_numbers(cells: pd.Series, column: Column) -> Iterator[str]:
     """Yield remarks on numbers that name the rows, or stand for missing ones."""
-    reason = find_identifier(name, values)
+    values, name = read_column(cells, column), column.name
+    reason = find_identifier(name, values) or find_leading_zeros(cells)
     if reason:
         yield (
             f"Column {name!r} {reason}; leave it out. If it measures something, name it in "
@@ -65,23 +73,47 @@ def remark_on_numbers(values: np.ndarray, name: str) -> Iterator[str]:
     found = find_sentinels(values)
     if found:
         yield (
-            f"Column {name!r} holds {', '.join(f'{value:g}' for value in found)} in "
-            f"{np.isin(values, found).sum()} cell(s), far outside its other numbers, as codes for "
-            "missing values are; replace them by NaN. If they are measured, name the column in "
-            "numeric=."
+            f"Column {name!r} holds {name_codes(found)} in {np.isin(values, found).sum()} cell(s), "
+            "far outside its other numbers, as codes for missing values are; replace them by NaN. "
+            "If they are measured, name the column in numeric=."
         )
 
 
+def find_leading_zeros(cells: pd.Series) -> str:
+    """Say that numbers are written as codes are; nothing where they are not."""
+    written = [cell for cell in cells if isinstance(cell, str)]
+    coded = sum(LEADING_ZERO.fullmatch(cell.strip()) is not None for cell in written)
+    is_coded = coded > 0 and coded >= SHARE_OF_CODES * len(written)
+    return "is written with leading zeros, as identifiers and codes are" if is_coded else ""
+
+
+def name_codes(codes: Sequence[float]) -> str:
+    """Return codes for a message."""
+    return ", ".join(f"{code:g}" for code in codes)
+
+
 def remark_on_mixture(cells: np.ndarray, name: str) -> Iterator[str]:
-    """Yield a remark where words keep numbers from being read as numbers."""
+    """Yield a remark where words keep numbers from being read as numbers, or codes are among words.
+
+    cells (n_subjects,).
+    """
     known = find_known_cells(cells)
     values = np.where(known, parse_numbers(cells).values, np.nan)
-    if len(np.unique(values[np.isfinite(values)])) >= MANY_NUMBERS:
-        words = np.flatnonzero(known & ~np.isfinite(values))
+    numbers = np.unique(values[np.isfinite(values)])
+    words = np.flatnonzero(known & ~np.isfinite(values))
+    codes = numbers[np.isin(numbers, SENTINELS)]
+    if not len(words):
+        return
+    if len(numbers) >= MANY_NUMBERS:
         yield (
             f"Column {name!r} holds numbers in {np.isfinite(values).sum()} cell(s) and words in "
             f"{name_rows(words)}, and is read as categories, each number one; set the words to "
             "NaN, or name the column in categorical=."
+        )
+    elif len(codes):
+        yield (
+            f"Column {name!r} holds {name_codes(codes)} among words, as codes for missing values "
+            "are; replace them by NaN, or name the column in categorical=."
         )
 
 

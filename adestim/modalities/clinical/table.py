@@ -115,7 +115,7 @@ def learn_column(
     column (n_subjects,).
     """
     cells = plain_cells(column)
-    present = cells[find_known_cells(cells)]
+    present = drop_dashes(cells[find_known_cells(cells)])
     kind = declarations.kinds.get(name) or infer_kind(column, present, name)
     if len(present) == 0:
         return Column(name, position, "empty")
@@ -123,7 +123,7 @@ def learn_column(
         levels = declarations.levels.get(name)
         return Column(name, position, kind, choose_ordinal_levels(column, name, levels))
     if kind == "categorical":
-        return Column(name, position, kind, *find_frequent_levels(drop_dashes(present), max_levels))
+        return Column(name, position, kind, *find_frequent_levels(present, max_levels))
     if kind == "numeric" and not pd.api.types.is_numeric_dtype(column.dtype):
         spelling = learn_spelling(write_cells(cells), f"column {name!r}")
         return Column(name, position, kind, spelling=spelling)

@@ -140,3 +140,26 @@ def test_image_without_a_time_has_that_of_its_session(tmp_path):
     # The first year of the calendar in nanoseconds is 1677, of dates made anonymous about 1800.
     assert set(index["acquired"]) == {pd.Timestamp("1880-05-10 12:00:00.25")}
     assert len(index) == 2
+
+
+def acquired(root, *times):
+    """When images of as many subjects were acquired, as the tables of their scans write it."""
+    for number, time in enumerate(times, 1):
+        name = f"sub-{number:02d}"
+        write(root / name / "anat" / f"{name}_T1w.nii.gz", b"")
+        table = pd.DataFrame({"filename": [f"anat/{name}_T1w.nii.gz"], "acq_time": [time]})
+        write_table(root / name / f"{name}_scans.tsv", table.set_index("filename"))
+    return index_images(root)["acquired"].tolist()
+
+
+@pytest.mark.parametrize("times", [("13.05.2012", "02.05.2012"), ("13/05/2012", "02/05/2012"),
+                                   ("13-May-2012", "2-May-2012")])  # fmt: skip
+def test_dates_in_another_spelling_are_read(tmp_path, times):
+    assert acquired(tmp_path, *times) == [pd.Timestamp(2012, 5, 13), pd.Timestamp(2012, 5, 2)]
+
+
+@pytest.mark.parametrize("times", [("03/05/2012", "02/05/2012"), ("13/05/2012", "05/13/2012"),
+                                   ("May", "yesterday")])  # fmt: skip
+def test_times_that_cannot_be_read_are_told(tmp_path, times):
+    with pytest.warns(DataWarning, match=r"Times of acquisition are not written as"):
+        assert pd.isna(acquired(tmp_path, *times)).all()

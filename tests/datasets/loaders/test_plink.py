@@ -78,3 +78,12 @@ def test_file_set_of_other_people_is_warned_of(tmp_path):
     (tmp_path / "a.fam").write_text("f HG00096 0 0 1 -9\n")
     with pytest.warns(DataWarning, match=r"None of 1 samples \('HG00096'\) is of anybody"):
         find_samples([tmp_path / "a"], pd.Index(["sub-0001"]))
+
+
+def test_samples_in_any_encoding_are_read_and_bytes_that_are_no_text_refused(tmp_path):
+    path = tmp_path / "a.fam"
+    path.write_bytes("F Müller 0 0 1 -9\n".encode("latin-1"))
+    assert read_samples(tmp_path / "a") == ["Müller"]
+    path.write_bytes(b"\x6c\x1b\x01\x00")
+    with pytest.raises(GenotypeError, match=r"a file of text\. Got bytes that are no text"):
+        read_samples(tmp_path / "a")

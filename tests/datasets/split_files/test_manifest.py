@@ -73,6 +73,18 @@ def test_it_survives_a_file(manifest, tmp_path, suffix):
     assert verify_manifest(again, SPLITS, SUBJECTS, salt=SALT)["agrees"].all()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{", b"[1]", b"\xff\x00", b"fold,side\n0,test\n", b"null"]
+)
+def test_file_that_is_no_manifest_is_refused(tmp_path, suffix, content):
+    path = tmp_path / f"splits.{suffix}"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(TableError):
+        read_manifest(path)
+
+
 def test_other_splits_do_not_agree(manifest):
     other = list(KFold(4).split(SUBJECTS))
     found = verify_manifest(manifest, other, SUBJECTS, salt=SALT)

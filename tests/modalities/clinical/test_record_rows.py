@@ -70,3 +70,7 @@ def test_free_text_is_left_out_unless_it_is_named():
 def test_free_text_alone_is_refused():
     with pytest.raises(TableError, match="at least one column"):
         list_written_columns((NOTE,), ())
+
+
+def test_dash_among_numbers_says_that_one_is_missing():
+    assert record_of(("-", "-"), (AGE, NOTE)) == {"age": None, "note": "-"}

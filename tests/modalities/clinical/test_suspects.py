@@ -48,6 +48,25 @@ def test_numbers_among_words_are_remarked_on_with_the_place_of_the_words():
     )
 
 
+def test_codes_among_words_that_say_that_nothing_is_known_are_remarked_on():
+    (remark,) = remarks_on(pd.DataFrame({"sex": ["F", "M", "-9", "F", "M"]}))
+    assert remark.startswith("Column 'sex' holds -9 among words, as codes for missing values are")
+
+
+def test_numbers_with_leading_zeros_are_remarked_on():
+    (remark,) = remarks_on(pd.DataFrame({"code": ["0031", "0007", "1205", "0931"]}))
+    assert remark.startswith("Column 'code' is written with leading zeros, as identifiers")
+
+
+def test_few_words_that_name_the_subjects_are_remarked_on():
+    (remark,) = remarks_on(pd.DataFrame({"PTID": ["011_S_0002", "011_S_0003"]}))
+    assert remark.startswith("Column 'PTID' has another category for every training subject")
+
+
+def test_codes_of_a_categorical_type_are_taken_as_they_are():
+    assert not remarks_on(pd.DataFrame({"site": pd.Series(list(range(9)) * 2, dtype="category")}))
+
+
 @pytest.mark.parametrize("cells", [["1", "2", "other", "none", "both"] * 2, list("aabb")])
 def test_codes_among_words_are_not_remarked_on(cells):
     assert not remarks_on(pd.DataFrame({"stage": cells}))
