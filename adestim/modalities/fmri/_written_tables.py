@@ -198,6 +198,9 @@ def heads_labels(first: Sequence[str], body: list[list[str]], path: Path, what: 
         return False
     body = require_one_width(body, path, what) if body else body
     if body and len(body[0]) != len(first):
+        # The numbers of the rows may stand without a name.
+        if len(body[0]) == len(first) + 1 and counts_up([row[0] for row in body]):
+            return True
         raise header_of_another_length(len(first), len(body[0]), path, what)
     # A blank above the numbers of the rows tells a header from a volume.
     verdict = True if indexed else tell_labels(labels, body)

@@ -39,7 +39,7 @@ LABELS = {
 @pytest.mark.parametrize("mark", ["\t", ",", ";", " "])
 def test_labels_of_an_atlas_are_a_header(tmp_path, kind, index, mark):
     frame = pd.DataFrame(SERIES, columns=LABELS[kind])
-    frame.to_csv(tmp_path / "a.tsv", sep=mark, index=index and mark != " ")
+    frame.to_csv(tmp_path / "a.tsv", sep=mark, index=index)
     table = read(tmp_path / "a.tsv")
     np.testing.assert_array_equal(table.values, SERIES)
     assert table.names == tuple(str(int(label)) for label in LABELS[kind])
