@@ -6,7 +6,6 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from math import factorial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,17 +16,12 @@ from adestim._support.remarks import remark
 from adestim._support.tables import BLANKS, LINE_END, STATED_SEPARATOR, find_separator
 from adestim._support.text_files import UNPACKING_ERRORS, read_text
 from adestim.exceptions import TimeSeriesError
+from adestim.modalities.fmri._label_rows import WHOLE, tell_labels
 
 COMMENT_MARKS = ("#", "%")
 DECIMAL_COMMA = re.compile(r"[-+]?\d+(,\d+)?(?:[eE][-+]?\d+)?")
 # How AFNI states names within its comments.
 COLUMN_LABELS = re.compile(r'ColumnLabels\s*=\s*"(?P<names>[^"]*)"', re.IGNORECASE)
-WHOLE = re.compile(r"\d+(\.0*)?")
-WHOLE_OR_NEGATIVE = re.compile(r"[-+]?\d+(\.0*)?")
-BARE = re.compile(r"[-+]?\d+")
-# Rarer than this, a first row of whole numbers is none of the volumes.
-RARE = 1e-3
-UNLIKELY = 0.01
 RULER = re.compile(r"[-=*>/]*")
 HOW_TO_SETTLE = "Write names in words above the columns, or no header, or pass a .npy file"
 
@@ -202,12 +196,14 @@ def heads_labels(first: Sequence[str], body: list[list[str]], path: Path, what: 
     labels = list(first[1:] if indexed else first)
     if len(labels) < 2 or not all(map(WHOLE.fullmatch, labels)):
         return False
-    numbers = np.array(labels, dtype=float)
     body = require_one_width(body, path, what) if body else body
     if body and len(body[0]) != len(first):
+        # The numbers of the rows may stand without a name.
+        if len(body[0]) == len(first) + 1 and counts_up([row[0] for row in body]):
+            return True
         raise header_of_another_length(len(first), len(body[0]), path, what)
-    cells = [row[1:] if indexed else row for row in body]
-    verdict = weigh_labels(numbers, share_of_form(labels, cells), lies_among(numbers, cells))
+    # A blank above the numbers of the rows tells a header from a volume.
+    verdict = True if indexed else tell_labels(labels, body)
     if verdict is None:
         raise TimeSeriesError(
             f"The first row of a table of {what} must be clearly a header or a volume",
@@ -215,58 +211,6 @@ def heads_labels(first: Sequence[str], body: list[list[str]], path: Path, what: 
             remedy=HOW_TO_SETTLE,
         )
     return verdict
-
-
-def weigh_labels(numbers: np.ndarray, share: float, fits: bool) -> bool | None:
-    """Tell labels from a volume by how likely a volume is such; None where they may be either.
-
-    numbers (n_columns,); ``share`` of the volumes' cells is of the labels' form; ``fits`` where
-    the labels are within reach of the columns.
-    """
-    rises = bool((np.diff(numbers) > 0).all())
-    if len(np.unique(numbers)) < len(numbers):
-        return None if share ** len(numbers) < RARE and not fits else False
-    if share ** len(numbers) < RARE:
-        return True if rises or not fits else None
-    if not rises:
-        return False
-    in_order_by_chance = 1 / factorial(min(len(numbers), 20))
-    if fits:
-        return False if in_order_by_chance > UNLIKELY else None
-    counted = bool(numbers[0] in (0, 1) and (np.diff(numbers) == 1).all())
-    return True if counted or in_order_by_chance < UNLIKELY else None
-
-
-def share_of_form(labels: Sequence[str], rows: Sequence[Sequence[str]]) -> float:
-    """Return the share of the rows' numbers that are written as the labels are: as whole ones."""
-    form = BARE if all(map(BARE.fullmatch, labels)) else WHOLE_OR_NEGATIVE
-    found = [form.fullmatch(cell) is not None for row in rows for cell in row if is_known(cell)]
-    return (sum(found) + 1) / (len(found) + 2)
-
-
-def is_known(cell: str) -> bool:
-    """Tell whether a cell holds a number."""
-    return cell not in NUMBER_WORDS
-
-
-def to_float(text: str) -> float:
-    """Return a number, also one with a decimal comma; NaN where a text is none."""
-    try:
-        return float(text.replace(",", ".", 1))
-    except ValueError:
-        return np.nan
-
-
-def lies_among(numbers: np.ndarray, rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether most numbers are within reach of what their columns hold otherwise."""
-    table = np.array([[to_float(cell) for cell in row] for row in rows]).reshape(len(rows), -1)
-    known = np.isfinite(table).any(axis=0) if len(rows) else np.zeros(0, dtype=bool)
-    if not known.any():
-        return False
-    columns = np.where(np.isfinite(table), table, np.nan)[:, known]
-    low, high = np.nanmin(columns, axis=0), np.nanmax(columns, axis=0)
-    reach, chosen = high - low, numbers[known]
-    return bool(np.mean((chosen >= low - reach) & (chosen <= high + reach)) > 0.5)
 
 
 # Headers in comments

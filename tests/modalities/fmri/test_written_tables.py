@@ -39,7 +39,7 @@ LABELS = {
 @pytest.mark.parametrize("mark", ["\t", ",", ";", " "])
 def test_labels_of_an_atlas_are_a_header(tmp_path, kind, index, mark):
     frame = pd.DataFrame(SERIES, columns=LABELS[kind])
-    frame.to_csv(tmp_path / "a.tsv", sep=mark, index=index and mark != " ")
+    frame.to_csv(tmp_path / "a.tsv", sep=mark, index=index)
     table = read(tmp_path / "a.tsv")
     np.testing.assert_array_equal(table.values, SERIES)
     assert table.names == tuple(str(int(label)) for label in LABELS[kind])
@@ -61,12 +61,28 @@ def test_labels_above_whole_numbers_are_told_by_their_order_and_range(tmp_path, 
     assert table.names == tuple(map(str, labels))
 
 
+@pytest.mark.filterwarnings("ignore:the first row")
 def test_whole_numbers_without_a_header_are_all_volumes(tmp_path):
     for counts in (COUNTS, np.sort(COUNTS, axis=1)[:, :3], COUNTS - 9200, np.eye(60)[:, :4]):
         np.savetxt(tmp_path / "a.txt", counts, fmt="%d")
         np.testing.assert_array_equal(read(tmp_path / "a.txt").values, counts)
 
 
+def test_brighter_first_volume_of_whole_numbers_is_a_volume(tmp_path):
+    level = RNG.integers(5000, 12000, 8)
+    counts = np.vstack([level * 1.4, level + RNG.integers(-99, 99, (60, 8))])
+    np.savetxt(tmp_path / "a.txt", counts, fmt="%d")
+    assert len(read(tmp_path / "a.txt").values) == 61
+
+
+def test_rising_first_volume_of_whole_numbers_is_told(tmp_path):
+    counts = np.vstack([[1, 2, 4], RNG.integers(-5, 6, (60, 3))])
+    np.savetxt(tmp_path / "a.txt", counts, fmt="%d")
+    with pytest.warns(DataWarning, match="is taken for a volume. If it is a header"):
+        assert len(read(tmp_path / "a.txt").values) == 61
+
+
+@pytest.mark.filterwarnings("ignore:the first row")
 @pytest.mark.parametrize("fmt", ["%g", "%.6f", "%d", "%.1f", "%.3e", "%.18e"])
 def test_numbers_without_a_header_are_all_volumes(tmp_path, fmt):
     for seed in range(20):
@@ -199,7 +215,7 @@ def test_rows_that_end_in_their_separator(tmp_path, header):
         ("PCC\tPCC\n1.5\t2\n", "'PCC' 2 times"),
         ("PCC\t\n1.5\t2\n0.1\t5\n0.5\t1\n", "column number 2 without a name"),
         ("# A\n# B\n", "must be readable"),
-        ("1.0\t2.0\n1\tx\n", "text in column 'number 1'"),
+        ("1.5\t2.0\n1\tx\n", "text in column 'number 1'"),
     ],
 )
 def test_what_cannot_be_read_is_refused(tmp_path, text, words):
