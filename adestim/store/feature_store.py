@@ -56,7 +56,9 @@ class FeatureStore:
     """A folder of records that hold what extractors have made.
 
     Derived from patients' data: the folder can be entered, and its files read, by their owner
-    alone.
+    alone. Processes, on one machine or on several, may share it: each record is made by one of
+    them, and the others wait for it. What killed processes have left half-written goes when a
+    store is opened.
 
     Parameters
     ----------

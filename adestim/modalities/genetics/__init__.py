@@ -1,9 +1,10 @@
 """Genetics: PLINK, VCF and dosage tables, one token a SNP, by dosage or by a model of DNA.
 
-* ``genotypes.py`` says what every genotype file offers; ``plink.py`` and ``vcf.py`` read them, and
-  ``pooled.py`` reads several as one;
+* ``genotypes.py`` says what every genotype file offers; ``plink.py`` and ``vcf.py``, over the lines
+  of ``vcf_lines.py``, read them, ``opened.py`` remembers them, and ``pooled.py`` reads several as
+  one;
 * ``build.py`` and ``harmonise.py`` see to it that all count the same allele at the same place;
-* ``selection.py`` chooses the SNPs, ``columns.py`` reads the table's cells, ``apoe.py`` APOE;
+* ``selection.py`` chooses the SNPs, ``left_out.py`` counts the others, ``columns.py`` reads the table's cells, ``apoe.py`` APOE;
 * ``dosage.py`` is the reference backbone, ``extractor.py`` the scikit-learn estimator, and
   ``reading.py`` what it reads;
 * ``reference.py`` opens reference genomes, ``sequence.py`` cuts the DNA around SNPs out of them,

@@ -156,7 +156,14 @@ class GeneticsExtractor(FoundationExtractor):
     0.1 and three standard errors from one half in both, and masked elsewhere.
 
     Sex chromosomes are used only when asked for by name, and the sex and phenotype columns of
-    a .fam file never. VCF is slow to search; convert whole genomes to PLINK first.
+    a .fam file never. VCF is slow to search, though a fit passes a file twice whatever its
+    size; convert whole genomes to PLINK first.
+
+    Of a VCF file those sites are read whose ``FILTER`` is ``PASS`` or empty, or what Minimac
+    writes there of typed and imputed ones (``GENOTYPED``, ``TYPED``, ``IMPUTED`` ...). A
+    :class:`~adestim.exceptions.DataWarning` counts by reason the variants that are left out
+    where a reason is none of the parameters above: a failed filter, symbolic alleles, an unknown
+    chromosome, a repeated variant.
 
     **DNA models** need genotype files and a reference genome of the same build. Around each SNP a
     window is cut, the variant always at the same letter of its middle token, and read by itself

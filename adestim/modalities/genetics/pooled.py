@@ -19,6 +19,21 @@ from adestim.modalities.genetics.opened import OPENED
 from adestim.modalities.genetics.plink import open_plink, plink_files
 from adestim.modalities.genetics.vcf import open_vcf
 
+OTHER_FORMATS = {
+    ".pgen": ("genotypes of PLINK 2", "Convert them: plink2 --pfile PREFIX --make-bed"),
+    ".ped": ("genotypes of PLINK as text", "Convert them: plink --file PREFIX --make-bed"),
+    ".bgen": ("genotypes in BGEN", "Convert them: plink2 --bgen FILE ref-first --make-bed"),
+    ".bcf": ("a binary VCF file", "Convert it: bcftools view -Oz -o FILE.vcf.gz FILE.bcf"),
+    ".raw": (
+        "dosages that PLINK recoded",
+        "Read it with pandas.read_csv, and pass its columns of dosages without genotypes=",
+    ),
+    **dict.fromkeys(
+        (".csv", ".tsv", ".txt", ".xlsx"),
+        ("a table", "Read it with pandas, and pass its columns of dosages without genotypes="),
+    ),
+}
+
 
 def open_genotypes(paths) -> list[GenotypeSet]:
     """Open one genotype file, or several in the order in which they are searched."""
@@ -31,9 +46,21 @@ def open_genotypes(paths) -> list[GenotypeSet]:
 
 def open_one(path: Path) -> GenotypeSet:
     """Open one genotype file by its ending; one that has not changed is not read again."""
-    is_vcf = path.name.endswith((".vcf", ".vcf.gz", ".vcf.bgz"))
+    require_known_format(path)
+    is_vcf = path.name.lower().endswith((".vcf", ".vcf.gz", ".vcf.bgz"))
     files = [path] if is_vcf else plink_files(path)
     return OPENED.open(files, partial(open_vcf if is_vcf else open_plink, path))
+
+
+def require_known_format(path: Path) -> None:
+    """Refuse files of other formats, and say how to convert them."""
+    ending = next((end for end in OTHER_FORMATS if path.name.lower().endswith(end)), None)
+    if ending is not None and path.is_file():
+        raise GenotypeError(
+            "genotypes= names PLINK 1 file sets (.bed, .bim, .fam) and VCF files",
+            got=f"{path.name}, {OTHER_FORMATS[ending][0]}",
+            remedy=OTHER_FORMATS[ending][1],
+        )
 
 
 def locate(sets: Sequence[GenotypeSet], names: Sequence[str | None]) -> np.ndarray:

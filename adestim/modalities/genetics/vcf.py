@@ -23,7 +23,7 @@ from adestim.modalities.genetics.vcf_lines import LineReader, number_lines, warn
 FIRST_SAMPLE = 9
 BASES = re.compile(r"[ACGTacgt]+|\.")
 # What FILTER says of a site that failed none. Minimac tells there, too, how it came to one.
-PASSED = frozenset({"PASS", ".", ""})
+PASSED = frozenset({"PASS", ".", "", "0"})
 OF_MINIMAC = frozenset({"GENOTYPED", "GENOTYPED_ONLY", "IMPUTED", "TYPED", "TYPED_ONLY"})
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?|[nN][aA][nN]", re.ASCII)
 # One allele of a call; nothing, where a writer left it out.

@@ -21,6 +21,8 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Where bgzip says in a header that it wrote it, and the empty block that it writes last.
 BGZIP_MARK = slice(12, 16), b"BC\x02\x00"
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+# Most lines that are blank or begin with a hash.
+MOST_IDLE = 2**20
 # As many bytes are unpacked at a time.
 CHUNK = 2**17
 
@@ -60,10 +62,15 @@ class LineReader:
 
 def number_lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
     """Yield all lines but blank ones, with their numbers from 1, without what ends them."""
+    n_idle = 0
     with open_bytes(path) as stream:
         for number, line in enumerate(bound_lines(stream, path), start=1):
+            line = line.rstrip(b"\r\n")
+            n_idle += not line.strip() or line.startswith(b"#")
+            if n_idle > MOST_IDLE:
+                raise no_vcf(path, f"more than {MOST_IDLE} lines that are blank or of a header")
             if line.strip():
-                yield number, line.rstrip(b"\r\n")
+                yield number, line
 
 
 def bound_lines(stream: IO[bytes], path: Path, largest: int = LARGEST_LINE) -> Iterator[bytes]:
@@ -71,12 +78,17 @@ def bound_lines(stream: IO[bytes], path: Path, largest: int = LARGEST_LINE) -> I
     first = stream.readline(largest).removeprefix(BYTE_ORDER_MARK)
     for line in chain([first] * bool(first), iter(partial(stream.readline, largest), b"")):
         if len(line) == largest and not line.endswith(b"\n"):
-            raise GenotypeError(
-                f"A line of a VCF file has at most {largest} bytes: {path}",
-                got="a longer one",
-                remedy="The file is damaged, or no VCF file; write it again",
-            )
+            raise no_vcf(path, f"a line of more than {largest} bytes")
         yield line
+
+
+def no_vcf(path: Path, got: str) -> GenotypeError:
+    """Return the error about a file that no VCF file is like."""
+    return GenotypeError(
+        f"A VCF file has a header, and lines that fit into memory: {path}",
+        got=got,
+        remedy="The file is damaged, or no VCF file; write it again",
+    )
 
 
 @contextmanager

@@ -132,3 +132,20 @@ def test_variants_without_a_place_are_told_apart_by_their_names(tmp_path):
         for number, table in enumerate(tables)
     ]
     assert reference_variants(sets)["id"].tolist() == ["rs1", "rs2", "rs3"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.pgen", "plink2 --pfile"), ("a.PED", "plink --file"), ("a.bgen", "plink2 --bgen"),
+     ("a.bcf", "bcftools view"), ("a.raw", r"without genotypes="), ("a.csv", r"with pandas")],
+)  # fmt: skip
+def test_files_of_other_formats_are_named_for_what_they_are(tmp_path, name, said):
+    (tmp_path / name).touch()
+    with pytest.raises(GenotypeError, match=f"Got {name}, .*{said}"):
+        open_genotypes(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.VCF", "a.vcf.GZ"])
+def test_endings_may_be_in_capital_letters(tmp_path, name):
+    write_vcf(tmp_path / name, np.ones((1, 2)), ["s"], simple_variants(2))
+    assert open_genotypes(tmp_path / name)[0].n_samples == 1

@@ -84,9 +84,17 @@ def test_a_line_too_long_for_memory_is_refused_unread(tmp_path):
     stream = io.BytesIO(b"short\n" + b"x" * 1000)
     lines = bound_lines(stream, tmp_path, largest=100)
     assert next(lines) == b"short\n"
-    with pytest.raises(GenotypeError, match="at most 100 bytes"):
+    with pytest.raises(GenotypeError, match="Got a line of more than 100 bytes"):
         next(lines)
     assert stream.tell() == 106
+
+
+@pytest.mark.parametrize("line", ["\n", "##contig=<ID=x>\n", " \n", "#\r\n"])
+def test_a_file_of_blanks_or_headers_alone_is_refused_soon(tmp_path, monkeypatch, line):
+    monkeypatch.setattr(vcf_lines, "MOST_IDLE", 10)
+    (tmp_path / "a.vcf").write_bytes(line.encode() * 1000)
+    with pytest.raises(GenotypeError, match="more than 10 lines that are blank or of a header"):
+        list(number_lines(tmp_path / "a.vcf"))
 
 
 def test_blank_lines_and_ends_of_windows_are_left_out(tmp_path):
