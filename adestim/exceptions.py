@@ -20,6 +20,7 @@ __all__ = [
     "SubjectsError",
     "TableError",
     "TimeSeriesError",
+    "VersionWarning",
     "VolumeError",
 ]
 
@@ -122,3 +123,7 @@ class DataWarning(AdestimWarning):
 
 class LeakageWarning(AdestimWarning):
     """Something that may carry the label, or a subject, across the split."""
+
+
+class VersionWarning(AdestimWarning):
+    """Something pickled that another version of adestim wrote, as scikit-learn warns of its own."""

@@ -28,8 +28,8 @@ def read_column(values: Any) -> np.ndarray:
     elif isinstance(found, list | tuple) and all(map(pd.api.types.is_scalar, found)):
         # numpy would make one text of numbers, words and gaps.
         found = fill_objects(found)
-    if np.iscomplexobj(found):
-        raise InputError("Labels, numbers and groups are real", got="dtype complex")
+    if isinstance(found, np.ndarray) and found.dtype.kind == "c":
+        raise InputError("Complex data not supported", got=f"dtype {found.dtype}")
     return narrow_objects(column_or_1d(found, warn=True))
 
 
@@ -81,7 +81,7 @@ def require_one_kind(values: np.ndarray, owner: str, name: str) -> None:
     """Refuse labels or groups some of which are numbers and others text: 1 is not "1"."""
     if values.dtype != object:
         return
-    kinds = sorted({name_kind(value) for value in values})
+    kinds = sorted({name_label_kind(value) for value in values})
     if len(kinds) > 1:
         raise InputError(
             f"'{name}' of {owner} are all of one type, as 1 and '1' are not the same",
@@ -90,7 +90,7 @@ def require_one_kind(values: np.ndarray, owner: str, name: str) -> None:
         )
 
 
-def name_kind(value: Any) -> str:
+def name_label_kind(value: Any) -> str:
     """Return what kind of label or group a value is, as an error tells it."""
     return "a number" if isinstance(value, Real) else type(value).__name__
 
@@ -160,7 +160,7 @@ def require_class_weight(class_weight: Any, classes: Iterable[Any], owner: str) 
     wrong = {
         label: weight
         for label, weight in class_weight.items()
-        if not (isinstance(weight, Real) and np.isfinite(weight) and weight > 0)
+        if not (isinstance(weight, Real) and 0 < float(weight) < np.inf)
     }
     if wrong:
         label, weight = next(iter(wrong.items()))

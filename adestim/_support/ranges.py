@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
+
+from adestim.exceptions import InputError
 
 # Reasons that hold for parameters of many classes.
 HOW_IT_RUNS = "how it runs"
@@ -29,6 +33,12 @@ class Range:
     on_request : bool, default=False
         Whether it is searched only where it is asked for by name.
 
+    Raises
+    ------
+    InputError
+        When the ends are no finite numbers, the first lies above the second, a ``log`` range does
+        not begin above 0, or the step is none.
+
     Examples
     --------
     >>> from adestim.tuning import Range
@@ -44,6 +54,16 @@ class Range:
     step: float | None = None
     on_request: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse ends that enclose nothing."""
+        require_ends(self.low, self.high, self.log)
+        require_step(self.step, self.log, self.is_whole)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is one of whole numbers."""
+        return isinstance(self.low, Integral) and isinstance(self.high, Integral)
+
     def suggest(self, trial: Any, name: str) -> float:
         """Return a trial's value.
 
@@ -58,9 +78,12 @@ class Range:
         -------
         int or float
         """
-        if isinstance(self.low, int):
-            return trial.suggest_int(name, self.low, self.high, step=self.step or 1, log=self.log)
-        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
+        if self.is_whole:
+            step = int(self.step or 1)
+            return trial.suggest_int(name, int(self.low), int(self.high), step=step, log=self.log)
+        return trial.suggest_float(
+            name, float(self.low), float(self.high), step=self.step, log=self.log
+        )
 
     def contains(self, value: Any) -> bool:
         """Tell whether a value is one of the range.
@@ -77,7 +100,7 @@ class Range:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high:
             return False
-        whole = not isinstance(self.low, int) or value == int(value)
+        whole = not self.is_whole or value == int(value)
         return whole and (self.step is None or (value - self.low) % self.step == 0)
 
 
@@ -92,6 +115,11 @@ class Choice:
     on_request : bool, default=False
         Whether it is searched only where it is asked for by name.
 
+    Raises
+    ------
+    InputError
+        When there is no value.
+
     Examples
     --------
     >>> from adestim.tuning import Choice
@@ -101,6 +129,15 @@ class Choice:
 
     options: tuple
     on_request: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a choice of nothing."""
+        if isinstance(self.options, str) or not len(self.options):
+            raise InputError(
+                "The options of a Choice are a tuple of one value or more",
+                got=repr(self.options),
+                remedy="Write for example Choice((16, 32, 64))",
+            )
 
     def suggest(self, trial: Any, name: str) -> Any:
         """Return a trial's value.
@@ -132,3 +169,30 @@ class Choice:
         """
         # True is no 1 here.
         return any(type(value) is type(each) and value == each for each in self.options)
+
+
+def require_ends(low: Any, high: Any, log: bool) -> None:
+    """Refuse ends of a range between which there is nothing."""
+    numbers = all(isinstance(end, Real) and not isinstance(end, bool) for end in (low, high))
+    finite = numbers and math.isfinite(low) and math.isfinite(high)
+    if not finite or low > high or (log and low <= 0):
+        least = ", the first above 0 as log=True" if log else ""
+        raise InputError(
+            f"The ends of a Range are finite numbers, the second no smaller than the first{least}",
+            got=f"{low!r} and {high!r}",
+            remedy="Exchange or correct them; for other values use Choice",
+        )
+
+
+def require_step(step: Any, log: bool, is_whole: bool) -> None:
+    """Refuse a step between values that leads nowhere, or that a range cannot have."""
+    kind = Integral if is_whole else Real
+    is_number = isinstance(step, kind) and not isinstance(step, bool)
+    wrong = step is not None and (log or not is_number or not 0 < float(step) < math.inf)
+    if wrong:
+        raise InputError(
+            "The step of a Range is a number above 0, a whole one where the ends are, and there is "
+            "none where log=True",
+            got=f"step={step!r}" + (" and log=True" if log else ""),
+            remedy="Correct it, or leave it out",
+        )

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from adestim._support.versioned import Versioned
+
 OF_THE_WEIGHTS = ("architecture", "files", "unadapted")
 
 
@@ -104,7 +106,7 @@ class ReadWhenAsked:
 
 
 @dataclass(frozen=True, eq=False)
-class Encoding:
+class Encoding(Versioned):
     """One subject's one modality, as the fusion reads it. Immutable.
 
     Arrays may lie in a file: they are read whenever they are asked for, and not kept.

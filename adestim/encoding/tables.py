@@ -23,6 +23,7 @@ from adestim._support.frames import (
     require_distinct_columns,
     require_some_rows,
 )
+from adestim._support.numbers import require_finite
 from adestim.encoding import Encoding, is_missing
 from adestim.encoding.blocks import list_labels, name_blocks, numeric_modalities, warn_of_strays
 from adestim.encoding.numbers import PackedNumbers
@@ -191,22 +192,6 @@ def require_numbers(frame: pd.DataFrame) -> None:
                     remedy="Encode it with an extractor of ModalityUnion, "
                     "or with a scikit-learn encoder",
                 ) from error
-
-
-def require_finite(block: np.ndarray, columns: pd.Index) -> None:
-    """Refuse numbers that float32 tokens cannot hold, naming their column."""
-    largest = np.finfo(np.float32).max
-    # Both pass over NaN, and make no copy of the block.
-    beyond = (np.fmax.reduce(block, axis=0, initial=0) > largest) | (
-        np.fmin.reduce(block, axis=0, initial=0) < -largest
-    )
-    if beyond.any():
-        raise InputError(
-            f"Column {columns[beyond][0]!r} must hold finite numbers within the range of float32, "
-            "or NaN",
-            got="infinity or a larger number",
-            remedy="Replace it by NaN, or rescale the column",
-        )
 
 
 def pack_in_order(

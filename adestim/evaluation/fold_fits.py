@@ -34,6 +34,7 @@ from adestim._support.sklearn import (
     take_rows,
 )
 from adestim._support.torch import choose_device
+from adestim._support.versioned import Versioned
 from adestim.exceptions import InputError
 from adestim.fusion import AnchoredFusionClassifier
 from adestim.training.lockstep.lockstep import train_teams
@@ -44,7 +45,7 @@ N_FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
-class FoldFits:
+class FoldFits(Versioned):
     """The classifiers of a cross-validation.
 
     Parameters

@@ -28,6 +28,7 @@ from adestim._support.frames import (
 )
 from adestim._support.ranges import HOW_IT_RUNS, WHAT_IS_PRINTED, WHERE_IT_IS_KEPT
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
+from adestim._support.versioned import Versioned
 from adestim.backbone.registry import find_class
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.encoding.places import TokenPlaces, name_tokens
@@ -48,7 +49,7 @@ from adestim.store.feature_store import FeatureStore, as_store
 N_TURNS_OF_WORKERS = 8
 
 
-class BaseExtractor(TransformerMixin, BaseEstimator):
+class BaseExtractor(Versioned, TransformerMixin, BaseEstimator):
     """Base of the extractors: columns of raw cells in, one column of encodings out.
 
     Subclasses implement ``_learn``, ``_preparation`` and ``_spec``, and name their

@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions, check_feature_names_in, fit_context
+from adestim._support.versioned import Versioned
 from adestim.encoding.tables import check_fusion_table, read_modalities
 from adestim.encoding.tokens import TokenTable, drop_rows, stack_tokens
 
 
-class PoolTokens(TransformerMixin, BaseEstimator):
+class PoolTokens(Versioned, TransformerMixin, BaseEstimator):
     """Turn an encodings table into numbers, for any other scikit-learn model.
 
     Tokens whose places mean the same for every subject (regions, ROIs, SNPs, columns) are laid

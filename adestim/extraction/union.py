@@ -23,6 +23,7 @@ from adestim._support.sklearn import (
     check_feature_names_in,
     fit_context,
 )
+from adestim._support.versioned import Versioned
 from adestim.encoding import Encoding, encodings_frame, is_missing
 from adestim.encoding.tables import numeric_block, pack_features
 from adestim.exceptions import DataWarning, InputError
@@ -32,7 +33,7 @@ from adestim.extraction.parallel import side_by_side
 from adestim.store import FeatureStore
 
 
-class ModalityUnion(TransformerMixin, BaseComposition):
+class ModalityUnion(Versioned, TransformerMixin, BaseComposition):
     """Encode several modalities side by side.
 
     Parameters

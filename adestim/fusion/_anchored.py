@@ -391,6 +391,7 @@ def choose_anchors(
     if isinstance(anchor, str) and anchor == "all":
         return list(modalities)
     anchors = [anchor] if isinstance(anchor, str) else list(anchor)
+    require_distinct_anchors(anchors, estimator)
     unknown = [name for name in anchors if name not in modalities]
     if unknown or not anchors:
         raise InputError(
@@ -400,3 +401,14 @@ def choose_anchors(
             remedy=f"Choose from {list(modalities)}, or write anchor='all'",
         )
     return anchors
+
+
+def require_distinct_anchors(anchors: Sequence[str], estimator: str) -> None:
+    """Refuse a modality that is named as anchor twice."""
+    repeated = [name for place, name in enumerate(anchors) if name in anchors[:place]]
+    if repeated:
+        raise InputError(
+            f"The 'anchor' parameter of {estimator} names every modality once",
+            got=f"{repeated[0]!r} more than once",
+            remedy="Leave the repetition out",
+        )

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from adestim._support.numbers import require_finite_predictions
 from adestim._support.progress import progress_bar
 from adestim._support.ranges import HOW_IT_RUNS, LUCK, WHAT_IS_PRINTED, Choice, Range
 from adestim._support.sklearn import (
@@ -25,6 +26,7 @@ from adestim._support.sklearn import (
     fit_context,
 )
 from adestim._support.torch import choose_device, seeded
+from adestim._support.versioned import Versioned
 from adestim.encoding.tables import (
     Subjects,
     check_fusion_table,
@@ -119,7 +121,7 @@ class NetTraining:
         self.net.fit(self.train)
 
 
-class BaseFusion(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseFusion(Versioned, CallbackSupportMixin, BaseEstimator, ABC):
     """Base of all fusions that train nets upon phase 1.
 
     A subclass says which nets there are, how one is built and what it starts from. Its parameters
@@ -345,7 +347,7 @@ class FusionClassifier(ClassifierMixin, BaseFusion):
         ndarray of shape (n_subjects, n_classes)
         """
         check_is_fitted(self, "nets_")
-        return self._probabilities(X)
+        return require_finite_predictions(self._probabilities(X), type(self).__name__)
 
     def predict(self, X):
         """Return the most probable class of every subject.

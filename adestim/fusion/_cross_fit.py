@@ -28,10 +28,12 @@ from adestim._support.labels import (
     require_one_kind,
     require_splits,
 )
+from adestim._support.numbers import require_finite_predictions
 from adestim._support.predictions import align_probabilities
 from adestim._support.ranges import HOW_IT_RUNS, LUCK, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context, take_rows
+from adestim._support.versioned import Versioned
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.exceptions import InputError, LeakageError
 from adestim.fusion._targets import require_classes
@@ -75,7 +77,7 @@ class Rows(NamedTuple):
     params: dict[str, np.ndarray]  # (n_subjects,); what the classifier's ``fit`` is given beside
 
 
-class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, ABC):
+class CrossFittedClassifier(Versioned, MetaEstimatorMixin, ClassifierMixin, BaseEstimator, ABC):
     """Base of wrappers: the classifier is fitted on all rows, and something to its unseen rows."""
 
     estimator: Any
@@ -161,7 +163,9 @@ class CrossFittedClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator, 
         """Return the classifier's probabilities, and who has which modality."""
         check_is_fitted(self, "estimator_")
         table = self._table(X, reset=False)
-        return self.estimator_.predict_proba(table), self._present(table)
+        found = np.asarray(self.estimator_.predict_proba(table))
+        require_finite_predictions(found, type(self.estimator_).__name__)
+        return found, self._present(table)
 
     def _present(self, table) -> np.ndarray:
         """Return which modalities every subject has, (n_subjects, n_modalities)."""
@@ -284,7 +288,8 @@ def predict_held_out(estimator: Any, rows: Rows, train, test, classes: np.ndarra
     """Fit on a training part; return probabilities of the test part, 0 for classes not seen."""
     params = {name: values[train] for name, values in rows.params.items()}
     estimator.fit(take_rows(rows.table, train), rows.labels[train], **params)
-    probabilities = estimator.predict_proba(take_rows(rows.table, test))
+    probabilities = np.asarray(estimator.predict_proba(take_rows(rows.table, test)))
+    require_finite_predictions(probabilities, type(estimator).__name__)
     return align_probabilities(probabilities, estimator.classes_, classes)
 
 

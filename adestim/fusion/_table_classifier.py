@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from adestim._support.versioned import Versioned
 from adestim.encoding.tables import (
     Subjects,
     check_fusion_table,
@@ -16,7 +17,7 @@ from adestim.encoding.tables import (
 )
 
 
-class TableClassifier(ClassifierMixin, BaseEstimator):
+class TableClassifier(Versioned, ClassifierMixin, BaseEstimator):
     """Base of classifiers that read any table of modalities.
 
     A subclass fits itself and predicts probabilities.

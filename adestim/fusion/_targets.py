@@ -19,6 +19,7 @@ from adestim._support.labels import (
     require_class_weight,
     require_one_kind,
 )
+from adestim._support.numbers import LARGEST
 from adestim.encoding.order import digest_contents, number_by_appearance, order_subjects
 from adestim.encoding.tables import arrange_to_train, check_fusion_table, read_modalities
 from adestim.exceptions import InputError
@@ -138,10 +139,9 @@ def read_numbers(y: np.ndarray, name: str) -> np.ndarray:
 
 def require_within_float32(y: np.ndarray, name: str) -> None:
     """Refuse numbers whose squares no float holds."""
-    largest = float(np.finfo(np.float32).max)
-    if len(y) and np.abs(y).max() > largest:
+    if len(y) and np.abs(y).max() > LARGEST:
         raise InputError(
-            f"{name} predicts numbers within the range of float32, up to {largest:.3g}",
+            f"{name} predicts numbers within the range of float32, up to {LARGEST:.3g}",
             got="larger ones in y",
             remedy="Rescale y, or leave out what stands for a missing value",
         )

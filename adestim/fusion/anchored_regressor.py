@@ -9,6 +9,7 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.numbers import require_finite_predictions
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions
 from adestim.fusion._anchored import (
@@ -190,7 +191,8 @@ class AnchoredFusionRegressor(AnchoredBase, RegressorMixin, BaseFusion):
             In the units of y.
         """
         check_is_fitted(self, "nets_")
-        return self._task().labels(self._mix(X)[:, 0])
+        predicted = self._task().labels(self._mix(X)[:, 0])
+        return require_finite_predictions(predicted, type(self).__name__)
 
     def predict_by_anchor(self, X):
         """Return every anchor's predictions.

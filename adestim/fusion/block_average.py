@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.docs import fill_docs
+from adestim._support.numbers import require_finite_predictions, widen_far_numbers
 from adestim._support.ranges import LUCK, OF_THE_USER
 from adestim._support.sklearn import HasMethods, draw_seeds, fit_context
 from adestim.exceptions import DataWarning
@@ -126,7 +127,7 @@ class BlockAverageClassifier(TableClassifier):
             has = table.present
             if has_two_classes(labels[has], name):
                 model = self._model(data.targets[has], data.groups[has], seed)
-                self.models_[name] = model.fit(table.pooled()[has], labels[has])
+                self.models_[name] = model.fit(widen_far_numbers(table.pooled()[has]), labels[has])
         return self
 
     def _model(self, targets, groups, seed):
@@ -155,7 +156,9 @@ class BlockAverageClassifier(TableClassifier):
             has = table.present
             if has.any():
                 places = np.searchsorted(self.classes_, model.classes_)
-                total[np.ix_(has, places)] += model.predict_proba(table.pooled()[has])
+                features = widen_far_numbers(table.pooled()[has])
+                total[np.ix_(has, places)] += model.predict_proba(features)
+        require_finite_predictions(total, type(self).__name__, subjects.index)
         total[total.sum(axis=1) == 0] = self.frequencies_
         return total / total.sum(axis=1, keepdims=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
@@ -16,10 +17,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adestim._support.docs import fill_docs
 from adestim._support.frames import match_columns, read_frame, require_some_rows
+from adestim._support.numbers import require_finite_predictions
 from adestim._support.ranges import HOW_IT_RUNS, OF_THE_USER
 from adestim._support.routing import route_to_fit
 from adestim._support.sklearn import HasMethods, fit_context, take_rows
-from adestim.exceptions import InputError
+from adestim._support.versioned import Versioned
+from adestim.exceptions import DataWarning, InputError
 from adestim.fusion._cross_fit import (
     check_labels,
 )
@@ -27,7 +30,7 @@ from adestim.fusion._targets import require_classes
 
 
 @fill_docs
-class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+class OrdinalClassifier(Versioned, MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Classify into levels of an order, such as CN < MCI < AD, by any classifier.
 
     For every level but the highest, a copy of the classifier is asked whether a subject lies
@@ -39,7 +42,7 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     %(wrapped)s
     order : array-like of shape (n_levels,) or None, default=None
         The labels from least to most; None for the order in which they are sorted. Labels that
-        no training subject has are passed over.
+        no training subject has, as in a fold without a rare one, are passed over with a warning.
     n_jobs : int or None, default=None
         How many copies are fitted at the same time, as in joblib.
 
@@ -132,6 +135,11 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         InputError
             When ``order`` lacks a label of y or names one twice, y has a single class, or the
             classifier takes no weights.
+
+        Warns
+        -----
+        DataWarning
+            Where ``order`` names a label that no training subject has.
         """
         table, labels, params = self._training_rows(X, y, groups, sample_weight)
         self.classes_ = np.unique(labels)
@@ -196,7 +204,8 @@ class OrdinalClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "estimators_")
         table = self._table(X, reset=False)
         answers = [estimator.predict_proba(table)[:, 1] for estimator in self.estimators_]
-        return project_to_falling(np.stack(answers, axis=1))
+        beyond = require_finite_predictions(np.stack(answers, axis=1), type(self).__name__)
+        return project_to_falling(beyond)
 
     def _places(self) -> np.ndarray:
         """Return the level of every class, in the order of ``classes_``."""
@@ -244,7 +253,20 @@ def levels_of(order: Sequence[Any] | None, classes: np.ndarray) -> np.ndarray:
             got=", ".join(found),
             remedy=f"List {', '.join(map(str, classes))} in their order",
         )
+    warn_of_absent_levels([label for label in order if label not in classes], classes)
     return np.array([label for label in order if label in classes], dtype=classes.dtype)
+
+
+def warn_of_absent_levels(absent: Sequence[Any], classes: np.ndarray) -> None:
+    """Warn of levels of the order that no training row is of."""
+    if absent:
+        warnings.warn(
+            f"'order' of OrdinalClassifier names {', '.join(map(repr, absent))}, of which level no "
+            "training row is: it is never predicted. Those of y are "
+            f"{', '.join(map(str, classes))}.",
+            DataWarning,
+            stacklevel=5,
+        )
 
 
 def project_to_falling(values: np.ndarray) -> np.ndarray:

@@ -14,13 +14,14 @@ from sklearn.metrics import check_scoring
 
 from adestim._support.progress import show_progress
 from adestim._support.sklearn import draw_seeds
+from adestim._support.versioned import Versioned
 from adestim.tuning.objective import Rows, check_rows, choose_scoring, draw_inner_splits
 from adestim.tuning.study import tune
 from adestim.tuning.tuned import Tuned
 
 
 @dataclass(frozen=True, eq=False)
-class NestedScores:
+class NestedScores(Versioned):
     """What nested cross-validation found.
 
     Parameters

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.sklearn import HasMethods, Interval, fit_context
+from adestim._support.versioned import Versioned
 from adestim.tuning.objective import choose_scoring
 from adestim.tuning.study import tune
 
@@ -26,7 +27,7 @@ def require_method(name: str):
     return check
 
 
-class AdestimSearchCV(MetaEstimatorMixin, BaseEstimator):
+class AdestimSearchCV(Versioned, MetaEstimatorMixin, BaseEstimator):
     """Search the settings of a fusion whenever it is fitted.
 
     For ``adestim.evaluation.compare``, ``cross_val_score`` and everything else that fits an

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.axes import axes_or_new, escape_mathtext
+from adestim._support.versioned import Versioned
 from adestim.exceptions import InputError
 from adestim.tuning.pruning import import_optuna
 
@@ -18,7 +19,7 @@ BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6E6E6E"
 
 
 @dataclass(frozen=True, eq=False)
-class Tuned:
+class Tuned(Versioned):
     """What a study found.
 
     Parameters

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from adestim import OrdinalClassifier
-from adestim.exceptions import InputError
+from adestim.exceptions import DataWarning, InputError
 from adestim.fusion.ordinal import project_to_falling
 from tests.fusion_tables import encodings_table, numeric_table, quick, with_missing
 
@@ -101,7 +101,7 @@ def test_classes_of_no_consequence_have_their_frequencies():
 def test_two_levels_are_the_classifier_itself():
     X, y = leveled()
     kept = y != "MCI"
-    model = ordinal().fit(X[kept], y[kept])
+    model = ordinal(order=["CN", "AD"]).fit(X[kept], y[kept])
     direct = LogisticRegression().fit(X[kept], y[kept])
     np.testing.assert_allclose(model.predict_proba(X), direct.predict_proba(X), atol=1e-5)
 
@@ -123,7 +123,8 @@ def test_labels_are_sorted_where_no_order_is_given():
 
 def test_a_level_that_nobody_has_is_passed_over():
     X, y = leveled()
-    model = ordinal(order=["CN", "SCD", "MCI", "AD"]).fit(X, y)
+    with pytest.warns(DataWarning, match="'order' of OrdinalClassifier names 'SCD'"):
+        model = ordinal(order=["CN", "SCD", "MCI", "AD"]).fit(X, y)
     assert model.levels_.tolist() == ORDER
 
 

@@ -11,12 +11,15 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from adestim._support.frames import read_frame
+from adestim._support.numbers import require_finite
 from adestim._support.sklearn import check_feature_names_in
+from adestim._support.versioned import Versioned
 from adestim._support.words import first_names
 from adestim.exceptions import InputError, TableError
 
 
-class SideColumnsTransformer(TransformerMixin, BaseEstimator):
+class SideColumnsTransformer(Versioned, TransformerMixin, BaseEstimator):
     """A transformer that changes features by what stands beside them in the table."""
 
     def get_feature_names_out(self, input_features=None):
@@ -36,6 +39,7 @@ class SideColumnsTransformer(TransformerMixin, BaseEstimator):
 
     def _table(self, X, *, reset):
         """Return the table as a frame, columns numbered where they have no names."""
+        X = read_frame(X)
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, skip_check_array=True, reset=reset)
             return X
@@ -63,9 +67,11 @@ class SideColumnsTransformer(TransformerMixin, BaseEstimator):
     def _features(self, frame):
         """Return the features as numbers; missing ones are NaN."""
         table = require_numbers(frame.iloc[:, self._places])
-        return check_array(
+        values = check_array(
             table, dtype=float, ensure_all_finite="allow-nan", estimator=self, input_name="X"
         )
+        require_finite(values, table.columns)
+        return values
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -113,6 +119,7 @@ def require_numbers(frame: pd.DataFrame) -> pd.DataFrame:
 
 def select_beside(frame: pd.DataFrame, given: Any, what: str) -> pd.DataFrame:
     """Return the rows of a table beside the features, from columns or by the index."""
+    given = read_frame(given)
     if not isinstance(given, (pd.Series, pd.DataFrame)):
         return frame.loc[:, list(given)]
     given = given.to_frame(given.name or what) if isinstance(given, pd.Series) else given
@@ -197,7 +204,11 @@ def code_columns(table: pd.DataFrame, levels: dict[Hashable, tuple | None]) -> n
             columns.append(require_numbers(table[[name]]).to_numpy(float))
         else:
             columns.append(table[name].map(str).to_numpy()[:, None] == np.array(words[1:], object))
-    return np.hstack(columns).astype(float)
+    values = np.hstack(columns).astype(float)
+    require_finite(
+        values, np.repeat(np.array([*levels], object), [c.shape[1] for c in columns[1:]])
+    )
+    return values
 
 
 def refuse_new_words(table: pd.DataFrame, levels: dict[Hashable, tuple | None]) -> None:

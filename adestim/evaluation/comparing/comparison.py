@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.scores import N_RESAMPLES
+from adestim._support.versioned import Versioned
 from adestim.evaluation._tables import (
     scores_to_html,
     scores_to_latex,
@@ -27,7 +28,7 @@ FOLD_COLUMNS = [("folds", "ok"), ("folds", "failed")]
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Versioned):
     """Estimators, judged on the same splits.
 
     Parameters

@@ -19,7 +19,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.labels import read_target, require_one_kind
+from adestim._support.numbers import require_finite
 from adestim._support.sklearn import Interval, fit_context
+from adestim._support.versioned import Versioned
 from adestim.encoding import Encoding
 from adestim.encoding.presence import find_filled_cells, find_present, modality_columns
 from adestim.encoding.tables import check_fusion_table
@@ -27,7 +29,7 @@ from adestim.evaluation.splitting.splits import name_first
 from adestim.exceptions import InputError
 
 
-class ControlClassifier(ClassifierMixin, BaseEstimator):
+class ControlClassifier(Versioned, ClassifierMixin, BaseEstimator):
     """A model of few features, which a subclass reads from the table."""
 
     _parameter_constraints: ClassVar[dict] = {}
@@ -280,6 +282,7 @@ def tidy_covariates(frame: pd.DataFrame) -> pd.DataFrame:
         column = frame.iloc[:, place]
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             columns[f"c{place}"] = column.astype(float)
+            require_finite(columns[f"c{place}"].to_numpy()[:, None], [column.name])
         else:
             columns[f"c{place}"] = spell_cells(
                 column, find_filled_cells(frame.iloc[:, [place]])[:, 0]

@@ -19,6 +19,7 @@ from sklearn.base import is_regressor
 
 from adestim._support.files import make_private, write_whole
 from adestim._support.keys import content_key
+from adestim._support.numbers import require_finite_predictions
 from adestim._support.predictions import align_probabilities
 from adestim._support.progress import show_progress
 from adestim._support.version import __version__
@@ -128,23 +129,9 @@ def choose_job_threshold(job: Job) -> float | None:
 
 def predict_values(estimator: Any, table: pd.DataFrame, classes: tuple) -> np.ndarray:
     """Return finite probabilities in the order of all classes, or values of a regression."""
-    if not classes:
-        return require_finite_predictions(np.asarray(estimator.predict(table), dtype=float))
-    probabilities = require_finite_predictions(
-        np.asarray(estimator.predict_proba(table), dtype=float)
-    )
-    return align_probabilities(probabilities, estimator.classes_, classes)
-
-
-def require_finite_predictions(predictions: np.ndarray) -> np.ndarray:
-    """Refuse predictions that say nothing."""
-    if not np.isfinite(predictions).all():
-        raise InputError(
-            "Predictions must be finite",
-            got=f"{np.sum(~np.isfinite(predictions))} that are not",
-            remedy="Impute missing values within the estimator",
-        )
-    return predictions
+    owner, ask = type(estimator).__name__, estimator.predict_proba if classes else estimator.predict
+    found = require_finite_predictions(np.asarray(ask(table), dtype=float), owner, table.index)
+    return align_probabilities(found, estimator.classes_, classes) if classes else found
 
 
 def name_result(job: Job, data: str, memo: Path | None = None) -> str:

@@ -22,6 +22,7 @@ from adestim._support.positive_class import put_positive_last
 from adestim._support.predictions import Predictions, tabulate_predictions
 from adestim._support.scores import N_RESAMPLES, REGRESSION_SCORES, SCORES
 from adestim._support.sklearn import draw_seeds
+from adestim._support.versioned import Versioned
 from adestim.encoding.blocks import name_blocks
 from adestim.encoding.tokens import SEPARATOR
 from adestim.evaluation._tables import scores_to_html, scores_to_latex, scores_to_markdown
@@ -42,7 +43,7 @@ N_NAMED = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Transfer:
+class Transfer(Versioned):
     """Fitted estimators, judged on an external cohort.
 
     Parameters

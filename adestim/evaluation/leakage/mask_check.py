@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from adestim._support.frames import read_frame
 from adestim._support.labels import read_column, read_target, require_one_kind
 from adestim._support.sklearn import draw_seeds
+from adestim._support.versioned import Versioned
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.evaluation.leakage.permutation import PermutationTest, permutation_test, score_labels
 from adestim.evaluation.missing.dropout import hide_modalities
@@ -29,7 +30,7 @@ MASK_MODEL = LogisticRegression()
 
 
 @dataclass(frozen=True, eq=False)
-class MaskCheck:
+class MaskCheck(Versioned):
     """What the pattern of missing modalities tells, and whether a model listens.
 
     Parameters

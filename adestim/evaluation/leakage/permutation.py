@@ -15,13 +15,14 @@ from adestim._support.axes import axes_or_new, escape_mathtext
 from adestim._support.frames import read_frame
 from adestim._support.labels import check_row_groups, read_column, read_target, require_one_kind
 from adestim._support.sklearn import draw_seeds
+from adestim._support.versioned import Versioned
 from adestim.evaluation.splitting.folds import average_score, list_splits
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
 
 
 @dataclass(frozen=True, eq=False)
-class PermutationTest:
+class PermutationTest(Versioned):
     """A score, and what it would be by chance.
 
     Parameters

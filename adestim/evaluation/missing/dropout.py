@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.frames import match_columns, read_frame, write_as_asked
 from adestim._support.sklearn import Interval, draw_seeds, fit_context
+from adestim._support.versioned import Versioned
 from adestim.encoding.blocks import name_blocks
 from adestim.encoding.presence import find_present, modality_columns
 from adestim.encoding.tables import check_fusion_table
@@ -130,7 +131,7 @@ def find_hideable(modalities: Sequence[str] | None, known: Sequence[str]) -> np.
     return np.isin(known, list(modalities))
 
 
-class ModalityDropout(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ModalityDropout(Versioned, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Hide modalities of training subjects at random.
 
     A step of a pipeline, before the classifier: a model that was trained without a modality now and

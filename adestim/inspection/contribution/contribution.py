@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import logit
 
 from adestim._support.sklearn import draw_seeds, take_rows
+from adestim._support.versioned import Versioned
 from adestim.exceptions import DataWarning, InputError
 from adestim.inspection.contribution.hiding import HidingReader, find_output
 
@@ -24,7 +25,7 @@ LOGIT, PROBABILITY, NUMBER = "logit", "probability", "number"
 
 
 @dataclass(frozen=True, eq=False)
-class Contributions:
+class Contributions(Versioned):
     """What every modality contributes to every subject's output.
 
     Parameters

@@ -13,6 +13,7 @@ import pandas as pd
 
 from adestim._support.files import write_whole
 from adestim._support.scores import N_RESAMPLES
+from adestim._support.versioned import Versioned
 from adestim.inspection.report.gather import Material, gather_material
 from adestim.inspection.report.page import Section, fill_page
 from adestim.inspection.report.provenance import list_versions
@@ -43,7 +44,7 @@ SECTIONS = (
 
 
 @dataclass(eq=False, repr=False)
-class FusionReport:
+class FusionReport(Versioned):
     """All that is known of a fitted fusion, as one page of HTML.
 
     The page holds its figures, runs no script and loads nothing. It begins with the main scores and

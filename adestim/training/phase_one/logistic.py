@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.model_selection import StratifiedGroupKFold
 
+from adestim._support.numbers import narrow_to_float32
 from adestim.encoding.tokens import TokenTable
 from adestim.training.phase_one.discriminant import choose_discriminant
 from adestim.training.phase_one.forest import Grower
@@ -62,7 +63,7 @@ class PhaseOne(MemberHeads):
             odds = np.where(complete, joint, self._average(scores, present))
         else:
             odds = self.mix(scores, present)
-        return np.pad(odds, ((0, 0), (1, 0))).astype(np.float32)
+        return narrow_to_float32(np.pad(odds, ((0, 0), (1, 0))))
 
     def _average(self, scores, present):
         """Average the separate heads' probabilities over the modalities a subject has."""

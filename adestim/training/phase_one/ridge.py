@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.model_selection import GroupKFold
 
+from adestim._support.numbers import narrow_to_float32
 from adestim.encoding.tokens import TokenTable
 from adestim.training.phase_one.forest import Grower
 from adestim.training.phase_one.joint_gaussian import choose_conditional
@@ -60,7 +61,7 @@ class RidgePhaseOne(MemberHeads):
             predicted = np.where(complete, joint, self._average(scores, present))
         else:
             predicted = self.mix(scores, present)
-        return predicted.astype(np.float32)
+        return narrow_to_float32(predicted)
 
     def _average(self, scores, present):
         """Average the separate heads over the modalities a subject has; the mean for none."""

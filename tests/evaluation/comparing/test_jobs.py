@@ -88,7 +88,7 @@ def test_predictions_of_nan_are_a_failure():
 
     result = run_job(job(Silent("nobody")))
     assert result.status == "failed"
-    assert "Predictions must be finite. Got 20 that are not" in result.error
+    assert "Predictions of Silent must be finite. Got NaN or infinity for 10 row(s)" in result.error
 
 
 def test_the_threshold_comes_from_the_training_rows():
