@@ -32,7 +32,12 @@ from adestim.modalities.fmri.models.gradients import (
 )
 from adestim.modalities.fmri.models.resampling import require_known_params, require_usable, resample
 from adestim.modalities.fmri.models.roi_order import require_tian_schaefer_regions
-from adestim.modalities.fmri.models.scaling import learn_baselines, require_fitted
+from adestim.modalities.fmri.models.scaling import (
+    learn_baselines,
+    require_fitted,
+    warn_without_baseline,
+)
+from adestim.modalities.fmri.models.training_series import TrainingSeries
 from adestim.modalities.fmri.models.windows import (
     MIDDLE,
     WindowedBackbone,
@@ -268,6 +273,8 @@ def settle_options(
     scale: tuple = (None, None)
     if normalization == "robust":
         scale = learn_baselines(raws, table[0], NAME)
+    if normalization == "scan" and isinstance(raws, TrainingSeries):
+        warn_without_baseline(raws.first(), NAME)
     options = {"n_rois": table[0], "n_frames": n_frames, "normalization": normalization}
     options |= dict(zip(("centre", "spread"), scale, strict=True))
     return options if windows == MIDDLE else {**options, "windows": windows}
