@@ -19,6 +19,7 @@ from adestim.extraction import check_cells
 from adestim.extraction.foundation import (
     ModelRequest,
     OpenedModel,
+    open_foundation,
     require_own_weights,
 )
 from adestim.extraction.foundation_extractor import FoundationExtractor
@@ -266,7 +267,7 @@ class ClinicalExtractor(FoundationExtractor):
         return OpenedModel(self.tabular_.code, self.tabular_.spec())
 
     def _require_own_weights(self):
-        """Refuse another model's weights; those of language models are read by their folder."""
+        """Refuse another model's weights; a language model's are when its folder is settled."""
         from adestim.modalities.clinical.models.language_request import is_language_model
 
         if not is_language_model(self.backbone):
@@ -277,7 +278,9 @@ class ClinicalExtractor(FoundationExtractor):
         self.columns_, remarks = list_written_columns(self.columns_, self.text or ())
         there = [column for column in self.columns_ if column.kind != "empty"]
         warn_of([*remarks, *odd_columns(frame, there, self._declared())])
-        return super()._open_model(frame)
+        request = self._request()
+        require_own_weights(request)
+        return open_foundation(request, self._training_raws(frame))
 
     def _request(self) -> ModelRequest:
         """Return what is asked for, a language model's folder found or fetched."""

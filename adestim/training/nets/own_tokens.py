@@ -109,7 +109,8 @@ def at_join(backbone: Backbone, own: OwnTokens) -> Tensor:
         backbone.encode(own.tokens, own.log_mask, own.tokens.shape[1])
     finally:
         hook.remove()
-    return seen[0]
+    # A model that reads windows by themselves runs them as so many subjects.
+    return seen[0].reshape(*own.tokens.shape[:2], -1)
 
 
 def last_place(tokens: Tensor) -> Tensor:

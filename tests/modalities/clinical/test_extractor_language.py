@@ -6,6 +6,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
@@ -230,3 +232,23 @@ def test_a_pretrained_encoder_stands_in_a_union_and_cross_validates(sentence_enc
     )
     predicted = cross_val_predict(model, table, y, cv=2)
     assert (predicted == y).mean() > 0.7
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda state: state.pop("embeddings.LayerNorm.weight"), "1 missing: embeddings.LayerNorm"),
+        (
+            lambda state: state.update({"encoder.layer.0.output.dense.bias": torch.ones(3)}),
+            r"other shapes than its config\.json says",
+        ),
+        (lambda state: state.update({"strange.weight": torch.ones(3)}), "unexpected: strange"),
+    ],
+)
+def test_weights_of_another_model_are_refused_in_fit(tmp_path, change, words):
+    folder = small_folder(tmp_path / "model", "bert")
+    state = load_file(folder / "model.safetensors")
+    change(state)
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(CheckpointError, match=words):
+        ClinicalExtractor(backbone=str(folder), device="cpu").fit(pd.DataFrame({"age": [70.0]}))

@@ -255,6 +255,22 @@ def test_weights_of_another_model_are_refused_before_a_run_is_read(request, para
         extractor.fit(tables(20 if params == "jepa" else 30))
 
 
+@pytest.mark.parametrize("cut", ["centred", "standardised"])
+@pytest.mark.parametrize("normalization", ["scan", None])
+def test_series_without_their_mean_are_told_of_where_it_counts(jepa, cut, normalization):
+    series = baselines(0, 60, 20)
+    series -= series.mean(axis=0)
+    if cut == "standardised":
+        series /= series.std(axis=0)
+    params = {**jepa["backbone_params"], "normalization": normalization}
+    extractor = FMRIExtractor(t_r=T_R, **{**jepa, "backbone_params": params})
+    if normalization is None:
+        extractor.fit(column(None, series))
+        return
+    with pytest.warns(DataWarning, match=r"without their mean.*normalization='scan'"):
+        extractor.fit(column(None, series))
+
+
 def with_nan(series):
     series[:, :3] = np.nan
     return series

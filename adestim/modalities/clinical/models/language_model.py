@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import astuple
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -122,15 +123,16 @@ class LanguageModel(Backbone):
     def load(cls, spec: BackboneSpec) -> LanguageModel:
         """Load the model of a folder, strictly: no weight may be missing."""
         params = dict(spec.option("architecture", ()))
-        folder = Path(spec.source("weights"))
-        body = load_body(
-            folder,
-            family_of(read_description(folder)["model_type"]).options,
-            params.pop("quantization", None),
-            params.pop("trust_remote_code", False),
-            spec.source("trust") == "pickle",
-        )
+        body = load_body(**body_options(spec))
+        params = {key: params[key] for key in params if key not in cls.load_options}
         return cls(body, **params).eval()
+
+    @classmethod
+    def check_weights(cls, spec: BackboneSpec) -> None:
+        """Refuse weights that are missing or of other shapes, without reading their numbers."""
+        # Only with the package accelerate does transformers make models without numbers.
+        if find_spec("accelerate") is not None:
+            load_body(**body_options(spec), names_alone=True)
 
     def cast(self, dtype: torch.dtype) -> LanguageModel:
         """Put the large layers into a precision, all other weights into float32.
@@ -202,6 +204,19 @@ class LanguageModel(Backbone):
                 got=f"{n_tokens} tokens",
                 remedy="Keep more places free: backbone_params={'reserve': ...}",
             )
+
+
+def body_options(spec: BackboneSpec) -> dict[str, Any]:
+    """Return what of a name tag decides how the model of a folder is loaded."""
+    params = dict(spec.option("architecture", ()))
+    folder = Path(spec.source("weights") or "")
+    return {
+        "folder": folder,
+        "options": family_of(read_description(folder)["model_type"]).options,
+        "quantization": params.get("quantization"),
+        "trust_remote_code": params.get("trust_remote_code", False),
+        "trust_pickle": spec.source("trust") == "pickle",
+    }
 
 
 def family_of(model_type: Any) -> Family:

@@ -20,6 +20,8 @@ from adestim.modalities.clinical.models.language_files import (
 )
 
 QUANTIZATIONS = ("8bit", "4bit", None)
+# Weights without numbers, which take no memory.
+ON_META: Mapping[str, Any] = {"device_map": {"": "meta"}}
 # Heads of the models that were trained, and buffers that older versions stored.
 UNUSED_WEIGHTS = (
     "lm_head.", "cls.", "pooler.", "bert.pooler.", "roberta.pooler.", "classifier.", "score.",
@@ -34,6 +36,7 @@ def load_body(
     quantization: str | None = None,
     trust_remote_code: bool = False,
     trust_pickle: bool = False,
+    names_alone: bool = False,
 ) -> nn.Module:
     """Load a transformers model without its head, and make sure that all of it was there."""
     package = transformers()
@@ -48,7 +51,7 @@ def load_body(
                 weights_only=not trust_pickle,
                 output_loading_info=True,
                 **options,
-                **choose_quantization(quantization, package),
+                **(ON_META if names_alone else choose_quantization(quantization, package)),
             )
     # What does not fit on the GPU is no fault of the file; load_backbone knows the remedy.
     except (AdestimError, torch.OutOfMemoryError):

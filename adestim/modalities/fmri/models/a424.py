@@ -23,6 +23,7 @@ from adestim.modalities.fmri.models.resampling import (
 from adestim.modalities.fmri.models.roi_order import require_counted_regions
 from adestim.modalities.fmri.models.scaling import quartiles, require_fitted, usable_spread
 from adestim.modalities.fmri.models.training_series import usable_series
+from adestim.modalities.fmri.models.windows import ALL, MIDDLE, count_frames, require_windows
 from adestim.modalities.fmri.timeseries import RoiSeries
 
 N_PARCELS = 424
@@ -40,19 +41,22 @@ def learn_parcels(
     *,
     coordinates: str | Path | None = None,
     coordinates_sha256: str | None = None,
+    windows: str = MIDDLE,
     n_parcels: int = N_PARCELS,
     n_frames: int = N_FRAMES,
     **unknown: Any,
 ) -> dict[str, Any]:
     """Read the parcels' coordinates, check their order, and fit their robust scale."""
-    known = "'coordinates', 'coordinates_sha256' and 'architecture'"
+    known = "'coordinates', 'coordinates_sha256', 'windows' and 'architecture'"
     require_known_params(unknown, model, known)
+    require_windows(windows, model)
     xyz = read_coordinates(coordinates, n_parcels, coordinates_sha256)
     layout = getattr(raws, "layout", None)
     if layout is not None:
         require_counted_regions(layout, n_parcels, model)
-    centre, spread = learn_courses(raws, n_parcels, n_frames, model)
-    return {"n_frames": n_frames, "xyz": xyz, "centre": centre, "spread": spread}
+    centre, spread = learn_courses(raws, n_parcels, n_frames, model, windows)
+    options = {"n_frames": n_frames, "xyz": xyz, "centre": centre, "spread": spread}
+    return options if windows == MIDDLE else {**options, "windows": windows}
 
 
 def read_coordinates(
@@ -127,12 +131,13 @@ def require_released_coordinates(path: Path, n_parcels: int, sha256: str | None)
 
 
 def learn_courses(
-    raws: Iterable[RoiSeries], n_parcels: int, n_frames: int, model: str
+    raws: Iterable[RoiSeries], n_parcels: int, n_frames: int, model: str, windows: str = MIDDLE
 ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
     """Return every parcel's median and interquartile range over the frames of all rows."""
     frames = []
     for series in usable_series(raws, lambda series: require_usable(series, n_parcels, model)):
-        n_real = min(n_frames, frames_within(series.n_volumes, series.t_r, STEP))
+        n_whole = frames_within(series.n_volumes, series.t_r, STEP)
+        n_real = n_whole if windows == ALL else min(n_frames, n_whole)
         course = cut_centred_frames(series, n_real).astype(np.float32)
         course[:, ~series.present] = np.nan
         frames.append(course)
@@ -157,12 +162,15 @@ def scale_frames(
     xyz: np.ndarray,
     centre: np.ndarray | None,
     spread: np.ndarray | None,
+    windows: str = MIDDLE,
 ) -> np.ndarray:
     """Return one run as BrainLM reads it, parcels in ascending order of label.
 
-    xyz (n_parcels, 3), centre, spread (n_parcels,) -> (n_parcels, n_frames).
+    xyz (n_parcels, 3), centre, spread (n_parcels,) -> (n_parcels, n_frames); of all windows as many
+    frames as the run lasts for, at least as many as one window has.
     """
     require_usable(series, len(xyz), model)
     require_fitted(centre, model)
-    scaled = (cut_centred_frames(series, n_frames) - centre) / spread
+    n_all = count_frames(series.n_volumes, series.t_r, STEP, n_frames, windows)
+    scaled = (cut_centred_frames(series, n_all) - centre) / spread
     return np.where(series.present, scaled, 0.0).T.astype(np.float32)

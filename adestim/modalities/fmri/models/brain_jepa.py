@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone, sizes_of
+from adestim.backbone.contract import sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.checkpoint import load_strict, read_state
 from adestim.backbone.weights.layout import CheckpointLayout
@@ -32,14 +32,27 @@ from adestim.modalities.fmri.models.gradients import (
 )
 from adestim.modalities.fmri.models.resampling import require_known_params, require_usable, resample
 from adestim.modalities.fmri.models.roi_order import require_tian_schaefer_regions
-from adestim.modalities.fmri.models.scaling import learn_baselines, require_fitted
+from adestim.modalities.fmri.models.scaling import (
+    learn_baselines,
+    require_fitted,
+    warn_without_baseline,
+)
+from adestim.modalities.fmri.models.training_series import TrainingSeries
+from adestim.modalities.fmri.models.windows import (
+    MIDDLE,
+    WindowedBackbone,
+    count_frames,
+    cut_windows,
+    require_windows,
+    tile_places,
+)
 from adestim.modalities.fmri.timeseries import RoiSeries
 
 NAME = "brain-jepa"
 # In s, some 2.2: pre-training spread 160 frames evenly over 480 of UK Biobank's 0.735 s.
 STEP = 479 / 159 * 0.735
 NORMALIZATIONS = ("scan", "robust", None)
-PARAMS = "'gradients', 'gradients_sha256', 'normalization' and 'architecture'"
+PARAMS = "'gradients', 'gradients_sha256', 'normalization', 'windows' and 'architecture'"
 TIME_TABLE = "pos_embed_proj.emb_h"
 
 
@@ -118,7 +131,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class BrainJEPA(Backbone):
+class BrainJEPA(WindowedBackbone):
     """The target encoder of Brain-JEPA.
 
     Token number ``roi * n_time_patches + patch`` stands for a region's frames of one time patch.
@@ -152,6 +165,7 @@ class BrainJEPA(Backbone):
         super().__init__()
         require_frames(n_time_patches, patch_size)
         self.width = self.width_out = width
+        self.n_window_tokens = n_rois * n_time_patches
         self.patch_embed = PatchEmbedding(patch_size, width)
         self.pos_embed_proj = GradientPositions(n_rois, n_time_patches, n_gradients, width)
         self.blocks = nn.ModuleList(Block(width, n_heads, mlp_ratio) for _ in range(depth))
@@ -180,23 +194,25 @@ class BrainJEPA(Backbone):
 
     @staticmethod
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
-        """Normalise a run and take its middle frames, some 2.2 s apart.
+        """Normalise a run and take its middle frames, some 2.2 s apart, or all of them.
 
-        -> (n_rois, n_frames).
+        -> (n_rois, n_frames); of all windows (n_windows, n_rois, n_frames).
         """
         require_usable(raw, options["n_rois"], NAME)
         values = normalise_values(
             raw, options["normalization"], options["centre"], options["spread"]
         )
-        frames = resample(values, raw.t_r, STEP, options["n_frames"])
-        return np.ascontiguousarray(frames.T, dtype=np.float32)
+        n_frames, windows = options["n_frames"], options.get("windows", MIDDLE)
+        n_all = count_frames(raw.n_volumes, raw.t_r, STEP, n_frames, windows)
+        frames = resample(values, raw.t_r, STEP, n_all).T.astype(np.float32)
+        return cut_windows(frames, n_frames, windows)
 
     @classmethod
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
         """Return the parcels, each of several times."""
         sizes = sizes_of(cls, spec)
         mixing = np.kron(np.eye(sizes["n_rois"]), np.ones(sizes["n_time_patches"]))
-        return share_among_parcels(tokens, mixing)
+        return share_among_parcels(tokens, tile_places(mixing, tokens))
 
     @classmethod
     def load(cls, spec: BackboneSpec) -> BrainJEPA:
@@ -211,11 +227,11 @@ class BrainJEPA(Backbone):
         module.gradients = torch.from_numpy(table)
         return module.eval()
 
-    def embed(self, inputs: Tensor) -> Tensor:
+    def embed_window(self, inputs: Tensor) -> Tensor:
         """Return tokens with positions, (B, n_rois * n_time_patches, width)."""
         return self.patch_embed(inputs) + self.pos_embed_proj(self.gradients)
 
-    def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
+    def encode_window(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run the blocks and the last norm; auxiliary tokens stay at the end."""
         return self.norm(self.run_blocks(tokens, log_mask, n_own))
 
@@ -236,6 +252,7 @@ def settle_options(
     gradients: str | Path,
     gradients_sha256: str | None = None,
     normalization: str | None = "scan",
+    windows: str = MIDDLE,
     n_frames: int = 160,
     table: tuple[int, int] = RELEASED_TABLE,
     **unknown: Any,
@@ -248,6 +265,7 @@ def settle_options(
             got=repr(normalization),
             remedy="Leave it out for 'scan'",
         )
+    require_windows(windows, NAME)
     require_released_table(gradients, gradients_sha256, table)
     layout = getattr(raws, "layout", None)
     if table[0] == RELEASED_TABLE[0] and layout is not None:
@@ -255,8 +273,11 @@ def settle_options(
     scale: tuple = (None, None)
     if normalization == "robust":
         scale = learn_baselines(raws, table[0], NAME)
+    if normalization == "scan" and isinstance(raws, TrainingSeries):
+        warn_without_baseline(raws.first(), NAME)
     options = {"n_rois": table[0], "n_frames": n_frames, "normalization": normalization}
-    return options | dict(zip(("centre", "spread"), scale, strict=True))
+    options |= dict(zip(("centre", "spread"), scale, strict=True))
+    return options if windows == MIDDLE else {**options, "windows": windows}
 
 
 def normalise_values(

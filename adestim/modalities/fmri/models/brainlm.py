@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone, sizes_of
+from adestim.backbone.contract import sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
@@ -27,6 +27,12 @@ from adestim.modalities.fmri.models.a424 import (
     coordinates_at_hand,
     learn_parcels,
     scale_frames,
+)
+from adestim.modalities.fmri.models.windows import (
+    MIDDLE,
+    WindowedBackbone,
+    cut_windows,
+    tile_places,
 )
 from adestim.modalities.fmri.timeseries import RoiSeries
 
@@ -146,7 +152,7 @@ class VisionTransformer(nn.Module):
         self.layernorm = nn.LayerNorm(width, eps=EPS)
 
 
-class BrainLM(Backbone):
+class BrainLM(WindowedBackbone):
     """The encoder of BrainLM's masked autoencoders, with nothing masked.
 
     The image has a row a parcel, from the back of the brain to the front, and a column a frame; it
@@ -188,6 +194,7 @@ class BrainLM(Backbone):
         self.size = require_inside((n_parcels, n_frames), image_size)
         self.image_size, self.patch_size, self.pooling = image_size, patch_size, pooling
         n_patches = (image_size // patch_size) ** 2
+        self.n_window_tokens = 1 + n_patches
         self.vit = VisionTransformer(
             Embeddings(n_patches, patch_size, width), Encoder(depth, width, n_heads, hidden), width
         )
@@ -207,11 +214,12 @@ class BrainLM(Backbone):
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
         """Scale a run and sort its parcels from back to front.
 
-        -> (n_parcels, n_frames).
+        -> (n_parcels, n_frames); of all windows (n_windows, n_parcels, n_frames).
         """
         frames = scale_frames(raw, "BrainLM", **options) / np.float32(DIVISOR)
         # Stable, since most parcels share their y with others.
-        return np.ascontiguousarray(frames[np.argsort(options["xyz"][:, 1], kind="stable")])
+        frames = frames[np.argsort(options["xyz"][:, 1], kind="stable")]
+        return cut_windows(frames, options["n_frames"], options.get("windows", MIDDLE))
 
     @classmethod
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
@@ -219,22 +227,21 @@ class BrainLM(Backbone):
         coordinates = coordinates_at_hand(spec)
         if coordinates is None:
             return tokens
-        return share_among_parcels(
-            tokens, shares_of_rows(sizes_of(cls, spec), coordinates), coordinates
-        )
+        mixing = tile_places(shares_of_rows(sizes_of(cls, spec), coordinates), tokens)
+        return share_among_parcels(tokens, mixing, coordinates)
 
-    def embed(self, inputs: Tensor) -> Tensor:
+    def embed_window(self, inputs: Tensor) -> Tensor:
         """Return the class token and the patches, positions included."""
         rows, columns = (self.image_size - length for length in inputs.shape[1:])
         margins = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
         image = F.pad(inputs, margins, value=BACKGROUND)
         return self.vit.embeddings(image[:, None].expand(-1, N_CHANNELS, -1, -1))
 
-    def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
+    def encode_window(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run the blocks and the last norm; auxiliary tokens stay at the end."""
         return self.vit.layernorm(self.run_blocks(tokens, log_mask, n_own))
 
-    def readable(self, own: Tensor) -> Tensor:
+    def readable_window(self, own: Tensor) -> Tensor:
         """Return the class token and the patches that hold data, or what stands in for them."""
         holds_data = self._holds_data(own.device)
         if own.shape[1] != len(holds_data):
@@ -242,14 +249,14 @@ class BrainLM(Backbone):
         read = own & holds_data
         return torch.where(read.any(dim=1, keepdim=True), read, own)
 
-    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+    def pool_window(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the class token, or the mean of the patches that hold data.
 
         tokens (B, T, width), own (B, n_own) -> (B, width).
         """
         if self.pooling == "cls":
             return class_token(tokens, own)
-        return mean_of_data(tokens, self.readable(own))
+        return mean_of_data(tokens, self.readable_window(own))
 
     def _holds_data(self, device: torch.device) -> Tensor:
         """Tell which own tokens see more than the square's -1, the class token included."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from adestim.backbone.attention import heads_of, masked_attention
-from adestim.backbone.contract import Backbone, sizes_of
+from adestim.backbone.contract import sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
@@ -36,6 +36,12 @@ from adestim.modalities.fmri.models.brainlm import (
     class_token,
     mean_of_data,
     require_pooling,
+)
+from adestim.modalities.fmri.models.windows import (
+    MIDDLE,
+    WindowedBackbone,
+    cut_windows,
+    tile_places,
 )
 from adestim.modalities.fmri.timeseries import RoiSeries
 
@@ -151,7 +157,7 @@ class Encoder(nn.Module):
         self.layer = nn.ModuleList(Layer(width, n_heads, hidden, kernel) for _ in range(depth))
 
 
-class BrainLM13M(Backbone):
+class BrainLM13M(WindowedBackbone):
     """The encoder of BrainLM 13M, with nothing masked.
 
     Tokens: the class token, then parcel by parcel in ascending order of label, each parcel's time
@@ -194,6 +200,7 @@ class BrainLM13M(Backbone):
         require_whole_patches(n_frames, patch_size)
         self.width = self.width_out = width
         self.n_parcels, self.n_frames, self.pooling = n_parcels, n_frames, pooling
+        self.n_window_tokens = 1 + n_parcels * (n_frames // patch_size)
         self.vit = VisionTransformer(
             Embeddings(patch_size, width), Encoder(depth, width, n_heads, hidden, kernel), width
         )
@@ -213,10 +220,12 @@ class BrainLM13M(Backbone):
     def prepare(raw: RoiSeries, **options: Any) -> np.ndarray:
         """Scale a run and put every parcel's coordinates after its frames.
 
-        -> (n_parcels, n_frames + 3).
+        -> (n_parcels, n_frames + 3); of all windows (n_windows, n_parcels, n_frames + 3).
         """
         frames = scale_frames(raw, "BrainLM 13M", **options)
-        return np.concatenate([frames, options["xyz"]], axis=1, dtype=np.float32)
+        frames = cut_windows(frames, options["n_frames"], options.get("windows", MIDDLE))
+        places = np.broadcast_to(options["xyz"], (*frames.shape[:-1], 3))
+        return np.concatenate([frames, places], axis=-1, dtype=np.float32)
 
     @classmethod
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
@@ -224,19 +233,19 @@ class BrainLM13M(Backbone):
         sizes = sizes_of(cls, spec)
         n_times = sizes["n_frames"] // sizes["patch_size"]
         mixing = np.kron(np.eye(sizes["n_parcels"]), np.ones(n_times))
-        mixing = np.pad(mixing, ((0, 0), (1, 0)))
+        mixing = tile_places(np.pad(mixing, ((0, 0), (1, 0))), tokens)
         return share_among_parcels(tokens, mixing, coordinates_at_hand(spec))
 
-    def embed(self, inputs: Tensor) -> Tensor:
+    def embed_window(self, inputs: Tensor) -> Tensor:
         """Return the class token and the parcels' time patches, positions included."""
         signal, xyz = inputs[..., : self.n_frames], inputs[..., self.n_frames :]
         return self.vit.embeddings(signal, xyz)
 
-    def encode(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
+    def encode_window(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> Tensor:
         """Run the blocks and the last norm; auxiliary tokens stay at the end."""
         return self.vit.layernorm(self.run_blocks(tokens, log_mask, n_own))
 
-    def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
+    def pool_window(self, tokens: Tensor, own: Tensor) -> Tensor:
         """Return the class token, or the mean of the other own tokens.
 
         tokens (B, T, width), own (B, n_own) -> (B, width).

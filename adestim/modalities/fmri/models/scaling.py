@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 
 import numpy as np
 
-from adestim.exceptions import InputError, TimeSeriesError
+from adestim.exceptions import DataWarning, InputError, TimeSeriesError
 from adestim.modalities.fmri.models.resampling import require_usable
 from adestim.modalities.fmri.models.training_series import usable_series
 from adestim.modalities.fmri.timeseries import RoiSeries
@@ -25,8 +26,7 @@ def learn_baselines(
     def check(series: RoiSeries) -> None:
         """Refuse a row by which nothing can be scaled."""
         require_usable(series, n_rois, model)
-        known = series.values[:, series.present]
-        require_baseline(known.mean(axis=0), known)
+        require_baseline(series.values[:, series.present])
 
     means = [
         np.where(series.present, series.values.mean(axis=0), np.nan)
@@ -44,9 +44,30 @@ def quartiles(values: np.ndarray) -> np.ndarray:
     return np.quantile(values, [0.25, 0.5, 0.75]) if len(values) else np.zeros(3)
 
 
-def require_baseline(mean: np.ndarray, values: np.ndarray) -> None:
+def lacks_baseline(values: np.ndarray) -> bool:
+    """Tell whether the mean over time of series (n_volumes, n_rois) was taken away."""
+    means = np.abs(values.mean(axis=0))
+    return bool(np.median(means) <= SMALLEST_BASELINE * np.median(values.std(axis=0)))
+
+
+def warn_without_baseline(series: RoiSeries | None, model: str) -> None:
+    """Say where series have lost what one scale for all regions keeps: how bright each is."""
+    if series is None or not lacks_baseline(series.values[:, series.present]):
+        return
+    warnings.warn(
+        f"The ROI series of the first training row that has some are without their mean, which "
+        f"{model} was trained to see: with normalization='scan' it is nearly all of a raw "
+        "series' spread. Pass series that were neither standardised nor centred (filtered ones "
+        "with their mean put back), or normalization=None where they are scaled as the model's "
+        "training was.",
+        DataWarning,
+        stacklevel=2,
+    )
+
+
+def require_baseline(values: np.ndarray) -> None:
     """Refuse series whose mean was taken away, by which nothing can be scaled."""
-    if np.median(np.abs(mean)) <= SMALLEST_BASELINE * np.median(values.std(axis=0)):
+    if lacks_baseline(values):
         raise TimeSeriesError(
             "normalization='robust' scales by every region's mean over time, which the series "
             "must have kept",

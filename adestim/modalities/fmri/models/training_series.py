@@ -32,6 +32,12 @@ class TrainingSeries:
         """Yield the series of every row that has some."""
         return self.checked(lambda series: None)
 
+    def first(self) -> RoiSeries | None:
+        """Return the series of the first row that has some which can be read; None without."""
+        rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
+        results = (prepare_subject(self.read, cells, subject) for subject, cells in rows)
+        return next((result for result in results if isinstance(result, RoiSeries)), None)
+
     def checked(self, check: Callable[[RoiSeries], None]) -> Iterator[RoiSeries]:
         """Yield the series of every row that has some and passes a check."""
         rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
