@@ -101,7 +101,7 @@ def remark_on_mixture(cells: np.ndarray, name: str) -> Iterator[str]:
     values = np.where(known, parse_numbers(cells).values, np.nan)
     numbers = np.unique(values[np.isfinite(values)])
     words = np.flatnonzero(known & ~np.isfinite(values))
-    codes = numbers[np.isin(numbers, SENTINELS)]
+    codes = numbers[np.isin(numbers, SENTINELS)].tolist()
     if not len(words):
         return
     if len(numbers) >= MANY_NUMBERS:
@@ -110,7 +110,7 @@ def remark_on_mixture(cells: np.ndarray, name: str) -> Iterator[str]:
             f"{name_rows(words)}, and is read as categories, each number one; set the words to "
             "NaN, or name the column in categorical=."
         )
-    elif len(codes):
+    elif codes:
         yield (
             f"Column {name!r} holds {name_codes(codes)} among words, as codes for missing values "
             "are; replace them by NaN, or name the column in categorical=."
