@@ -16,7 +16,7 @@ NAMES = re.compile(
 # What a number measures, though it may rise without a gap.
 MEASURES = re.compile(
     r"age|alter|years?|birth|born|yob|dob|months?|weeks?|days?|time|duration|since|score|total|sum|"
-    r"education|dose|count|volume|thickness|weight|height|bmi"
+    r"mmse|moca|adas|faq|gds|updrs|bdi|ravlt|education|dose|count|volume|thickness|weight|height|bmi"
 )
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 FEWEST_IN_ORDER = 10

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+# In cells that stand for a whole modality, such as a path.
+CELL_WORDS = frozenset({"", "n/a"})
 # In every table: nothing, the word of BIDS, and what statistical programs and Excel write.
 MISSING_WORDS = frozenset(
     {
@@ -27,18 +29,22 @@ DIAGNOSIS_WORDS = frozenset({*map(str.lower, MISSING_WORDS), "-1", "-4"})
 def is_missing(cell: Any) -> bool:
     """Tell whether a raw cell stands for a missing modality.
 
-    None, NaN, ``pandas.NA``, ``NaT``, a blank string and the words of tables for it are missing:
-    ``n/a`` of BIDS, ``NA``, ``nan``, ``None``, ``null``, ``<NA>``, ``#N/A``, a dot.
+    None, NaN, ``pandas.NA``, ``NaT``, a blank string and the word ``n/a`` of BIDS are missing.
 
     Examples
     --------
     >>> from adestim.encoding import is_missing
-    >>> [is_missing(cell) for cell in (None, float("nan"), " ", "NA", "t1w.nii.gz")]
-    [True, True, True, True, False]
+    >>> [is_missing(cell) for cell in (None, float("nan"), " ", "t1w.nii.gz")]
+    [True, True, True, False]
     """
     if isinstance(cell, str):
-        return cell.strip() in MISSING_WORDS
+        return cell.strip() in CELL_WORDS
     return cell is None or (pd.api.types.is_scalar(cell) and bool(pd.isna(cell)))
+
+
+def is_unknown(cell: Any) -> bool:
+    """Tell whether a cell of a table of values says that nothing is known."""
+    return cell.strip() in MISSING_WORDS if isinstance(cell, str) else is_missing(cell)
 
 
 def mask_missing(cells: pd.Series) -> pd.Series:

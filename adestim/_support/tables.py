@@ -51,7 +51,8 @@ def read_text_table(
             # A row with a cell too many must not make the first column an index.
             index_col=False,
         )
-    settle_short_rows(find_short_rows(cells, content.decode(encoding), separator), has_names, path)
+    short = find_short_rows(cells, content.decode(encoding), separator)
+    settle_short_rows([row for row in short if row > n_above], has_names, path)
     return drop_blank_cells(cells) if has_names else cells
 
 

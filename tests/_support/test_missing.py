@@ -3,7 +3,13 @@
 import pandas as pd
 import pytest
 
-from adestim._support.missing import DASHES, MISSING_WORDS, NUMBER_WORDS, mask_missing
+from adestim._support.missing import (
+    DASHES,
+    MISSING_WORDS,
+    NUMBER_WORDS,
+    is_unknown,
+    mask_missing,
+)
 from adestim.encoding import is_missing
 from adestim.modalities.clinical.cells import find_known_cells, parse_numbers, plain_cells
 from adestim.modalities.fmri._tables import read_table
@@ -24,7 +30,7 @@ def test_white_space_around_a_cell_is_no_part_of_it():
 
 @pytest.mark.parametrize("cell", sorted(MISSING_WORDS))
 def test_words_of_cells_are_missing_for_every_reader(cell):
-    assert is_missing(f" {cell} ")
+    assert is_unknown(f" {cell} ")
     assert not find_known_cells(plain_cells(pd.Series([cell], dtype=object)))[0]
     assert cell in NUMBER_WORDS
 
@@ -42,9 +48,14 @@ def test_words_are_unknown_and_not_unreadable_among_clinical_numbers(cell):
 
 @pytest.mark.parametrize("cell", sorted(DASHES))
 def test_dash_alone_may_be_the_sign_of_a_test(cell):
-    assert not is_missing(cell)
+    assert not is_unknown(cell)
 
 
 @pytest.mark.parametrize("cell", ["none", "unknown", "0", "-1", "no"])
 def test_other_words_say_something(cell):
-    assert not is_missing(cell)
+    assert not is_unknown(cell)
+
+
+def test_cell_for_a_modality_is_missing_by_few_words():
+    assert [is_missing(cell) for cell in ("", "n/a", "nan", ".")] == [True, True, False, False]
+    assert not any(is_unknown(cell) for cell in (0, False, "0", float("inf")))

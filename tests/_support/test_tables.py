@@ -91,6 +91,11 @@ def test_rows_that_lack_cells_are_told(tmp_path, separator):
     assert list(cells["AGE"]) == ["70", "", "", ""]
 
 
+def test_line_that_states_the_separator_lacks_no_cells(tmp_path):
+    path = written(tmp_path / "a.csv", "\nsep=;\nRID;DX\n31;\n32;AD\n")
+    assert list(read_text_table(path)["DX"]) == ["", "AD"]
+
+
 @pytest.mark.parametrize(("text", "separator"), [("1,2\n3\n", None), ("1 2\n3 4\n5\n", BLANKS)])
 def test_rows_that_lack_cells_are_refused_where_no_names_tell_which(tmp_path, text, separator):
     path = written(tmp_path / "a.csv", text)

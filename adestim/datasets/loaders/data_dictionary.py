@@ -62,8 +62,9 @@ def read_dictionary(path: Path) -> DataDictionary:
         warn(f"{path.name!r} is no JSON and is passed over.", DataWarning, stacklevel=4)
         return DataDictionary()
     columns = {name: fact for name, fact in facts.items() if isinstance(fact, Mapping)}
-    levels = {name: read_codes(fact.get("Levels")) for name, fact in columns.items()}
-    units = {name: fact["Units"] for name, fact in columns.items() if is_text(fact.get("Units"))}
+    levels = {name: read_level_texts(fact.get("Levels")) for name, fact in columns.items()}
+    stated = {name: fact.get("Units") for name, fact in columns.items()}
+    units = {name: unit for name, unit in stated.items() if isinstance(unit, str)}
     gaps = {name: list_gaps(fact, levels[name]) for name, fact in columns.items()}
     return DataDictionary(
         {name: codes for name, codes in levels.items() if codes},
@@ -72,12 +73,7 @@ def read_dictionary(path: Path) -> DataDictionary:
     )
 
 
-def is_text(value: Any) -> bool:
-    """Tell whether a field is text."""
-    return isinstance(value, str)
-
-
-def read_codes(texts: Any) -> dict[str, str]:
+def read_level_texts(texts: Any) -> dict[str, str]:
     """Return the meaning of each code; none where they are not told as BIDS does."""
     if not isinstance(texts, Mapping):
         return {}

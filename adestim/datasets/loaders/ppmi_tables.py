@@ -16,10 +16,10 @@ import pandas as pd
 
 from adestim._support.words import first_names
 from adestim.datasets.tables.cells import (
+    as_numbers,
     as_text,
     compute_ages,
     make_empty_column,
-    parse_numbers,
     take_lasting,
     translate_codes,
 )
@@ -217,7 +217,7 @@ def read_dose_at_baseline(root: str | Path, baseline: pd.Series) -> pd.DataFrame
     month = log["subject"].map(baseline)
     before = (log["start"] < month) | (log["start"].isna() & month.notna())
     taken = log[before & ~(log["stop"] < month)]
-    doses = parse_numbers(taken["dose"], f"column 'LEDD' of {path.name!r}")
+    doses = as_numbers(taken["dose"], f"column 'LEDD' of {path.name!r}")
     doses = doses.groupby(taken["subject"])
     total = doses.sum().where(doses.count() == doses.size())
     dated = baseline.notna()

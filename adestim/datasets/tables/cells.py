@@ -40,7 +40,7 @@ def as_identifiers(cells: pd.Series) -> pd.Series:
     return cells.str.replace(r"^(\d+)\.0+$", r"\1", regex=True)
 
 
-def parse_numbers(cells: pd.Series, what: str = "a column", limits: bool = False) -> pd.Series:
+def as_numbers(cells: pd.Series, what: str = "a column", limits: bool = False) -> pd.Series:
     """Return numbers in whichever way a column writes them; what is none is missing.
 
     Limits of an assay are numbers where they are asked for.
@@ -95,7 +95,7 @@ def convert_cells(
     if kind == "dates":
         return as_dates(cells, what, day_first)
     if kind in ("number", "censored"):
-        return parse_numbers(cells, what, limits=kind == "censored")
+        return as_numbers(cells, what, limits=kind == "censored")
     return as_identifiers(cells) if kind == "ids" else cells
 
 

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from adestim._support.missing import is_missing
+from adestim._support.missing import is_unknown
 from adestim._support.written_numbers import Numbers, Spelling, read_written_numbers
 
 PLAIN = Spelling()
@@ -29,7 +29,7 @@ def plain_cells(column: pd.Series) -> np.ndarray:
 
 def find_known_cells(cells: np.ndarray) -> np.ndarray:
     """Tell which cells hold anything, shape (n_subjects,), dtype bool."""
-    return convert_mask(not is_missing(cell) for cell in cells)
+    return convert_mask(not is_unknown(cell) for cell in cells)
 
 
 def is_plain(cell) -> bool:

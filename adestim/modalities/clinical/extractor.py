@@ -55,18 +55,22 @@ class ClinicalExtractor(FoundationExtractor):
     What a column holds is inferred from its dtype and, where that says nothing, from its cells:
 
     - numeric: numbers, or strings half of which or more are numbers. Values are kept as they
-      are. ``"27"`` counts as 27; a limit of detection such as ``">1700"`` counts as its
-      limit, with a warning; any other word is an error which names the subject, though a language
-      model reads it as it stands;
+      are. ``"27"`` counts as 27, and so do, with a warning, decimal commas (``"23,5"``), marks
+      between thousands, percent and a unit that all cells of the column have; a limit of detection
+      such as ``">1700"`` counts as its limit. What the cells of a column leave open (``"1,234"``
+      alone) or contradict (``"23.5"`` beside ``"23,5"``, several units) is an error that names
+      column and rows. Any other word is an error which names the subject, though a language model
+      reads it as it stands;
     - ordinal: an ordered :class:`pandas.Categorical`. Levels become ranks from 0 to 1;
     - categorical: truth values, categories and words. Levels are one-hot;
     - text: strings of four words or more, mostly different. They are projected by a latent
       semantic analysis of the training texts.
 
-    Missing cells (None, NaN, blank, ``n/a``) are masked tokens, or said to be missing, never
-    imputed. Codes such as
-    -4 or 999 which stand for missing in some cohorts are numbers here: the loaders of
-    :mod:`adestim.datasets` turn them into NaN.
+    Missing cells (None, NaN, blank, ``n/a``, ``NA``, ``nan``, ``None``, ``null``, ``<NA>``, a dot,
+    and among numbers a dash) are masked tokens, or said to be missing, never imputed. Codes such as
+    -4 or 999 which stand for missing in some cohorts are numbers here, with a warning where they
+    lie far outside the others: the loaders of :mod:`adestim.datasets` turn them into NaN. Dates
+    are refused, in whatever spelling: they mean nothing by themselves.
 
     Parameters
     ----------
@@ -78,7 +82,8 @@ class ClinicalExtractor(FoundationExtractor):
         :func:`adestim.register_backbone`, which reads every row as a mapping from columns to
         values.
     numeric : list of str, default=None
-        Columns to read as numbers, whatever their dtype.
+        Columns to read as numbers, whatever their dtype, and without a warning that they look like
+        row numbers or hold codes for missing values.
     categorical : list of str, default=None
         Columns to read as categories, integer codes for instance.
     ordinal : dict of str to list, default=None
@@ -123,9 +128,12 @@ class ClinicalExtractor(FoundationExtractor):
         In ``fit``, when columns make the diagnosis and ``diagnostic="warn"``.
     DataWarning
         In ``fit``, when a column is missing for every subject, so that its token is always
-        masked, looks like an identifier, or is free text that a language model does not read.
+        masked, is free text that a language model does not read, or, unless it is declared, looks
+        like an identifier or a row number by its name or its numbers, holds codes for missing
+        values, or holds many numbers among words, which are read as categories.
         In ``transform``, when a level was not seen in
-        ``fit``: its token is masked; and when limits of detection are used as values.
+        ``fit``: its token is masked; and when limits of detection are used as values, or numbers
+        are written with decimal commas, marks between thousands or units.
 
     See Also
     --------

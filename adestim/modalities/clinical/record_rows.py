@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from adestim._support.missing import DASHES
-from adestim.encoding import is_missing
+from adestim._support.missing import DASHES, is_unknown
 from adestim.exceptions import AdestimError, DataWarning, TableError
 from adestim.extraction.foundation import ModelPreparation
 from adestim.extraction.prepared import Prepared
@@ -29,7 +28,7 @@ class RecordPreparation:
     def __call__(self, cells: tuple) -> Prepared | None:
         """Prepare one row; without a single value that is used it is missing."""
         record = record_of(cells, self.columns)
-        return None if all(map(is_missing, record.values())) else self.prepare(record)
+        return None if all(map(is_unknown, record.values())) else self.prepare(record)
 
     def is_cut(self, cells: tuple) -> bool:
         """Tell whether the model does not see the end of a row's text."""

@@ -16,6 +16,8 @@ from adestim.modalities.clinical.table import Column
 # So many different numbers among words are measured, and no codes.
 MANY_NUMBERS = 5
 LEADING_ZERO = re.compile(r"0\d+")
+# Digits at once, or after a sign of a currency or a bracket.
+AMOUNT = re.compile(r"\W{0,2}\d")
 SHARE_OF_CODES = 0.5
 
 
@@ -101,20 +103,32 @@ def remark_on_mixture(cells: np.ndarray, name: str) -> Iterator[str]:
     values = np.where(known, parse_numbers(cells).values, np.nan)
     numbers = np.unique(values[np.isfinite(values)])
     words = np.flatnonzero(known & ~np.isfinite(values))
-    codes = numbers[np.isin(numbers, SENTINELS)]
+    codes = numbers[np.isin(numbers, SENTINELS)].tolist()
     if not len(words):
         return
-    if len(numbers) >= MANY_NUMBERS:
+    if len(numbers) >= MANY_NUMBERS or (numbers != np.floor(numbers)).sum() > 1:
         yield (
             f"Column {name!r} holds numbers in {np.isfinite(values).sum()} cell(s) and words in "
             f"{name_rows(words)}, and is read as categories, each number one; set the words to "
             "NaN, or name the column in categorical=."
         )
-    elif len(codes):
+    elif codes:
         yield (
             f"Column {name!r} holds {name_codes(codes)} among words, as codes for missing values "
             "are; replace them by NaN, or name the column in categorical=."
         )
+    elif hold_amounts(cells[known]):
+        yield (
+            f"Column {name!r} holds digits within words, different for most subjects, and is read "
+            "as categories; write numbers alone, or name the column in categorical=."
+        )
+
+
+def hold_amounts(present: np.ndarray) -> bool:
+    """Tell whether words begin with digits, as amounts and times do, and most differ."""
+    texts = [cell for cell in present if isinstance(cell, str) and AMOUNT.match(cell)]
+    distinct = len(set(texts))
+    return distinct >= MANY_NUMBERS and distinct > SHARE_OF_CODES * len(present)
 
 
 def is_identifier(cells: np.ndarray) -> bool:

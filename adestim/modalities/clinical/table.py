@@ -26,6 +26,8 @@ from adestim.modalities.clinical.cells import (
 )
 
 DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, pd.Period)
+# Between these a number may be a date in writing.
+EARLIEST, LATEST = 19000101, 20991231
 SENTENCE_WORDS = 4
 MOSTLY = 0.5
 
@@ -136,7 +138,7 @@ def infer_kind(column: pd.Series, present: np.ndarray, name: str) -> str:
         return "ordinal" if column.dtype.ordered else "categorical"
     if pd.api.types.is_bool_dtype(column.dtype):
         return "categorical"
-    if column.dtype.kind in "mM" or holds_dates(present):
+    if column.dtype.kind in "mM" or (may_hold_dates(column) and holds_dates(present)):
         raise TableError(
             f"Column {name!r} holds dates, which mean nothing to a model by themselves",
             got=f"dtype {column.dtype}",
@@ -147,9 +149,16 @@ def infer_kind(column: pd.Series, present: np.ndarray, name: str) -> str:
     return infer_kind_of_cells(plain_cells(column), present, name)
 
 
+def may_hold_dates(column: pd.Series) -> bool:
+    """Tell by a look at a whole column of numbers whether some may be dates; others may."""
+    is_number = pd.api.types.is_numeric_dtype(column.dtype)
+    return not is_number or bool(column.between(EARLIEST, LATEST).any())
+
+
 def drop_dashes(present: np.ndarray) -> np.ndarray:
     """Leave out dashes, which say that nothing is there, unless a plus is their counterpart."""
-    if "+" in {cell for cell in present if isinstance(cell, str)}:
+    texts = {cell for cell in present if isinstance(cell, str)}
+    if "+" in texts or not texts & DASHES:
         return present
     kept = [not (isinstance(cell, str) and cell in DASHES) for cell in present]
     return present[np.array(kept, dtype=bool)]
@@ -157,10 +166,11 @@ def drop_dashes(present: np.ndarray) -> np.ndarray:
 
 def holds_dates(present: np.ndarray) -> bool:
     """Tell whether any cell is a date, or most are dates in writing."""
-    if any(isinstance(cell, DATES) for cell in present):
+    kinds = {type(cell) for cell in present}
+    if any(issubclass(kind, DATES) for kind in kinds):
         return True
-    texts = [write_whole_number(cell) for cell in present]
-    n_written = sum(looks_like_date(text) for text in texts if text)
+    texts = Counter(write_whole_number(cell) for cell in present)
+    n_written = sum(count for text, count in texts.items() if text and looks_like_date(text))
     return n_written > 0 and n_written >= MOSTLY * len(present)
 
 
@@ -168,7 +178,7 @@ def write_whole_number(cell: Any) -> str:
     """Return a text as it is, and a number of eight digits, which may be a date, in writing."""
     if isinstance(cell, str):
         return cell
-    is_long = is_plain(cell) and 19000101 <= cell <= 20991231 and cell == int(cell)
+    is_long = is_plain(cell) and EARLIEST <= cell <= LATEST and cell == int(cell)
     return str(int(cell)) if is_long else ""
 
 
@@ -189,9 +199,9 @@ def infer_kind_of_cells(cells: np.ndarray, present: np.ndarray, name: str) -> st
 
 def count_numbers(present: np.ndarray) -> int:
     """Return how many cells are numbers, or have the form of one in writing."""
-    return sum(
-        looks_like_number(cell) if isinstance(cell, str) else is_plain(cell) for cell in present
-    )
+    texts = Counter(cell for cell in present if isinstance(cell, str))
+    n_others = sum(is_plain(cell) for cell in present if not isinstance(cell, str))
+    return n_others + sum(count for text, count in texts.items() if looks_like_number(text))
 
 
 def choose_ordinal_levels(

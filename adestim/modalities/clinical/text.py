@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.diagnostic_columns import normalise_name
-from adestim.encoding import is_missing
+from adestim._support.missing import is_unknown
 from adestim.exceptions import InputError, TableError
 from adestim.modalities.clinical.cells import LIMIT, float_or_infinity, is_plain
 from adestim.modalities.clinical.coding import not_plain
@@ -310,7 +310,7 @@ def write_sentences(record: Mapping[str, Any], sentences: Sequence[Sentence], op
 
 def write_fact(cell: Any, sentence: Sentence) -> str:
     """Write one value."""
-    if is_missing(cell):
+    if is_unknown(cell):
         return sentence.unknown
     return sentence.sentence.format(value=write_value(cell, sentence))
 

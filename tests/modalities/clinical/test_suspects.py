@@ -48,6 +48,21 @@ def test_numbers_among_words_are_remarked_on_with_the_place_of_the_words():
     )
 
 
+@pytest.mark.parametrize("form", ["${:.2f}", "{} ± 2", "{}:30", "({})", "{}/80"])
+def test_amounts_that_are_no_numbers_are_remarked_on(form):
+    cells = [form.format(number) for number in range(11, 19)]
+    (remark,) = odd_columns(
+        pd.DataFrame({"x": cells}), [learn_column(pd.Series(cells), "x", 0, NOTHING, 20)]
+    )
+    assert remark.startswith("Column 'x' holds digits within words, different for most subjects")
+
+
+@pytest.mark.parametrize("cells", [["3/4", "3/3", "2/3", "4/4", "2/4", "2/2"] * 3, ["1a", "2b"]])
+def test_codes_with_digits_are_not_remarked_on(cells):
+    column = learn_column(pd.Series(cells), "x", 0, NOTHING, 20)
+    assert not odd_columns(pd.DataFrame({"x": cells}), [column])
+
+
 def test_codes_among_words_that_say_that_nothing_is_known_are_remarked_on():
     (remark,) = remarks_on(pd.DataFrame({"sex": ["F", "M", "-9", "F", "M"]}))
     assert remark.startswith("Column 'sex' holds -9 among words, as codes for missing values are")
