@@ -152,7 +152,9 @@ def convert_text(cells: pd.DataFrame) -> np.ndarray:
     # Most tables hold numbers alone, and need no look for words.
     with suppress(TypeError, ValueError):
         return texts.astype(np.float64)
-    every = pd.Series(texts.ravel())
+    every = pd.Series(texts.ravel()).map(
+        lambda cell: cell.strip() if isinstance(cell, str) else cell
+    )
     known = every.mask(every.isin(NUMBER_WORDS) | every.isna(), np.nan)
     with suppress(TypeError, ValueError):
         return known.to_numpy(dtype=float).reshape(cells.shape)

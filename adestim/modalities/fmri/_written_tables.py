@@ -72,7 +72,7 @@ def choose_separator(lines: Sequence[str]) -> str:
 
 
 def split_rows(lines: Sequence[str], separator: str, path: Path, what: str) -> list[list[str]]:
-    """Return the cells of lines, without blanks around them."""
+    """Return the cells of lines; those of the first without blanks around them."""
     if separator == BLANKS and not any('"' in line for line in lines[:2]):
         return [line.split() for line in lines]
     if separator == BLANKS:
@@ -81,7 +81,8 @@ def split_rows(lines: Sequence[str], separator: str, path: Path, what: str) -> l
         rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error as failure:
         raise unreadable_table(path, what, str(failure)) from failure
-    return [[cell.strip() for cell in row] for row in rows]
+    # Blanks around numbers do no harm, and are many.
+    return [[cell.strip() for cell in row] for row in rows[:1]] + rows[1:]
 
 
 def find_header(
