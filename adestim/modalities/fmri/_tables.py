@@ -128,7 +128,7 @@ def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
             remedy="Write the table again, or leave the cell empty",
         )
     try:
-        only_text = all(map(is_text, set(cells.dtypes)))
+        only_text = all(map(may_hold_words, set(cells.dtypes)))
         return convert_text(cells) if only_text else convert_columns(cells)
     except TimeSeriesError:
         raise
@@ -141,7 +141,7 @@ def convert_to_numbers(cells: pd.DataFrame, labels: Sequence[str], what: str) ->
         ) from failure
 
 
-def is_text(dtype: Any) -> bool:
+def may_hold_words(dtype: Any) -> bool:
     """Tell whether cells of a type may be words."""
     return pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
 
@@ -152,7 +152,9 @@ def convert_text(cells: pd.DataFrame) -> np.ndarray:
     # Most tables hold numbers alone, and need no look for words.
     with suppress(TypeError, ValueError):
         return texts.astype(np.float64)
-    every = pd.Series(texts.ravel())
+    every = pd.Series(texts.ravel()).map(
+        lambda cell: cell.strip() if isinstance(cell, str) else cell
+    )
     known = every.mask(every.isin(NUMBER_WORDS) | every.isna(), np.nan)
     with suppress(TypeError, ValueError):
         return known.to_numpy(dtype=float).reshape(cells.shape)
@@ -175,7 +177,7 @@ def convert_columns(cells: pd.DataFrame) -> np.ndarray:
     return np.column_stack(
         [
             convert_text(column)[:, 0]
-            if is_text(column.dtypes.iloc[0])
+            if may_hold_words(column.dtypes.iloc[0])
             else column.iloc[:, 0].to_numpy(dtype=float, na_value=np.nan)
             for column in columns
         ]

@@ -48,7 +48,7 @@ def read_written_table(path: Path, what: str) -> WrittenTable:
         header_alone = [line for line in comments if len(line) > 1]
         raise unreadable_table(path, what, "no row" if header_alone else "nothing")
     separator = stated["separator"] if stated else choose_separator(lines)
-    rows = split_rows(lines, separator, path, what)
+    rows = split_cells(lines, separator, path, what)
     return find_header(rows, comments, separator, path, what)
 
 
@@ -71,8 +71,8 @@ def choose_separator(lines: Sequence[str]) -> str:
     return separator
 
 
-def split_rows(lines: Sequence[str], separator: str, path: Path, what: str) -> list[list[str]]:
-    """Return the cells of lines, without blanks around them."""
+def split_cells(lines: Sequence[str], separator: str, path: Path, what: str) -> list[list[str]]:
+    """Return the cells of lines; those of the first without blanks around them."""
     if separator == BLANKS and not any('"' in line for line in lines[:2]):
         return [line.split() for line in lines]
     if separator == BLANKS:
@@ -81,7 +81,8 @@ def split_rows(lines: Sequence[str], separator: str, path: Path, what: str) -> l
         rows = list(csv.reader(lines, delimiter=separator, skipinitialspace=True))
     except csv.Error as failure:
         raise unreadable_table(path, what, str(failure)) from failure
-    return [[cell.strip() for cell in row] for row in rows]
+    # Blanks around numbers do no harm, and are many.
+    return [[cell.strip() for cell in row] for row in rows[:1]] + rows[1:]
 
 
 def find_header(
@@ -241,7 +242,7 @@ def names_in_comments(
 def split_comment(line: str, separator: str, path: Path, what: str) -> list[str]:
     """Return the cells of a comment, separated as the rows are, or by a mark of its own."""
     mark = separator if separator != BLANKS and separator in line else find_separator(line, BLANKS)
-    return split_rows([line], mark, path, what)[0]
+    return split_cells([line], mark, path, what)[0]
 
 
 def question_comment(names: list[str], line: str, width: int, path: Path, what: str) -> None:

@@ -48,8 +48,8 @@ class FMRIExtractor(FoundationExtractor):
     """Encode resting-state fMRI: one token a region of interest (ROI).
 
     A cell is a 4-D run (path of a NIfTI file, or a nibabel image), or ready ROI series of
-    shape (time, ROI): path of a ``.tsv``, ``.csv`` or ``.npy`` file, an array, or a DataFrame. A
-    second column, if there is one, holds the subject's confounds table.
+    shape (time, ROI): path of a ``.tsv``, ``.csv``, ``.txt``, ``.1D`` or ``.npy`` file, an array,
+    or a DataFrame. A second column, if there is one, holds the subject's confounds table.
 
     Parameters
     ----------
@@ -61,11 +61,14 @@ class FMRIExtractor(FoundationExtractor):
     parcellation : str, path-like, nibabel image or None, default=None
         3-D label image that 4-D runs are averaged over, in the runs' space. None: the 300
         spheres of Seitzman et al. (2020), in MNI152 space. Ready series ignore it.
-    labels : sequence of str or None, default=None
-        Names of the regions, in ascending order of label or in the order of the columns.
+    labels : sequence of str, dict, DataFrame or None, default=None
+        Names of the regions, in ascending order of label or in the order of the columns. Of a
+        dict of label and name, or a table with the columns ``index`` and ``name``, label 0 is
+        left out.
     t_r : float or None, default=None
-        Repetition time of all runs, in s. None: each run's own, from its header, its JSON
-        sidecar (BIDS inheritance included), or the ``time`` column of its table.
+        Repetition time of all runs, in s. None: each run's own, from its JSON sidecar (BIDS
+        inheritance included), else its header or the ``time`` column of its table. Where they
+        contradict each other the sidecar is used, with a warning.
     high_pass : float, "auto" or None, default="auto"
         Lowest frequency kept, in Hz. ``"auto"``: 0.01 for the connectome; None for
         foundation models, which read raw series with their mean.
@@ -73,9 +76,10 @@ class FMRIExtractor(FoundationExtractor):
         Highest frequency kept, in Hz. ``"auto"``: 0.1 for the connectome, None for foundation
         models.
     confounds : list of str or None, default=None
-        Columns of the confounds table to regress out. None: six motion parameters,
-        their derivatives, white matter and CSF, those of them that the table has; or all of
-        its columns if it has none of these. For a foundation model None means none.
+        Columns of the confounds table to regress out. None: six motion parameters (as fMRIPrep
+        names them, now or before 1.2, or AFNI), their derivatives, white matter and CSF, those of
+        them that the table has; or all of its columns if it has none of these, with a warning if
+        they are many. For a foundation model None means none.
     skip : float, default=0.0
         Time dropped at the start of a run, in s.
     window : float or None, default=None
@@ -116,6 +120,10 @@ class FMRIExtractor(FoundationExtractor):
     Runs are taken to be preprocessed (motion-corrected, and in the parcellation's space). A
     region with less than half of its voxels in the field of view, or without a finite signal
     that varies, is a masked token. A subject with less than a tenth of the regions is refused.
+
+    A table's header may be names in words, labels of an atlas (``2001 2002 2101``) or a comment
+    (``# PCC mPFC V1``), and its first column may count the rows. A first row of whole numbers
+    that may be a header or a volume is refused.
 
     Seconds and hertz, not volumes, make runs of different repetition times comparable, as those of
     ADNI are (0.6 to 3 s).

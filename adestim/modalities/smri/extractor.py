@@ -54,9 +54,10 @@ class SMRIExtractor(FoundationExtractor):
         backbone only, as are ``parcellation`` and ``labels``.
     parcellation : str, path-like, nibabel image or None, default=None
         3-D label image in MNI152 space. None: 108 built-in regions, see Notes.
-    labels : sequence of str, str, path-like or None, default=None
-        Names of the regions of ``parcellation``, in ascending order of value, or the path of its
-        BIDS table (``_dseg.tsv``). None: ``label<value>``.
+    labels : sequence of str, dict, DataFrame, str, path-like or None, default=None
+        Names of the regions of ``parcellation``, in ascending order of value; a dict of value and
+        name; its table with the columns ``index`` and ``name``, or the path of that
+        (``_dseg.tsv``). None: ``label<value>``.
     registration : {"affine"} or None, default=None
         How volumes are brought to MNI152 space. None: they stay where they are, and the built-in
         backbone refuses one that is not there already. ``"affine"``: twelve parameters, by DIPY,
@@ -89,6 +90,10 @@ class SMRIExtractor(FoundationExtractor):
     voxel of it given to the nearest of the coordinates of Seitzman et al. (2020), neighbouring
     ones of a functional network merged; hippocampus, amygdala, basal ganglia and thalamus by
     themselves; lateral ventricles, other CSF and white matter besides. All are in left-right pairs.
+
+    The background may be zero, another constant or NaN. An image whose header does not state its
+    orientation is read with a warning that names the subject: left and right may be exchanged.
+    A packed file is read to its checksum.
 
     The built-in backbone learns nothing from the training rows. Whether a volume is in MNI152
     space is told by how much of the template's brain it shows (60 % at least) and by its
