@@ -21,13 +21,13 @@ def name_failure(failure: Exception, subject: Hashable) -> AdestimError:
         return failure.about(subject)
     return InputError(
         "The data of a subject must be readable",
-        got=f"{type(failure).__name__} in {say_where(failure)}",
+        got=f"{type(failure).__name__} in {name_place(failure)}",
         remedy="Its files are damaged, or not what they seem to be: copy or convert them again. "
         "Where other programs read them, report it",
     ).about(subject)
 
 
-def say_where(failure: Exception) -> str:
+def name_place(failure: Exception) -> str:
     """Return the file and line that raised an error."""
     frames = traceback.extract_tb(failure.__traceback__)
     if not frames:

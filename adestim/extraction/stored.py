@@ -139,16 +139,16 @@ class RecalledReading:
     def __call__(self, cells: tuple) -> Any:
         """Return what was read before, by this process or another; read and keep what was not."""
         key = key_of_cells(self.key, cells, files_beside(self.read, cells), self.store)
-        while key:
+        record = self.store.get(self.stage, key) if key else None
+        while key and record is None:
             with self.store.claim(self.stage, [key]) as [own]:
+                # Somebody may have read it before it was claimed.
                 record = self.store.get(self.stage, key)
-                if record is not None:
-                    return self._unpack(record)
-                if own:
+                if own and record is None:
                     return self._read_and_keep(cells, key)
-            if not self.store.wait(self.stage, [key]):
+            if record is None and not self.store.wait(self.stage, [key]):
                 break
-        return self._read_and_keep(cells, key)
+        return self._read_and_keep(cells, key) if record is None else self._unpack(record)
 
     def _unpack(self, record: Record) -> Any:
         """Return what a record holds, and pass its remarks on."""

@@ -13,7 +13,7 @@ from adestim._support.remarks import gather_remarks, remark
 from adestim.encoding import BackboneSpec, Encoding
 from adestim.exceptions import DataWarning, VolumeError
 from adestim.extraction import stored
-from adestim.extraction.prepared import Prepared
+from adestim.extraction.prepared import MadeElsewhere, Prepared
 from adestim.extraction.stored import (
     RecalledPreparation,
     RecalledReading,
@@ -21,7 +21,7 @@ from adestim.extraction.stored import (
     cell_content,
     recall_encodings,
 )
-from adestim.store import FeatureStore
+from adestim.store import FeatureStore, claims
 
 
 @dataclass(frozen=True)
@@ -331,3 +331,50 @@ def test_remarks_are_kept_with_what_was_read(store):
         with gather_remarks() as said:
             reading((3.0,))
         assert said == ["mirrored"]
+
+
+# Several processes
+
+
+def test_what_another_process_prepares_is_not_prepared(store, log):
+    prepare = recalling(store, log)
+    key = prepare._key_of((3.0,))
+    with store.claim("inputs", [key]) as [own]:
+        assert own
+        assert isinstance(prepare((3.0,)), MadeElsewhere)
+    assert n_asked(log) == 0
+    assert isinstance(prepare.wait_for((3.0,)), Prepared)
+    assert n_asked(log) == 1
+
+
+def test_what_another_process_does_not_bring_to_an_end_is_prepared(store, log, monkeypatch):
+    monkeypatch.setattr(claims, "PATIENCE", 0.02)
+    prepare = recalling(store, log)
+    with store.claim("inputs", [prepare._key_of((3.0,))]):
+        assert isinstance(prepare.wait_for((3.0,)), Prepared)
+    assert n_asked(log) == 1
+
+
+def test_what_another_process_reads_is_waited_for(store, monkeypatch):
+    monkeypatch.setattr(claims, "PATIENCE", 0.02)
+    read, cells = recalling_reading(store), (np.ones((3, 2)),)
+    key = stored.key_of_cells(read.key, cells, [], store)
+    with store.claim("series", [key]):
+        np.testing.assert_array_equal(read(cells), cells[0])
+
+
+def test_tokens_that_others_make_are_made_last_and_once(store, monkeypatch):
+    calls, prepared = [], inputs_of(1, 2, 3, 4)
+    own, lost = shelf(store), shelf(store)
+    with lost.claim([prepared[1]]) as held:
+        assert held == [True]
+        monkeypatch.setattr(claims, "PATIENCE", 0.1)
+        found = recall_encodings(own, prepared, encode_all(calls), batch_size=2)
+    assert calls == [[0], [2, 3], [1]]
+    assert all(encoding is not None for encoding in found)
+
+
+def test_subjects_that_are_the_same_are_made_once(store):
+    calls = []
+    recall_encodings(shelf(store), inputs_of(1, 1, 2), encode_all(calls), batch_size=4)
+    assert calls == [[0, 2]]

@@ -23,13 +23,13 @@ IMAGES = (".nii", ".nii.gz")
 
 def digest_cells(table: pd.DataFrame, memo: Path) -> list[str]:
     """Return the digests of the files that cells name, and of those read with them, in order."""
-    named = sorted({file for cell in list_texts(table) for file in list_files(cell)})
+    named = sorted({file for cell in list_texts(table) for file in list_named_files(cell)})
     return [digest for digest in (digest_if_there(file, memo) for file in named) if digest]
 
 
 def describe_path(value: str | os.PathLike, memo: Path | None) -> Any:
     """Return a parameter; where it names a file, with the digests of what belongs to it."""
-    digests = [digest_if_there(file, memo) for file in list_files(value)]
+    digests = [digest_if_there(file, memo) for file in list_named_files(value)]
     return (str(value), digests) if digests else value
 
 
@@ -46,7 +46,7 @@ def list_texts(table: pd.DataFrame) -> Iterator[str | os.PathLike]:
                 yield cell
 
 
-def list_files(value: str | os.PathLike) -> list[Path]:
+def list_named_files(value: str | os.PathLike) -> list[Path]:
     """Return the files that a text names, with those that are read along with them."""
     path = Path(os.fspath(value)).expanduser() if is_short(value) else None
     if path is None:

@@ -4,7 +4,7 @@
   of ``vcf_lines.py``, read them, ``opened.py`` remembers them, and ``pooled.py`` reads several as
   one;
 * ``build.py`` and ``harmonise.py`` see to it that all count the same allele at the same place;
-* ``selection.py`` chooses the SNPs, ``left_out.py`` counts the others, ``columns.py`` reads the
+* ``selection.py`` chooses the SNPs and ``left_out.py`` counts the others, ``columns.py`` reads the
   table's cells, ``apoe.py`` APOE;
 * ``dosage.py`` is the reference backbone, ``extractor.py`` the scikit-learn estimator, and
   ``reading.py`` what it reads;

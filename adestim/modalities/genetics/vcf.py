@@ -104,12 +104,12 @@ class Sites:
         self._texts: dict[str, str] = {}
 
     def add_line(self, fields: list[str], number: int) -> None:
-        """Add what can be used of a line, given its first seven fields."""
-        chromosome, position, name, reference, alternates, _, filters = fields
+        """Add what can be used of a line, given its first nine fields."""
+        chromosome, position, name, reference, alternates, _, filters, _, format_ = fields
         alleles = alternates.split(",")
-        failed = name_failed(filters)
-        if failed:
-            self.left_out[f"failed the filter {failed}"] += len(alleles)
+        fault = name_fault(filters, format_)
+        if fault:
+            self.left_out[fault] += len(alleles)
             return
         for rank, allele in enumerate(alleles, start=1):
             if not (BASES.fullmatch(reference) and BASES.fullmatch(allele)):
@@ -190,15 +190,25 @@ def read_sites(lines: Iterator[tuple[int, bytes]], n_samples: int, path: Path) -
     for number, line in lines:
         if line.startswith(b"#"):
             continue
-        fields = line.split(b"\t", 7)
-        if len(fields) < 8 or not fields[1].isdigit() or len(fields[1]) > MOST_DIGITS:
+        fields = line.split(b"\t", FIRST_SAMPLE)
+        if len(fields) < FIRST_SAMPLE or not fields[1].isdigit() or len(fields[1]) > MOST_DIGITS:
             raise GenotypeError(
                 f"Line {number} of {path} is no VCF line with tabs between its columns",
                 remedy="The file is damaged; write it again",
             )
         require_length(line.count(b"\t") + 1, n_samples, path, number)
-        sites.add_line([text.decode("utf-8", "replace") for text in fields[:7]], number)
+        head = [text.decode("utf-8", "replace") for text in fields[:FIRST_SAMPLE]]
+        sites.add_line(head, number)
     return sites
+
+
+def name_fault(filters: str, format_: str) -> str:
+    """Return why a site is left out, empty where it is not."""
+    failed = name_failed(filters)
+    if failed:
+        return f"failed the filter {failed}"
+    known = {"GT", "DS"} & set(format_.split(":"))
+    return "" if known else "have neither calls (GT) nor dosages (DS)"
 
 
 def name_failed(filters: str) -> str:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from adestim import GeneticsExtractor
 from adestim.evaluation import compare
 from adestim.evaluation.comparing.jobs import describe_settings
-from adestim.evaluation.comparing.named_files import describe_path, digest_cells, list_files
+from adestim.evaluation.comparing.named_files import describe_path, digest_cells, list_named_files
 
 N_SUBJECTS = 24
 
@@ -109,23 +109,26 @@ def names_of(files):
 
 def test_what_is_read_with_a_file_counts_too(tmp_path):
     touch(tmp_path, "b_bold.nii.gz", "b_bold.json", "a.hdr", "a.img", "g.bed", "g.bim", "g.fam")
-    assert names_of(list_files(tmp_path / "b_bold.nii.gz")) == ["b_bold.nii.gz", "b_bold.json"]
-    assert names_of(list_files(tmp_path / "a.hdr")) == ["a.hdr", "a.img"]
+    assert names_of(list_named_files(tmp_path / "b_bold.nii.gz")) == [
+        "b_bold.nii.gz",
+        "b_bold.json",
+    ]
+    assert names_of(list_named_files(tmp_path / "a.hdr")) == ["a.hdr", "a.img"]
     for name in ("g.bed", "g"):
-        assert names_of(list_files(tmp_path / name)) == ["g.bed", "g.bim", "g.fam"]
+        assert names_of(list_named_files(tmp_path / name)) == ["g.bed", "g.bim", "g.fam"]
 
 
 def test_of_folders_those_of_models_count(tmp_path):
     touch(tmp_path, "model/config.json", "model/model.safetensors", "other/file")
-    assert names_of(list_files(tmp_path / "model")) == ["config.json", "model.safetensors"]
-    assert list_files(tmp_path / "other") == []
+    assert names_of(list_named_files(tmp_path / "model")) == ["config.json", "model.safetensors"]
+    assert list_named_files(tmp_path / "other") == []
 
 
 @pytest.mark.parametrize(
     "text", ["AD", "", "a note\nof two lines", "x" * 5000, "a\0b", "nowhere/a"]
 )
 def test_text_that_names_no_file_is_left_alone(text):
-    assert list_files(text) == []
+    assert list_named_files(text) == []
     assert describe_path(text, None) == text
 
 

@@ -88,6 +88,8 @@ def slow_vcf(path):
         fields = line.rstrip(b"\r").split(b"\t")
         if line.startswith(b"#") or not line.strip() or fields[6].upper() not in (b"PASS", b"."):
             continue
+        if not {b"GT", b"DS"} & set(fields[8].split(b":")):
+            continue
         alternates = [] if fields[4] == b"." else fields[4].split(b",")
         for rank, allele in enumerate(fields[4].split(b","), start=1):
             if all(part == b"." or not part.upper().strip(b"ACGT") for part in (fields[3], allele)):

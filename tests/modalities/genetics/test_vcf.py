@@ -162,3 +162,10 @@ def test_pointer_says_how_to_fetch_the_file(tmp_path):
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
     with pytest.raises(GenotypeError, match=r"one\.vcf .*a git-lfs pointer.*git lfs pull"):
         open_vcf(path)
+
+
+@pytest.mark.parametrize("format_", ["GP", "HDS", "AD:DP", "."])
+def test_sites_without_calls_or_dosages_are_left_out_and_counted(tmp_path, format_):
+    genotypes = open_vcf(one_line(tmp_path, format_, "0.1", "0.2", "0.3"))
+    assert len(genotypes.variants) == 0
+    assert genotypes.left_out == {"have neither calls (GT) nor dosages (DS)": 1}
