@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ def read_frame(X: Any) -> Any:
         return X
     if isinstance(X, np.ndarray):
         return pd.DataFrame(X) if X.dtype.names and X.ndim == 1 else X
+    if isinstance(X, Mapping):
+        refuse_table(X, "Write pandas.DataFrame(X)")
     reader = READERS.get((type(X).__module__.partition(".")[0], type(X).__name__))
     if reader is not None:
         return reader(X)
@@ -151,6 +154,15 @@ def match_columns(estimator: Any, frame: pd.DataFrame, needed: Any = None) -> pd
         # scikit-learn names what is absent.
         return frame
     return frame.reindex(columns=list(seen)) if needed is not None else frame[list(seen)]
+
+
+def refuse_complex(X: Any, owner: str) -> None:
+    """Refuse complex numbers, in scikit-learn's words but without the numbers themselves."""
+    kinds = X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
+    if any(getattr(kind, "kind", None) == "c" for kind in set(kinds)):
+        raise InputError(
+            f"Complex data not supported by {owner}", remedy="Pass real numbers, text or paths"
+        )
 
 
 def require_distinct_columns(X: Any, owner: str) -> None:

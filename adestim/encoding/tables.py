@@ -20,6 +20,7 @@ from sklearn.utils.validation import validate_data
 from adestim._support.frames import (
     match_columns,
     read_frame,
+    refuse_complex,
     require_distinct_columns,
     require_some_rows,
 )
@@ -243,6 +244,7 @@ def check_fusion_table(estimator, X, *, reset: bool) -> pd.DataFrame:
     Its columns bear the names seen in ``fit``, or ``x0``, ``x1``, ... where there were none.
     """
     X = read_named_table(estimator, X, reset)
+    refuse_complex(X, type(estimator).__name__)
     if holds_objects(X):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         frame = pd.DataFrame(X)

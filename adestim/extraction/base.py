@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from adestim._support.frames import (
     match_columns,
     read_frame,
+    refuse_complex,
     require_distinct_columns,
     write_as_asked,
 )
@@ -289,11 +290,24 @@ def check_cells(estimator, X, *, reset: bool, needed=None) -> pd.DataFrame:
     """
     owner = type(estimator).__name__
     X = read_raw_table(X, owner)
+    if isinstance(estimator, BaseExtractor):
+        X = name_by_last_level(X)
     require_one_row_a_subject(X, owner)
     if not reset and isinstance(X, pd.DataFrame):
         X = match_columns(estimator, X, needed)
     validate_data(estimator, X, reset=reset, skip_check_array=True)
     return X if isinstance(X, pd.DataFrame) else pd.DataFrame(X)
+
+
+def name_by_last_level(X):
+    """Return a table whose columns of several levels bear their last, or all where it repeats."""
+    columns = getattr(X, "columns", None)
+    if not isinstance(columns, pd.MultiIndex):
+        return X
+    last = columns.get_level_values(-1)
+    joined = ["__".join(str(part) for part in label if str(part)) for label in columns]
+    names = [str(name) for name in last] if last.is_unique and all(map(str, last)) else joined
+    return X.set_axis(pd.Index(names, dtype=object), axis=1)
 
 
 def read_raw_table(X, owner: str) -> pd.DataFrame | np.ndarray:
@@ -310,11 +324,7 @@ def refuse_sparse_or_complex(X, owner: str) -> None:
     """Refuse containers that no extractor reads, in scikit-learn's words."""
     if issparse(X):
         raise InputError(f"Sparse input is not supported by {owner}", remedy="Pass a dense table")
-    kinds = X.dtypes if isinstance(X, pd.DataFrame) else [getattr(X, "dtype", None)]
-    if any(getattr(kind, "kind", None) == "c" for kind in kinds):
-        raise InputError(
-            f"Complex data not supported by {owner}", remedy="Pass real numbers, text or paths"
-        )
+    refuse_complex(X, owner)
 
 
 def require_one_row_a_subject(X, owner: str) -> None:

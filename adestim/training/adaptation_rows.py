@@ -8,10 +8,9 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from adestim._support.labels import find_missing_labels, read_column
 from adestim._support.sklearn import draw_seeds
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import InputError
@@ -132,8 +131,8 @@ def require_labels(request: AdaptationRequest, y: Any, n_subjects: int) -> np.nd
             got="y=None",
             remedy="Pass y to fit, as a pipeline does, or adapt=None",
         )
-    labels = column_or_1d(y)
-    n_unknown = int(pd.isna(labels).sum())
+    labels = read_column(y)
+    n_unknown = int(find_missing_labels(labels).sum())
     if n_unknown:
         raise InputError(
             f"adapt={request.kind!r} of {request.owner} needs a label of every subject",

@@ -50,6 +50,8 @@ CONTAINERS = {
     "pyarrow-backed": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
     "nullable": lambda frame: frame.convert_dtypes(),
 }
+# Where everything is done with it that takes a table.
+others_container = pytest.mark.parametrize("convert", [pl.from_pandas, pa.Table.from_pandas])
 every_container = pytest.mark.parametrize("convert", CONTAINERS.values(), ids=CONTAINERS)
 
 
@@ -150,9 +152,10 @@ class Failing(Remote):
     [
         (pl.LazyFrame({"age": [1.0]}), r"polars.LazyFrame. Call its collect\(\) first"),
         (Remote(), "tests.Remote. Pass the table as one of pandas"),
+        ({"age": [1.0]}, r"builtins.dict. Write pandas.DataFrame\(X\)"),
         (Failing(), "tests.Failing, whose to_pandas.. fails: RuntimeError"),
     ],
-    ids=["lazy", "unknown", "failing"],
+    ids=["lazy", "unknown", "dict", "failing"],
 )
 def test_a_table_that_cannot_be_read_is_refused_by_name(table, found):
     for reader in (ClinicalExtractor().fit, lambda X: fusion().fit(X, [0, 1])):
@@ -160,7 +163,7 @@ def test_a_table_that_cannot_be_read_is_refused_by_name(table, found):
             reader(table)
 
 
-@pytest.mark.parametrize("value", [None, [[1.0]], np.zeros((2, 2)), "text", {"a": 1}])
+@pytest.mark.parametrize("value", [None, [[1.0]], np.zeros((2, 2)), "text"])
 def test_what_is_no_table_comes_back_as_it_is(value):
     assert read_frame(value) is value
 
@@ -203,7 +206,7 @@ def test_classifiers_say_the_same_of_every_table(convert, model):
     assert list(model.feature_names_in_) == list(X)
 
 
-@every_container
+@others_container
 def test_functions_take_every_table_with_labels_and_groups_of_any_library(convert):
     X, y = blocks()
     table, labels, groups = convert(X), pl.Series(y), pl.Series(np.arange(len(y)) // 2)
@@ -224,7 +227,7 @@ def test_functions_take_every_table_with_labels_and_groups_of_any_library(conver
     assert hide_modalities(table, np.ones((48, 2)), modality_columns(table)).isna().all().all()
 
 
-@every_container
+@others_container
 def test_a_fitted_fusion_is_looked_into_by_every_table(convert):
     X, y = blocks()
     model, table = fusion().fit(X, y), convert(X)
@@ -339,6 +342,41 @@ def test_estimators_find_later_columns_by_name_and_miss_them_by_name(change, mod
     np.testing.assert_array_equal(found, expected)
     with pytest.raises(ValueError, match="now missing:\n- mri__a"):
         ask(X.drop(columns="mri__a"))
+
+
+@pytest.mark.parametrize("label", ["clinical", [("clinical", "age"), ("clinical", "mmse")]])
+def test_a_union_chooses_among_columns_of_two_levels_and_extractors_know_features(label):
+    columns = pd.MultiIndex.from_tuples([("clinical", "age"), ("clinical", "mmse"), ("csf", "tau")])
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(6, 3)), columns=columns)
+    union = ModalityUnion([("clinical", ClinicalExtractor(), label)])
+    with pytest.warns(LeakageWarning, match="mmse"):
+        encoded = union.fit_transform(X)
+    assert list(PoolTokens().fit_transform(encoded)) == ["clinical__age", "clinical__mmse"]
+    later = PoolTokens().fit_transform(union.transform(X[X.columns[::-1]]))
+    pd.testing.assert_frame_equal(later, PoolTokens().fit_transform(encoded))
+
+
+def test_features_of_one_name_in_several_blocks_keep_the_names_of_these():
+    columns = pd.MultiIndex.from_tuples([("left", "volume"), ("right", "volume")])
+    X = pd.DataFrame(np.eye(3, 2), columns=columns)
+    assert ClinicalExtractor().fit(X).token_places().names == ("left__volume", "right__volume")
+
+
+@pytest.mark.parametrize("read", [np.asarray, pd.DataFrame])
+@pytest.mark.parametrize("model", [fusion(), ClinicalExtractor(), PoolTokens()])
+def test_complex_numbers_are_refused_without_telling_them(read, model):
+    with pytest.raises(ValueError, match=r"Complex data not supported by \w+\. Pass") as caught:
+        model.fit(read([[1.25j], [2.0]]), ["AD", "CN"])
+    assert "1.25" not in str(caught.value)
+
+
+def test_covariates_of_a_comparison_may_be_a_polars_table_beside_another():
+    X, y = blocks()
+    age = pl.DataFrame({"age": np.arange(48.0)})
+    late = LateFusionClassifier(random_state=0)
+    table = pl.from_pandas(X)
+    found = compare({"late": late}, table, y, cv=2, covariates=age, scoring="roc_auc")
+    assert found.estimators == ["late", "mask only", "age"]
 
 
 def test_columns_of_one_name_are_refused():

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from sklearn.base import is_regressor
 
+from adestim._support.frames import read_frame
 from adestim._support.scores import REGRESSION_SCORES, SCORES
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.scores.thresholds import read_rule
@@ -107,6 +108,7 @@ def make_controls(covariates: Any, index: pd.Index) -> dict[str, Candidate]:
     """Return the controls: what the mask alone tells, and the covariates."""
     controls = {MASK_ONLY: Candidate(MaskOnlyClassifier(), reads_presence=True)}
     if covariates is not None:
+        covariates = read_frame(covariates)
         require_covariates(covariates, index)
         name = " and ".join(map(str, covariates.columns))
         control = CovariateClassifier(covariates)
