@@ -47,7 +47,9 @@ FRAGMENTS = {
     "foundation": """weights : str, path-like or None, default=None
         Weights of a foundation model: path of its file or folder. None: those that
         :func:`adestim.list_backbones` names, from the Hugging Face hub, where they are there.
-        Built-in backbones have none.
+        Built-in backbones have none. Of a fitted extractor it says where they are now; by their
+        SHA-256 they are found again there, where ``fit`` saw them, in the folders of the
+        environment variable ``ADESTIM_WEIGHTS``, or in the cache of the hub.
     backbone_params : dict or None, default=None
         Further options of a foundation model, see Notes.
     trust_checkpoint : bool, default=False

@@ -133,9 +133,10 @@ class FMRIExtractor(FoundationExtractor):
     after its end. Of a fast run volumes are picked, as in pre-training; between those of a slow one
     values are interpolated without losing spread. A tenth of the regions at most may lack a signal;
     they are set to a neutral value. ``skip``, ``window`` and ``min_duration`` apply.
-    ``backbone_params`` holds, beside
-    ``"architecture"``, a dict of parameters of the model's class that differ from the released
-    ones:
+    ``backbone_params`` holds ``"architecture"``, a dict of parameters of the model's class that
+    differ from the released ones, and ``"windows"``: ``"middle"`` (default), the window in the
+    middle of a run, or ``"all"``, as many as cover the run, each read by itself: the tokens of
+    all, and the mean of their summaries. Beside these:
 
     - ``"brain-jepa"``: ``"gradients"``, path of ``gradient_mapping_450.csv``, which is checked by
       its SHA-256 (``"gradients_sha256"`` vouches for another table); ``"normalization"``:

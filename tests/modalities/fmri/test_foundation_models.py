@@ -1,6 +1,7 @@
 """FMRIExtractor with a foundation model: from runs and ROI series to encodings."""
 
 import pickle
+import shutil
 
 import nibabel
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.base import clone
 
 from adestim import FMRIExtractor
 from adestim._support.digests import digest_file
+from adestim.backbone import loading
 from adestim.exceptions import (
     CheckpointError,
     DataWarning,
@@ -269,6 +271,33 @@ def test_series_without_their_mean_are_told_of_where_it_counts(jepa, cut, normal
         return
     with pytest.warns(DataWarning, match=r"without their mean.*normalization='scan'"):
         extractor.fit(column(None, series))
+
+
+@pytest.mark.parametrize("how", ["set_params", "search path", "nowhere"])
+def test_weights_and_table_that_moved_are_found(jepa, tmp_path, monkeypatch, how):
+    old = tmp_path / "old"
+    shutil.copytree(jepa["weights"].parent, old)
+    params = {**jepa["backbone_params"], "gradients": old / "g.csv"}
+    settings = {**jepa, "weights": old / jepa["weights"].name, "backbone_params": params}
+    extractor = FMRIExtractor(t_r=T_R, **settings).fit(tables(20))
+    expected = extractor.transform(tables(20)).iloc[0, 0].tokens
+    new = old.rename(tmp_path / "new")
+    monkeypatch.setattr(loading, "_LOADED", {})
+    extractor = pickle.loads(pickle.dumps(extractor))
+    if how == "nowhere":
+        extractor.set_params(weights=new / settings["weights"].name)
+        with pytest.raises(
+            CheckpointError, match=r"table of gradients .* must be the file that fit"
+        ):
+            extractor.transform(tables(20))
+        return
+    if how == "search path":
+        monkeypatch.setenv("ADESTIM_WEIGHTS", str(tmp_path))
+    else:
+        now = {**params, "gradients": new / "g.csv"}
+        extractor.set_params(weights=new / settings["weights"].name, backbone_params=now)
+    tokens = extractor.transform(tables(20)).iloc[0, 0].tokens
+    np.testing.assert_array_equal(tokens, expected)
 
 
 def with_nan(series):

@@ -85,5 +85,6 @@ def require_same_table(path: Path, digest: str | None) -> None:
         raise CheckpointError(
             "The table of gradients of Brain-JEPA must be the file that fit saw",
             got=f"{path}: " + ("another content" if path.is_file() else "no such file"),
-            remedy="Put it back, or fit again",
+            remedy="Put it back; or say where it is now, by set_params(backbone_params="
+            "{'gradients': ...}) of the extractor or as a folder in ADESTIM_WEIGHTS; or fit again",
         )

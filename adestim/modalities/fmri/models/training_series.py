@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -35,7 +36,10 @@ class TrainingSeries:
     def first(self) -> RoiSeries | None:
         """Return the series of the first row that has some which can be read; None without."""
         rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
-        results = (prepare_subject(self.read, cells, subject) for subject, cells in rows)
+        results: Iterator[Any] = (
+            prepare_subject(self.read, cells, subject)  # type: ignore[arg-type]
+            for subject, cells in rows
+        )
         return next((result for result in results if isinstance(result, RoiSeries)), None)
 
     def checked(self, check: Callable[[RoiSeries], None]) -> Iterator[RoiSeries]:
