@@ -56,7 +56,7 @@ def remark_on(cells: pd.Series, column: Column, is_declared: bool) -> Iterator[s
             yield from remark_on_mixture(plain, column.name)
 
 
-def read_column(cells: pd.Series, column: Column) -> np.ndarray:
+def number_cells(cells: pd.Series, column: Column) -> np.ndarray:
     """Return the numbers of a numeric column, NaN where it has none, shape (n_subjects,)."""
     if pd.api.types.is_numeric_dtype(cells.dtype):
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -65,7 +65,7 @@ def read_column(cells: pd.Series, column: Column) -> np.ndarray:
 
 def remark_on_numbers(cells: pd.Series, column: Column) -> Iterator[str]:
     """Yield remarks on numbers that name the rows, or stand for missing ones."""
-    values, name = read_column(cells, column), column.name
+    values, name = number_cells(cells, column), column.name
     reason = find_identifier(name, values) or find_leading_zeros(cells)
     if reason:
         yield (
