@@ -37,8 +37,7 @@ class TrainingSeries:
         """Return the series of the first row that has some which can be read; None without."""
         rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
         results: Iterator[Any] = (
-            prepare_subject(self.read, cells, subject)
-            for subject, cells in rows
+            prepare_subject(self.read, cells, subject) for subject, cells in rows
         )
         return next((result for result in results if isinstance(result, RoiSeries)), None)
 
