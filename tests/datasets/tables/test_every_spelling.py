@@ -66,7 +66,9 @@ def judge(count, read, is_right):
 def read_study(path, spelling):
     """Read a table; where no day tells it, the user says which of day and month comes first."""
     day_first = spelling.date.startswith("%d")
-    table = read_table(path, COLUMNS, required=list(COLUMNS), day_first=day_first, **KINDS)
+    table = read_table(
+        path, COLUMNS, required=list(COLUMNS), key=["subject"], day_first=day_first, **KINDS
+    )
     return table.set_index("subject")
 
 
