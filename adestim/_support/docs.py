@@ -222,11 +222,14 @@ FRAGMENTS = {
     history_ : list of dict
         One record an epoch: anchor (always ``"fusion"``), epoch, train_loss, valid_loss.""",
     "fusion_tables": """X may be an encodings table, a numeric frame whose columns are named
-    ``modality__feature``, or a plain numeric array, which is one anonymous modality. NaN and None
-    mean: not known.""",
+    ``modality__feature`` or have two levels, (modality, feature), or a plain numeric array, which
+    is one anonymous modality. A column without a modality beside others with one is a modality of
+    its own, with a warning. NaN and None mean: not known. Tables of polars and pyarrow are read
+    too. Later columns are found by name: their order, and further ones, do not matter.""",
     "rival_notes": """Foundation models are not trained: of a modality that has one, its output
     tokens are read. X may be an encodings table, a numeric frame whose columns are named
-    ``modality__feature``, or a plain numeric array, which is one anonymous modality.""",
+    ``modality__feature`` or have two levels, (modality, feature), or a plain numeric array, which
+    is one anonymous modality. Later columns are found by name.""",
     "verbose": """verbose : int, default=0
         Whether to show a bar of the epochs, in a terminal or a notebook.""",
 }

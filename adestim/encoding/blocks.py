@@ -42,13 +42,14 @@ def require_plain_modalities(modalities: Sequence[str]) -> None:
 
 
 def numeric_modalities(columns: pd.Index, places: Sequence[int]) -> dict[str, list[int]]:
-    """Group numeric columns by the prefix of their names; without any prefix they are one.
+    """Group numeric columns by the prefix of their names; all of a table without any are one.
 
-    A column without a prefix beside others that have one is a modality of its own.
+    A column without a prefix beside others that have one, or beside encodings, is a modality of its
+    own.
     """
     labels = list_labels(columns)
     names = [labels[place] for place in places]
-    if not any(has_prefix(name) for name in names):
+    if len(names) == len(labels) and not any(map(has_prefix, names)):
         return {ANONYMOUS: list(places)} if places else {}
     require_both_parts(names)
     require_strays_apart(names)
@@ -58,19 +59,19 @@ def numeric_modalities(columns: pd.Index, places: Sequence[int]) -> dict[str, li
     return groups
 
 
-def warn_of_strays(columns: pd.Index, places: Sequence[int]) -> None:
-    """Warn of numeric columns without a prefix beside others that have one."""
+def warn_of_strays(columns: pd.Index, places: Sequence[int], beside_encodings: bool) -> None:
+    """Warn of numeric columns without a prefix beside others that have one, or encodings."""
     labels = list_labels(columns)
     names = [labels[place] for place in places]
     strays = [name for name in names if isinstance(name, str) and not has_prefix(name)]
-    if strays and any(map(has_prefix, names)):
+    if strays and (beside_encodings or any(map(has_prefix, names))):
         numeric_modalities(columns, places)
         more = f" and {len(strays) - N_NAMED} more" if len(strays) > N_NAMED else ""
         warnings.warn(
             f"Columns {', '.join(map(repr, strays[:N_NAMED]))}{more} have no "
-            f"'modality{SEPARATOR}' before their name, as others have: each is a modality of its "
-            f"own. Rename them ('clinical{SEPARATOR}{strays[0]}') to put them into one, or drop "
-            "what is no input.",
+            f"'modality{SEPARATOR}' before their name, as those of a table of blocks have: each "
+            f"is a modality of its own. Rename them ('clinical{SEPARATOR}{strays[0]}') to put them "
+            "into one, or drop what is no input.",
             DataWarning,
             stacklevel=6,
         )

@@ -1,8 +1,8 @@
 """Reading any table that a fusion estimator accepts: one list of encodings a modality.
 
 Three tables are read alike: an encodings table (object columns, as ``ModalityUnion`` writes it),
-a numeric frame whose columns are named ``modality__feature`` (as ``ColumnTransformer`` writes it),
-and a plain numeric array, which is one anonymous modality.
+a numeric frame whose columns are named ``modality__feature`` (as ``ColumnTransformer`` writes it)
+or have two levels, and a plain numeric array, which is one anonymous modality.
 """
 
 from __future__ import annotations
@@ -269,7 +269,9 @@ def read_named_table(estimator, X, reset: bool):
     if not reset:
         return match_columns(estimator, frame)
     require_distinct_columns(frame, type(estimator).__name__)
-    warn_of_strays(frame.columns, find_numeric(frame))
+    numeric = find_numeric(frame)
+    has_encodings = len(numeric) < frame.shape[1] and bool(find_encoded(frame, None))
+    warn_of_strays(frame.columns, numeric, has_encodings)
     return frame
 
 
@@ -349,8 +351,17 @@ def is_absent(cells: Sequence[Encoding | None]) -> bool:
 def read_later_table(frame: pd.DataFrame, likes: Mapping[str, TokenTable]) -> Subjects:
     """Return later subjects, given the shapes and backbones that were seen in ``fit``."""
     cells = read_modalities(frame, likes, partial(arrange_like, likes))
+    strangers = [name for name, like in likes.items() if is_stranger(name, cells[name], like)]
+    require_known([name for name in cells if name not in strangers], list(likes))
     names = tuple(name for name in cells if name in likes)
     return stack_subjects({name: cells[name] for name in likes}, frame.index, names, likes)
+
+
+def is_stranger(name: str, cells: Sequence[Encoding | None], like: TokenTable) -> bool:
+    """Tell whether a column of numbers merely bears the name of a modality of encodings."""
+    if not isinstance(cells, PackedNumbers) or cells.backbone.option("token_names") != (name,):
+        return False
+    return cells.backbone != like.backbone
 
 
 def stack_subjects(

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.preprocessing import StandardScaler
 
-from adestim import AnchoredFusionClassifier, LateFusionClassifier, PoolTokens
+from adestim import AnchoredFusionClassifier, LateFusionClassifier, ModalityUnion, PoolTokens
 from adestim.encoding.blocks import numeric_modalities
 from adestim.evaluation import (
     compare,
@@ -143,3 +144,14 @@ def test_a_column_of_one_level_among_those_of_two_is_a_modality_of_its_own_and_n
     X, y = table(pd.MultiIndex.from_tuples([*PAIRS, ("age", "")]))
     with pytest.warns(DataWarning, match="'age'"):
         assert late().fit(X, y).modalities_ == ["mri", "csf", "age"]
+
+
+@pytest.mark.parametrize("further", [["age"], ["age", "education"], ["age", "csf__tau"]])
+def test_numbers_without_a_prefix_beside_encodings_are_modalities_of_their_own_and_named(further):
+    X, y = table(["volume", *further])
+    encoded = ModalityUnion([("mri", StandardScaler(), ["volume"])]).fit_transform(X)
+    both = pd.concat([encoded, X[further]], axis=1)
+    with pytest.warns(DataWarning, match="'age'"):
+        model = late().fit(both, y)
+    assert model.modalities_ == ["mri", *(name.split("__")[0] for name in further)]
+    assert model.predict_proba(both[both.columns[::-1]]).shape == (40, 2)

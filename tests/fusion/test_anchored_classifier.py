@@ -154,8 +154,10 @@ def test_numbers_in_place_of_encodings_are_refused_by_column():
 
 def test_columns_are_known_by_name_at_prediction(fitted, incomplete):
     X, _ = incomplete
+    found = fitted.predict_proba(X[X.columns[::-1]].assign(visit=1.0))
+    np.testing.assert_array_equal(found, fitted.predict_proba(X))
     with pytest.raises(ValueError, match="feature names should match"):
-        fitted.predict(X[X.columns[::-1]])
+        fitted.predict(X[X.columns[:-1]])
 
 
 def test_another_number_of_columns_is_refused():

@@ -213,7 +213,9 @@ def test_pooled_numbers_can_be_read_too(model, incomplete):
     assert pipeline.predict_proba(encodings_table(X)).shape == (60, 2)
 
 
-def test_other_columns_are_refused(fitted, incomplete):
+def test_columns_are_known_by_name_at_prediction(fitted, incomplete):
     X, _ = incomplete
+    found = fitted.predict_proba(X[X.columns[::-1]].assign(visit=1.0))
+    np.testing.assert_array_equal(found, fitted.predict_proba(X))
     with pytest.raises(ValueError, match="feature names should match"):
-        fitted.predict(X[X.columns[::-1]])
+        fitted.predict(X[X.columns[:-1]])
