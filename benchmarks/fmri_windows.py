@@ -36,8 +36,8 @@ T_R_OF_NITIME = 1.89
 
 VERDICT = (
     "The default stays the middle window: the areas under the curve differ by less than they do "
-    "from seed to seed, and all windows cost two to four times as much. All windows make summaries "
-    "steadier, which the halves of the open run show."
+    "from seed to seed, and a forward pass costs as often as there are windows. All of them make "
+    "summaries steadier, which the halves of the open run show."
 )
 
 
