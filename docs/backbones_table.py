@@ -1,21 +1,15 @@
-"""Writes the tables of ``backbones.md`` and README: python docs/backbones_table.py."""
+"""Writes the tables of ``backbones.md``: python docs/backbones_table.py."""
 
 from pathlib import Path
 
 from adestim.backbone.registry import find_card, names_of
 
 PAGE = Path(__file__).with_name("backbones.md")
-README = PAGE.parents[1] / "README.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 HEAD = (
     "backbone", "family", "parameters", "licence", "commercial use", "weights", "pre-trained on",
     "the line to use it",
 )  # fmt: skip
-HEAD_OF_README = (
-    "model", "modality", "size", "licence", "commercial use", "weights", "pre-trained on",
-    "the line to use it",
-)  # fmt: skip
-SHORT = {"smri": "sMRI", "fmri": "fMRI", "clinical": "clinical", "genetics": "genetics"}
 TITLES = {
     "smri": "Structural MRI: `SMRIExtractor`",
     "fmri": "Functional MRI: `FMRIExtractor`",
@@ -40,11 +34,11 @@ def link(card):
     return f"[{place}]({address})" if address else "a folder or a name on the hub"
 
 
-def row(card, second):
-    """Return one line of a table, what its second column says being given."""
+def row(card):
+    """Return one line of a table."""
     cells = [
         f"`{card.name}`",
-        second,
+        card.family,
         size(card.n_parameters),
         card.licence,
         {True: "yes", False: "no", None: "not stated"}[card.commercial],
@@ -75,15 +69,9 @@ def table(head, rows):
 def tables():
     """Return a table a modality."""
     return "\n".join(
-        f"### {title}\n\n{table(HEAD, [row(card, card.family) for card in cards_of(modality)])}"
+        f"### {title}\n\n{table(HEAD, [row(card) for card in cards_of(modality)])}"
         for modality, title in TITLES.items()
     )
-
-
-def overview():
-    """Return one table of all modalities."""
-    rows = [row(card, short) for modality, short in SHORT.items() for card in cards_of(modality)]
-    return table(HEAD_OF_README, rows)
 
 
 def renewed(path, text):
@@ -93,8 +81,8 @@ def renewed(path, text):
 
 
 def pages():
-    """Return both pages with their tables renewed, by path."""
-    return {PAGE: renewed(PAGE, tables()), README: renewed(README, overview())}
+    """Return the page with its tables renewed, by path."""
+    return {PAGE: renewed(PAGE, tables())}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from adestim.backbone import find_card
 from adestim.backbone.registry import modalities, names_of
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = ("README.md", "docs/backbones.md")
+PAGES = ("docs/backbones.md",)
 
 
 def cards():
