@@ -237,7 +237,7 @@ def test_gradient_checkpointing_trains_alike(cohort, table):
         quick(cohort, gradient_checkpointing=wanted, learning_rate=0.02).fit(table, cohort.y)
         for wanted in (False, True)
     )
-    losses = [[epoch["train_loss"] for epoch in each.history_] for each in (plain, saving)]
+    losses = [[epoch["train_loss"] for epoch in each.history_[1:]] for each in (plain, saving)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
     assert losses[0][0] != losses[0][1]
 

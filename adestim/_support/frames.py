@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from adestim._support.sklearn import find_output_container
 from adestim.exceptions import DataWarning, InputError, TableError
@@ -21,6 +22,9 @@ N_NAMED = 5
 def read_frame(X: Any) -> Any:
     """Return the table or column of another library as one of pandas; others come back as is."""
     if isinstance(X, pd.DataFrame | pd.Series | pd.Index):
+        return X
+    # Of a sparse one whoever reads the table says that it must be dense.
+    if issparse(X):
         return X
     if isinstance(X, np.ndarray):
         return pd.DataFrame(X) if X.dtype.names and X.ndim == 1 else X

@@ -779,5 +779,5 @@ def test_a_fitted_fusion_shows_its_shares():
     shares = ", ".join(f"{name} {share:.2f}" for name, share in fusion.shares_.items())
     shown = f"{said} with shares {shares.replace(' 0.', ' .')}; phase 2 counts for nothing"
     assert repr(fusion) == shown
-    kept = fit_kept(quick(), X, y)
+    kept = fit_even(quick(), X, y)
     assert "phase 2 counts" not in repr(kept)

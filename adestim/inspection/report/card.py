@@ -111,6 +111,7 @@ def model_card(
     * Anchors: csf
     * Classes: False, True
     * What the prediction rests on: ...
+    * Phase 2: ...
     * Licence: CC-BY-4.0
     """
     fusion = fusion_of(estimator)
