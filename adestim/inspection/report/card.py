@@ -98,9 +98,10 @@ def model_card(
     >>> import pandas as pd
     >>> from adestim import AnchoredFusionClassifier
     >>> from adestim.inspection import model_card
-    >>> X = pd.DataFrame({"csf__tau": np.arange(20.0), "csf__abeta": np.arange(20.0) % 3})
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.normal(size=(20, 2)), columns=["csf__tau", "csf__abeta"])
     >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
-    >>> card = model_card(fusion.fit(X, X["csf__tau"] > 9), cohort="ADNI", licence="CC-BY-4.0")
+    >>> card = model_card(fusion.fit(X, X["csf__tau"] > 0), cohort="ADNI", licence="CC-BY-4.0")
     >>> print(card[: card.index("* Trained")].rstrip())
     # Model card
     <BLANKLINE>
