@@ -58,6 +58,7 @@ report = FusionReport(
     groups=groups,
     title="Simulated cohort, AD against controls",
     max_subjects=40,
+    characteristics=cohort.frame.loc[X.index, ["age", "sex", "education"]],
 )
 report
 
