@@ -268,8 +268,8 @@ def intro():
         "with Nadeau-Bengio corrected 95 % intervals." + lacks,
         f"Defaults were chosen on {', '.join(CHOSEN_ON)}, so that figures there flatter: how "
         "strongly shares are drawn, and what members are dropped, on the first two; what nets "
-        f"start from, their prior and how far they are doubted on all of them. {', '.join(REPORTED_ON)} was looked at once "
-        "meanwhile, and nothing was chosen on it.",
+        "start from, their prior and how far they are doubted on all of them. "
+        f"{', '.join(REPORTED_ON)} was looked at once meanwhile, and nothing was chosen on it.",
     ]
 
 
