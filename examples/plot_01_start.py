@@ -59,15 +59,15 @@ import matplotlib.pyplot as plt
 from sklearn.metrics import RocCurveDisplay
 from sklearn.model_selection import train_test_split
 
-train, test = train_test_split(
-    cohort.frame.index, test_size=0.4, stratify=cohort.target, random_state=0
+X_train, X_test, y_train, y_test = train_test_split(
+    cohort.frame, cohort.target, test_size=0.4, stratify=cohort.target, random_state=0
 )
-pipeline.fit(cohort.frame.loc[train], cohort.target[train])
-probability = pipeline.predict_proba(cohort.frame.loc[test])[:, 0]
+pipeline.fit(X_train, y_train)
+probability = pipeline.predict_proba(X_test)[:, 0]
 
 _, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 RocCurveDisplay.from_predictions(
-    cohort.target[test],
+    y_test,
     probability,
     pos_label="AD",
     name="fusion",
@@ -76,7 +76,7 @@ RocCurveDisplay.from_predictions(
 )
 axes[0].set_title("Patients it has not seen")
 for label, colour, hatch in (("CN", "#0072B2", "//"), ("AD", "#D55E00", "..")):
-    of_class = probability[cohort.target[test] == label]
+    of_class = probability[y_test == label]
     axes[1].hist(of_class, bins=10, range=(0, 1), color=colour, hatch=hatch, alpha=0.6, label=label)
 axes[1].set(xlabel="Probability of AD", ylabel="Patients", title="By diagnosis")
 axes[1].legend()

@@ -29,9 +29,10 @@ union = ModalityUnion(
 X = union.fit_transform(cohort.frame)
 has_any = X.notna().any(axis=1)
 X, y = X[has_any], cohort.target[has_any]
-fusion = AnchoredFusionClassifier(
-    start="average", width=16, depth=1, max_epochs=15, random_state=0
-).fit(X, y)
+# Anchors alone speak, as in the paper, so that there are queries to look into.
+fusion = AnchoredFusionClassifier(members=(), width=16, depth=1, max_epochs=15, random_state=0).fit(
+    X, y
+)
 
 # %%
 # What counted
@@ -72,12 +73,12 @@ AnchorsDisplay.from_estimator(fusion, X)
 
 from adestim.inspection import AttributionDisplay, QueryAttentionDisplay, token_attribution
 
-QueryAttentionDisplay.from_estimator(fusion, X, anchor="smri", n_top=10)
+QueryAttentionDisplay.from_estimator(fusion, X, anchor="clinical", n_top=10)
 # %%
 # Integrated gradients say which tokens moved the output; their sum is the difference from the
 # baseline.
 
-attribution = token_attribution(fusion, X, target="AD", anchor="smri", n_steps=16)
+attribution = token_attribution(fusion, X, target="AD", anchor="clinical", n_steps=16)
 print(f"largest gap: {attribution.completeness()['gap'].abs().max():.2g}")
 AttributionDisplay(attribution).plot(n_top=10)
 # %%
@@ -86,11 +87,11 @@ AttributionDisplay(attribution).plot(n_top=10)
 
 from adestim.inspection import TokenMapDisplay
 
-TokenMapDisplay.from_estimator(fusion, X, "smri", anchor="smri", target="AD", n_steps=16)
+TokenMapDisplay.from_estimator(fusion, X, "smri", anchor="clinical", target="AD", n_steps=16)
 # %%
 # Does the attribution depend on what was learned? Compare it with that of randomised weights
 # (Adebayo et al. 2018): high correlations would mean that it does not.
 
 from adestim.inspection import sanity_check
 
-sanity_check(fusion, X[:20], n_draws=3, target="AD", anchor="smri", n_steps=8).frame().round(3)
+sanity_check(fusion, X[:20], n_draws=3, target="AD", anchor="clinical", n_steps=8).frame().round(3)
