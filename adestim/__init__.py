@@ -49,5 +49,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "check_backbone": "adestim.backbone",
         "list_backbones": "adestim.backbone",
         "register_backbone": "adestim.backbone",
+        "show_versions": "adestim._support.show_versions",
     },
 )
