@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim.datasets.cohort_bunch import CohortBunch
 from adestim.datasets.simulation import write_bids
 from adestim.datasets.simulation.clinical import list_clinical_columns, list_score_columns
 from adestim.datasets.simulation.genotypes import tabulate_dosages, write_plink
@@ -237,7 +238,7 @@ def build_simulated_bunch(
     target = tables.target()
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
     scores = list_score_columns(tables.task)
-    return Bunch(
+    return CohortBunch(
         frame=frame,
         target=target,
         groups=pd.Series(tables.index, index=tables.index, name="subject", dtype="str"),

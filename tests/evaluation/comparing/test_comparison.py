@@ -198,3 +198,11 @@ def test_a_notebook_shows_scores_without_intervals(comparison):
     assert "<table" in text
     assert "weak_1" in text
     assert "[" not in text.split("<p>")[0]
+
+
+def test_a_comparison_says_what_was_compared_and_the_means_over_folds(comparison):
+    lines = repr(comparison).splitlines()
+    assert lines[0].startswith(f"Comparison of {len(comparison.estimators)} estimators")
+    for name in comparison.estimators:
+        mean = comparison.folds.set_index("estimator").loc[name, comparison.scores[0]].mean()
+        assert any(line.startswith(name) and f"{mean:.3f}" in line for line in lines)
