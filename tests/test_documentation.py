@@ -118,3 +118,12 @@ def test_an_example_runs_on_fewer_subjects(monkeypatch):
     exec(compile(smaller, str(path), "exec"), names)
     plt.close("all")
     assert names["scores"]["allow"].mean() > names["scores"]["exclude"].mean()
+
+
+@pytest.mark.parametrize("page", ["own_table.md", "reproducibility.md"])
+@pytest.mark.usefixtures("few_penalties")
+def test_programs_of_a_page_run_one_after_the_other(page, capsys):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile("\n".join(blocks), page, "exec"), {"__name__": page})
+    assert len(capsys.readouterr().out.splitlines()) > 3
