@@ -206,7 +206,7 @@ class TabICLRows(Backbone):
         return self.n_cls * self.width
 
     @classmethod
-    def learn(  # type: ignore[override] - what is not named is refused by the extractor
+    def learn(  # type: ignore[override]  # what is not named is refused by the extractor
         cls,
         raws: Iterable[np.ndarray],
         *,
