@@ -84,7 +84,8 @@ class ClinicalExtractor(FoundationExtractor):
     backbone : str, default="tabular"
         Model that makes the tokens. ``"tabular"`` is built in: one token a column. ``"tabicl"`` is
         a tabular foundation model, which reads a row among training rows. Or a language model:
-        ``"llama-2-7b"``, ``"llama-2-13b"``, ``"medgemma-4b"``, ``"medgemma-27b"``,
+        ``"llama-2-7b"``, ``"llama-2-13b"``, ``"medgemma-4b"``, ``"medgemma-1.5-4b"``,
+        ``"medgemma-27b"``, ``"bioclinical-modernbert-base"``, ``"bioclinical-modernbert-large"``,
         ``"clinicalbert"``, ``"all-minilm-l6-v2"``; any other of a supported type on the Hugging
         Face hub, ``"organisation/name"``; or the path of its folder. Or one registered by
         :func:`adestim.register_backbone`, which reads every row as a mapping from columns to
