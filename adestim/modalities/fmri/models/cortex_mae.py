@@ -144,7 +144,7 @@ class CortexMAEParcel(WindowedBackbone):
         -> (n_clips, n_rois, n_frames).
         """
         require_usable(raw, options["n_rois"], NAME)
-        frames = normalise_frames(interpolate_linearly(standardise(raw.values), raw.t_r))
+        frames = normalise_frames(interpolate_linearly(standardise_regions(raw.values), raw.t_r))
         return cut_clips(frames.T.astype(np.float32), options["n_frames"], options["n_clips"])
 
     @classmethod
@@ -209,7 +209,7 @@ def settle_clips(
     return {"n_clips": n_clips, "n_rois": n_rois, "n_frames": n_frames}
 
 
-def standardise(values: np.ndarray) -> np.ndarray:
+def standardise_regions(values: np.ndarray) -> np.ndarray:
     """Return every region's standard scores over the run, 0 of one that does not vary."""
     spread = values.std(axis=0)
     scores = (values - values.mean(axis=0)) / np.maximum(spread, SMALLEST_SPREAD)

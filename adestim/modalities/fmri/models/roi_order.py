@@ -50,7 +50,7 @@ def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
     functional connectivity MRI. Cerebral Cortex 28, 3095-3114.
     """
     require_roi_count(layout, N_TIAN + N_SCHAEFER, model, ORDER)
-    require_names(layout, model, ORDER)
+    require_region_names(layout, model, ORDER)
     require_tian_order(layout.names[:N_TIAN], model)
     require_schaefer_order(layout.names[N_TIAN:], model, ORDER)
 
@@ -58,11 +58,11 @@ def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
 def require_schaefer_regions(layout: RoiLayout, model: str) -> None:
     """Refuse regions that are not Schaefer's 400 of 17 networks, in their order."""
     require_roi_count(layout, N_SCHAEFER, model, CORTEX_ORDER)
-    require_names(layout, model, CORTEX_ORDER)
+    require_region_names(layout, model, CORTEX_ORDER)
     require_schaefer_order(layout.names, model, CORTEX_ORDER)
 
 
-def require_names(layout: RoiLayout, model: str, order: str) -> None:
+def require_region_names(layout: RoiLayout, model: str, order: str) -> None:
     """Refuse regions of which nobody says which they are."""
     if not names_are_known(layout):
         raise TimeSeriesError(

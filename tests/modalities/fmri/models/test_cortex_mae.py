@@ -185,10 +185,10 @@ def test_a_run_without_a_clip_is_refused():
 
 
 def test_a_region_without_a_signal_is_at_its_mean():
-    from adestim.modalities.fmri.models.cortex_mae import standardise
+    from adestim.modalities.fmri.models.cortex_mae import standardise_regions
 
     values = np.column_stack([np.arange(4.0), np.zeros(4)])
-    np.testing.assert_allclose(standardise(values)[:, 1], 0)
+    np.testing.assert_allclose(standardise_regions(values)[:, 1], 0)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, True, "some", 1.5])
