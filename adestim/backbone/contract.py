@@ -42,6 +42,8 @@ class Backbone(BlockRunner):
         Width of the tokens where auxiliary ones join.
     width_out : int
         Width of the tokens that ``encode`` returns.
+    width_pooled : int
+        Width of the vector that ``pool`` returns: ``width_out``, unless a model overrides it.
     lora_targets : tuple of str
         Ends of the names of the linear layers that LoRA adapts; empty where the body is trained
         itself.
@@ -121,6 +123,11 @@ class Backbone(BlockRunner):
 
     def __init__(self):
         super().__init__()
+
+    @property
+    def width_pooled(self) -> int:
+        """Width of the vector that :meth:`pool` returns; that of the tokens unless overridden."""
+        return self.width_out
 
     @classmethod
     def files(cls, **params: Any) -> dict[str, str | Path]:
@@ -332,7 +339,7 @@ class Backbone(BlockRunner):
 
         Returns
         -------
-        Tensor of shape (B, width_out)
+        Tensor of shape (B, width_pooled)
             The mean of the readable tokens.
         """
         mask = self.readable(own)

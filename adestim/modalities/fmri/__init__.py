@@ -6,5 +6,6 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "FMRIExtractor": "adestim.modalities.fmri.extractor",
+        "SuiteModel": "adestim.modalities.fmri.suite_model",
     },
 )

@@ -56,8 +56,8 @@ class FMRIExtractor(FoundationExtractor):
     backbone : str, default="connectome"
         Model that makes the tokens. ``"connectome"``: Ledoit-Wolf shrunk correlation, Fisher z;
         built in, no download. Or a foundation model: ``"brain-jepa"``, ``"brainlm-111m"``,
-        ``"brainlm-650m"`` or ``"brainlm-13m"``, see Notes, or one registered by
-        :func:`adestim.register_backbone`.
+        ``"brainlm-650m"``, ``"brainlm-13m"`` or ``"cortex-mae-parcel"``, see Notes, or one
+        registered by :func:`adestim.register_backbone`.
     parcellation : str, path-like, nibabel image or None, default=None
         3-D label image that 4-D runs are averaged over, in the runs' space. None: the 300
         spheres of Seitzman et al. (2020), in MNI152 space. Ready series ignore it.
@@ -152,6 +152,11 @@ class FMRIExtractor(FoundationExtractor):
       interquartile range over the training rows. Architecture ``{"pooling": "mean"}`` pools the
       tokens with data instead of the class token. The 13M model depends on the order of its
       tokens; prefer the larger ones.
+    - ``"cortex-mae-parcel"``: ``"n_clips"``, how many clips of 16 s are read, evenly spread over
+      the run: 4 by default, or ``"all"``; in place of ``"windows"``. It reads Schaefer's 400
+      regions in the order of the **17-network** atlas, checked by name, in standard scores of every
+      region, brought to 1 s, then of every frame. Architecture ``{"pooling": "mean"}`` pools the
+      patches instead of the class tokens.
 
     References
     ----------
@@ -160,6 +165,7 @@ class FMRIExtractor(FoundationExtractor):
     Dong et al. (2024). Brain-JEPA: brain dynamics foundation model with gradient positioning
     and spatiotemporal masking. NeurIPS.
     Ortega Caro et al. (2024). BrainLM: a foundation model for brain activity recordings. ICLR.
+    Lane et al. (2026). Scaling vision transformers for functional MRI with flat maps. ICML.
 
     Examples
     --------

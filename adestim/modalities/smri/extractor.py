@@ -46,8 +46,8 @@ class SMRIExtractor(FoundationExtractor):
     backbone : str, default="morphometry"
         Model that makes the tokens. ``"morphometry"``: volume, asymmetry and intensities of
         every region, from a tissue segmentation guided by the bundled MNI152 maps; built in, no
-        download. ``"brainmvp"``, ``"sam-med3d"``, ``"brainiac"``: foundation models, see Notes;
-        or one that :func:`adestim.register_backbone` has made known.
+        download. ``"brainmvp"``, ``"sam-med3d"``, ``"brainiac"``, ``"neurovfm"``: foundation
+        models, see Notes; or one that :func:`adestim.register_backbone` has made known.
     %(foundation)s
     resolution : float, default=3.0
         Edge of the voxels that tissues are measured on, in mm, between 1 and 12. Of the built-in
@@ -120,6 +120,13 @@ class SMRIExtractor(FoundationExtractor):
         voxels along each axis, as in pre-training, so that all volumes should have the same:
         register and crop them as the authors do. ``"architecture": {"pooling": "first"}``: the
         authors' pooled vector, which is the token of a corner.
+    ``"neurovfm"`` (a token of width 768 for every patch within the head, up to some 1500)
+        A volume with the skull or without, in slices of 4 mm with pixels of 1 mm; patches of
+        16 x 16 x 16 mm that touch the darkest tenth of the volume are left out. ``"slices"``:
+        ``"axial"`` (default), as its authors cut isotropic volumes, or ``"as-acquired"``, along the
+        axis whose length or spacing differs, as they cut others: then subjects of different
+        scanners may be cut differently. Its layers have not been compared with outputs of the
+        released weights.
 
     What they were pre-trained on, and what their licences allow, is in
     :func:`adestim.list_backbones`.
@@ -136,6 +143,8 @@ class SMRIExtractor(FoundationExtractor):
     medical images. arXiv:2310.15161.
     Tak et al. (2026). A generalizable foundation model for analysis of human brain MRI. Nature
     Neuroscience.
+    Kondepudi et al. (2025). Health system learning achieves generalist neuroimaging models.
+    arXiv:2511.18640.
 
     Examples
     --------
