@@ -6,5 +6,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "FMRIExtractor": "adestim.modalities.fmri.extractor",
+        "TianSchaefer": "adestim.modalities.fmri.tian_schaefer",
+        "build_tian_schaefer": "adestim.modalities.fmri.tian_schaefer",
+        "join_tian_schaefer": "adestim.modalities.fmri.tian_schaefer_series",
     },
 )
