@@ -135,7 +135,8 @@ def build_volume(tian: Any, schaefer: Any, tian_labels: Any, schaefer_labels: An
     """Build the label image of two volumes."""
     import nibabel
 
-    first, second = open_volume(tian, "Tian's atlas"), open_volume(schaefer, "Schaefer's atlas")
+    first = open_label_volume(tian, "Tian's atlas")
+    second = open_label_volume(schaefer, "Schaefer's atlas")
     require_same_grid(first, second)
     deep, cortex = (label_values(image, TimeSeriesError) for image in (first, second))
     deep, deep_names = number_tian(deep, tian_labels, {})
@@ -151,7 +152,7 @@ def build_volume(tian: Any, schaefer: Any, tian_labels: Any, schaefer_labels: An
     return TianSchaefer(image, [*deep_names, *cortex_names])
 
 
-def open_volume(source: Any, what: str) -> Any:
+def open_label_volume(source: Any, what: str) -> Any:
     """Return a label image whose axes run to the right, the front and the top."""
     import nibabel
 

@@ -21,12 +21,13 @@ from adestim.extraction.foundation import (
 )
 from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
-from adestim.extraction.subjects import Preparation, readable_raws
+from adestim.extraction.subjects import Preparation
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.modalities.smri.parcellation import Parcellation, resample_label_parcellation
 from adestim.modalities.smri.places import place_in_regions
 from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
+from adestim.modalities.smri.training_volumes import TrainingVolumes
 from adestim.modalities.smri.volume import read_volume, resample_to_grid
 
 REGISTRATION_CHECK_MM = 6.0
@@ -107,9 +108,9 @@ class SMRIExtractor(FoundationExtractor):
 
     ``"brainmvp"`` (216 tokens of width 512)
         A skull-stripped volume whose background is zero; another is refused. ``"resolution"``:
-        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain.
-        ``"architecture": {"volume_shape": (160, 192, 160)}``: other multiples of 16; these hold
-        a brain at 1.0 mm, the resolution of pre-training, with six times the tokens. The
+        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain. The model
+        was trained at 1.0, with which 160 x 192 x 160 voxels are read and six times the tokens
+        made. ``"architecture": {"volume_shape": (160, 176, 144)}``: other multiples of 16. The
         5th and 95th percentile of the brain's bounding box become 0 and 1. Auxiliary tokens join
         at the first attention stage, among 1728 tokens of width 320.
     ``"sam-med3d"`` (512 tokens of width 768)
@@ -118,8 +119,12 @@ class SMRIExtractor(FoundationExtractor):
     ``"brainiac"`` (216 tokens of width 768)
         A skull-stripped volume whose background is zero. Its whole field of view becomes 96
         voxels along each axis, as in pre-training, so that all volumes should have the same:
-        register and crop them as the authors do. ``"architecture": {"pooling": "first"}``: the
-        authors' pooled vector, which is the token of a corner.
+        those that are far from the authors' template, or differ among the training rows, are
+        told of. ``"field_of_view": "template"`` cuts the template's 170 x 206 x 162 mm, or three
+        lengths of yours, around every brain. ``"orientation"``: where the axes of the input run,
+        ``"LAS"`` by default, as the template's; the authors read arrays as they are stored.
+        ``"architecture": {"pooling": "first"}``: the authors' pooled vector, which is the token
+        of a corner.
 
     What they were pre-trained on, and what their licences allow, is in
     :func:`adestim.list_backbones`.
@@ -239,7 +244,7 @@ class SMRIExtractor(FoundationExtractor):
 
     def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
         """Return the volumes of the training rows."""
-        return readable_raws(frame, self._read)
+        return TrainingVolumes(self._read, frame, hashable_affine(self.affine))
 
     def _preparation(self) -> Preparation:
         """Return reading and the model's preparation as one picklable callable."""
