@@ -161,7 +161,8 @@ def structural(name, folder):
     # A cube of 108 mm, which a whole brain fits into.
     changes = {"img_size": 72, "patch_size": 18} if name == "sam-med3d" else {}
     state = random_model(name, **changes).state_dict()
-    params = {"resolution": 6.0} if name == "brainmvp" else {}
+    field = {"field_of_view": (104, 120, 96)}
+    params = {"brainmvp": {"resolution": 6.0}, "brainiac": field}.get(name, {})
     extractor = SMRIExtractor(
         backbone=name,
         weights=saved_checkpoint(folder, name, {PREFIX[name] + key: state[key] for key in state}),

@@ -147,6 +147,22 @@ class Backbone(BlockRunner):
         return {}
 
     @classmethod
+    def settle_sizes(cls, **params: Any) -> dict[str, Any]:
+        """Return sizes of the architecture that options of the preparation ask for.
+
+        Parameters
+        ----------
+        **params : dict
+            The extractor's ``backbone_params``, without its ``"architecture"``.
+
+        Returns
+        -------
+        dict
+            Parameters of the constructor; what the user names in ``"architecture"`` wins.
+        """
+        return {}
+
+    @classmethod
     def input_size(cls, **architecture: Any) -> dict[str, Any]:
         """Return what :meth:`learn` must know of the architecture: the sizes of an input.
 

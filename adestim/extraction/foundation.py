@@ -82,7 +82,7 @@ def require_own_weights(request: ModelRequest) -> None:
     card = require_card(request)
     model = card.backbone_class()
     params, given = split_params(request.params)
-    architecture = {**card.architecture, **given}
+    architecture = {**card.architecture, **model.settle_sizes(**params), **given}
     require_known_options(card.name, model, params, architecture)
     with warnings.catch_warnings():
         # It is said when the model is opened.
@@ -106,7 +106,7 @@ def open_foundation(request: ModelRequest, raws: Iterable[Any]) -> FoundationMod
     card = require_card(request)
     model = card.backbone_class()
     params, given = split_params(request.params)
-    architecture = {**card.architecture, **given}
+    architecture = {**card.architecture, **model.settle_sizes(**params), **given}
     require_known_options(card.name, model, params, architecture)
     weights = resolve_weights(card, request.weights)
     files = {name: str(path) for name, path in model.files(**params).items()}

@@ -7,5 +7,8 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "FMRIExtractor": "adestim.modalities.fmri.extractor",
         "SuiteModel": "adestim.modalities.fmri.suite_model",
+        "TianSchaefer": "adestim.modalities.fmri.tian_schaefer",
+        "build_tian_schaefer": "adestim.modalities.fmri.tian_schaefer",
+        "join_tian_schaefer": "adestim.modalities.fmri.tian_schaefer_series",
     },
 )

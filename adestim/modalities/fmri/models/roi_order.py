@@ -13,12 +13,16 @@ from itertools import groupby
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri.timeseries import RoiLayout
 
+# Tian_Subcortex_S3_3T_label.txt of yetianmed/subcortex.
 TIAN_REGIONS = (
-    "HIP-head-m", "HIP-head-l", "HIP-body", "HIP-tail", "THA-MPm", "THA-MPl", "THA-VAi",
+    "HIP-head-m", "HIP-head-l", "HIP-body", "HIP-tail", "THA-VPm", "THA-VPl", "THA-VAi",
     "THA-VAs", "THA-DAm", "THA-DAl", "PUT-VA", "PUT-DA", "PUT-VP", "PUT-DP", "CAU-VA", "CAU-DA",
-    "CAU-body", "CAU-tail", "lAMY", "mAMY", "THA-LP", "NAc-shell", "NAc-core", "pGP", "aGP",
+    "CAU-body", "CAU-tail", "lAMY", "mAMY", "THA-DP", "NAc-shell", "NAc-core", "pGP", "aGP",
 )  # fmt: skip
 N_TIAN = 2 * len(TIAN_REGIONS)
+N_SCHAEFER = 400
+# What three regions of the thalamus were called in subcortex_parcellation_S3_3T_label.txt.
+EARLIER_NAMES = {"tha-mpm": "tha-vpm", "tha-mpl": "tha-vpl", "tha-lp": "tha-dp"}
 # Schaefer2018_400Parcels_17Networks_order.txt of ThomasYeoLab/CBIG; some releases tell LimbicB
 # (5 and 6 regions) from LimbicA (7 and 6), others do not.
 NETWORKS = (
@@ -114,17 +118,34 @@ def names_are_known(layout: RoiLayout) -> bool:
 
 def require_tian_order(names: Sequence[str], model: str) -> None:
     """Refuse other regions than Tian's, or another order."""
-    wanted = [f"{region}-{side}" for side in ("rh", "lh") for region in TIAN_REGIONS]
-    for place, (name, expected) in enumerate(zip(names, wanted, strict=True), 1):
+    for place, (name, expected) in enumerate(zip(names, tian_names(), strict=True), 1):
         if plain_tian_name(name) != expected.lower():
             raise wrong_order(model, ORDER, f"{name!r} where {expected!r} belongs (region {place})")
 
 
+def tian_names() -> list[str]:
+    """Return the names of Tian's 50 regions in the order of their labels."""
+    return [f"{region}-{side}" for side in ("rh", "lh") for region in TIAN_REGIONS]
+
+
 def plain_tian_name(name: str) -> str:
-    """Return a name in one spelling: small, hyphens, the hemisphere last."""
+    """Return a name in one spelling: that of the present release, small, the hemisphere last."""
     plain = re.sub(r"[\s_]+", "-", name.strip().lower())
     plain = re.sub(r"^tian-|^s3-", "", plain)
-    return re.sub(r"^([lr]h)-(.+)$", r"\2-\1", plain)
+    plain = re.sub(r"^([lr]h)-(.+)$", r"\2-\1", plain)
+    # XCP-D's table of the atlas has "HIP-body-l" and the like.
+    stem, _, side = re.sub(r"-([lr])$", r"-\1h", plain).rpartition("-")
+    return f"{EARLIER_NAMES.get(stem, stem)}-{side}"
+
+
+def schaefer_names() -> list[str]:
+    """Return names of Schaefer's 400 regions, by network alone, in the 17-network order."""
+    return [
+        f"17Networks_{side}_{network}_{number}"
+        for side, lengths in RUN_LENGTHS.items()
+        for network, length in zip(NETWORKS, lengths, strict=True)
+        for number in range(1, length + 1)
+    ]
 
 
 def require_schaefer_order(names: Sequence[str], model: str, order: str) -> None:
