@@ -118,6 +118,11 @@ def bootstrap_interval(
         The tuple ``(low, high)``; its ``n_undefined`` counts resamples in which the statistic was
         NaN, which are dropped. Both ends are NaN where it always was.
 
+    See Also
+    --------
+    wilson_interval : For shares of few subjects, where the bootstrap is too sure: of 12 of 12 it
+        says 1 to 1.
+
     Raises
     ------
     InputError
@@ -170,12 +175,30 @@ def make_resampler(n_or_groups: Any, strata: Any) -> Callable[[np.random.Generat
     pools = [np.arange(len(sizes))] if strata is None else split_into_pools(codes, strata)
 
     def draw(rng: np.random.Generator) -> np.ndarray:
-        groups = np.concatenate([pool[rng.integers(len(pool), size=len(pool))] for pool in pools])
+        groups = draw_groups(pools, rng)
         drawn = sizes[groups]
         within = np.arange(drawn.sum()) - np.repeat(np.cumsum(drawn) - drawn, drawn)
         return rows[np.repeat(starts[groups], drawn) + within]
 
     return draw
+
+
+def draw_groups(pools: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Return the groups of one resample, as many of every pool as it has."""
+    return np.concatenate([pool[rng.integers(len(pool), size=len(pool))] for pool in pools])
+
+
+def count_draws(codes: np.ndarray, n_resamples: int, random_state: Any) -> np.ndarray:
+    """Return how often every group is in the resamples of :func:`bootstrap_interval`.
+
+    codes (n_rows,) -> (n_resamples, n_groups).
+    """
+    rng = np.random.default_rng(draw_seeds(random_state, 1)[0])
+    pools = [np.arange(codes.max() + 1)]
+    counts = [
+        np.bincount(draw_groups(pools, rng), minlength=len(pools[0])) for _ in range(n_resamples)
+    ]
+    return np.array(counts, dtype=np.uint16)
 
 
 def number_groups(n_or_groups: Any) -> np.ndarray:
