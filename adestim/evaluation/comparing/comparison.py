@@ -226,11 +226,13 @@ class Comparison(Versioned):
             table.insert(place, f"{column}_holm", holm(table[column]))
         return table
 
-    def by_pattern(self, **settings: Any) -> pd.DataFrame:
+    def by_pattern(self, estimators: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
         """Return scores for every pattern of missing modalities.
 
         Parameters
         ----------
+        estimators : sequence of str, default=None
+            Of which estimators; None for all.
         **settings : dict
             Further parameters of :func:`adestim.evaluation.score_by_pattern`; ``random_state`` is
             that of the comparison unless it is given.
@@ -240,7 +242,9 @@ class Comparison(Versioned):
         DataFrame
         """
         # Rows are told apart by their place, as a subject may have several.
-        predictions = self.predictions.assign(subject=self.predictions["row"])
+        wanted = self.estimators if estimators is None else estimators
+        own = self.predictions[self.predictions["estimator"].isin(wanted)]
+        predictions = own.assign(subject=own["row"])
         present = self.present.reset_index(drop=True)
         return score_by_pattern(predictions, present, **{"random_state": self.seed} | settings)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,12 +194,18 @@ def count_draws(codes: np.ndarray, n_resamples: int, random_state: Any) -> np.nd
 
     codes (n_rows,) -> (n_resamples, n_groups).
     """
-    rng = np.random.default_rng(draw_seeds(random_state, 1)[0])
-    pools = [np.arange(codes.max() + 1)]
-    counts = [
-        np.bincount(draw_groups(pools, rng), minlength=len(pools[0])) for _ in range(n_resamples)
-    ]
-    return np.array(counts, dtype=np.uint16)
+    return _count_by_seed(int(codes.max()) + 1, n_resamples, draw_seeds(random_state, 1)[0])
+
+
+@lru_cache(maxsize=2)
+def _count_by_seed(n_groups: int, n_resamples: int, seed: int) -> np.ndarray:
+    """Return how often groups are drawn, once for all estimators of a comparison."""
+    rng, pools = np.random.default_rng(seed), [np.arange(n_groups)]
+    counts = np.empty((n_resamples, n_groups), dtype=np.uint16)
+    for row in counts:
+        row[:] = np.bincount(draw_groups(pools, rng), minlength=n_groups)
+    counts.flags.writeable = False
+    return counts
 
 
 def number_groups(n_or_groups: Any) -> np.ndarray:

@@ -13,8 +13,8 @@ from adestim._support.scores import calibration_intercept, calibration_slope, ma
 # Weights that are looked at together; what is computed of them stays in the processor's cache.
 AT_ONCE = 2**18
 MAX_STEPS = 12
-# Of Newton's decrement a subject: coefficients are then right to nine digits.
-TOLERANCE = 1e-18
+# Of Newton's decrement a subject; the next would be about its square, so that this step is the last.
+TOLERANCE = 1e-10
 
 
 def score_draws(
@@ -140,21 +140,35 @@ def maximise_many(
     found = np.full_like(beta, np.nan)
     going, total = np.arange(len(weight)), weight.sum(axis=1)
     products = np.stack([design[0], design[1], design[1] ** 2], axis=1)
-    # Sums that do not change with the coefficients.
     hits = weight @ (design * y).T
+    p = expit(start @ design)
     for _ in range(MAX_STEPS):
-        p = expit(beta[going] @ design)
-        weighted = weight[going] * p
-        gradient = hits[going] - weighted @ design.T
-        step, decrement = solve_pairs((weighted * (1 - p)) @ products, gradient)
-        is_right = (decrement >= 0) & (decrement < total[going])
-        is_done = is_right & (decrement <= TOLERANCE * total[going])
-        found[going[is_done]] = beta[going[is_done]]
+        gradient = hits[going] - sum_products(weight, going, p, design.T)
+        curvature = sum_products(weight, going, p * (1 - p), products)
+        step, decrement = solve_pairs(curvature, gradient)
         beta[going] += step
-        going = going[~is_done & is_right]
+        is_right = (decrement >= 0) & (decrement < total[going])
+        is_last = is_right & (decrement <= TOLERANCE * total[going])
+        found[going[is_last]] = beta[going[is_last]]
+        going = going[is_right & ~is_last]
         if not len(going):
             break
+        p = expit(beta[going] @ design)
     return found
+
+
+def sum_products(
+    weight: np.ndarray, going: np.ndarray, values: np.ndarray, columns: np.ndarray
+) -> np.ndarray:
+    """Return weighted sums over rows of values times columns, for some of the resamples.
+
+    weight (n_draws, n_rows), going (n_going,), values (n_rows,) or (n_going, n_rows),
+    columns (n_rows, n_columns) -> (n_going, n_columns).
+    """
+    own = weight if len(going) == len(weight) else weight[going]
+    if values.ndim == 1:
+        return own @ (values[:, None] * columns)
+    return (own * values) @ columns
 
 
 def solve_pairs(curvature: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -198,20 +212,21 @@ def shift_many(
     """
     shift, found = np.full(len(weight), start), np.full(len(weight), np.nan)
     going, total = np.arange(len(weight)), weight.sum(axis=1)
+    once = np.ones((len(log_odds), 1))
+    p = expit(start + log_odds)
     for _ in range(MAX_STEPS):
-        p = expit(shift[going, None] + log_odds)
-        weighted = weight[going] * p
-        gradient = hits[going] - weighted.sum(axis=1)
-        curvature = np.einsum("ij,ij->i", weighted, 1 - p)
+        gradient = hits[going] - sum_products(weight, going, p, once)[:, 0]
+        curvature = sum_products(weight, going, p * (1 - p), once)[:, 0]
         with np.errstate(divide="ignore", invalid="ignore"):
             step = gradient / curvature
-        is_right = step * gradient < total[going]
-        is_done = is_right & (step * gradient <= TOLERANCE * total[going])
-        found[going[is_done]] = shift[going[is_done]]
         shift[going] += step
-        going = going[~is_done & is_right]
+        is_right = step * gradient < total[going]
+        is_last = is_right & (step * gradient <= TOLERANCE * total[going])
+        found[going[is_last]] = shift[going[is_last]]
+        going = going[is_right & ~is_last]
         if not len(going):
             break
+        p = expit(shift[going, None] + log_odds)
     return found
 
 

@@ -208,9 +208,8 @@ def write_pattern_scores(comparison: Any, n_resamples: int) -> str:
 
 def tabulate_pattern_scores(comparison: Any, n_resamples: int = N_RESAMPLES) -> pd.DataFrame:
     """Return the reference's scores for every pattern of modalities, as texts."""
-    table = comparison.by_pattern(n_resamples=n_resamples)
-    table = table.reset_index() if "pattern" not in table else table
-    table = table[table["estimator"] == comparison.reference].set_index("pattern")
+    table = comparison.by_pattern([comparison.reference], n_resamples=n_resamples)
+    table = table.set_index("pattern")
     table = table.drop(index=ALL, errors="ignore")
     scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]
     columns = {

@@ -198,3 +198,10 @@ def test_a_notebook_shows_scores_without_intervals(comparison):
     assert "<table" in text
     assert "weak_1" in text
     assert "[" not in text.split("<p>")[0]
+
+
+def test_patterns_of_one_estimator_are_those_of_all(comparison):
+    table = comparison.by_pattern(["weak_1"], n_resamples=0)
+    both = comparison.by_pattern(n_resamples=0)
+    expected = both[both["estimator"] == "weak_1"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected)
