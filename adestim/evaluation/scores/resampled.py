@@ -13,7 +13,7 @@ from adestim._support.scores import calibration_intercept, calibration_slope, ma
 # Weights that are looked at together; what is computed of them stays in the processor's cache.
 AT_ONCE = 2**18
 MAX_STEPS = 12
-# Of Newton's decrement a subject; the next would be about its square, so that this step is the last.
+# Of Newton's decrement a subject; the next would be about its square, so this step is the last.
 TOLERANCE = 1e-10
 
 
