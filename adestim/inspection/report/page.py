@@ -21,6 +21,27 @@ from adestim.exceptions import AdestimError
 HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
 INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
 NOTHING = "–"
+# Names of the sections of a report, and their headings.
+HEADINGS = {
+    "summary": "At a glance",
+    "cohort": "Cohort",
+    "performance": "Performance",
+    "members": "What the prediction rests on",
+    "modalities": "Modalities",
+    "anchors": "Anchors",
+    "tokens": "Regions, SNPs and columns",
+    "subjects": "Single subjects",
+    "provenance": "Provenance",
+    "limits": "Limits of use",
+    "tripod": "TRIPOD+AI checklist",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to a section of the page."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +162,8 @@ def render_cell(value: Any, digits: int) -> str:
         return f"<td>{text.replace('-', '−')}</td>"
     if isinstance(value, int | np.integer):
         return f"<td>{value}</td>"
+    if isinstance(value, Link):
+        return f'<td class="text"><a href="#{value.name}">{escape(HEADINGS[value.name])}</a></td>'
     text = str(value)
     kind = "code" if HEXADECIMAL.search(text) else "text"
     kind = "text interval" if INTERVAL.fullmatch(text) else kind
