@@ -127,8 +127,6 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     target = choose_target(target, reader.classes, comparison)
     draw_seed, seed = draw_seeds(random_state, 2)
     outcomes = choose_outcomes(fusion, reader.frame, table, truth, target, comparison)
-    if comparison is not None and flow is None:
-        flow = comparison.flow
     name = None if cohort is None else cohort_name(cohort)
     return Material(
         estimator=estimator,
@@ -140,7 +138,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
         present=reader.present,
         outcomes=outcomes,
         comparison=comparison,
-        flow=flow,
+        flow=comparison.flow if flow is None and comparison is not None else flow,
         cohort=name,
         backbones=describe_backbones(estimator, name),
         target=target,

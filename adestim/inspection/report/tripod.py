@@ -77,7 +77,7 @@ def say_answered(table: pd.DataFrame) -> str:
     )
 
 
-def list_names(values: Any) -> str:
+def join_names(values: Any) -> str:
     """Return names in one line."""
     return ", ".join(map(str, values))
 
@@ -133,9 +133,9 @@ def answer_preparation(material: Material) -> Answer:
     """Items 7 and 12b."""
     steps = material.estimator.steps if isinstance(material.estimator, Pipeline) else []
     names = [f"{name} ({type(step).__name__})" for name, step in steps]
-    text = f"Steps of the pipeline: {list_names(names)}." if names else "By the fusion alone."
+    text = f"Steps of the pipeline: {join_names(names)}." if names else "By the fusion alone."
     backbones = [f"{row} by {name}" for row, name in material.backbones["backbone"].items()]
-    return Answer(f"{text} Encoded are {list_names(backbones)}; all parameters.", "provenance")
+    return Answer(f"{text} Encoded are {join_names(backbones)}; all parameters.", "provenance")
 
 
 def answer_outcome(material: Material) -> Answer:
@@ -144,14 +144,14 @@ def answer_outcome(material: Material) -> Answer:
     if not classes:
         return Answer("A number for every subject. Its meaning is not known here.", "cohort")
     positive = f", of which {classes[-1]} is positive" if len(classes) == 2 else ""
-    text = f"The classes {list_names(classes)}{positive}. How and when they were found is not."
+    text = f"The classes {join_names(classes)}{positive}. How and when they were found is not."
     return Answer(text, "cohort")
 
 
 def answer_candidates(material: Material) -> Answer:
     """Item 9a."""
     return Answer(
-        f"{material.present.shape[1]} modalities: {list_names(material.present)}. What of them "
+        f"{material.present.shape[1]} modalities: {join_names(material.present)}. What of them "
         f"counts: {say_model(material)}",
         "members",
     )
@@ -162,7 +162,7 @@ def answer_predictors(material: Material) -> Answer:
     likes = material.fusion.inputs_.likes
     sizes = [f"{name} ({likes[name].tokens.shape[1]})" for name in material.fusion.modalities_]
     return Answer(
-        f"Modalities, and the numbers of tokens read of each: {list_names(sizes)}. How and when "
+        f"Modalities, and the numbers of tokens read of each: {join_names(sizes)}. How and when "
         "they were measured is not said.",
         "tokens",
     )
@@ -215,7 +215,7 @@ def answer_model(material: Material) -> Answer:
     fusion = material.fusion
     dropped = "".join(f" Members {line}." for line in say_dropped(fusion))
     text = (
-        f"{type(fusion).__name__}; anchors {list_names(fusion.anchors_)}. {say_model(material)}"
+        f"{type(fusion).__name__}; anchors {join_names(fusion.anchors_)}. {say_model(material)}"
         f"{dropped}"
     )
     return Answer(f"{text} Why this type is not said.", "members")
@@ -224,13 +224,13 @@ def answer_model(material: Material) -> Answer:
 def answer_measures(material: Material) -> Answer:
     """Item 12e."""
     if material.comparison is None:
-        names = list_names(name for name, _ in list_headlines(material))
+        names = join_names(name for name, _ in list_headlines(material))
         return Answer(f"Apparent scores: {names}.", "performance")
-    names = list_names(map(name_score, material.comparison.scores))
+    names = join_names(map(name_score, material.comparison.scores))
     bounds = f", with intervals {HOW_BOUNDED}" if material.n_resamples else ""
     curves = "curves of discrimination, calibration and net benefit, the table of confusion"
     plots = curves if len(material.outcomes.classes) == 2 else "plots of the predictions"
-    rivals = f"; compared with {list_names(material.comparison.rivals)}"
+    rivals = f"; compared with {join_names(material.comparison.rivals)}"
     return Answer(
         f"{names}{bounds}; {plots}{rivals if material.comparison.rivals else ''}.",
         "performance",
@@ -275,7 +275,7 @@ def answer_output(material: Material) -> Answer:
         return Answer("A number.", "performance", True)
     decided = title_confusion(material).partition("; ")[2]
     return Answer(
-        f"Probabilities of {list_names(material.outcomes.classes)}; {decided}.", "performance"
+        f"Probabilities of {join_names(material.outcomes.classes)}; {decided}.", "performance"
     )
 
 
@@ -289,7 +289,7 @@ def answer_difference(material: Material) -> Answer | None:
 def answer_code(material: Material) -> Answer:
     """Item 18f."""
     found = list_versions()
-    versions = list_names(f"{name} {version}" for name, version in found.items())
+    versions = join_names(f"{name} {version}" for name, version in found.items())
     return Answer(
         f"{versions}; seeds and parameters. Where the script is, is not said.", "provenance"
     )
@@ -311,7 +311,7 @@ def answer_flow(material: Material) -> Answer:
 def answer_characteristics(material: Material) -> Answer:
     """Item 20b."""
     names = list(material.characteristics)
-    who = f"{list_names(names)} by class" if names else "No characteristics were given"
+    who = f"{join_names(names)} by class" if names else "No characteristics were given"
     return Answer(
         f"{who}; modalities and their patterns by class.", "summary" if names else "cohort"
     )
@@ -334,7 +334,7 @@ def answer_specification(material: Material) -> Answer:
     """Item 22."""
     restricted = material.backbones.index[material.backbones["commercial"] == "no"]
     limit = (
-        f" No commercial use of the backbone of {list_names(restricted)}."
+        f" No commercial use of the backbone of {join_names(restricted)}."
         if len(restricted)
         else ""
     )
