@@ -17,7 +17,14 @@ from adestim._support.versioned import Versioned
 from adestim.exceptions import InputError
 from adestim.inspection.report.card import render_markdown
 from adestim.inspection.report.gather import Material, gather_material
-from adestim.inspection.report.page import HEADINGS, Section, fill_page, render_table
+from adestim.inspection.report.page import (
+    HEADINGS,
+    Section,
+    collect_figures,
+    fill_page,
+    render_table,
+    write_figures,
+)
 from adestim.inspection.report.provenance import list_versions
 from adestim.inspection.report.sections_explanation import (
     write_anchors,
@@ -50,6 +57,7 @@ WRITERS = {
     "limits": write_limits,
     "tripod": write_tripod,
 }
+FIGURE_FORMS = ("pdf", "svg", "eps", "png")
 # What writes a checklist to a file, by the file's ending.
 FORMS = {
     ".md": lambda table: render_markdown(table.set_index("item")) + "\n",
@@ -215,6 +223,34 @@ class FusionReport(Versioned):
         page = self.to_html().encode("utf-8")
         write_whole(path, page)
         return path
+
+    def save_figures(self, folder: str | Path, form: str = "pdf") -> list[Path]:
+        """Write every figure of the page to a file of its own, for a paper.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Where the files go; it is made if need be, and files of the same names are replaced.
+        form : {"pdf", "svg", "eps", "png"}, default="pdf"
+            Vectors, or an image of 300 dots an inch. Brain maps have images within their vectors.
+
+        Returns
+        -------
+        list of Path
+            The files, in the order of the page: ``01-missing-modalities.pdf``.
+
+        Raises
+        ------
+        InputError
+            When there is no such form.
+        """
+        if form not in FIGURE_FORMS:
+            raise InputError(
+                f"'form' is one of {', '.join(map(repr, FIGURE_FORMS))}", got=repr(form)
+            )
+        with collect_figures() as figures:
+            self.to_html()
+        return write_figures(figures, Path(folder).expanduser(), form)
 
     def to_tripod(self) -> pd.DataFrame:
         """Return the checklist of TRIPOD+AI [1]_, filled with what is on the page.

@@ -56,7 +56,8 @@ def fill_checklist(material: Material) -> pd.DataFrame:
 def write_tripod(material: Material) -> str:
     """Return the checklist, folded, each answer with a link to its section."""
     table = fill_checklist(material)
-    shown = table.set_index("item")[["topic", "question", "answered", "answer"]]
+    table["question"] = table["topic"] + ": " + table["question"]
+    shown = table.set_index("item")[["question", "answered", "answer"]]
     shown["where"] = [Link(name) if name else "" for name in table["where"]]
     rows = render_table(shown, "Items of TRIPOD+AI, and what this page says to them")
     return render_paragraph(say_answered(table)) + render_folded("All items", rows)
