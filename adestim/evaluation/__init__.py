@@ -38,6 +38,7 @@ from adestim.evaluation.scores.metrics import (
     score_predictions,
     score_probabilities,
 )
+from adestim.evaluation.scores.proportions import wilson_interval
 from adestim.evaluation.scores.significance import DeLongResult, delong, holm
 from adestim.evaluation.scores.thresholds import choose_threshold, inner_threshold
 from adestim.evaluation.splitting.splits import (
@@ -96,4 +97,5 @@ __all__ = [
     "tabular_rivals",
     "transfer",
     "warn_pretraining",
+    "wilson_interval",
 ]

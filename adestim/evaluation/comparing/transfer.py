@@ -330,7 +330,7 @@ def tabulate_model_scores(
     rows = {}
     for estimator, own in predictions.groupby("estimator", sort=False):
         pool = gather_pool(own, classes)
-        interval = pool.draw_interval(
+        interval = pool.find_interval(
             names, pool.rows, n_resamples=n_resamples, level=level, random_state=seed
         )
         values = np.stack([pool.score(names, pool.rows), *interval])

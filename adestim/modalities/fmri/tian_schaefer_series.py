@@ -16,6 +16,7 @@ from adestim.modalities.fmri.models.roi_order import (
     N_SCHAEFER,
     SCHAEFER_NAME,
     plain_tian_name,
+    CORTEX_ORDER,
     require_schaefer_order,
     tian_names,
 )
@@ -139,7 +140,7 @@ def order_schaefer(table: NumericTable, atlas: Any) -> pd.DataFrame:
             got=f"{len(chosen)} of them",
             remedy="Parcellate with 4S456Parcels, or Schaefer's 400; pass the table of that atlas",
         )
-    require_schaefer_order(renamed, MODEL)
+    require_schaefer_order(renamed, MODEL, CORTEX_ORDER)
     places = [names.index(name) for name in chosen]
     return pd.DataFrame(table.values[:, places], columns=renamed)
 

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 
 from adestim._support.words import escape_markdown
 from adestim.evaluation import compare
+from adestim.exceptions import InputError
 from adestim.inspection import FusionReport, model_card
 from adestim.inspection.report.gather import gather_material
 from adestim.inspection.report.sections_performance import write_comparison
@@ -123,6 +124,23 @@ def test_the_page_is_saved(tmp_path):
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize(
+    ("form", "first"), [("pdf", b"%PDF"), ("svg", b"<?xml"), ("png", b"\x89PNG")]
+)
+def test_figures_are_saved_one_by_one(tmp_path, form, first):
+    fusion, X = fitted_regressor()
+    report = FusionReport(fusion, X, np.linspace(80, 120, 80), max_subjects=5)
+    paths = report.save_figures(tmp_path / "figures", form)
+    assert paths[0].name == f"01-missing-modalities.{form}"
+    assert len(set(paths)) == report.to_html().count("<figure>")
+    assert all(path.read_bytes().startswith(first) for path in paths)
+
+
+def test_another_form_of_figures_is_refused(tmp_path):
+    with pytest.raises(InputError, match="'form' is one of 'pdf', 'svg', 'eps', 'png'. Got 'jpg'"):
+        FusionReport(None, None, None).save_figures(tmp_path, "jpg")
+
+
 def test_a_notebook_shows_the_page_in_a_frame_of_its_own(monkeypatch):
     monkeypatch.setattr(FusionReport, "to_html", lambda self: '<p class="a">x</p>')
     html = FusionReport(None, None, None, title="t")._repr_html_()
@@ -141,7 +159,7 @@ def test_an_array_is_one_modality_without_queries():
     values = X[["mri__a", "mri__b"]].fillna(0).to_numpy()
     fusion = quick(anchor="all").fit(values, y)
     page = FusionReport(fusion, values, y, max_subjects=6, subjects=[3]).to_html()
-    assert "Not shown. Only a fusion with a Q-former has queries" in page
+    assert "No attention is shown. There is one modality alone" in page
     assert "Columns and words: features" in page
     assert "<summary>Subject 1</summary>" in page
 
