@@ -13,10 +13,10 @@ from adestim.exceptions import TimeSeriesError
 from adestim.modalities._nifti import is_path
 from adestim.modalities.fmri._tables import NumericTable
 from adestim.modalities.fmri.models.roi_order import (
+    CORTEX_ORDER,
     N_SCHAEFER,
     SCHAEFER_NAME,
     plain_tian_name,
-    CORTEX_ORDER,
     require_schaefer_order,
     tian_names,
 )
