@@ -22,6 +22,7 @@ from adestim.inspection.report.page import (
     render_part,
     render_table,
     render_tiles,
+    write_figures,
 )
 
 
@@ -146,3 +147,14 @@ def test_figures_are_collected_while_somebody_asks():
         render_figure(make_axes((1, 1)), "a", "A caption")
     render_figure(make_axes((1, 1)), "a", "Later")
     assert [caption for caption, _ in found] == ["A caption"]
+
+
+@pytest.mark.parametrize(
+    ("form", "first"), [("svg", b"<?xml"), ("eps", b"%!PS"), ("png", b"\x89PNG")]
+)
+def test_figures_are_written_in_every_form(tmp_path, form, first):
+    with collect_figures() as found:
+        render_figure(make_axes((1, 1)), "a", "A <caption>, of more than six words to read")
+    [path] = write_figures(found, tmp_path, form)
+    assert path.name == f"01-a-caption-of-more-than-six.{form}"
+    assert path.read_bytes().startswith(first)
