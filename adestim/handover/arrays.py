@@ -11,7 +11,9 @@ import torch
 from adestim.exceptions import SavedModelError
 
 # What a safetensors file holds as it is; other arrays are kept as their bytes.
-NATIVE = frozenset("|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8".split())
+NATIVE = frozenset(
+    ["|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8"]
+)
 AS_INTEGERS = {torch.bfloat16: torch.int16}
 
 

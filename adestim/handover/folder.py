@@ -72,8 +72,8 @@ def save(
         counted. Without their names, their next subject has a masked token, as one whose category
         was never seen.
     trusted : iterable of str or type, default=()
-        Classes and functions of yours that are part of the model, ``"my_package.my_module.MyClass"``
-        for instance; whoever loads it must trust them too.
+        Classes and functions of yours that are part of the model, such as
+        ``"my_package.my_module.MyClass"``; whoever loads it must trust them too.
 
     Returns
     -------
@@ -221,9 +221,7 @@ def holds_subjects(model: Any) -> bool:
     return isinstance(model, (Encoding, pd.DataFrame, pd.Series))
 
 
-def write_contents(
-    model: Any, card: str | None, keep_rare: bool, trust: Trust
-) -> dict[str, bytes]:
+def write_contents(model: Any, card: str | None, keep_rare: bool, trust: Trust) -> dict[str, bytes]:
     """Return the files of a saved model by their names."""
     packer = Packer(trust, LeavingOut(keep_rare, holds_subjects(model)))
     root = packer.pack(model)

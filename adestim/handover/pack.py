@@ -24,7 +24,7 @@ from adestim.exceptions import SavedModelError
 from adestim.handover.arrays import Shelf
 from adestim.handover.left_out import LeavingOut, clean_state, clean_text, shorten_place
 from adestim.handover.pack_tables import PACK_TABLES
-from adestim.handover.trust import Trust, is_named, name_of
+from adestim.handover.trust import Trust, is_named
 
 Node = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from functools import reduce
 from importlib import import_module
 from types import FunctionType, ModuleType

@@ -167,7 +167,10 @@ def require_sound_tree(tree: Tree) -> None:
     for children in (tree.children_left, tree.children_right):
         steps = children[~ends]
         sound = (steps > own[~ends]).all() and (steps < tree.node_count).all()
-        if not sound or ((tree.feature[~ends] < 0) | (tree.feature[~ends] >= tree.n_features)).any():
+        if (
+            not sound
+            or ((tree.feature[~ends] < 0) | (tree.feature[~ends] >= tree.n_features)).any()
+        ):
             raise SavedModelError("A tree's nodes lead to later ones", got="others")
 
 
