@@ -11,7 +11,7 @@ from adestim.exceptions import InputError
 from adestim.inspection.report.card import describe_origin, join_card, model_card
 from adestim.inspection.report.card_use import (
     describe_citation,
-    describe_columns,
+    say_columns,
     describe_loading,
 )
 from adestim.inspection.report.front_matter import write_front_matter
@@ -44,7 +44,7 @@ def write_short_card(model: Any, repo_id: str | None) -> str:
     )
     parts = {
         "Model": [f"* {type(model).__name__}"],
-        "Columns": describe_columns(model),
+        "Columns": say_columns(model),
         "Loading": describe_loading(repo_id, predicts=hasattr(model, "predict_proba")),
         "Limits": LIMITS if is_model else OF_SUBJECTS,
         "Versions and seeds": describe_origin(model.get_params(deep=True) if is_model else {}),

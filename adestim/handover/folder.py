@@ -22,7 +22,7 @@ from adestim.exceptions import AdestimError, SavedModelError
 from adestim.handover.card import write_card
 from adestim.handover.left_out import LeavingOut
 from adestim.handover.pack import Packer
-from adestim.handover.trust import Trust, dot, name_of
+from adestim.handover.trust import Trust, name_of, write_dotted
 from adestim.handover.unpack import Unpacker
 from adestim.inspection.report.provenance import list_versions
 
@@ -180,7 +180,7 @@ def load(folder: str | os.PathLike, *, trusted: Iterable[str | type] = ()) -> An
     <Encoding tabular 2x3>
     """
     source = Path(folder).expanduser()
-    manifest = read_manifest(source)
+    manifest = read_own_manifest(source)
     structure, arrays = (read_checked(source, name, manifest) for name in FILES)
     try:
         unpacker = Unpacker(json.loads(structure), read_arrays(arrays), Trust(trusted))
@@ -232,12 +232,12 @@ def write_contents(model: Any, card: str | None, keep_rare: bool, trust: Trust) 
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
-        "class": dot(name_of(type(model))),
+        "class": write_dotted(name_of(type(model))),
         "subjects": holds_subjects(model),
         "adestim": __version__,
         "packages": list_versions().to_dict(),
         "backbones": packer.backbones,
-        "files": {name: describe_file(content) for name, content in files.items()},
+        "files": {name: fingerprint_file(content) for name, content in files.items()},
         "root": root,
     }
     text = write_card(model) if card is None else card
@@ -248,7 +248,7 @@ def write_contents(model: Any, card: str | None, keep_rare: bool, trust: Trust) 
     }
 
 
-def describe_file(content: bytes) -> dict[str, Any]:
+def fingerprint_file(content: bytes) -> dict[str, Any]:
     """Return by what a file is known again."""
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
@@ -282,7 +282,7 @@ def give_place(temporary: Path, target: Path) -> None:
     shutil.rmtree(old)
 
 
-def read_manifest(source: Path) -> Mapping[str, Any]:
+def read_own_manifest(source: Path) -> Mapping[str, Any]:
     """Return what a folder says of itself; refuse others, and newer ones."""
     try:
         manifest = json.loads((source / MANIFEST).read_text(encoding="utf-8"))

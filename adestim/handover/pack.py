@@ -24,12 +24,12 @@ from adestim.exceptions import SavedModelError
 from adestim.handover.arrays import Shelf
 from adestim.handover.left_out import LeavingOut, clean_state, clean_text, shorten_place
 from adestim.handover.pack_tables import PACK_TABLES
-from adestim.handover.trust import Trust, is_named
+from adestim.handover.trust import Trust, is_told_by_name
 
 Node = dict[str, Any]
 
 PROTOCOL = 4
-AS_ITEMS = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+AS_ITEMS: Mapping[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 
 
 class Packer:
@@ -50,7 +50,7 @@ class Packer:
         """Return a plain value as it is, and where the node of any other is."""
         if type(value) is str:
             return clean_text(value)
-        if is_plain(value):
+        if is_json_value(value):
             return value
         if id(value) not in self._places:
             self._alive.append(value)
@@ -89,10 +89,10 @@ class Packer:
         for kind, pack in PACKERS.items():
             if isinstance(value, kind):
                 return pack(self, value)
-        return pack_named(self, value) if is_named(value) else pack_object(self, value)
+        return pack_named(self, value) if is_told_by_name(value) else pack_object(self, value)
 
 
-def is_plain(value: Any) -> bool:
+def is_json_value(value: Any) -> bool:
     """Tell whether JSON keeps a value as it is."""
     if type(value) is float:
         return math.isfinite(value)

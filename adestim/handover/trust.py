@@ -64,23 +64,23 @@ class Trust:
 
     def __init__(self, trusted: Iterable[str | type | FunctionType] = ()):
         names = [trusted] if isinstance(trusted, str) else trusted
-        self.own = frozenset(dot(item if isinstance(item, str) else name_of(item))
+        self.own = frozenset(write_dotted(item if isinstance(item, str) else name_of(item))
                              for item in names)  # fmt: skip
 
     def find(self, name: str) -> Any:
         """Return the class or function of a name, ``"package.module:Class"``."""
         module, _, path = name.partition(":")
-        if not (dot(name) in self.own or may_hold(module, path)):
+        if not (write_dotted(name) in self.own or may_hold(module, path)):
             raise refuse_name(name)
         try:
             found = reduce(getattr, path.split("."), import_module(module))
         except (ImportError, AttributeError) as error:
             raise SavedModelError(
                 "What a saved model is made of must be installed",
-                got=f"{dot(name)}, which is not there",
+                got=f"{write_dotted(name)}, which is not there",
                 remedy="Install the package, in the version that the folder's adestim.json names",
             ) from error
-        if not (dot(name) in self.own or is_listed(found, module, path)):
+        if not (write_dotted(name) in self.own or is_listed(found, module, path)):
             raise refuse_name(name)
         return found
 
@@ -93,11 +93,11 @@ class Trust:
 
     def may_call(self, name: str) -> bool:
         """Tell whether a class or function may be called, with what a saved model holds."""
-        return name in CALLED or dot(name) in self.own
+        return name in CALLED or write_dotted(name) in self.own
 
     def may_bind(self, kind: type, method: str) -> bool:
         """Tell whether a saved model may hold a bound method."""
-        return method in METHODS.get(name_of(kind), ()) or dot(f"{name_of(kind)}.{method}") in (
+        return method in METHODS.get(name_of(kind), ()) or write_dotted(f"{name_of(kind)}.{method}") in (
             self.own
         )
 
@@ -113,7 +113,7 @@ def name_of(item: Any) -> str:
     return f"{item.__module__}:{item.__qualname__}"
 
 
-def dot(name: str) -> str:
+def write_dotted(name: str) -> str:
     """Return an importable name as users write it."""
     return name.replace(":", ".")
 
@@ -164,12 +164,12 @@ def refuse_name(name: str) -> SavedModelError:
     """Return the error about something that is not trusted."""
     return SavedModelError(
         "A saved model is made of classes and functions that are trusted by name",
-        got=f"{dot(name)}, which is none of them",
-        remedy=f"If you know what it does and who wrote the model, pass trusted=[{dot(name)!r}]",
+        got=f"{write_dotted(name)}, which is none of them",
+        remedy=f"If you know what it does and who wrote the model, pass trusted=[{write_dotted(name)!r}]",
     )
 
 
-def is_named(value: Any) -> bool:
+def is_told_by_name(value: Any) -> bool:
     """Tell whether something is a class or a function, which is told by its name."""
     kinds = (type, FunctionType, type(len), np.ufunc, ModuleType)
     return isinstance(value, kinds)

@@ -97,7 +97,7 @@ def fill_dict(unpacker: Unpacker, node: Mapping, place: int) -> dict:
     return made
 
 
-def fill_objects(unpacker: Unpacker, node: Mapping, place: int) -> np.ndarray:
+def fill_object_array(unpacker: Unpacker, node: Mapping, place: int) -> np.ndarray:
     """Return an array of objects."""
     made = unpacker.note(place, np.empty(node["shape"], dtype=object))
     flat = made.reshape(-1)
@@ -257,7 +257,7 @@ def make_dtype(unpacker: Unpacker, node: Mapping) -> np.dtype:
 FILLED: Mapping[str, Callable[[Unpacker, Mapping, int], Any]] = {
     "list": fill_list,
     "dict": fill_dict,
-    "objects": fill_objects,
+    "objects": fill_object_array,
     "object": fill_object,
 }
 MADE: Mapping[str, Callable[[Unpacker, Mapping], Any]] = {

@@ -92,13 +92,13 @@ def bytes_of(folder):
 
 def rewrite(folder, name, change):
     """Change one file of a folder as an attacker would, its digest with it."""
-    from adestim.handover.folder import describe_file
+    from adestim.handover.folder import fingerprint_file
 
     path, manifest = folder / name, json.loads((folder / MANIFEST).read_text())
     content = change(path.read_bytes())
     path.write_bytes(content)
     if name in (STRUCTURE, ARRAYS):
-        manifest["files"][name] = describe_file(content)
+        manifest["files"][name] = fingerprint_file(content)
         (folder / MANIFEST).write_text(json.dumps(manifest))
 
 

@@ -14,7 +14,7 @@ from adestim._support.words import escape_markdown
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.inspection.report.card_use import (
     describe_citation,
-    describe_columns,
+    say_columns,
     describe_loading,
 )
 from adestim.inspection.report.front_matter import write_front_matter
@@ -135,7 +135,7 @@ def model_card(
     pairs = None if splits is None else list(splits)
     parts = {
         "Model": describe_model(fusion, licence),
-        "Columns": describe_columns(estimator),
+        "Columns": say_columns(estimator),
         "Loading": describe_loading(repo_id, is_classifier(fusion)),
         "Intended use": [intended_use],
         "Data": describe_data(comparison, name),

@@ -30,7 +30,7 @@ CITATION = f"""\
 NOT_NAMED = "The columns had no names."
 
 
-def describe_columns(estimator: Any) -> list[str]:
+def say_columns(estimator: Any) -> list[str]:
     """Return which columns a table must have."""
     lines = [
         f"* {escape_markdown(modality)}: {', '.join(map(escape_markdown, names))}"
