@@ -11,8 +11,8 @@ from adestim.exceptions import InputError
 from adestim.inspection.report.card import describe_origin, join_card, model_card
 from adestim.inspection.report.card_use import (
     describe_citation,
-    say_columns,
     describe_loading,
+    say_columns,
 )
 from adestim.inspection.report.front_matter import write_front_matter
 

@@ -97,9 +97,9 @@ class Trust:
 
     def may_bind(self, kind: type, method: str) -> bool:
         """Tell whether a saved model may hold a bound method."""
-        return method in METHODS.get(name_of(kind), ()) or write_dotted(f"{name_of(kind)}.{method}") in (
-            self.own
-        )
+        return method in METHODS.get(name_of(kind), ()) or write_dotted(
+            f"{name_of(kind)}.{method}"
+        ) in (self.own)
 
     def allows(self, word: str) -> bool:
         """Tell whether the user has allowed something that is named by a word."""
@@ -156,8 +156,9 @@ def is_trusted_class(found: type, module: str) -> bool:
         return issubclass(found, np.generic)
     if module.startswith("torch.nn.modules."):
         return issubclass(found, nn.Module)
-    # Scorers hold a function, which is looked at by itself.
-    return module.startswith("sklearn.metrics.") or issubclass(found, BaseEstimator)
+    # Scorers hold a function, which is looked at by itself; splitters hold numbers.
+    plain = module.startswith(("sklearn.metrics.", "sklearn.model_selection._split"))
+    return plain or issubclass(found, BaseEstimator)
 
 
 def refuse_name(name: str) -> SavedModelError:

@@ -14,8 +14,8 @@ from adestim._support.words import escape_markdown
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.inspection.report.card_use import (
     describe_citation,
-    say_columns,
     describe_loading,
+    say_columns,
 )
 from adestim.inspection.report.front_matter import write_front_matter
 from adestim.inspection.report.outcomes import require_comparison
