@@ -62,6 +62,8 @@ class FoundationExtractor(BaseExtractor):
     # whether another model's weights are refused in fit, and not when the model is first run
     _weights_in_fit: ClassVar[bool] = True
     _of_built_in: ClassVar[Mapping[str, Any]] = {}
+    # parameters that name files of the subjects, which a fitted union follows to later ones
+    files_of_subjects: ClassVar[frozenset[str]] = frozenset()
     _parameter_constraints: ClassVar[dict] = {
         **BaseExtractor._parameter_constraints,
         "backbone": [str],

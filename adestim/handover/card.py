@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 
+from adestim._support.words import escape_markdown
 from adestim.exceptions import InputError
 from adestim.inspection.report.card import describe_origin, join_card, model_card
 from adestim.inspection.report.card_use import (
@@ -43,7 +46,7 @@ def write_short_card(model: Any, repo_id: str | None) -> str:
         classifies=is_classifier(model) if predicts else None,
     )
     parts = {
-        "Model": [f"* {type(model).__name__}"],
+        "Model": [f"* {escape_markdown(name)}" for name in list_parts(model)],
         "Columns": say_columns(model),
         "Loading": describe_loading(repo_id, predicts=hasattr(model, "predict_proba")),
         "Limits": LIMITS if is_model else OF_SUBJECTS,
@@ -51,3 +54,10 @@ def write_short_card(model: Any, repo_id: str | None) -> str:
         "Citation": describe_citation(),
     }
     return join_card(head, TITLE, parts)
+
+
+def list_parts(model: Any) -> Iterator[str]:
+    """Yield the class of a model, or of every step of a pipeline, with what it is put around."""
+    for part in [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]:
+        inner = getattr(part, "estimator", None)
+        yield type(part).__name__ + (f" of {type(inner).__name__}" if inner is not None else "")

@@ -55,8 +55,8 @@ def pack_values(packer: Any, column: pd.Series | pd.Index) -> Any:
     if isinstance(dtype, pd.CategoricalDtype):
         values = column.array
         return {
-            "categories": packer.pack(values.categories),  # type: ignore[attr-defined]
-            "codes": packer.pack(np.asarray(values.codes)),  # type: ignore[attr-defined]
+            "categories": packer.pack(values.categories),
+            "codes": packer.pack(np.asarray(values.codes)),
             "ordered": bool(dtype.ordered),
         }
     items = packer.pack_all(None if pd.isna(item) else item for item in column.array)

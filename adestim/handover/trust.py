@@ -163,10 +163,11 @@ def is_trusted_class(found: type, module: str) -> bool:
 
 def refuse_name(name: str) -> SavedModelError:
     """Return the error about something that is not trusted."""
+    written = write_dotted(name)
     return SavedModelError(
         "A saved model is made of classes and functions that are trusted by name",
-        got=f"{write_dotted(name)}, which is none of them",
-        remedy=f"If you know what it does and who wrote the model, pass trusted=[{write_dotted(name)!r}]",
+        got=f"{written}, which is none of them",
+        remedy=f"If you know what it does and who wrote the model, pass trusted=[{written!r}]",
     )
 
 

@@ -95,7 +95,8 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(content, headers=headers)
         return self.answer({"error": "unknown"}, 404)
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def say_revision(self, repo, revision):
         sha = self.repositories.main.get(repo) if revision == "main" else revision

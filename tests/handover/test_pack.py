@@ -81,5 +81,5 @@ def test_a_function_of_the_users_is_refused_by_its_name(tmp_path):
 
 
 def test_a_method_that_is_not_known_is_refused():
-    with pytest.raises(SavedModelError, match="Got a builtins.method"):
+    with pytest.raises(SavedModelError, match=r"Got a builtins\.method"):
         Packer(Trust(), LeavingOut()).pack(BackboneSpec("a").identity)

@@ -245,7 +245,7 @@ def find_frequent_levels(
 
 def find_rare_levels(column: pd.Series, levels: Sequence[Hashable]) -> tuple[int, ...]:
     """Return the places of the levels that one to four subjects have, whatever their visits."""
-    cells = zip(column.index, plain_cells(column), strict=True)
+    cells = zip(column.index.tolist(), plain_cells(column), strict=True)
     people = Counter(cell for _, cell in {(who, cell) for who, cell in cells if is_plain(cell)})
     return tuple(place for place, level in enumerate(levels) if 0 < people[level] < FEWEST_PEOPLE)
 
