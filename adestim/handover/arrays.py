@@ -40,7 +40,7 @@ class Shelf:
     def put_tensor(self, tensor: torch.Tensor) -> dict[str, Any]:
         """Keep a tensor; return what finds it."""
         plain = tensor.detach().cpu()
-        note: dict[str, Any] = {}
+        note: dict[str, Any] = {"gpu": True} if tensor.is_cuda else {}
         # Sums run along memory, so that another order of axes gives other last digits.
         axes = sorted(range(plain.dim()), key=lambda axis: -plain.stride(axis))
         if not plain.is_contiguous() and plain.permute(axes).is_contiguous():
@@ -76,11 +76,11 @@ def read_descr(descr: Any) -> Any:
 
 
 def take_tensor(note: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> torch.Tensor:
-    """Return a tensor as it was kept, on the CPU."""
+    """Return a tensor as it was kept, on a GPU if it was on one and there is one."""
     tensor = torch.from_numpy(take_array(note, arrays))
     if "torch" in note:
         kinds = {str(kind).removeprefix("torch."): kind for kind in AS_INTEGERS}
         tensor = tensor.view(kinds[note["torch"]])
     if "axes" in note:
         tensor = tensor.permute([note["axes"].index(axis) for axis in range(tensor.dim())])
-    return tensor
+    return tensor.cuda() if note.get("gpu") and torch.cuda.is_available() else tensor

@@ -46,7 +46,7 @@ def write_short_card(model: Any, repo_id: str | None) -> str:
         classifies=is_classifier(model) if predicts else None,
     )
     parts = {
-        "Model": [f"* {escape_markdown(name)}" for name in list_parts(model)],
+        "Model": [f"* {escape_markdown(name)}" for name in name_steps(model)],
         "Columns": say_columns(model),
         "Loading": describe_loading(repo_id, predicts=hasattr(model, "predict_proba")),
         "Limits": LIMITS if is_model else OF_SUBJECTS,
@@ -56,7 +56,7 @@ def write_short_card(model: Any, repo_id: str | None) -> str:
     return join_card(head, TITLE, parts)
 
 
-def list_parts(model: Any) -> Iterator[str]:
+def name_steps(model: Any) -> Iterator[str]:
     """Yield the class of a model, or of every step of a pipeline, with what it is put around."""
     for part in [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]:
         inner = getattr(part, "estimator", None)

@@ -23,13 +23,14 @@ from adestim.store import FeatureStore
 from adestim.tuning.tuned import Tuned
 
 LOCAL = re.compile(r"(~[\w.-]*[/\\]|/[^/\s]|[A-Za-z]:[\\/]|\\\\|file:)")
-# Parameters that say where things are kept, or by which function of the user's a search went.
-EMPTIED = ("memory", "space")
+# Where things are kept, by which function of the user's a search went, what was said of each
+# training row.
+EMPTIED = ("memory", "space", "oob_decision_function_", "oob_prediction_")
 # Estimators that keep the rows they were fitted to; a part of the importable name.
 KEEPS_ROWS = (
-    "sklearn.gaussian_process.", "sklearn.kernel_ridge.", "sklearn.neighbors.",
-    "sklearn.semi_supervised.", "sklearn.svm.", "sklearn.kernel_approximation.Nystroem",
-    "sklearn.cluster.", "sklearn.impute._knn.", "sklearn.impute._iterative.",
+    "sklearn.cluster.", "sklearn.cross_decomposition.", "sklearn.decomposition._kernel_pca.",
+    "sklearn.gaussian_process.", "sklearn.impute._knn.", "sklearn.kernel_approximation.Nystroem",
+    "sklearn.kernel_ridge.", "sklearn.neighbors.", "sklearn.semi_supervised.", "sklearn.svm.",
 )  # fmt: skip
 # Estimators that learn words of cells without counting who has them.
 KEEPS_WORDS = (

@@ -18,7 +18,7 @@ from adestim.exceptions import SavedModelError
 # code that believes whatever indices it is given (nearest neighbours, histogram boosting, support
 # vectors) is not among them.
 SKLEARN = (
-    "calibration", "compose", "cross_decomposition", "decomposition", "discriminant_analysis",
+    "calibration", "compose", "decomposition", "discriminant_analysis",
     "dummy", "ensemble._bagging", "ensemble._forest", "ensemble._stacking", "ensemble._voting",
     "feature_extraction", "feature_selection", "frozen", "impute", "isotonic", "linear_model",
     "model_selection", "multiclass", "multioutput", "naive_bayes", "neural_network", "pipeline",

@@ -153,11 +153,11 @@ def check_made(made: Any, trust: Trust) -> None:
 
 
 def settle_net(net: NeuralNet) -> None:
-    """Put a net where it can run, and its module where skorch looks for it."""
-    if str(net.device).startswith("cuda") and not torch.cuda.is_available():
-        net.device = "cpu"
+    """Let a net run where its tensors are, and skorch find its module; no weights are loaded."""
+    if str(net.device).startswith("cuda"):
+        net.device = "cuda" if torch.cuda.is_available() else "cpu"
     if "module_" in vars(net):
-        vars(net)["module"] = net.module_.to(net.device)
+        vars(net)["module"] = net.module_
 
 
 def require_sound_tree(tree: Tree) -> None:

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import OneHotEncoder
 
@@ -175,6 +175,14 @@ def test_a_member_that_keeps_rows_is_refused(tmp_path):
     model = adestim.PatternCalibratedClassifier(KNeighborsClassifier(2), cv=2).fit(X, y)
     with pytest.raises(SavedModelError, match=r"no row of a training subject\. Got sklearn\.neigh"):
         adestim.save(model, tmp_path / "model")
+
+
+def test_what_was_said_of_training_rows_is_left_out(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 2
+    forest = RandomForestClassifier(20, oob_score=True, random_state=0).fit(X, y)
+    loaded = adestim.load(adestim.save(forest, tmp_path / "model"))
+    assert loaded.oob_decision_function_ is None
+    assert outputs_of(loaded, X) == outputs_of(forest, X)
 
 
 def test_an_encoder_of_words_that_nobody_counted_is_refused_and_kept_on_request(tmp_path):

@@ -9,7 +9,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import adestim
 from adestim.backbone import loading
-from adestim.exceptions import SavedModelError
+from adestim.exceptions import InputError, SavedModelError
 from adestim.handover.folder import ARRAYS
 from adestim.handover.trust import Trust
 from adestim.handover.unpack import Unpacker
@@ -18,7 +18,7 @@ from tests.extraction.test_moved_weights import fitted as fitted_to_weights
 from tests.extraction.test_moved_weights import table as table_of_images
 from tests.fusion_tables import numeric_table
 from tests.handover.saved import bytes_of, node_of, rewrite, rewrite_nodes
-from tests.kept_nets import fit_kept, paper
+from tests.kept_nets import fit_kept, nets_kept, paper
 from tests.toy_backbone import ToyExtractor, ToyViT, write_weights
 
 MINE = (ToyExtractor, ToyViT)
@@ -130,6 +130,18 @@ def test_weights_are_found_by_their_digest(kind, weights, tmp_path, monkeypatch)
     monkeypatch.setenv("ADESTIM_WEIGHTS", str(tmp_path))
     loading._LOADED.clear()
     assert np.array_equal(adestim.load(folder, trusted=MINE).predict_proba(X), said)
+
+
+def test_a_model_is_loaded_before_its_weights_are_found(weights, tmp_path, monkeypatch):
+    monkeypatch.delenv("ADESTIM_WEIGHTS", raising=False)
+    with nets_kept():
+        model = fitted_to_weights(weights, fusion={"lora_rank": 2, "members": ()})
+    folder = adestim.save(model, tmp_path / "model", trusted=MINE)
+    weights.unlink()
+    loading._LOADED.clear()
+    loaded = adestim.load(folder, trusted=MINE)
+    with pytest.raises(InputError, match="must be those that fit saw"):
+        loaded.predict_proba(table_of_images()[0])
 
 
 def test_weights_are_named_in_the_manifest(weights, tmp_path):
