@@ -15,6 +15,8 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load as read_arrays
 from safetensors.numpy import save as write_arrays
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from adestim._support.version import __version__
 from adestim.encoding import Encoding
@@ -204,16 +206,19 @@ UNREADABLE = (
 
 def require_saveable(model: Any) -> None:
     """Refuse what nobody could use after it was loaded."""
-    if holds_subjects(model) or hasattr(model, "fit") or hasattr(model, "predict"):
-        if hasattr(model, "__sklearn_is_fitted__") and not model.__sklearn_is_fitted__():
-            raise SavedModelError(
-                "A model is fitted before it is saved", got=f"a {type(model).__name__} that is not"
-            )
+    if holds_subjects(model):
         return
-    raise SavedModelError(
-        "What is saved is a fitted estimator, an Encoding, or a table of encodings",
-        got=f"a {type(model).__name__}",
-    )
+    if not hasattr(model, "fit"):
+        raise SavedModelError(
+            "What is saved is a fitted estimator, an Encoding, or a table of encodings",
+            got=f"a {type(model).__name__}",
+        )
+    try:
+        check_is_fitted(model)
+    except NotFittedError as error:
+        raise SavedModelError(
+            "A model is fitted before it is saved", got=f"a {type(model).__name__} that is not"
+        ) from error
 
 
 def holds_subjects(model: Any) -> bool:

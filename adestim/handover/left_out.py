@@ -71,7 +71,7 @@ class LeavingOut:
     def clean_object(self, value: Any) -> Any:
         """Return what is saved in the place of an object; refuse what must not be saved."""
         if self.subjects and isinstance(value, Encoding):
-            return value
+            return read_encoding(value)
         kind = f"{type(value).__module__}.{type(value).__qualname__}"
         if kind.startswith(KEEPS_ROWS):
             raise refuse_rows(kind)
@@ -81,6 +81,11 @@ class LeavingOut:
             if isinstance(value, own):
                 return clean(value, self.keep_words)
         return value
+
+
+def read_encoding(value: Encoding) -> Encoding:
+    """Return an encoding whose arrays lie in no file."""
+    return Encoding(value.inputs, value.tokens, value.mask, value.backbone, value.pooled)
 
 
 def refuse_rows(kind: str) -> SavedModelError:

@@ -34,6 +34,7 @@ from tests.handover.saved import (
 )
 from tests.kept_nets import fit_kept, nets_kept, paper
 from tests.test_scikit_learn import ROWS
+from tests.toy_backbone import ToyExtractor, ToyViT, toy_cells, write_weights
 
 OF_TESTS = [f"tests.number_rows.RowsAs{what}" for what in ("Dosages", "Series", "Volumes")]
 READ_CELLS = {"smri", "fmri", "genetics"}
@@ -83,6 +84,19 @@ def test_a_table_of_encodings_is_subjects_data_and_stays_so(tmp_path):
         assert (own is None) == (other is None)
         assert own is None or np.array_equal(own.tokens, other.tokens)
     assert "data of subjects" in (tmp_path / "encodings" / CARD).read_text()
+
+
+def test_encodings_that_lie_in_a_store_need_it_no_more(tmp_path):
+    weights = write_weights(tmp_path / "toy.pt")
+    cells = toy_cells(6)[0]
+    extractor = ToyExtractor(weights, memory=tmp_path / "store")
+    encodings = extractor.fit(cells).transform(cells)
+    tokens = [cell.tokens for cell in encodings["img"]]
+    folder = adestim.save(encodings, tmp_path / "encodings")
+    shutil.rmtree(tmp_path / "store")
+    loaded = adestim.load(folder, trusted=[ToyViT])
+    assert all(map(np.array_equal, tokens, [cell.tokens for cell in loaded["img"]]))
+    assert str(tmp_path).encode() not in bytes_of(folder)
 
 
 def test_one_encoding_is_loaded_as_it_was(tmp_path):
@@ -230,6 +244,11 @@ def test_the_card_is_the_users_and_may_be_edited(tmp_path):
     assert (folder / CARD).read_text() == "# Ours\n"
     (folder / CARD).write_text("# Ours, edited\n")
     adestim.load(folder)
+
+
+def test_what_is_not_fitted_is_refused(tmp_path):
+    with pytest.raises(SavedModelError, match="Got a Pipeline that is not"):
+        adestim.save(clone(fitted()[0]), tmp_path / "model")
 
 
 def test_what_is_no_estimator_is_refused(tmp_path):

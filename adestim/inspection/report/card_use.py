@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,7 +55,7 @@ def list_columns(estimator: Any) -> Iterator[tuple[str, list[str]]]:
 
 def describe_loading(repo_id: str | None, predicts: bool = True) -> list[str]:
     """Return how the model is loaded, from a folder and from the hub."""
-    hub = f'"{repo_id}"' if repo_id else '"organisation/name"'
+    hub = json.dumps(repo_id or "organisation/name")
     use = ["probability = model.predict_proba(table)"] if predicts else []
     lines = [
         "```python",
