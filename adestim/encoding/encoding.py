@@ -35,6 +35,9 @@ class BackboneSpec:
     adapter : bytes, default=b""
         Weights that phase 1 trained, as a safetensors file. Not compared, since ``digest`` covers
         them.
+    rare : tuple of (int, int) pairs, default=()
+        Token and level of the categories that one to four training subjects have: no saved model
+        names them. Not compared.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class BackboneSpec:
     options: tuple[tuple[str, Hashable], ...] = ()
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     adapter: bytes = field(default=b"", compare=False, repr=False)
+    rare: tuple[tuple[int, int], ...] = field(default=(), compare=False, repr=False)
 
     def option(self, key: str, default: Any = None) -> Any:
         """Return the value of one option, or ``default``."""

@@ -60,6 +60,8 @@ class FoundationExtractor(BaseExtractor):
 
     _built_in: ClassVar[str]
     _of_built_in: ClassVar[Mapping[str, Any]] = {}
+    # parameters that name files of the subjects, which a fitted union follows to later ones
+    files_of_subjects: ClassVar[frozenset[str]] = frozenset()
     _parameter_constraints: ClassVar[dict] = {
         **BaseExtractor._parameter_constraints,
         "backbone": [str],

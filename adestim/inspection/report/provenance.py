@@ -109,6 +109,11 @@ def digest_training(nets: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
+def say_training(nets: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what training has learned, or that it has left no net."""
+    return digest_training(nets) if nets else "none, no net was kept"
+
+
 def digest_splits(splits: Iterable[tuple[Any, Any]]) -> str:
     """Return the SHA-256 of the test rows of splits."""
     digest = hashlib.sha256()

@@ -16,6 +16,7 @@ from adestim.inspection.report.provenance import (
     list_limits,
     list_seeds,
     list_versions,
+    say_training,
 )
 from tests.inspection.fitted import in_pipeline
 from tests.inspection.reported import reported
@@ -97,3 +98,9 @@ def test_limits_follow_from_the_backbones(column, value, words):
 def test_a_model_that_was_not_judged_says_so():
     table = describe_backbones(reported()[0])
     assert any("No scores of unseen" in line for line in list_limits(table, judged=False))
+
+
+def test_that_no_net_was_kept_is_said_in_words():
+    assert say_training({}) == "none, no net was kept"
+    nets = reported()[0].nets_
+    assert say_training(nets) == digest_training(nets)
