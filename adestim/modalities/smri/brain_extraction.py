@@ -63,7 +63,7 @@ def settle_extraction(how: str | None) -> BrainExtraction | None:
         return None if how is None else BrainExtraction(how)
     if find_spec("deepbet") is None:
         raise refuse_missing_package()
-    return BrainExtraction(how, find_version())
+    return BrainExtraction(how, find_deepbet_version())
 
 
 def name_extraction(extraction: BrainExtraction | None) -> tuple[tuple[str, str], ...]:
@@ -71,7 +71,7 @@ def name_extraction(extraction: BrainExtraction | None) -> tuple[tuple[str, str]
     return () if extraction is None else (("brain_extraction", extraction.label),)
 
 
-def find_version() -> str:
+def find_deepbet_version() -> str:
     """Return the version of deepbet, nothing where it is not known."""
     try:
         return metadata.version("deepbet")
