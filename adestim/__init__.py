@@ -8,8 +8,9 @@ The map of the package:
   into numbers for any other scikit-learn model;
 * :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
   others through a modality-aware Q-former; its rivals are there too, all by name in
-  :func:`adestim.evaluation.rivals`; :class:`AnchoredFusionRegressor` predicts a number, and
-  :class:`OrdinalClassifier` lets any classifier heed the order of its classes;
+  :func:`adestim.evaluation.rivals`; :class:`AnchoredFusionRegressor` predicts a number,
+  :class:`AnchoredFusionSurvival` the time to an event, and :class:`OrdinalClassifier` lets any
+  classifier heed the order of its classes;
 * :func:`list_backbones` shows the models that extractors can use; :class:`Backbone`,
   :func:`check_backbone` and :func:`register_backbone` are for one of your own;
 * :mod:`adestim.evaluation` splits, scores, compares, and trains the folds of one fusion together
@@ -29,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_names(
     {
         "AnchoredFusionClassifier": "adestim.fusion",
         "AnchoredFusionRegressor": "adestim.fusion",
+        "AnchoredFusionSurvival": "adestim.fusion",
         "Backbone": "adestim.backbone",
         "BackboneCard": "adestim.backbone",
         "BlockAverageClassifier": "adestim.fusion",
@@ -52,6 +54,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "from_pretrained": "adestim.handover",
         "list_backbones": "adestim.backbone",
         "load": "adestim.handover",
+        "make_survival": "adestim._support.survival_targets",
         "push_to_hub": "adestim.handover",
         "register_backbone": "adestim.backbone",
         "save": "adestim.handover",

@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pandas as pd
 
-from adestim import AnchoredFusionClassifier
+from adestim import AnchoredFusionClassifier, make_survival
 from adestim.encoding import BackboneSpec, Encoding, encodings_frame
 from adestim.encoding.tables import read_modalities, read_training_table
 from adestim.training.inputs import NetInputs, Start
@@ -33,6 +33,15 @@ def numeric_table(n_subjects=60, n_classes=2, seed=0):
     labels = np.array(["CN", "MCI", "AD"])[[0, 2]] if n_classes == 2 else ["CN", "MCI", "AD"]
     y = np.array(labels)[pd.qcut(signal, n_classes, labels=False)]
     return X, y
+
+
+def conversions(n_subjects=80, seed=0):
+    """A complete table of three modalities, and times to an event that 'mri' and 'csf' tell."""
+    X, _ = numeric_table(n_subjects, seed=seed)
+    rng = np.random.default_rng(seed)
+    years = rng.exponential(3 * np.exp(-(X["mri__a"] + X["csf__a"]).to_numpy()))
+    followed = rng.uniform(1, 6, size=n_subjects)
+    return X, make_survival(years <= followed, np.minimum(years, followed))
 
 
 def tables_of(X):

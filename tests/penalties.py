@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from adestim.fusion import block_average
-from adestim.training.phase_one import logistic
+from adestim.training.phase_one import hazard, logistic
 
 USERS = logistic.PENALTIES
 FEW = USERS[[3, 5]]
@@ -15,6 +15,6 @@ FEW = USERS[[3, 5]]
 def penalties(chosen):
     """Let phase 1 choose among some penalties, in this process."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (logistic, block_average):
+        for module in (logistic, hazard, block_average):
             patch.setattr(module, "PENALTIES", chosen)
         yield

@@ -49,7 +49,7 @@ from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier, Modality
 from adestim.fusion import tuned_logistic
 from adestim.tuning import AdestimSearchCV
 from tests.fusion_tables import quick
-from tests.number_rows import RowsAsDosages, RowsAsSeries, RowsAsVolumes
+from tests.number_rows import NumbersAsYears, RowsAsDosages, RowsAsSeries, RowsAsVolumes
 from tests.tuning.studies import logistic_space
 
 TESTS = Path(__file__).parent
@@ -155,6 +155,9 @@ OF_THE_REGRESSOR = of_chance(
     "test_doubling_all_weights_changes_nothing_in_the_loss_of_phase_two",
     "fusion/test_anchored_regressor.py::test_heavier_subjects_draw_predictions_to_themselves",
 )
+OF_SURVIVAL = of_chance(
+    "fusion/test_anchored_survival.py::test_rows_of_weight_zero_change_nothing_at_all",
+)
 
 SMALLEST: dict[str, Any] = {"width": 8, "max_epochs": 1}
 
@@ -204,6 +207,10 @@ PLAIN = {
     "regressor": Row(
         AnchoredFusionRegressor(anchor="all", width=8, n_queries=2, max_epochs=2, random_state=0),
         OF_THE_REGRESSOR,
+    ),
+    "survival": Row(
+        NumbersAsYears(width=8, n_queries=2, n_trees=0, max_epochs=1, random_state=0),
+        OF_SURVIVAL,
     ),
     "dropout": Row(ModalityDropout(random_state=0)),
     "search": Row(

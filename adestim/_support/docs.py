@@ -99,6 +99,11 @@ FRAGMENTS = {
         joins it on the pooled columns of all modalities, NaN where one is missing (filled and
         scaled for a regressor that does not take NaN). An empty list leaves the anchors' nets
         alone.""",
+    "members_survival": """members : "all" or list, default="all"
+        Members of phase 1 that join the mixture. ``"joint"`` is the joint head, ``"forest"`` a
+        forest over all columns and the interval, ``"late"`` a regression of the hazards on the
+        separate heads' out-of-fold log-odds; ``"all"`` means these three. An empty list leaves the
+        anchors' nets alone.""",
     "n_jobs": """n_jobs : int or None, default=None
         Number of anchors trained, and of trees grown, at the same time. Predictions are the same
         whatever it is.""",

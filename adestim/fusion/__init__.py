@@ -2,6 +2,7 @@
 
 from adestim.fusion.anchored_classifier import AnchoredFusionClassifier
 from adestim.fusion.anchored_regressor import AnchoredFusionRegressor
+from adestim.fusion.anchored_survival import AnchoredFusionSurvival
 from adestim.fusion.block_average import BlockAverageClassifier, tuned_logistic
 from adestim.fusion.calibration import (
     PatternCalibratedClassifier,
@@ -21,6 +22,7 @@ from adestim.fusion.unimodal import UnimodalClassifier
 __all__ = [
     "AnchoredFusionClassifier",
     "AnchoredFusionRegressor",
+    "AnchoredFusionSurvival",
     "BlockAverageClassifier",
     "ConcatFusionClassifier",
     "CrossAttentionFusionClassifier",

@@ -45,18 +45,21 @@ def is_named_estimator(member: Any, fusion: Any) -> bool:
         return False
     if is_classifier(fusion):
         return is_classifier(member[1]) and hasattr(member[1], "predict_proba")
-    return is_regressor(member[1])
+    return is_regressor(fusion) and is_regressor(member[1])
 
 
 def not_a_member(member: Any, known: Sequence[str], fusion: Any) -> InputError:
     """Return the error about a member that is none."""
-    kind = "a classifier with predict_proba" if is_classifier(fusion) else "a regressor"
+    kinds = {"a classifier with predict_proba": is_classifier, "a regressor": is_regressor}
+    kind = next((kind for kind, is_kind in kinds.items() if is_kind(fusion)), None)
+    rule = f"The 'members' parameter of {type(fusion).__name__} must hold names of members"
+    remedy = f"Choose from {[ALL, *known]}"
+    if kind is None:
+        return InputError(rule, got=repr(member), remedy=remedy)
     return InputError(
-        f"The 'members' parameter of {type(fusion).__name__} must hold names of members, or pairs "
-        f"of a name and {kind}",
+        f"{rule}, or pairs of a name and {kind}",
         got=repr(member),
-        remedy=f"Choose from {[ALL, *known]}, or write for example "
-        f"members=['all', ('boosting', estimator)]",
+        remedy=f"{remedy}, or write for example members=['all', ('boosting', estimator)]",
     )
 
 

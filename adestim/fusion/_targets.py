@@ -20,6 +20,7 @@ from adestim._support.labels import (
     require_one_kind,
 )
 from adestim._support.numbers import LARGEST
+from adestim._support.survival_targets import read_survival, require_some_events
 from adestim.encoding.order import digest_contents, number_by_appearance, order_subjects
 from adestim.encoding.tables import arrange_to_train, check_fusion_table, read_modalities
 from adestim.exceptions import InputError
@@ -32,6 +33,20 @@ class TrainingSet(NamedTuple):
     targets: np.ndarray  # (n_subjects,); classes as integers from 0, or numbers as floats
     weight: np.ndarray  # (n_subjects,); weights, those of the classes included
     groups: np.ndarray  # (n_subjects,); groups as integers
+
+
+class SurvivalSet(NamedTuple):
+    """A checked training set of times to an event; subjects of weight 0 are left out."""
+
+    frame: pd.DataFrame  # (n_subjects, n_columns)
+    event: np.ndarray  # (n_subjects,); whether it was seen
+    time: np.ndarray  # (n_subjects,); years
+    weight: np.ndarray  # (n_subjects,)
+    groups: np.ndarray  # (n_subjects,); groups as integers
+
+    def with_targets(self, targets: np.ndarray) -> TrainingSet:
+        """Return the training set of what a fusion makes of events and times."""
+        return TrainingSet(self.frame, targets, self.weight, self.groups)
 
 
 def check_classes(
@@ -70,12 +85,33 @@ def check_numbers(estimator, X, y, groups, sample_weight) -> TrainingSet:
     y = read_numbers(y, name)
     weight = read_sample_weight(sample_weight, len(frame), name)
     kept = weight > 0
-    if kept.sum() < 2:
-        raise InputError(
-            f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
-        )
+    require_two_subjects(kept, name)
     return TrainingSet(
         frame[kept], y[kept], weight[kept], check_training_groups(groups, frame, kept, name)
+    )
+
+
+def check_survival(estimator, X, y, groups, sample_weight) -> SurvivalSet:
+    """Check a training set of times to an event.
+
+    X (n_subjects, n_columns), y (n_subjects,), groups, sample_weight (n_subjects,).
+    """
+    name = type(estimator).__name__
+    if y is None:
+        read_target(y, name)
+    frame = check_fusion_table(estimator, X, reset=True)
+    event, time = read_survival(y, name)
+    check_consistent_length(frame, y)
+    weight = read_sample_weight(sample_weight, len(frame), name)
+    kept = weight > 0
+    require_two_subjects(kept, name)
+    require_some_events(event[kept], name)
+    return SurvivalSet(
+        frame=frame[kept],
+        event=event[kept],
+        time=time[kept],
+        weight=weight[kept],
+        groups=check_training_groups(groups, frame, kept, name),
     )
 
 
@@ -102,6 +138,14 @@ def read_training_rows(estimator, X, y) -> tuple[pd.DataFrame, np.ndarray]:
     y = read_target(y, type(estimator).__name__)
     check_consistent_length(frame, y)
     return frame, y
+
+
+def require_two_subjects(kept: np.ndarray, name: str) -> None:
+    """Refuse a training set of one subject. kept (n_subjects,), whose weight is above 0."""
+    if kept.sum() < 2:
+        raise InputError(
+            f"{name} needs at least 2 subjects of a weight above 0", got=f"n_samples={kept.sum()}"
+        )
 
 
 def require_classes(classes: np.ndarray, name: str) -> None:

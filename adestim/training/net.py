@@ -145,6 +145,18 @@ def class_losses(outputs: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(outputs, targets, reduction="none")
 
 
+def hazard_losses(outputs: Tensor, lived: Tensor) -> Tensor:
+    """Return every subject's negative log-likelihood of its lived intervals, below 0 if censored.
+
+    outputs (n_subjects, n_intervals), the log-odds of hazards; lived (n_subjects,) ->
+    (n_subjects,).
+    """
+    places = torch.arange(outputs.shape[1], device=outputs.device)
+    observed = (lived.abs()[:, None] - places).clamp(0, 1)
+    seen = (lived[:, None] == places + 1).to(outputs.dtype)
+    return (observed * F.softplus(outputs) - seen * outputs).sum(dim=1)
+
+
 @dataclass(frozen=True)
 class NumberLoss:
     """Every subject's loss where numbers are predicted; a class, so that it pickles.

@@ -8,10 +8,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from adestim._support.survival_targets import make_survival
 from adestim.encoding.tokens import TokenTable
-from adestim.training.net import Losses, NumberLoss, class_losses
-from adestim.training.phase_one import logistic, ridge
+from adestim.training.intervals import TimeIntervals
+from adestim.training.net import Losses, NumberLoss, class_losses, hazard_losses
+from adestim.training.phase_one import hazard, logistic, ridge
 from adestim.training.phase_one.forest import Grower
+from adestim.training.phase_one.hazard import HazardPhaseOne, fit_hazard_phase_one, hazard_folds
+from adestim.training.phase_one.hazard_loss import hazard_loss
 from adestim.training.phase_one.logistic import PhaseOne, fit_phase_one, inner_folds
 from adestim.training.phase_one.penalised import Scores
 from adestim.training.phase_one.remembered import recall_phase_one
@@ -178,3 +182,57 @@ class Regression:
     def share_loss(self, odds: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> Loss:
         """Return a Gaussian's loss, of the first guess's errors."""
         return number_loss(targets, weight, residual_variance(odds[None], targets, weight))
+
+
+@dataclass(frozen=True, eq=False)
+class Hazards:
+    """Time to an event, as the log-odds of the hazard in every interval."""
+
+    intervals: TimeIntervals
+    baseline: np.ndarray  # (n_intervals,); log-odds of the hazard, whoever it is
+
+    folds = staticmethod(hazard_folds)
+    members = hazard.MEMBERS
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of intervals."""
+        return self.intervals.n_intervals
+
+    def fit_phase_one(
+        self,
+        tables,
+        targets,
+        weight,
+        folds,
+        grower=None,
+        members=None,
+        others=(),
+        *,
+        remembered=False,
+    ) -> tuple[HazardPhaseOne, Scores]:
+        """Return regressions of hazards and members, and their cross-validated scores."""
+        names = hazard.MEMBERS if members is None else members
+        given = tables, targets, weight, folds, self.n_outputs, grower, names
+        fit = fit_hazard_phase_one
+        return recall_phase_one(fit, *given) if remembered else fit(*given)
+
+    def losses(self, phase_one: HazardPhaseOne) -> Losses:
+        """Return the negative log-likelihood."""
+        return hazard_losses
+
+    def labels(self, targets: np.ndarray) -> np.ndarray:
+        """Return events and times as the intervals know them."""
+        return make_survival(*self.intervals.decode(targets))
+
+    def odds_of_outputs(self, outputs: np.ndarray) -> np.ndarray:
+        """Return log-odds relative to the baseline."""
+        return outputs - self.baseline
+
+    def odds_of_values(self, values: np.ndarray) -> np.ndarray:
+        """Return log-odds relative to the baseline."""
+        return values - self.baseline
+
+    def share_loss(self, odds: np.ndarray, targets: np.ndarray, weight: np.ndarray) -> Loss:
+        """Return the negative log-likelihood of log-odds relative to the baseline."""
+        return hazard_loss(targets, weight, self.baseline)

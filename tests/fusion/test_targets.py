@@ -4,9 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from adestim import AnchoredFusionClassifier, AnchoredFusionRegressor
+from adestim import (
+    AnchoredFusionClassifier,
+    AnchoredFusionRegressor,
+    AnchoredFusionSurvival,
+    make_survival,
+)
 from adestim.exceptions import InputError
-from adestim.fusion._targets import check_classes, check_numbers
+from adestim.fusion._targets import check_classes, check_numbers, check_survival
 
 LABELS = np.array(["CN", "AD", "CN", "AD"])
 
@@ -106,3 +111,28 @@ def test_what_is_no_finite_number_is_refused(frame, y, message):
 def test_a_single_subject_is_refused(frame):
     with pytest.raises(InputError, match=r"at least 2 subjects.*Got n_samples=1"):
         check_ages(frame, sample_weight=[1.0, 0.0, 0.0, 0.0])
+
+
+# Times
+
+
+def check_times(frame, y, groups=None, sample_weight=None):
+    return check_survival(AnchoredFusionSurvival(), frame, y, groups, sample_weight)
+
+
+def test_events_and_times_of_weight_zero_are_left_out(frame):
+    y = make_survival([1, 0, 1, 0], [1, 2, 3, 4])
+    data = check_times(frame, y, groups=list("xyxz"), sample_weight=[1.0, 0.0, 2.0, 1.0])
+    assert (data.event.tolist(), data.time.tolist()) == ([True, True, False], [1, 3, 4])
+    assert (data.weight.tolist(), data.groups.tolist()) == ([1, 2, 1], [0, 0, 1])
+    targets = data.with_targets(np.arange(3.0))
+    assert targets.frame is data.frame
+    assert targets.targets.tolist() == [0, 1, 2]
+
+
+def test_times_without_an_event_of_some_weight_are_refused(frame):
+    y = make_survival([1, 0, 0, 0], [1, 2, 3, 4])
+    with pytest.raises(InputError, match="the event was seen"):
+        check_times(frame, y, sample_weight=[0, 1, 1, 1])
+    with pytest.raises(InputError, match="at least 2 subjects"):
+        check_times(frame, y, sample_weight=[1, 0, 0, 0])

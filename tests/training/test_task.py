@@ -3,11 +3,13 @@ import pytest
 import torch
 
 from adestim.encoding.tables import read_training_table
-from adestim.training.net import NumberLoss, class_losses
+from adestim.training.intervals import TimeIntervals
+from adestim.training.net import NumberLoss, class_losses, hazard_losses
 from adestim.training.phase_one.forest import Grower
+from adestim.training.phase_one.hazard import HazardPhaseOne, hazard_folds
 from adestim.training.phase_one.logistic import PhaseOne, inner_folds
 from adestim.training.phase_one.ridge import RidgePhaseOne, number_folds
-from adestim.training.task import Classification, Regression
+from adestim.training.task import Classification, Hazards, Regression
 from tests.fusion_tables import numeric_table
 
 
@@ -37,6 +39,29 @@ def test_a_number_is_predicted_by_one_output(tables):
     assert isinstance(phase_one, RidgePhaseOne)
     assert (task.n_outputs, scores.values.shape) == (1, (30, 3, 2, 1))
     assert task.labels(np.array([-1.0, 0.5])).tolist() == [68.0, 71.0]
+
+
+def test_times_are_predicted_by_one_output_an_interval(tables):
+    task = Hazards(TimeIntervals(np.array([1.0, 2.5])), np.array([-1.0, -0.5]))
+    targets = np.tile([1.0, -1.5, 2.0, -2.0, -0.5], 6)
+    folds = task.folds(targets, np.arange(30), 0)
+    np.testing.assert_array_equal(folds[0][0], hazard_folds(targets, np.arange(30), 0)[0][0])
+    phase_one, scores = task.fit_phase_one(tables, targets, np.ones(30), folds, Grower(5, 0))
+    assert isinstance(phase_one, HazardPhaseOne)
+    assert (task.n_outputs, scores.values.shape) == (2, (30, 3, 2, 2))
+    assert task.losses(phase_one) is hazard_losses
+    labels = task.labels(targets[:2])
+    assert (labels["event"].tolist(), labels["time"].tolist()) == ([True, False], [1.0, 1.75])
+    outputs = np.array([[0.0, 1.0]])
+    np.testing.assert_array_equal(task.odds_of_outputs(outputs), [[1.0, 1.5]])
+    np.testing.assert_array_equal(task.odds_of_values(outputs), [[1.0, 1.5]])
+
+
+def test_the_shares_loss_of_times_is_relative_to_the_baseline():
+    task = Hazards(TimeIntervals(np.array([1.0, 2.5])), np.array([-1.0, -0.5]))
+    loss = task.share_loss(np.zeros((2, 2)), np.array([1.0, -2.0]), np.ones(2))
+    expected = np.log1p(np.exp(-1.0)) * 2 + 1.0 + np.log1p(np.exp(-0.5))
+    assert loss(np.zeros((2, 2)))[0] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
