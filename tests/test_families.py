@@ -214,9 +214,7 @@ def test_a_saved_pipeline_predicts_alike(cohort, pipeline, tmp_path, monkeypatch
     if "genotypes" in given:
         genotypes = {f"modalityunion__{cohort.modality}__genotypes": given["genotypes"]}
         loaded.set_params(**genotypes)
-    np.testing.assert_array_equal(
-        loaded.predict_proba(cohort.X), pipeline.predict_proba(cohort.X)
-    )
+    np.testing.assert_array_equal(loaded.predict_proba(cohort.X), pipeline.predict_proba(cohort.X))
 
 
 def test_training_leaves_the_frozen_weights(cohort, table, frozen):
