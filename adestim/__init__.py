@@ -55,5 +55,6 @@ __getattr__, __dir__, __all__ = lazy_names(
         "push_to_hub": "adestim.handover",
         "register_backbone": "adestim.backbone",
         "save": "adestim.handover",
+        "show_versions": "adestim._support.show_versions",
     },
 )

@@ -72,8 +72,18 @@ from adestim.inspection import model_card
 print(model_card(fusion, comparison=comparison, licence="BSD-3-Clause"))
 
 # %%
+# TRIPOD+AI
+# ---------
+# Which items of the checklist the page answers, and which its authors must;
+# ``report.save_tripod("tripod.md")`` writes it, or ``.csv`` or ``.html``.
+
+checklist = report.to_tripod()
+checklist["answered"].value_counts()
+
+# %%
 # Its figures
 # -----------
-# Every figure of the page can be had alone, for a paper; here who was analysed.
+# ``report.save_figures("figures", "pdf")`` writes every figure of the page to a file of its own,
+# for a paper; here who was analysed.
 
 _ = comparison.flow.plot()

@@ -124,6 +124,16 @@ def specificity(contrast: Contrast) -> float:
     return weigh_share(~contrast.predicted, contrast.weight * ~contrast.y)
 
 
+def positive_value(contrast: Contrast) -> float:
+    """Return the share of members among those predicted to be members."""
+    return weigh_share(contrast.y, contrast.weight * contrast.predicted)
+
+
+def negative_value(contrast: Contrast) -> float:
+    """Return the share of others among those predicted to be none."""
+    return weigh_share(~contrast.y, contrast.weight * ~contrast.predicted)
+
+
 def f1(contrast: Contrast) -> float:
     """Return the harmonic mean of precision and sensitivity, NaN without members."""
     if not contrast.y.any():
@@ -267,6 +277,9 @@ def log_likelihood(
 #: Resamples of an interval, so that one statistic has one interval wherever it is shown.
 N_RESAMPLES = 2000
 
+#: What the intervals of scores are, in words.
+HOW_BOUNDED = "over subjects: Wilson's of proportions, bootstrapped ones of all else"
+
 #: Scores of probabilities, in the order of tables.
 CLASS_SCORES: Mapping[str, Score] = {
     "accuracy": Score(accuracy, "Accuracy"),
@@ -275,6 +288,8 @@ CLASS_SCORES: Mapping[str, Score] = {
     "pr_auc": Score(average_contrasts(average_precision), "PR AUC"),
     "sensitivity": Score(average_contrasts(sensitivity), "Sensitivity"),
     "specificity": Score(average_contrasts(specificity), "Specificity"),
+    "ppv": Score(average_contrasts(positive_value), "PPV"),
+    "npv": Score(average_contrasts(negative_value), "NPV"),
     "f1": Score(average_contrasts(f1), "F1"),
     "brier": Score(brier, "Brier", LOWER),
     "log_loss": Score(log_loss, "Log loss", LOWER),

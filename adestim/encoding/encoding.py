@@ -126,7 +126,7 @@ class Encoding(Versioned):
         True where a token is real; None where all are.
     backbone : BackboneSpec
         The model that made the tokens.
-    pooled : ndarray of shape (width,) or None, default=None
+    pooled : ndarray of shape (width_pooled,) or None, default=None
         The model's own summary of the subject; None where it is the mean of the tokens.
 
     Examples

@@ -15,7 +15,8 @@ from adestim.encoding.encoding import BackboneSpec
 from adestim.exceptions import InputError
 
 # What stands beside a modality's tokens, and is nowhere.
-SCORE_TOKEN = "phase-1 scores"
+# What a modality's own linear model, phase 1, says: one token more, which is nowhere.
+SCORE_TOKEN = "score of its own model"
 SPHERE_MM = 6.0
 # Voxels of 3 mm that hold the MNI152 brain, none of them on the midline.
 SPHERE_GRID_MM = 3.0

@@ -13,6 +13,7 @@ from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow
 from adestim.evaluation.comparing.rivals import plain_rivals, rivals
+from adestim.evaluation.comparing.tabular_rivals import tabular_rivals
 from adestim.evaluation.comparing.transfer import Transfer, transfer
 from adestim.evaluation.fold_fits import FoldFits, cross_val_fit
 from adestim.evaluation.leakage.mask_check import MaskCheck, shuffled_mask_check
@@ -37,6 +38,7 @@ from adestim.evaluation.scores.metrics import (
     score_predictions,
     score_probabilities,
 )
+from adestim.evaluation.scores.proportions import wilson_interval
 from adestim.evaluation.scores.significance import DeLongResult, delong, holm
 from adestim.evaluation.scores.thresholds import choose_threshold, inner_threshold
 from adestim.evaluation.splitting.splits import (
@@ -92,6 +94,8 @@ __all__ = [
     "score_predictions",
     "score_probabilities",
     "shuffled_mask_check",
+    "tabular_rivals",
     "transfer",
     "warn_pretraining",
+    "wilson_interval",
 ]

@@ -184,7 +184,7 @@ def test_cubes_have_places(fitted_cubes):
 def test_attributions_name_its_tokens(fitted, cohort):
     table = token_attribution(fitted, cohort[0], target="AD", n_steps=4).frame()
     table = table[table["modality"] == "pet"].set_index("token")
-    assert table["mean_absolute"].drop("phase-1 scores").idxmax() == PART
+    assert table["mean_absolute"].drop("score of its own model").idxmax() == PART
 
 
 def test_it_is_drawn_on_the_brain(fitted, cohort):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from adestim._support.scores import N_RESAMPLES
+from adestim._support.scores import HOW_BOUNDED, N_RESAMPLES
 from adestim._support.versioned import Versioned
 from adestim.evaluation._tables import (
     scores_to_html,
@@ -25,6 +25,9 @@ from adestim.exceptions import InputError
 
 ESTIMATES = ["mean", "estimate", "low", "high"]
 FOLD_COLUMNS = [("folds", "ok"), ("folds", "failed")]
+
+# More would not fit a line.
+SCORES_SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +131,14 @@ class Comparison(Versioned):
         ``"estimate"`` is the score of all out-of-fold predictions of a repeat at once, averaged
         over repeats, and the interval is its own: whole groups of subjects are drawn with
         replacement. It tells how far the score depends on who is tested, not on who is trained on.
+        Proportions of subjects (accuracy, sensitivity, specificity, PPV, NPV, and F1, which is a
+        function of one [2]_) have Wilson's interval [3]_ instead, as the bootstrap is too sure of
+        few subjects and of 12 of 12 says 1 to 1. It counts as many subjects as would tell as much
+        were none related: ``p (1 - p)`` over the variance of the proportion by whole groups, all
+        repeats together, but no more than there are subjects [4]_; where all agree, and the
+        variance is not known, groups count as if their rows were copies. Balanced accuracy, and
+        averages over classes, join the intervals of their parts [5]_. An area under the ROC curve
+        of 1 has the score interval of Newcombe [6]_; a ``pr_auc`` of 1 has none, NaN.
         ``roc_auc`` and ``pr_auc`` compare subjects with each other, and models of different folds
         differ in level: they are computed within every fold and averaged [1]_. The ``"mean"``
         over folds weighs small folds like large ones.
@@ -136,6 +147,17 @@ class Comparison(Versioned):
         ----------
         .. [1] Forman, G., & Scholz, M. (2010). Apples-to-apples in cross-validation studies:
            pitfalls in classifier performance measurement. ACM SIGKDD Explorations, 12(1), 49-57.
+        .. [2] Lam, K. F. Y., Gopal, V., & Qian, J. (2023). Confidence intervals for the F1 score:
+           a comparison of four methods. arXiv:2309.14621.
+        .. [3] Wilson, E. B. (1927). Probable inference, the law of succession, and statistical
+           inference. Journal of the American Statistical Association, 22(158), 209-212.
+        .. [4] Korn, E. L., & Graubard, B. I. (1998). Confidence intervals for proportions with
+           small expected number of positive counts estimated from survey data. Survey Methodology,
+           24(2), 193-201.
+        .. [5] Zou, G. Y., & Donner, A. (2008). Construction of confidence limits about effect
+           measures: a general approach. Statistics in Medicine, 27(10), 1693-1702.
+        .. [6] Newcombe, R. G. (2006). Confidence intervals for an effect size measure based on the
+           Mann-Whitney statistic. Part 2. Statistics in Medicine, 25(4), 559-573.
         """
         names = self._require_scores(scores)
         rows = {}
@@ -207,11 +229,13 @@ class Comparison(Versioned):
             table.insert(place, f"{column}_holm", holm(table[column]))
         return table
 
-    def by_pattern(self, **settings: Any) -> pd.DataFrame:
+    def by_pattern(self, estimators: Sequence[str] | None = None, **settings: Any) -> pd.DataFrame:
         """Return scores for every pattern of missing modalities.
 
         Parameters
         ----------
+        estimators : sequence of str, default=None
+            Of which estimators; None for all.
         **settings : dict
             Further parameters of :func:`adestim.evaluation.score_by_pattern`; ``random_state`` is
             that of the comparison unless it is given.
@@ -221,7 +245,9 @@ class Comparison(Versioned):
         DataFrame
         """
         # Rows are told apart by their place, as a subject may have several.
-        predictions = self.predictions.assign(subject=self.predictions["row"])
+        wanted = self.estimators if estimators is None else estimators
+        own = self.predictions[self.predictions["estimator"].isin(wanted)]
+        predictions = own.assign(subject=own["row"])
         present = self.present.reset_index(drop=True)
         return score_by_pattern(predictions, present, **{"random_state": self.seed} | settings)
 
@@ -291,6 +317,14 @@ class Comparison(Versioned):
             summary, digits=digits, caption=caption, label=label, controls=self.controls
         )
 
+    def __repr__(self) -> str:
+        """Return what was compared, and the first scores' means over folds."""
+        means = self.folds.groupby("estimator", sort=False)[list(self.scores[:SCORES_SHOWN])].mean()
+        return (
+            f"Comparison of {len(self.estimators)} estimators, reference {self.reference!r}; "
+            f"means over folds:\n{means.round(3).to_string()}"
+        )
+
     def _repr_html_(self) -> str:
         # Without intervals, which take long for a mere display.
         table = scores_to_html(self.summary(n_resamples=0), controls=self.controls)
@@ -310,7 +344,7 @@ class Comparison(Versioned):
         if not n_resamples:
             yield from [nothing] * 2
             return
-        yield from pool.draw_interval(
+        yield from pool.find_interval(
             names, pool.rows, n_resamples=n_resamples, level=level, random_state=self.seed
         )
 
@@ -361,7 +395,7 @@ class Comparison(Versioned):
 
     def _describe(self, level: float, n_resamples: int) -> str:
         """Say what the numbers of a table are, and what failed."""
-        interval = f" [{level:.0%} bootstrap interval over subjects]" if n_resamples else ""
+        interval = f" [{level:.0%} intervals {HOW_BOUNDED}]" if n_resamples else ""
         note = f"Scores of out-of-fold predictions, averaged over repeats{interval}."
         if len(self.classes) == 2:
             note += f" The positive class is {self.classes[1]}."

@@ -40,6 +40,8 @@ from adestim.exceptions import DataWarning, InputError
 
 ONE = "estimator"
 N_NAMED = 5
+# More would not fit a line.
+SCORES_SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +132,11 @@ class Transfer(Versioned):
         return scores_to_latex(
             self.scores, scores=scores, digits=digits, caption=caption, label=label
         )
+
+    def __repr__(self) -> str:
+        """Return what was judged, and the first scores."""
+        estimates = self.scores.xs("estimate", axis=1, level=1).iloc[:, :SCORES_SHOWN]
+        return f"Transfer of {len(self.scores)} estimators:\n{estimates.round(3).to_string()}"
 
     def _repr_html_(self) -> str:
         return scores_to_html(self.scores)
@@ -323,7 +330,7 @@ def tabulate_model_scores(
     rows = {}
     for estimator, own in predictions.groupby("estimator", sort=False):
         pool = gather_pool(own, classes)
-        interval = pool.draw_interval(
+        interval = pool.find_interval(
             names, pool.rows, n_resamples=n_resamples, level=level, random_state=seed
         )
         values = np.stack([pool.score(names, pool.rows), *interval])

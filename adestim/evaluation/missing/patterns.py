@@ -214,7 +214,7 @@ def score_members(
         return columns
     low, high = np.full((2, len(names)), np.nan)
     if len(np.unique(pool.groups[members])) > 1:
-        low, high = pool.draw_interval(
+        low, high = pool.find_interval(
             names, members, n_resamples=n_resamples, level=level, random_state=seed
         )
     ends = {name: (columns[name], low[place], high[place]) for place, name in enumerate(names)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from adestim.evaluation.scores.metrics import score_probabilities
 from adestim.evaluation.splitting.folds import fit_fold, list_splits
 from adestim.evaluation.splitting.splits import require_groups
 from adestim.exceptions import InputError
+
+# Curves are told apart without colour too.
+LOOKS = (("-", "o"), ("--", "^"), ("-.", "s"), (":", "D"), ((0, (5, 1)), "v"), ((0, (1, 1)), "P"))
 
 
 def robustness_curve(
@@ -205,12 +209,13 @@ def plot_robustness(
     curves = {"": curve} if isinstance(curve, pd.DataFrame) else dict(curve)
     score = score or str(next(iter(curves.values()))["score"].iloc[0])
     ax = axes_or_new(ax)
-    for name, table in curves.items():
+    for (name, table), (line_style, mark) in zip(curves.items(), cycle(LOOKS), strict=False):
         own = table[table["score"] == score]
         if own.empty:
             raise InputError(f"Every curve must have the score {score!r}", got=repr(name))
         spread = own.groupby("rate")["value"].agg(["mean", "min", "max"])
-        (line,) = ax.plot(spread.index, spread["mean"], marker="o", label=escape_mathtext(name))
+        look = {"ls": line_style, "marker": mark, "label": escape_mathtext(name)}
+        (line,) = ax.plot(spread.index, spread["mean"], **look)
         ax.fill_between(
             spread.index, spread["min"], spread["max"], color=line.get_color(), alpha=0.2, lw=0
         )

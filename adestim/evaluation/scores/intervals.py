@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,6 +119,11 @@ def bootstrap_interval(
         The tuple ``(low, high)``; its ``n_undefined`` counts resamples in which the statistic was
         NaN, which are dropped. Both ends are NaN where it always was.
 
+    See Also
+    --------
+    wilson_interval : For shares of few subjects, where the bootstrap is too sure: of 12 of 12 it
+        says 1 to 1.
+
     Raises
     ------
     InputError
@@ -170,12 +176,36 @@ def make_resampler(n_or_groups: Any, strata: Any) -> Callable[[np.random.Generat
     pools = [np.arange(len(sizes))] if strata is None else split_into_pools(codes, strata)
 
     def draw(rng: np.random.Generator) -> np.ndarray:
-        groups = np.concatenate([pool[rng.integers(len(pool), size=len(pool))] for pool in pools])
+        groups = draw_groups(pools, rng)
         drawn = sizes[groups]
         within = np.arange(drawn.sum()) - np.repeat(np.cumsum(drawn) - drawn, drawn)
         return rows[np.repeat(starts[groups], drawn) + within]
 
     return draw
+
+
+def draw_groups(pools: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Return the groups of one resample, as many of every pool as it has."""
+    return np.concatenate([pool[rng.integers(len(pool), size=len(pool))] for pool in pools])
+
+
+def count_draws(codes: np.ndarray, n_resamples: int, random_state: Any) -> np.ndarray:
+    """Return how often every group is in the resamples of :func:`bootstrap_interval`.
+
+    codes (n_rows,) -> (n_resamples, n_groups).
+    """
+    return _count_by_seed(int(codes.max()) + 1, n_resamples, draw_seeds(random_state, 1)[0])
+
+
+@lru_cache(maxsize=2)
+def _count_by_seed(n_groups: int, n_resamples: int, seed: int) -> np.ndarray:
+    """Return how often groups are drawn, once for all estimators of a comparison."""
+    rng, pools = np.random.default_rng(seed), [np.arange(n_groups)]
+    counts = np.empty((n_resamples, n_groups), dtype=np.uint16)
+    for row in counts:
+        row[:] = np.bincount(draw_groups(pools, rng), minlength=n_groups)
+    counts.flags.writeable = False
+    return counts
 
 
 def number_groups(n_or_groups: Any) -> np.ndarray:

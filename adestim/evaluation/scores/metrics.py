@@ -39,8 +39,8 @@ def score_probabilities(
     """Return scores of a classifier's probabilities.
 
     Of two classes one is the positive one. With more, ``roc_auc``, ``pr_auc``,
-    ``sensitivity``, ``specificity``, ``f1`` and the calibration are averages over the classes,
-    each against the rest.
+    ``sensitivity``, ``specificity``, ``ppv``, ``npv``, ``f1`` and the calibration are averages
+    over the classes, each against the rest.
 
     Parameters
     ----------
@@ -64,7 +64,8 @@ def score_probabilities(
     Returns
     -------
     dict of str to float
-        NaN where a score cannot be computed: a class that it needs is absent, predictions are
+        NaN where a score cannot be computed: a class that it needs is absent, or never predicted
+        (``ppv``, ``npv``), predictions are
         constant (``calibration_slope``) or separate the classes perfectly (idem: infinite).
 
     Raises
@@ -74,8 +75,9 @@ def score_probabilities(
 
     Notes
     -----
-    ``pr_auc`` is average precision, the step-wise area under precision over recall. ``brier`` is
-    the mean squared error of the positive class's probability [1]_, with more than two classes
+    ``pr_auc`` is average precision, the step-wise area under precision over recall. ``ppv`` and
+    ``npv``, the predictive values, hold at the share of positives among these subjects. ``brier``
+    is the mean squared error of the positive class's probability [1]_, with more than two classes
     summed over the classes. ``calibration_slope`` is that of a logistic regression of the outcome
     on the logit of its probability [2]_, below 1 for overconfident predictions;
     ``calibration_intercept`` is calibration in the large: the intercept of the same regression

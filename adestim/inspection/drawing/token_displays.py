@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class QueryAttentionDisplay(Display):
         draw_token_pairs(
             self.ax_, wide.reindex(columns=sorted(wide.columns, key=lambda path: path != OWN))
         )
-        self.ax_.set_xlabel("mean attention")
+        self.ax_.set_xlabel("mean attention (all tokens of a modality: 1)")
         title = escape_mathtext(f"Anchor {self.attention.anchor}: what its queries read")
         self.ax_.set_title(title, fontsize=10)
         return self
@@ -225,7 +226,7 @@ def draw_token_bars(ax: Any, values: pd.Series, n_top: int) -> None:
         (~positive, OKABE_ITO["orange"], "///"),
     ):
         ax.barh(heights[sign], shown[sign], color=colour, hatch=hatch, edgecolor="white", lw=0)
-    ax.set_yticks(heights, [escape_mathtext(shorten_name(name)) for name in shown.index])
+    ax.set_yticks(heights, [escape_mathtext(name) for name in shorten_names(shown.index)])
     ax.axvline(0, color="0.4", lw=0.8)
     ax.locator_params(axis="x", nbins=6)
     strip_frame(ax)
@@ -247,12 +248,22 @@ def draw_token_pairs(ax: Any, table: pd.DataFrame) -> None:
             lw=0,
             label=name,
         )
-    ax.set_yticks(heights, [escape_mathtext(shorten_name(name)) for name in table.index])
+    ax.set_yticks(heights, [escape_mathtext(name) for name in shorten_names(table.index)])
     ax.legend(frameon=False, fontsize=8)
     strip_frame(ax)
 
 
 def shorten_name(name: Any, longest: int = LONGEST_NAME) -> str:
-    """Return a name that fits beside a plot."""
+    """Return a name that fits beside a plot; its middle is left out, as sides and numbers end it."""
     text = str(name)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    if len(text) <= longest:
+        return text
+    n_last = (longest - 1) // 2
+    return f"{text[: longest - 1 - n_last]}…{text[-n_last:]}"
+
+
+def shorten_names(names: Iterable[Any], longest: int = LONGEST_NAME) -> list[str]:
+    """Return names that fit beside a plot, in full where short ones would be the same."""
+    full = [str(name) for name in names]
+    short = [shorten_name(name, longest) for name in full]
+    return [name if short.count(cut) > 1 else cut for name, cut in zip(full, short, strict=True)]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier
 
-from adestim._support.scores import N_RESAMPLES, name_score
+from adestim._support.scores import HOW_BOUNDED, N_RESAMPLES, name_score
 from adestim._support.words import escape_markdown
 from adestim.backbone.pretraining_cohorts import cohort_name
 from adestim.inspection.report.card_use import (
@@ -290,7 +290,7 @@ def describe_scores(comparison: Any, n_resamples: int) -> list[str]:
     *others, last = comparison.classes or ("",)
     positive = f" The positive class is {escape_markdown(last)}." if len(others) == 1 else ""
     return [
-        f"Of out-of-fold predictions, with 95 % bootstrap intervals over subjects.{positive}",
+        f"Of out-of-fold predictions, with 95 % intervals {HOW_BOUNDED}.{positive}",
         render_markdown(texts.rename(comparison.reference).rename_axis("score").to_frame()),
     ]
 

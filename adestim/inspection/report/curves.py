@@ -86,7 +86,9 @@ def draw_precision_recall(ax: Any, outcomes: Predictions) -> str:
     for (label, contrast), (colour, line, _) in zip(outcomes.contrasts, cycle(LOOKS), strict=False):
         areas[label] = average_precision(contrast)
         precision, recall, _ = precision_recall_curve(contrast.y, contrast.probability)
-        ax.step(recall, precision, color=colour, ls=line, label=name_curve(label, areas[label]))
+        # A precision holds down to the recall of the next threshold, as in its average.
+        look = {"color": colour, "ls": line, "label": name_curve(label, areas[label])}
+        ax.step(recall, precision, where="post", **look)
         ax.axhline(contrast.y.mean(), **REFERENCE)
     finish_axes(ax, "sensitivity (recall)", "precision", "average precision")
     return f"Precision-recall curve; dotted: prevalence. Average precision: {say_values(areas)}."

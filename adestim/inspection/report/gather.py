@@ -47,6 +47,7 @@ class Material:
     outcomes: Predictions  # predictions beside the truth
     comparison: Any  # where these predictions are from
     flow: Any  # who is in the study
+    cohort: str | None  # its name, where it is known
     backbones: pd.DataFrame  # what is known of every modality's backbone
     target: Any  # the explained class, None for a number
     rows: np.ndarray  # positions of those who are explained
@@ -126,8 +127,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     target = choose_target(target, reader.classes, comparison)
     draw_seed, seed = draw_seeds(random_state, 2)
     outcomes = choose_outcomes(fusion, reader.frame, table, truth, target, comparison)
-    if comparison is not None and flow is None:
-        flow = comparison.flow
+    name = None if cohort is None else cohort_name(cohort)
     return Material(
         estimator=estimator,
         fusion=fusion,
@@ -138,8 +138,9 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
         present=reader.present,
         outcomes=outcomes,
         comparison=comparison,
-        flow=flow,
-        backbones=describe_backbones(estimator, None if cohort is None else cohort_name(cohort)),
+        flow=comparison.flow if flow is None and comparison is not None else flow,
+        cohort=name,
+        backbones=describe_backbones(estimator, name),
         target=target,
         rows=draw_rows(len(truth), max_subjects, draw_seed),
         groups=groups,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -18,9 +21,35 @@ import pandas as pd
 from adestim._support.axes import explain_missing_matplotlib
 from adestim.exceptions import AdestimError
 
+# Where figures go beside the page, while somebody collects them.
+COLLECTED: ContextVar[list[tuple[str, Any]] | None] = ContextVar("figures", default=None)
+MOST_WORDS = 6
 HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
 INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
 NOTHING = "–"
+# Rows of a table that no page of print may part.
+MOST_TOGETHER = 20
+# Names of the sections of a report, and their headings.
+HEADINGS = {
+    "summary": "At a glance",
+    "cohort": "Cohort",
+    "performance": "Performance",
+    "members": "What the prediction rests on",
+    "modalities": "Modalities",
+    "anchors": "Anchors",
+    "tokens": "Regions, SNPs and columns",
+    "subjects": "Single subjects",
+    "provenance": "Provenance",
+    "limits": "Limits of use",
+    "tripod": "TRIPOD+AI checklist",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to a section of the page."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -114,8 +143,9 @@ def render_table(table: pd.DataFrame | pd.Series, caption: str, digits: int = 3)
         + "</tr>"
         for label, values in zip(frame.index, frame.astype(object).to_numpy(), strict=True)
     ]
+    kind = "scroll long" if len(frame) > MOST_TOGETHER else "scroll"
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(caption)}">'
+        f'<div class="{kind}" role="region" tabindex="0" aria-label="{escape(caption)}">'
         f"<table><caption>{escape(caption)}</caption><thead><tr>{first}{''.join(names)}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
@@ -141,10 +171,40 @@ def render_cell(value: Any, digits: int) -> str:
         return f"<td>{text.replace('-', '−')}</td>"
     if isinstance(value, int | np.integer):
         return f"<td>{value}</td>"
+    if isinstance(value, Link):
+        return f'<td class="text"><a href="#{value.name}">{escape(HEADINGS[value.name])}</a></td>'
     text = str(value)
-    kind = "code" if HEXADECIMAL.search(text) else "text"
+    kind = "code" if HEXADECIMAL.search(text) and " " not in text else "text"
     kind = "text interval" if INTERVAL.fullmatch(text) else kind
     return f'<td class="{kind}">{escape(text)}</td>'
+
+
+@contextmanager
+def collect_figures() -> Iterator[list[tuple[str, Any]]]:
+    """Collect captions and figures of what is rendered meanwhile."""
+    found: list[tuple[str, Any]] = []
+    token = COLLECTED.set(found)
+    try:
+        yield found
+    finally:
+        COLLECTED.reset(token)
+
+
+def write_figures(figures: Iterable[tuple[str, Any]], folder: Path, form: str) -> list[Path]:
+    """Write figures to files of a form, numbered and named after their captions."""
+    from matplotlib import rc_context
+
+    folder.mkdir(parents=True, exist_ok=True)
+    dated = {"svg": "Date", "pdf": "CreationDate"}
+    metadata = {dated[form]: None} if form in dated else {}
+    paths = []
+    # Text stays text in PDF, in fonts that journals take.
+    with rc_context({"svg.hashsalt": "adestim", "pdf.fonttype": 42, "ps.fonttype": 42}):
+        for number, (caption, figure) in enumerate(figures, start=1):
+            words = re.findall(r"[a-z0-9]+", caption.casefold())[:MOST_WORDS]
+            paths.append(folder / f"{number:02d}-{'-'.join(words) or 'figure'}.{form}")
+            figure.savefig(paths[-1], format=form, metadata=metadata, dpi=300)
+    return paths
 
 
 def make_axes(size: tuple[float, float], constrained: bool = True) -> Any:
@@ -158,6 +218,8 @@ def render_figure(ax: Any, alt: str, caption: str = "", form: str = "svg") -> st
     """Return a figure, its image within the page."""
     from matplotlib import rc_context
 
+    if (collected := COLLECTED.get()) is not None:
+        collected.append((caption or alt, ax.figure))
     buffer = io.BytesIO()
     # Nothing of the moment in it, so that one seed yields one page.
     metadata = {"Date": None} if form == "svg" else {"Software": None}

@@ -14,8 +14,17 @@ import pandas as pd
 from adestim._support.files import write_whole
 from adestim._support.scores import N_RESAMPLES
 from adestim._support.versioned import Versioned
+from adestim.exceptions import InputError
+from adestim.inspection.report.card import render_markdown
 from adestim.inspection.report.gather import Material, gather_material
-from adestim.inspection.report.page import Section, fill_page
+from adestim.inspection.report.page import (
+    HEADINGS,
+    Section,
+    collect_figures,
+    fill_page,
+    render_table,
+    write_figures,
+)
 from adestim.inspection.report.provenance import list_versions
 from adestim.inspection.report.sections_explanation import (
     write_anchors,
@@ -27,20 +36,34 @@ from adestim.inspection.report.sections_members import write_members
 from adestim.inspection.report.sections_origin import write_limits, write_provenance
 from adestim.inspection.report.sections_performance import write_cohort, write_performance
 from adestim.inspection.report.sections_summary import write_summary
-
-# What is on the page, from top to bottom: its name, its heading, and what writes it.
-SECTIONS = (
-    ("summary", "At a glance", write_summary),
-    ("cohort", "Cohort", write_cohort),
-    ("performance", "Performance", write_performance),
-    ("members", "What the prediction rests on", write_members),
-    ("modalities", "Modalities", write_modalities),
-    ("anchors", "Anchors", write_anchors),
-    ("tokens", "Regions, SNPs and columns", write_tokens),
-    ("subjects", "Single subjects", write_subjects),
-    ("provenance", "Provenance", write_provenance),
-    ("limits", "Limits of use", write_limits),
+from adestim.inspection.report.tripod import (
+    fill_checklist,
+    name_sections,
+    say_answered,
+    write_tripod,
 )
+
+# What writes the sections of the page, from top to bottom.
+WRITERS = {
+    "summary": write_summary,
+    "cohort": write_cohort,
+    "performance": write_performance,
+    "members": write_members,
+    "modalities": write_modalities,
+    "anchors": write_anchors,
+    "tokens": write_tokens,
+    "subjects": write_subjects,
+    "provenance": write_provenance,
+    "limits": write_limits,
+    "tripod": write_tripod,
+}
+FIGURE_FORMS = ("pdf", "svg", "eps", "png")
+# What writes a checklist to a file, by the file's ending.
+FORMS = {
+    ".md": lambda table: render_markdown(table.set_index("item")) + "\n",
+    ".csv": lambda table: table.to_csv(index=False),
+    ".html": lambda table: render_table(table.set_index("item"), "Items of TRIPOD+AI"),
+}
 
 
 @dataclass(eq=False, repr=False)
@@ -50,7 +73,8 @@ class FusionReport(Versioned):
     The page holds its figures, runs no script and loads nothing. It begins with the main scores and
     with who the subjects are, by class. It shows who is in the study, scores and curves, which
     members the prediction rests on, what modalities, anchors and tokens add, single subjects on
-    request, and where backbones and weights come from. It names no subject unless asked to.
+    request, where backbones and weights come from, and which items of TRIPOD+AI it answers. It
+    names no subject unless asked to.
 
     Parameters
     ----------
@@ -166,12 +190,22 @@ class FusionReport(Versioned):
         -------
         str
         """
+        material = self._gather()
+        sections = [
+            Section(name, HEADINGS[name], write(material)) for name, write in WRITERS.items()
+        ]
+        return self._fill(summarise_material(material), sections)
+
+    def _gather(self) -> Material:
+        """Check and gather what the page is made of."""
         names = (item.name for item in fields(self) if item.name not in ("title", "date"))
-        material = gather_material(**{name: getattr(self, name) for name in names})
-        sections = [Section(name, title, write(material)) for name, title, write in SECTIONS]
+        return gather_material(**{name: getattr(self, name) for name in names})
+
+    def _fill(self, summary: str, sections: list[Section]) -> str:
+        """Return a page of sections."""
         version = list_versions()["adestim"]
         date = datetime.date.today().isoformat() if self.date is None else str(self.date)
-        return fill_page(self.title, summarise_material(material), sections, version, date)
+        return fill_page(self.title, summary, sections, version, date)
 
     def save_html(self, path: str | Path) -> Path:
         """Write the page to a file.
@@ -188,6 +222,85 @@ class FusionReport(Versioned):
         path = Path(path).expanduser()
         page = self.to_html().encode("utf-8")
         write_whole(path, page)
+        return path
+
+    def save_figures(self, folder: str | Path, form: str = "pdf") -> list[Path]:
+        """Write every figure of the page to a file of its own, for a paper.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Where the files go; it is made if need be, and files of the same names are replaced.
+        form : {"pdf", "svg", "eps", "png"}, default="pdf"
+            Vectors, or an image of 300 dots an inch. Brain maps have images within their vectors.
+
+        Returns
+        -------
+        list of Path
+            The files, in the order of the page: ``01-missing-modalities.pdf``.
+
+        Raises
+        ------
+        InputError
+            When there is no such form.
+        """
+        if form not in FIGURE_FORMS:
+            raise InputError(
+                f"'form' is one of {', '.join(map(repr, FIGURE_FORMS))}", got=repr(form)
+            )
+        with collect_figures() as figures:
+            self.to_html()
+        return write_figures(figures, Path(folder).expanduser(), form)
+
+    def to_tripod(self) -> pd.DataFrame:
+        """Return the checklist of TRIPOD+AI [1]_, filled with what is on the page.
+
+        Returns
+        -------
+        DataFrame
+            A row for each of the 52 items: ``item`` (``"23a"``), ``section`` of a paper,
+            ``topic``, ``of`` (``"D"`` development, ``"E"`` evaluation), ``question``, ``answered``
+            (``"yes"``, ``"in part"`` or ``"by the authors"``), ``answer``, with the values that the
+            library knows, and ``where``: the section of the page. Questions are in words of
+            adestim's own.
+
+        References
+        ----------
+        .. [1] Collins, G. S., et al. (2024). TRIPOD+AI statement: updated guidance for reporting
+           clinical prediction models that use regression or machine learning methods. BMJ, 385,
+           e078378.
+        """
+        return name_sections(fill_checklist(self._gather()))
+
+    def save_tripod(self, path: str | Path) -> Path:
+        """Write the checklist of TRIPOD+AI to a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, which is replaced as a whole; its ending decides: ``.md``, ``.csv`` or
+            ``.html``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        InputError
+            When the ending is another.
+        """
+        path = Path(path).expanduser()
+        if path.suffix not in FORMS:
+            raise InputError(
+                f"A checklist is written to a file that ends in {', '.join(FORMS)}",
+                got=repr(path.name),
+            )
+        table = self.to_tripod()
+        text = FORMS[path.suffix](table)
+        if path.suffix == ".html":
+            text = self._fill(say_answered(table), [Section("tripod", HEADINGS["tripod"], text)])
+        write_whole(path, text.encode("utf-8"))
         return path
 
     def _repr_html_(self) -> str:

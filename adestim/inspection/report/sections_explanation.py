@@ -23,6 +23,7 @@ from adestim.inspection.drawing.token_displays import (
     AttributionDisplay,
     QueryAttentionDisplay,
     fold_records,
+    name_unit,
 )
 from adestim.inspection.drawing.words_display import WordsDisplay
 from adestim.inspection.report.gather import Material
@@ -36,11 +37,11 @@ from adestim.inspection.report.page import (
     render_part,
     render_table,
 )
-from adestim.inspection.tokens.attention import query_attention, require_queries
+from adestim.inspection.report.sections_members import explain_silence
+from adestim.inspection.tokens.attention import query_attention
 from adestim.inspection.tokens.attribution import TokenAttribution, attribute_class
 from adestim.inspection.tokens.long_tables import average_known_values
 from adestim.inspection.tokens.token_places import token_places
-from adestim.training.mixture import ANCHORED
 
 N_TOP = 10
 MOST_BARS = 15
@@ -135,8 +136,8 @@ def write_anchors(material: Material) -> str:
 
 def write_deciding_anchors(material: Material) -> str:
     """Return the anchors' table and picture."""
-    if not any(name.startswith(ANCHORED) for name in material.fusion.shares_):
-        return render_note("No anchor has a share in the prediction, so that none decides.")
+    if silence := explain_silence(material.fusion):
+        return render_note(f"No anchor decides. {silence}")
     decisions = deciding_anchor(material.fusion, material.explained)
     summary = decisions.summary().rename_axis("anchor")
     size = (4.2 + 0.8 * len(summary), 2 + 0.6 * len(summary))
@@ -154,8 +155,9 @@ def write_tokens(material: Material) -> str:
     """Return what counts within the modalities."""
     what = "the prediction" if material.anchor is None else f"the anchor {material.anchor!r}"
     intro = render_paragraph(
-        "Attention says what the queries of an anchor's nets read, attribution (integrated "
-        f"gradients) what {what} rests on. Of {material.whom}."
+        f"Attribution (integrated gradients) says what {what} rests on, and attention what the "
+        "queries of an anchor's nets read. What a modality's own linear model, phase 1, says of it "
+        f"as a whole stands as {SCORE_TOKEN!r}. Of {material.whom}."
     )
     attention = render_part(write_attention, material)
     return intro + attention + render_part(write_attributions, material)
@@ -163,9 +165,8 @@ def write_tokens(material: Material) -> str:
 
 def write_attention(material: Material) -> str:
     """Return what queries read."""
-    require_queries(material.fusion)
-    if not material.fusion.nets_:
-        return render_note("No net has a share in the prediction, so no query reads anything.")
+    if silence := explain_silence(material.fusion):
+        return render_note(f"No attention is shown. {silence}")
     attention = query_attention(material.fusion, material.explained, anchor=material.anchor)
     ax = QueryAttentionDisplay(attention).plot(make_axes((6.2, 4.6))).ax_
     table = fold_records(attention, attention.frame()).reset_index(drop=True)
@@ -196,7 +197,7 @@ def write_modality_tokens(material: Material, found: TokenAttribution, modality:
     table = found.frame()
     table = table[(table["modality"] == modality) & (table["token"] != SCORE_TOKEN)]
     top = table.nlargest(N_TOP, "mean_absolute").set_index("token").drop(columns="modality")
-    caption = f"Tokens of {modality} that add most, {len(top)} of {len(table)}"
+    caption = f"Tokens of {modality} that add most, {len(top)} of {len(table)}; {name_unit(found)}"
     rows = render_table(word_headings(top), caption)
     picture = render_part(draw_places, found, places, top)
     words = write_words(found, modality) if modality in find_modalities_with_words(found) else ""
@@ -209,7 +210,10 @@ def write_records(found: TokenAttribution, modality: str) -> str:
     columns = columns[columns["modality"] == modality].drop(columns="modality")
     columns = columns.set_index("column").rename(index={"": "opening"})
     heading = f"<h3>{escape(KINDS['columns'])}: {escape(modality)}</h3>"
-    table = render_table(word_headings(columns), f"Columns of {modality}, each its whole sentence")
+    table = render_table(
+        word_headings(columns),
+        f"Columns of {modality}, each its whole sentence; {name_unit(found)}",
+    )
     return heading + write_words(found, modality) + table
 
 
@@ -220,7 +224,7 @@ def write_words(found: TokenAttribution, modality: str) -> str:
     words = words.nlargest(N_TOP, "spread")
     table = render_table(
         word_headings(words.set_index("word")),
-        f"Words of {modality} that stand in {MIN_SUBJECTS} records or more",
+        f"Words of {modality} that stand in {MIN_SUBJECTS} records or more; {name_unit(found)}",
     )
     return (draw_words(found, modality, words["word"]) if len(words) else "") + table
 
@@ -245,7 +249,7 @@ def draw_places(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame)
     display = TokenMapDisplay(
         average_known_values(np.abs(found.values[modality]), 0),
         places,
-        label="mean absolute attribution",
+        label=f"mean absolute attribution, {name_unit(found)}",
     )
     on_brain = places.kind in ON_BRAIN and (
         places.labels is not None or places.coordinates is not None
@@ -320,7 +324,8 @@ def write_first_tokens(material: Material, place: int) -> str:
     table = table.drop(columns="subject").dropna().reset_index(drop=True)
     largest = table["attribution"].abs().nlargest(N_TOP).index
     shown = table.loc[largest].set_index("token")
-    rows = render_table(shown, f"Attributions that are largest, {len(shown)} of {len(table)}")
+    caption = f"Attributions that are largest, {len(shown)} of {len(table)}; {name_unit(found)}"
+    rows = render_table(shown, caption)
     written = [name for name in found.values if name in find_modalities_with_words(found)]
     return rows + "".join(
         render_part(draw_subject_record, material, found, name) for name in written
@@ -342,7 +347,7 @@ def draw_subject_record(material: Material, found: TokenAttribution, modality: s
 
 def write_decision(material: Material, place: int) -> str:
     """Say which anchor decided for one subject, and what all decided together."""
-    if not any(name.startswith(ANCHORED) for name in material.fusion.shares_):
+    if explain_silence(material.fusion):
         return ""
     row = deciding_anchor(material.fusion, material.part(material.asked[[place]])).table.iloc[0]
     agree = "agrees" if row["agree"] else "does not agree"

@@ -61,6 +61,24 @@ def say_interaction(fusion: Any) -> str:
     )
 
 
+def explain_silence(fusion: Any) -> str:
+    """Say why no interaction of modalities counts in the prediction; nothing where one does."""
+    if len(fusion.modalities_) < 2:
+        return "There is one modality alone: none reads another."
+    if fusion.n_queries == 0:
+        return "The nets have no queries (n_queries=0): no modality reads another."
+    if fusion.gate == "closed":
+        return "The gate is closed (gate='closed'): no modality reads another."
+    if sum(fusion.interaction_.values()) > 0:
+        return ""
+    if fusion.max_epochs == 0:
+        return "No net was trained (max_epochs=0): no modality reads another."
+    return (
+        "The nets in which modalities read each other were trained and have no share in the "
+        "prediction: of subjects they had not seen they told nothing that phase 1 did not."
+    )
+
+
 def describe_member(fusion: Any, name: str) -> str:
     """Say in words what a member is."""
     if name == ANCHORED:

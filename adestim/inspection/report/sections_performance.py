@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from adestim._support.axes import escape_mathtext
-from adestim._support.scores import N_RESAMPLES, name_score
+from adestim._support.scores import HOW_BOUNDED, N_RESAMPLES, name_score
 from adestim.inspection.drawing.drawing import OKABE_ITO, strip_frame
 from adestim.inspection.report import curves
 from adestim.inspection.report.gather import Material
@@ -139,8 +139,8 @@ def write_comparison(material: Material) -> str:
     """Return scores of unseen subjects, differences and scores by pattern."""
     comparison, n_resamples = material.comparison, material.n_resamples
     text = render_paragraph(
-        f"Scores of out-of-fold predictions with 95 % bootstrap intervals over subjects. The model "
-        f"of this report is {comparison.reference!r}."
+        f"Scores of out-of-fold predictions with 95 % intervals {HOW_BOUNDED}. The model of this "
+        f"report is {comparison.reference!r}."
     )
     if len(comparison.classes) == 2:
         text += render_paragraph(f"The positive class is {comparison.classes[-1]}.")
@@ -208,9 +208,8 @@ def write_pattern_scores(comparison: Any, n_resamples: int) -> str:
 
 def tabulate_pattern_scores(comparison: Any, n_resamples: int = N_RESAMPLES) -> pd.DataFrame:
     """Return the reference's scores for every pattern of modalities, as texts."""
-    table = comparison.by_pattern(n_resamples=n_resamples)
-    table = table.reset_index() if "pattern" not in table else table
-    table = table[table["estimator"] == comparison.reference].set_index("pattern")
+    table = comparison.by_pattern([comparison.reference], n_resamples=n_resamples)
+    table = table.set_index("pattern")
     table = table.drop(index=ALL, errors="ignore")
     scores = [name.removesuffix("_low") for name in table.columns if name.endswith("_low")]
     columns = {

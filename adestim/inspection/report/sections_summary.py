@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from adestim._support.scores import measure_loss, name_score
+from adestim._support.scores import HOW_BOUNDED, measure_loss, name_score
 from adestim.inspection.report.characteristics import tabulate_characteristics
 from adestim.inspection.report.gather import Material
 from adestim.inspection.report.outcomes import apparent_scores
@@ -67,7 +67,7 @@ def say_origin(material: Material) -> list[str]:
     positive = f" The positive class is {classes[-1]}." if len(classes) == 2 else ""
     return [
         f"{n_subjects} subjects, each judged by models that did not see them: {n_folds} folds"
-        f"{repeats}. In brackets 95 % bootstrap intervals over subjects.{positive}"
+        f"{repeats}. In brackets 95 % intervals {HOW_BOUNDED}.{positive}"
     ]
 
 

@@ -227,11 +227,11 @@ def query_attention(estimator: Any, X: Any, *, anchor: str | None = None) -> Que
     ...     random_state=0,
     ... ).fit(X, y)
     >>> query_attention(fusion, X).frame()[["path", "modality", "token"]]
-              path modality           token
-    0  own queries      csf             tau
-    1  own queries      csf  phase-1 scores
-    2  cross-modal      csf             tau
-    3  cross-modal      csf  phase-1 scores
+              path modality                   token
+    0  own queries      csf                     tau
+    1  own queries      csf  score of its own model
+    2  cross-modal      csf                     tau
+    3  cross-modal      csf  score of its own model
     """
     fusion = fusion_of(estimator)
     require_queries(fusion)

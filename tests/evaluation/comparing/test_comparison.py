@@ -171,8 +171,8 @@ def test_markdown_names_the_positive_class_and_what_failed(comparison):
     assert lines[2].startswith("| strong | **0.9")
     assert "| weak\\_1 |" in text
     assert lines[-1] == (
-        "Scores of out-of-fold predictions, averaged over repeats [95% bootstrap interval over "
-        "subjects]. The positive class is AD."
+        "Scores of out-of-fold predictions, averaged over repeats [95% intervals over subjects: "
+        "Wilson's of proportions, bootstrapped ones of all else]. The positive class is AD."
     )
 
 
@@ -188,7 +188,7 @@ def test_failures_stand_under_the_table():
 def test_latex_escapes_names_and_the_note(comparison):
     text = comparison.to_latex(n_resamples=20, label="tab:all")
     assert "weak\\_1 & " in text
-    assert "[95\\% bootstrap" in text
+    assert "[95\\% intervals" in text
     assert "\\label{tab:all}" in text
     assert text.count("{") == text.count("}")
 
@@ -198,3 +198,18 @@ def test_a_notebook_shows_scores_without_intervals(comparison):
     assert "<table" in text
     assert "weak_1" in text
     assert "[" not in text.split("<p>")[0]
+
+
+def test_a_comparison_says_what_was_compared_and_the_means_over_folds(comparison):
+    lines = repr(comparison).splitlines()
+    assert lines[0].startswith(f"Comparison of {len(comparison.estimators)} estimators")
+    for name in comparison.estimators:
+        mean = comparison.folds.set_index("estimator").loc[name, comparison.scores[0]].mean()
+        assert any(line.startswith(name) and f"{mean:.3f}" in line for line in lines)
+
+
+def test_patterns_of_one_estimator_are_those_of_all(comparison):
+    table = comparison.by_pattern(["weak_1"], n_resamples=0)
+    both = comparison.by_pattern(n_resamples=0)
+    expected = both[both["estimator"] == "weak_1"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected)

@@ -156,6 +156,7 @@ def test_the_plot_has_a_line_an_estimator(curve):
     ax = plot_robustness({"linear": curve, "again": curve}, score="balanced_accuracy")
     assert [line.get_label() for line in ax.get_lines()] == ["linear", "again"]
     assert ax.get_ylabel() == "balanced_accuracy"
+    assert len({(line.get_linestyle(), line.get_marker()) for line in ax.get_lines()}) == 2
     assert ax.get_lines()[0].get_xdata().tolist() == [0, 0.3, 0.7]
     plt.close(ax.figure)
 

@@ -2,7 +2,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from adestim.inspection import AttributionDisplay, QueryAttentionDisplay
-from adestim.inspection.drawing.token_displays import draw_token_bars
+from adestim.inspection.drawing.token_displays import draw_token_bars, shorten_names
 from tests.inspection.fitted import fitted, fitted_regressor
 
 
@@ -39,3 +39,16 @@ def test_negative_bars_are_hatched_and_long_names_cut():
     draw_token_bars(ax, pd.Series([1.0, -2.0], ["a" * 60, "b"]), 5)
     assert len(labels(ax)[0]) == 32
     assert [bar.get_hatch() for group in ax.containers for bar in group] == ["", "///"]
+
+
+def test_sides_and_numbers_at_the_end_of_long_names_are_kept():
+    names = [f"smri: Left-and-Right Hippocampal Formation, {side}" for side in ("left", "right")]
+    short = shorten_names(names)
+    assert [len(name) for name in short] == [32, 32]
+    assert short[0].endswith("left")
+    assert short[1].endswith("right")
+
+
+def test_no_two_names_are_cut_into_one():
+    names = [f"smri: {'Brodmann area ' * 2}{number}{' of the mantle' * 2}" for number in (4, 6)]
+    assert shorten_names([*names, "b"]) == [*names, "b"]

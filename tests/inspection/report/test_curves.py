@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adestim._support.predictions import Predictions
+from adestim._support.scores import average_precision
 from adestim.exceptions import InputError
 from adestim.inspection.report.curves import (
     draw_calibration,
@@ -73,6 +74,17 @@ def test_roc_has_a_line_a_class_told_apart_without_colour():
 
 def test_precision_and_recall_tell_average_precision():
     assert "Average precision: AD 1.00." in draw_precision_recall(axes(), outcomes())
+
+
+def test_the_area_under_precision_and_recall_is_what_is_told():
+    ax, rng = axes(), np.random.default_rng(0)
+    p = rng.random(60)
+    found = Predictions(np.where(rng.random(60) < p, "AD", "CN"), np.c_[1 - p, p], ("CN", "AD"))
+    draw_precision_recall(ax, found)
+    recall, precision = ax.lines[0].get_xydata().T
+    assert ax.lines[0].get_drawstyle() == "steps-post"
+    area = -np.sum(np.diff(recall) * precision[:-1])
+    assert area == pytest.approx(average_precision(found.contrasts[0][1]))
 
 
 def test_calibration_tells_the_mean_gap():

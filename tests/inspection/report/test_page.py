@@ -9,9 +9,12 @@ import pytest
 
 from adestim.exceptions import InputError, MissingDependencyError
 from adestim.inspection.report.page import (
+    Link,
     Section,
+    collect_figures,
     fill_page,
     make_axes,
+    render_cell,
     render_columns,
     render_figure,
     render_folded,
@@ -19,6 +22,7 @@ from adestim.inspection.report.page import (
     render_part,
     render_table,
     render_tiles,
+    write_figures,
 )
 
 
@@ -127,3 +131,30 @@ def test_an_interval_is_set_apart_from_its_number():
 
 def test_columns_that_are_empty_are_left_out():
     assert render_columns(["a", "", "b"]).count("<div>") == 2
+
+
+def test_only_long_tables_may_be_parted_in_print():
+    rows = [render_table(pd.DataFrame({"a": range(n)}), "t") for n in (20, 21)]
+    assert ['class="scroll long"' in text for text in rows] == [False, True]
+
+
+def test_a_link_leads_to_its_section():
+    assert render_cell(Link("cohort"), 3) == '<td class="text"><a href="#cohort">Cohort</a></td>'
+
+
+def test_figures_are_collected_while_somebody_asks():
+    with collect_figures() as found:
+        render_figure(make_axes((1, 1)), "a", "A caption")
+    render_figure(make_axes((1, 1)), "a", "Later")
+    assert [caption for caption, _ in found] == ["A caption"]
+
+
+@pytest.mark.parametrize(
+    ("form", "first"), [("svg", b"<?xml"), ("eps", b"%!PS"), ("png", b"\x89PNG")]
+)
+def test_figures_are_written_in_every_form(tmp_path, form, first):
+    with collect_figures() as found:
+        render_figure(make_axes((1, 1)), "a", "A <caption>, of more than six words to read")
+    [path] = write_figures(found, tmp_path, form)
+    assert path.name == f"01-a-caption-of-more-than-six.{form}"
+    assert path.read_bytes().startswith(first)

@@ -38,6 +38,14 @@ def test_a_foundation_model_brings_licence_cohorts_and_digest():
     assert row["licence"] != ""
 
 
+def test_what_was_done_to_images_before_is_told():
+    done = (("brain_extraction", "deepbet 1.0.2"), ("registration", "affine"))
+    row = describe_backbone(BackboneSpec("morphometry", options=done), None)
+    assert row["done before"] == "brain extraction: deepbet 1.0.2, registration: affine"
+    plain = BackboneSpec("morphometry", options=(("registration", None),))
+    assert "done before" not in describe_backbone(plain, None)
+
+
 def test_of_an_unknown_model_nothing_is_claimed():
     row = describe_backbone(BackboneSpec("mine", options=(("architecture", ()),)), "ADNI")
     assert {row[key] for key in ("licence", "commercial", "pre-trained on", "cohort seen")} == {

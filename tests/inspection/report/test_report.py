@@ -16,8 +16,10 @@ from sklearn.pipeline import make_pipeline
 
 from adestim._support.words import escape_markdown
 from adestim.evaluation import compare
+from adestim.exceptions import InputError
 from adestim.inspection import FusionReport, model_card
 from adestim.inspection.report.gather import gather_material
+from adestim.inspection.report.page import make_axes, render_figure
 from adestim.inspection.report.sections_performance import write_comparison
 from tests.fusion_tables import quick
 from tests.inspection.fitted import fitted_regressor
@@ -123,6 +125,22 @@ def test_the_page_is_saved(tmp_path):
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
+def test_figures_are_saved_one_by_one(tmp_path, monkeypatch):
+    def draw_two(report):
+        for caption in ("Missing modalities", "ROC curve"):
+            render_figure(make_axes((1, 1)), "a", caption)
+
+    monkeypatch.setattr(FusionReport, "to_html", draw_two)
+    paths = FusionReport(None, None, None).save_figures(tmp_path / "figures")
+    assert [path.name for path in paths] == ["01-missing-modalities.pdf", "02-roc-curve.pdf"]
+    assert all(path.read_bytes().startswith(b"%PDF") for path in paths)
+
+
+def test_another_form_of_figures_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'form' is one of 'pdf', 'svg'.*\. Got 'jpg'"):
+        FusionReport(None, None, None).save_figures(tmp_path, "jpg")
+
+
 def test_a_notebook_shows_the_page_in_a_frame_of_its_own(monkeypatch):
     monkeypatch.setattr(FusionReport, "to_html", lambda self: '<p class="a">x</p>')
     html = FusionReport(None, None, None, title="t")._repr_html_()
@@ -141,7 +159,7 @@ def test_an_array_is_one_modality_without_queries():
     values = X[["mri__a", "mri__b"]].fillna(0).to_numpy()
     fusion = quick(anchor="all").fit(values, y)
     page = FusionReport(fusion, values, y, max_subjects=6, subjects=[3]).to_html()
-    assert "Not shown. Only a fusion with a Q-former has queries" in page
+    assert "No attention is shown. There is one modality alone" in page
     assert "Columns and words: features" in page
     assert "<summary>Subject 1</summary>" in page
 

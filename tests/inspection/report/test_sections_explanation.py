@@ -72,9 +72,13 @@ def test_without_nets_there_is_neither_attention_nor_a_deciding_anchor():
     fusion, X = fitted(max_epochs=0)
     y = np.resize(["AD", "CN"], len(X))
     material = gather_material(fusion, X, y, max_subjects=6, subjects=["sub-002"])
-    assert "no query reads anything" in write_tokens(material)
-    assert "none decides" in write_anchors(material)
+    assert "No attention is shown. No net was trained (max_epochs=0)" in write_tokens(material)
+    assert "No anchor decides. No net was trained" in write_anchors(material)
     assert "decides, with weight" not in write_subjects(material)
+
+
+def test_attributions_have_their_unit(tokens):
+    assert "that add most, 2 of 2; log-odds of AD" in tokens
 
 
 def test_a_missing_extra_is_told_on_the_page(monkeypatch):

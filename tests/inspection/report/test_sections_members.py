@@ -11,6 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from adestim.inspection.report.gather import gather_material
 from adestim.inspection.report.sections_members import (
     describe_member,
+    explain_silence,
     say_dropped,
     say_interaction,
     write_members,
@@ -90,3 +91,29 @@ def test_numbers_have_members_too():
     fusion, X = fitted_regressor()
     html = write_members(gather_material(fusion, X, np.arange(len(X), dtype=float)))
     assert "What the prediction rests on." in html
+
+
+class Silent:
+    """What says whether modalities of a fusion read each other."""
+
+    def __init__(self, **settings):
+        usual = {"modalities_": ["mri", "csf"], "n_queries": 2, "gate": "learned", "max_epochs": 5}
+        self.__dict__.update(usual | {"interaction_": {"mri": 0.0, "csf": 0.0}} | settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"modalities_": ["mri"]}, "one modality alone"),
+        ({"n_queries": 0, "interaction_": {"mri": 0.5}}, "n_queries=0"),
+        ({"gate": "closed", "interaction_": {"mri": 0.5}}, "gate='closed'"),
+        ({"max_epochs": 0}, "max_epochs=0"),
+        ({}, "were trained and have no share"),
+    ],
+)
+def test_why_no_interaction_counts_is_told(settings, words):
+    assert words in explain_silence(Silent(**settings))
+
+
+def test_an_interaction_that_counts_is_shown():
+    assert explain_silence(Silent(interaction_={"mri": 0.1, "csf": 0.0})) == ""

@@ -65,8 +65,8 @@ def test_tidy_tables_have_a_row_a_cell(attention):
 
 def test_tokens_bear_their_names_and_the_scores_come_last(attention):
     assert attention.tokens == {
-        "csf": ("a", "b", "phase-1 scores"),
-        "gene": ("a", "phase-1 scores"),
+        "csf": ("a", "b", "score of its own model"),
+        "gene": ("a", "score of its own model"),
     }
 
 
@@ -121,7 +121,7 @@ def test_free_tokens_are_numbered_and_padding_gets_nothing():
         "token 2",
         "token 3",
         "token 4",
-        "phase-1 scores",
+        "score of its own model",
     )
     assert (attention.weights["notes"][0, :, 2:4] == 0).all()
 

@@ -113,7 +113,7 @@ def test_sum_holds_where_a_forest_has_its_say(with_forest, baseline):
 
 
 def test_what_a_forest_says_is_told_of_its_columns(with_forest):
-    found = token_attribution(*with_forest).frame().query("token != 'phase-1 scores'")
+    found = token_attribution(*with_forest).frame().query("token != 'score of its own model'")
     top = found.nlargest(1, "mean_absolute")
     assert top[["modality", "token"]].to_numpy().tolist() == [["csf", "a"]]
 

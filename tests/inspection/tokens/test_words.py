@@ -61,7 +61,7 @@ def test_attention_is_given_by_word(bert_folder, reader):
     assert set(words["path"]) == {"own queries", "cross-modal"}
     own = words[words["path"] == "own queries"]["weight"].sum()
     frame = attention.frame()
-    texts = frame[(frame["path"] == "own queries") & (frame["token"] != "phase-1 scores")]
+    texts = frame[(frame["path"] == "own queries") & (frame["token"] != "score of its own model")]
     # The first and the last token, [CLS] and [SEP], are no words.
     assert 0 < own < texts["weight"].sum()
     assert set(attention.words("subject").columns) == {
