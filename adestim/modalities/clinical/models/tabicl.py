@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from adestim.backbone.attention import CLOSED
 from adestim.backbone.contract import Backbone, sizes_of
 from adestim.backbone.registry import BackboneCard, register_backbone
 from adestim.backbone.weights.layout import CheckpointLayout
@@ -180,7 +181,7 @@ class TabICLRows(Backbone):
         super().__init__()
         require_grouping(col_feature_group)
         self.width = self.width_out = embed_dim
-        self.n_stand_in = self.n_cls = row_num_cls
+        self.n_cls = row_num_cls
         self.interleaved = row_rope_interleaved
         hidden = embed_dim * ff_factor
         self.col_embedder = ColumnEmbedding(
@@ -274,14 +275,25 @@ class TabICLRows(Backbone):
         return self.row_interactor.out_ln(self.run_blocks(tokens, log_mask, n_own, arguments))
 
     def pool(self, tokens: Tensor, own: Tensor) -> Tensor:
-        """Return the summaries of a row side by side, as TabICL's own predictor reads them."""
-        return tokens[:, : self.n_cls].flatten(1)
+        """Return the summaries of a row side by side, as TabICL's own predictor reads them.
+
+        What stands in for a row, at whatever place, is repeated as often.
+        """
+        stand_in = tokens[torch.arange(len(tokens), device=tokens.device), own.int().argmax(1)]
+        repeated = stand_in[:, None].expand(-1, self.n_cls, -1)
+        if own.shape[1] < self.n_cls:
+            return repeated.flatten(1)
+        is_row = own[:, : self.n_cls].all(dim=1)[:, None, None]
+        return torch.where(is_row, tokens[:, : self.n_cls], repeated).flatten(1)
 
     def _turn(self, tokens: Tensor, log_mask: Tensor | None, n_own: int) -> tuple:
-        """Return what blocks are given beside the tokens."""
+        """Return what blocks are given beside the tokens; positions count the open ones."""
         frequencies = self.row_interactor.tf_row.rope.freqs
-        positions = torch.arange(tokens.shape[1], device=tokens.device, dtype=frequencies.dtype)
-        positions[n_own:] = self.n_cls
+        is_open = torch.ones(1, tokens.shape[1], device=tokens.device, dtype=torch.bool)
+        if log_mask is not None:
+            is_open = log_mask.detach() > CLOSED / 2
+        positions = (is_open.cumsum(dim=1) - 1).clamp(min=0).to(frequencies.dtype)
+        positions[:, n_own:] = self.n_cls
         return log_mask, Rotation(frequencies, positions, self.interleaved)
 
 

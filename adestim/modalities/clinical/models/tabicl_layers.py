@@ -178,11 +178,11 @@ class InducedBlock(nn.Module):
 
 
 class Rotation:
-    """Rotary positions: pairs of coordinates turned by angles that grow with the position."""
+    """Rotary positions (B or 1, T): coordinates turned in pairs by angles that grow with them."""
 
     def __init__(self, frequencies: Tensor, positions: Tensor, interleaved: bool):
-        angles = positions[:, None] * frequencies
-        repeat = angles.repeat_interleave(2, -1) if interleaved else angles.repeat(1, 2)
+        angles = (positions[..., None] * frequencies)[:, None]
+        repeat = angles.repeat_interleave(2, -1) if interleaved else torch.cat([angles] * 2, -1)
         self.cosine, self.sine = repeat.cos(), repeat.sin()
         self.interleaved = interleaved
 

@@ -124,17 +124,20 @@ def test_released_sizes_are_the_defaults_of_the_package():
     assert sum(shape.numel() for shape in wanted.values()) == card.n_parameters
 
 
-def test_the_position_of_auxiliary_tokens_does_not_depend_on_padding(weights, inputs):
+@pytest.mark.parametrize("place", [0, 3])
+def test_what_stands_in_for_a_row_is_read_alike_at_any_place(weights, place):
     model = load_backbone(spec_of(weights))
-    own = model.embed(model.collate(inputs))[:, : model.n_stand_in]
-    auxiliary = torch.randn(3, 2, model.width, generator=torch.Generator().manual_seed(1))
-    padded = torch.cat([own, torch.zeros(3, 4, model.width), auxiliary], dim=1)
-    closed = torch.zeros(padded.shape[:2])
-    closed[:, own.shape[1] : own.shape[1] + 4] = -1e4
-    together = model.encode(torch.cat([own, auxiliary], dim=1), None, own.shape[1])
-    apart = model.encode(padded, closed, own.shape[1] + 4)
-    mask = torch.ones(own.shape[:2], dtype=torch.bool)
-    torch.testing.assert_close(model.pool(apart, mask), model.pool(together, mask), **CLOSE)
+    token, auxiliary = torch.randn(2, 3, 2, model.width, generator=torch.Generator().manual_seed(1))
+    token = token[:, :1]
+    alone = model.encode(torch.cat([token, auxiliary], dim=1), torch.zeros(3, 3), 1)
+    padded = torch.zeros(3, 5, model.width)
+    padded[:, place] = token[:, 0]
+    own = torch.zeros(3, 5, dtype=torch.bool)
+    own[:, place] = True
+    log_mask = torch.cat([(~own) * -1e4, torch.zeros(3, 2)], dim=1)
+    apart = model.encode(torch.cat([padded, auxiliary], dim=1), log_mask, 5)
+    pooled = model.pool(alone, torch.ones(3, 1, dtype=torch.bool))
+    torch.testing.assert_close(model.pool(apart, own), pooled, **CLOSE)
 
 
 def test_adapters_reach_the_row_transformer_alone(weights):

@@ -11,7 +11,7 @@ from adestim.modalities.clinical.models.tabicl_layers import SCALINGS, Rotation,
 def test_positions_turn_as_in_the_package(interleaved):
     theirs = RotaryEmbedding(8, theta=100000, interleaved=interleaved)
     x = torch.randn(2, 3, 5, 8, generator=torch.Generator().manual_seed(0))
-    ours = Rotation(theirs.freqs.detach(), torch.arange(5.0), interleaved)
+    ours = Rotation(theirs.freqs.detach(), torch.arange(5.0)[None], interleaved)
     torch.testing.assert_close(ours.apply(x), theirs.rotate_queries_or_keys(x).detach())
 
 
