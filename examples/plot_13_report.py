@@ -83,7 +83,7 @@ checklist["answered"].value_counts()
 # %%
 # Its figures
 # -----------
-# ``report.save_figures("figures", "pdf")`` writes every figure of the page to a file of its own, for
-# a paper; here who was analysed.
+# ``report.save_figures("figures", "pdf")`` writes every figure of the page to a file of its own,
+# for a paper; here who was analysed.
 
 _ = comparison.flow.plot()
