@@ -159,7 +159,7 @@ def write_tokens(material: Material) -> str:
     intro = render_paragraph(
         f"Attribution (integrated gradients) says what {what} rests on, and attention what the "
         "queries of an anchor's nets read. What a modality's own linear model, phase 1, says of it "
-        f"as a whole stands as {SCORE_TOKEN!r}. Of {material.whom}."
+        f"as a whole, intercepts included, stands as {SCORE_TOKEN!r}. Of {material.whom}."
     )
     attention = render_part(write_attention, material)
     return intro + attention + render_part(write_attributions, material)
