@@ -14,6 +14,8 @@ The map of the package:
   :func:`check_backbone` and :func:`register_backbone` are for one of your own;
 * :mod:`adestim.evaluation` splits, scores, compares, and trains the folds of one fusion together
   (:func:`adestim.evaluation.cross_val_fit`);
+* :func:`save` and :func:`load` keep a fitted model as a folder without code;
+  :func:`push_to_hub` and :func:`from_pretrained` by the Hugging Face hub;
 * :mod:`adestim.datasets` simulates cohorts to try it on.
 
 Names are imported when first used, so that ``import adestim`` stays quick.
@@ -47,7 +49,12 @@ __getattr__, __dir__, __all__ = lazy_names(
         "SelfAttentionFusionClassifier": "adestim.fusion",
         "UnimodalClassifier": "adestim.fusion",
         "check_backbone": "adestim.backbone",
+        "from_pretrained": "adestim.handover",
         "list_backbones": "adestim.backbone",
+        "load": "adestim.handover",
+        "push_to_hub": "adestim.handover",
         "register_backbone": "adestim.backbone",
+        "save": "adestim.handover",
+        "show_versions": "adestim._support.show_versions",
     },
 )

@@ -17,6 +17,7 @@ __all__ = [
     "LeakageWarning",
     "MissingDependencyError",
     "NoModalityError",
+    "SavedModelError",
     "SubjectsError",
     "TableError",
     "TimeSeriesError",
@@ -99,6 +100,10 @@ class GenotypeError(InputError):
 
 class NoModalityError(InputError):
     """A subject without a single modality, about whom nothing can be said."""
+
+
+class SavedModelError(InputError):
+    """A model that cannot be saved, or a folder of a saved one that cannot be loaded."""
 
 
 class SubjectsError(InputError):

@@ -32,7 +32,7 @@ def run(frame, y, n_repeats, n_jobs):
         "the mean of its heads": AnchoredFusionClassifier(
             members=(), start="average", max_epochs=0, device="cpu", random_state=0
         ),
-        **rivals(modalities, device="cpu"),
+        **rivals(modalities, tabular=False, device="cpu"),
     }
     splitter = RepeatedStratifiedKFold(n_splits=5, n_repeats=n_repeats, random_state=0)
     return score_folds(estimators, frame, y, list(splitter.split(frame, y)), n_jobs)

@@ -41,7 +41,7 @@ GROUPS = {"ours": (OURS, PHASE_ONE), "plain": PLAIN, "tokens": TOKENS, "rivals":
 
 def make_models(seed):
     """Return every model that is installed, by name."""
-    every = rivals([], device="cpu", random_state=seed)
+    every = rivals([], tabular=False, device="cpu", random_state=seed)
     named = {name: every[name] for name in RIVALS if name in every}
     return named | {
         "support vectors": make_pipeline(

@@ -106,8 +106,10 @@ def contestants(X):
     return {
         OURS: ours(),
         PHASE_ONE: ours(max_epochs=0),
-        **rivals(modalities, device="cpu"),
-        OUR_START: rivals(modalities, device="cpu", start="stacked")["self-attention"],
+        **rivals(modalities, tabular=False, device="cpu"),
+        OUR_START: rivals(modalities, tabular=False, device="cpu", start="stacked")[
+            "self-attention"
+        ],
     }
 
 

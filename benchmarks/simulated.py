@@ -59,7 +59,7 @@ def hide_as_missing(encodings, partial):
 
 def estimators(modalities):
     """Return the fusion, its phase 1 alone, and the strongest rivals."""
-    known = rivals(modalities, device="cpu")
+    known = rivals(modalities, tabular=False, device="cpu")
     settings = {"anchor": "all", "device": "cpu", "random_state": 0}
     return {
         REFERENCE: AnchoredFusionClassifier(**settings),

@@ -16,6 +16,10 @@ TITLES = {
     "clinical": "Clinical records: `ClinicalExtractor`",
     "genetics": "Genetics: `GeneticsExtractor`",
 }
+# What the line to use a model does otherwise than its pre-training.
+NOTES = {
+    "brainmvp": "at 1 mm, where the line reads 2 mm: `backbone_params={\"resolution\": 1.0}` reads 1 mm",
+}
 
 
 def size(n_parameters):
@@ -34,6 +38,12 @@ def link(card):
     return f"[{place}]({address})" if address else "a folder or a name on the hub"
 
 
+def pretraining(card):
+    """Return what a model was pre-trained on, and what its line does otherwise."""
+    cohorts = "; ".join(card.cohorts) or ("nothing" if not card.home else "not stated")
+    return f"{cohorts}; {NOTES[card.name]}" if card.name in NOTES else cohorts
+
+
 def row(card):
     """Return one line of a table."""
     cells = [
@@ -43,7 +53,7 @@ def row(card):
         card.licence,
         {True: "yes", False: "no", None: "not stated"}[card.commercial],
         link(card),
-        "; ".join(card.cohorts) or ("nothing" if not card.home else "not stated"),
+        pretraining(card),
         f"`{card.use}`",
     ]
     return line(cells)

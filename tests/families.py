@@ -33,6 +33,7 @@ from tests.modalities.genetics.genomes import (
     write_tokenizer,
 )
 from tests.modalities.smri.model_files import PREFIX, SMALL, random_model, saved_checkpoint
+from tests.tabicl_file import write_tabicl
 
 N_SUBJECTS = 24
 N_SNPS = 4
@@ -41,6 +42,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "brain-jepa": JEPA_TINY | {"n_time_patches": 3},
     "brainlm-111m": VIT_TINY | {"n_parcels": 30, "n_frames": 40, "image_size": 64, "patch_size": 8},
     "brainlm-13m": SMALL_TINY,
+    "cortex-mae-parcel": {"n_rois": 20, "width": 24, "depth": 3, "n_heads": 3},
 }
 WEIGHTS = {V1: tiny_v1, V2: tiny_v2}
 LANGUAGE = ("llama", "gemma3_text", "bert", "modernbert")
@@ -49,7 +51,9 @@ FAMILIES = (
     "brainmvp",
     "sam-med3d",
     "brainiac",
+    "neurovfm",
     *LANGUAGE,
+    "tabicl",
     V1,
     V2,
     "dnabert-2-117m",
@@ -78,6 +82,11 @@ class Cohort:
         return self.name in LANGUAGE
 
     @property
+    def ragged(self):
+        """Whether subjects have different numbers of tokens."""
+        return self.language or self.name == "neurovfm"
+
+    @property
     def genetics(self):
         return self.modality == "genetics"
 
@@ -103,6 +112,8 @@ def cohort_of(name, folder):
         extractor, cells = structural(name, folder)
     elif name in LANGUAGE:
         extractor, cells = language(name, folder)
+    elif name == "tabicl":
+        extractor, cells = tabular(folder)
     else:
         extractor, cells = dna(name, folder)
     columns = list(cells)
@@ -138,6 +149,8 @@ def functional(name, folder):
         params = {"gradients": folder / "gradients.csv"}
         table = np.random.default_rng(0).normal(size=(n_rois, size["n_gradients"]))
         np.savetxt(params["gradients"], table, delimiter=",", fmt="%.9g")
+    elif name == "cortex-mae-parcel":
+        params = {"n_clips": 2}
     else:
         xyz = np.random.default_rng(0).integers(-70, 70, size=(n_rois, 3))
         params = {"coordinates": coordinates_file(folder / "A424_Coordinates.dat", xyz)}
@@ -161,7 +174,8 @@ def structural(name, folder):
     # A cube of 108 mm, which a whole brain fits into.
     changes = {"img_size": 72, "patch_size": 18} if name == "sam-med3d" else {}
     state = random_model(name, **changes).state_dict()
-    params = {"resolution": 6.0} if name == "brainmvp" else {}
+    field = {"field_of_view": (104, 120, 96)}
+    params = {"brainmvp": {"resolution": 6.0}, "brainiac": field}.get(name, {})
     extractor = SMRIExtractor(
         backbone=name,
         weights=saved_checkpoint(folder, name, {PREFIX[name] + key: state[key] for key in state}),
@@ -191,13 +205,27 @@ def language(name, folder):
         device="cpu",
         random_state=0,
     )
+    return extractor, records()
+
+
+def tabular(folder):
+    """Return an extractor of rows of a table, and the rows."""
+    write_tabicl(folder / "tabicl.ckpt", seed=1, row_num_blocks=3)
+    extractor = ClinicalExtractor(
+        backbone="tabicl", weights=folder / "tabicl.ckpt", device="cpu", random_state=0
+    )
+    return extractor, records()
+
+
+def records():
+    """Return a table of records, some with a gap."""
     frame = subjects(
         age=np.where(classes() == "AD", 80.0, 60.0),
         sex=["F", "M", None] * (N_SUBJECTS // 3),
         education=[16.0, 12.0] * (N_SUBJECTS // 2),
     )
     frame.loc[frame.index[::5], "education"] = None
-    return extractor, frame
+    return frame
 
 
 def dna(name, folder):

@@ -83,7 +83,7 @@ def test_the_installation_page_lists_every_extra_for_users():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"]) - {"all", "doc", "lint", "test"}
     page = (DOCS / "installation.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == extras
+    assert set(re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE)) == extras
 
 
 def test_the_glossary_explains_no_term_twice():
@@ -118,3 +118,12 @@ def test_an_example_runs_on_fewer_subjects(monkeypatch):
     exec(compile(smaller, str(path), "exec"), names)
     plt.close("all")
     assert names["scores"]["allow"].mean() > names["scores"]["exclude"].mean()
+
+
+@pytest.mark.parametrize("page", ["own_table.md", "reproducibility.md"])
+@pytest.mark.usefixtures("few_penalties")
+def test_programs_of_a_page_run_one_after_the_other(page, capsys):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile("\n".join(blocks), page, "exec"), {"__name__": page})
+    assert len(capsys.readouterr().out.splitlines()) > 3

@@ -29,6 +29,9 @@ ADAPTED = {
     "brainmvp": ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"),
     "sam-med3d": ("attn.qkv", "attn.proj", "mlp.lin1", "mlp.lin2"),
     "brainiac": ("attn.qkv", "attn.out_proj", "mlp.linear1", "mlp.linear2"),
+    "cortex-mae-parcel": ("attn.q", "attn.k", "attn.v", "attn.proj", "mlp.fc1", "mlp.fc2"),
+    "neurovfm": ("mixer.qkv", "mixer.proj", "mlp.fc1", "mlp.fc2"),
+    "tabicl": ("attn.in_proj", "attn.out_proj", "linear1", "linear2"),
     "llama": ("self_attn.q_proj", "self_attn.v_proj"),
     "gemma3_text": ("self_attn.q_proj", "self_attn.v_proj"),
     "bert": ("attention.self.query", "attention.self.value"),
@@ -168,7 +171,7 @@ def test_arrays_are_small_own_their_memory_and_keep_their_kind(cohort, table):
         for array in (cell.tokens, cell.inputs, cell.mask, cell.pooled):
             assert array is None or array.base is None or array.base.nbytes == array.nbytes
     lengths = {cell.n_tokens for cell in cells}
-    assert (len(lengths) > 1) == cohort.language
+    assert (len(lengths) > 1) == cohort.ragged
 
 
 def test_the_name_tag_is_the_same_in_fit_transform_and_a_copy(cohort, union, table):

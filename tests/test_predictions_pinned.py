@@ -91,7 +91,7 @@ def predict_rivals(frame, y):
     known = frame.notna().any(axis=1).to_numpy()
     modalities = list(frame.columns.str.split("__").str[0].unique())
     found = []
-    for estimator in rivals(modalities, device="cpu").values():
+    for estimator in rivals(modalities, tabular=False, device="cpu").values():
         params = {name: SMALL[name] for name in SMALL if name in estimator.get_params()}
         found.append(predict_ad_data(frame[known], y[known], estimator.set_params(**params)))
     return np.concatenate(found)

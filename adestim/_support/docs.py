@@ -180,7 +180,8 @@ FRAGMENTS = {
     n_jobs : int, default=None
         Number of subjects prepared at the same time.
     verbose : bool, default=False
-        Whether to show a progress bar.""",
+        Whether to show a progress bar; where there is no terminal, a line to ``logging``
+        every hundred subjects.""",
     "precision": """precision : {"float32", "bfloat16"}, default="float32"
         Precision of the forward pass.""",
     "random_state": """random_state : int, RandomState instance or None, default=None
@@ -231,7 +232,8 @@ FRAGMENTS = {
     ``modality__feature`` or have two levels, (modality, feature), or a plain numeric array, which
     is one anonymous modality. Later columns are found by name.""",
     "verbose": """verbose : int, default=0
-        Whether to show a bar of the epochs, in a terminal or a notebook.""",
+        Whether to show a bar of the epochs, in a terminal or a notebook; elsewhere, a line an
+        epoch to ``logging`` (logger ``"adestim"``).""",
 }
 
 

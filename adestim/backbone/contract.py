@@ -42,6 +42,8 @@ class Backbone(BlockRunner):
         Width of the tokens where auxiliary ones join.
     width_out : int
         Width of the tokens that ``encode`` returns.
+    width_pooled : int
+        Width of the vector that ``pool`` returns: ``width_out``, unless a model overrides it.
     lora_targets : tuple of str
         Ends of the names of the linear layers that LoRA adapts; empty where the body is trained
         itself.
@@ -122,6 +124,11 @@ class Backbone(BlockRunner):
     def __init__(self):
         super().__init__()
 
+    @property
+    def width_pooled(self) -> int:
+        """Width of the vector that :meth:`pool` returns; that of the tokens unless overridden."""
+        return self.width_out
+
     @classmethod
     def files(cls, **params: Any) -> dict[str, str | Path]:
         """Return the files beside the weights that :meth:`load` reads.
@@ -136,6 +143,22 @@ class Backbone(BlockRunner):
         dict of str to path
             Each becomes a source of the spec under its name; its SHA-256 is kept in the
             spec's option ``"files"``.
+        """
+        return {}
+
+    @classmethod
+    def settle_sizes(cls, **params: Any) -> dict[str, Any]:
+        """Return sizes of the architecture that options of the preparation ask for.
+
+        Parameters
+        ----------
+        **params : dict
+            The extractor's ``backbone_params``, without its ``"architecture"``.
+
+        Returns
+        -------
+        dict
+            Parameters of the constructor; what the user names in ``"architecture"`` wins.
         """
         return {}
 
@@ -332,7 +355,7 @@ class Backbone(BlockRunner):
 
         Returns
         -------
-        Tensor of shape (B, width_out)
+        Tensor of shape (B, width_pooled)
             The mean of the readable tokens.
         """
         mask = self.readable(own)

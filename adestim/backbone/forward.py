@@ -123,9 +123,9 @@ def run_backbone(model: Backbone, inputs: Tensor) -> tuple[Tensor, np.ndarray]:
 
 
 def pool_backbone(model: Backbone, inputs: Tensor) -> Tensor:
-    """Return pooled vectors (B, width_out).
+    """Return pooled vectors (B, width_pooled).
 
-    inputs (B, ...) -> (B, width_out).
+    inputs (B, ...) -> (B, width_pooled).
     """
     return model.pool(*encode_inputs(model, inputs))
 

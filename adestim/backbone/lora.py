@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from adestim._support.quiet import silence_logger
 from adestim._support.torch import memory_of
 from adestim.backbone.adapter import Adapter
 from adestim.backbone.contract import Backbone
@@ -207,8 +208,11 @@ def add_lora(model: Backbone, settings: LoRASettings) -> None:
         return
     layers = find_linear_layers(model, targets)
     try:
-        from peft import LoraConfig, inject_adapter_in_model
-        from peft.tuners.tuners_utils import cast_adapter_dtype
+        # bitsandbytes, which peft imports where it is installed, warns on every CPU of kernels for
+        # 4-bit weights that adapters do not use.
+        with silence_logger("bitsandbytes"):
+            from peft import LoraConfig, inject_adapter_in_model
+            from peft.tuners.tuners_utils import cast_adapter_dtype
     except ImportError as error:
         raise MissingDependencyError(
             "LoRA needs the package peft",

@@ -1,11 +1,54 @@
-"""Names of studies, and whether a text names one."""
+"""Names of studies, whether a text names one, and models that have seen the people of a study."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from adestim.exceptions import InputError
+
+
+@dataclass(frozen=True)
+class LeftOutModel:
+    """A published model that is not offered: it was pre-trained on those whom it would judge."""
+
+    name: str
+    cohorts: tuple[str, ...]  # those among its pre-training data that are named
+    url: str
+
+
+LEFT_OUT = (
+    LeftOutModel(
+        "BrainG3N",
+        ("ADNI", "PPMI", "16 more cohorts"),
+        "https://huggingface.co/gevaertlab/braing3n",
+    ),
+    LeftOutModel(
+        "Brain2Vec",
+        ("iSTAGING, which pools ADNI, OASIS, UK Biobank and others",),
+        "https://huggingface.co/cbica/Brain2Vec",
+    ),
+    LeftOutModel(
+        "3D-Neuro-SimCLR",
+        (
+            *("ADNI", "AOMIC", "CoRR", "DLBS", "GSP", "HABS-HD", "MCSA", "NIFD", "PPMI", "SALD"),
+            "SOOP",
+        ),
+        "https://github.com/emilykaczmarek/3D-Neuro-SimCLR",
+    ),
+)
+
+
+def find_left_out(name: str) -> LeftOutModel | None:
+    """Return the model that a name means, in any spelling and behind any organisation."""
+    plain = spell_plainly(name.rpartition("/")[2])
+    return next((model for model in LEFT_OUT if spell_plainly(model.name) == plain), None)
+
+
+def spell_plainly(name: str) -> str:
+    """Return the letters and digits of a name, in lower case."""
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def cohort_name(cohort: str | Mapping[str, object]) -> str:

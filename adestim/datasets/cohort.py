@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from adestim._support.words import first_names
+from adestim.datasets.cohort_bunch import CohortBunch
 from adestim.datasets.tables.cells import as_text
 from adestim.exceptions import InputError
 
@@ -234,7 +235,7 @@ def build_cohort(
     check_index(frame)
     check_flow(frame, flow)
     check_columns(frame, columns)
-    return Bunch(
+    return CohortBunch(
         frame=frame,
         target=align_part(target, frame, "target", "diagnosis"),
         groups=align_part(groups, frame, "groups", "subject"),

@@ -35,6 +35,9 @@ class BackboneSpec:
     adapter : bytes, default=b""
         Weights that phase 1 trained, as a safetensors file. Not compared, since ``digest`` covers
         them.
+    rare : tuple of (int, int) pairs, default=()
+        Token and level of the categories that one to four training subjects have: no saved model
+        names them. Not compared.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class BackboneSpec:
     options: tuple[tuple[str, Hashable], ...] = ()
     sources: tuple[tuple[str, str], ...] = field(default=(), compare=False)
     adapter: bytes = field(default=b"", compare=False, repr=False)
+    rare: tuple[tuple[int, int], ...] = field(default=(), compare=False, repr=False)
 
     def option(self, key: str, default: Any = None) -> Any:
         """Return the value of one option, or ``default``."""
@@ -122,7 +126,7 @@ class Encoding(Versioned):
         True where a token is real; None where all are.
     backbone : BackboneSpec
         The model that made the tokens.
-    pooled : ndarray of shape (width,) or None, default=None
+    pooled : ndarray of shape (width_pooled,) or None, default=None
         The model's own summary of the subject; None where it is the mean of the tokens.
 
     Examples

@@ -50,7 +50,7 @@ class TokenTable:
     tokens: np.ndarray | TokenRows  # (n_subjects, n_tokens, width); zero where there is no token
     mask: np.ndarray  # (n_subjects, n_tokens); true where a token is real
     backbone: BackboneSpec  # the model that made the tokens
-    # (n_subjects, width_out); the model's own summaries, NaN where the modality is missing; None
+    # (n_subjects, width_pooled); the model's own summaries, NaN where the modality is missing; None
     # where it has none
     vectors: np.ndarray | None = None
 

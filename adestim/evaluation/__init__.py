@@ -13,6 +13,7 @@ from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow
 from adestim.evaluation.comparing.rivals import plain_rivals, rivals
+from adestim.evaluation.comparing.tabular_rivals import tabular_rivals
 from adestim.evaluation.comparing.transfer import Transfer, transfer
 from adestim.evaluation.fold_fits import FoldFits, cross_val_fit
 from adestim.evaluation.leakage.mask_check import MaskCheck, shuffled_mask_check
@@ -93,6 +94,7 @@ __all__ = [
     "score_predictions",
     "score_probabilities",
     "shuffled_mask_check",
+    "tabular_rivals",
     "transfer",
     "warn_pretraining",
     "wilson_interval",

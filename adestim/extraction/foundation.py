@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from adestim._support.keys import freeze_value
+from adestim.backbone.pretraining_cohorts import find_left_out
 from adestim.backbone.registry import BackboneCard, class_named, find_card, names_like, names_of
 from adestim.backbone.weights.hub import resolve_weights
 from adestim.backbone.weights.moved import WEIGHTS, describe_sources, find_weights, say_where
@@ -81,7 +82,7 @@ def require_own_weights(request: ModelRequest) -> None:
     card = require_card(request)
     model = card.backbone_class()
     params, given = split_params(request.params)
-    architecture = {**card.architecture, **given}
+    architecture = {**card.architecture, **model.settle_sizes(**params), **given}
     require_known_options(card.name, model, params, architecture)
     with warnings.catch_warnings():
         # It is said when the model is opened.
@@ -105,7 +106,7 @@ def open_foundation(request: ModelRequest, raws: Iterable[Any]) -> FoundationMod
     card = require_card(request)
     model = card.backbone_class()
     params, given = split_params(request.params)
-    architecture = {**card.architecture, **given}
+    architecture = {**card.architecture, **model.settle_sizes(**params), **given}
     require_known_options(card.name, model, params, architecture)
     weights = resolve_weights(card, request.weights)
     files = {name: str(path) for name, path in model.files(**params).items()}
@@ -151,6 +152,8 @@ def names_folder(backbone: str | None, modality: str) -> bool:
 def require_card(request: ModelRequest) -> BackboneCard:
     """Return the card of the named backbone, or say which there are."""
     card = find_card(request.backbone, request.modality)
+    if card is None:
+        refuse_left_out(request)
     if card is None or not card.is_foundation:
         raise InputError(
             f"The 'backbone' parameter of {request.owner} must name a backbone of its modality",
@@ -158,6 +161,18 @@ def require_card(request: ModelRequest) -> BackboneCard:
             remedy=choices(request.backbone, request.modality),
         )
     return card
+
+
+def refuse_left_out(request: ModelRequest) -> None:
+    """Refuse a known model that has seen the people of the cohorts whom it would judge."""
+    model = find_left_out(str(request.backbone))
+    if model is not None:
+        raise InputError(
+            f"{request.owner} does not offer {model.name}: to judge it on people whom it was "
+            f"pre-trained on is a leak, and these are {', '.join(model.cohorts)}",
+            got=f"backbone={request.backbone!r}",
+            remedy=f"{choices(request.backbone, request.modality)}; its weights are at {model.url}",
+        )
 
 
 def choices(name: Any, modality: str) -> str:

@@ -59,9 +59,9 @@ class FoundationExtractor(BaseExtractor):
     """
 
     _built_in: ClassVar[str]
-    # whether another model's weights are refused in fit, and not when the model is first run
-    _weights_in_fit: ClassVar[bool] = True
     _of_built_in: ClassVar[Mapping[str, Any]] = {}
+    # parameters that name files of the subjects, which a fitted union follows to later ones
+    files_of_subjects: ClassVar[frozenset[str]] = frozenset()
     _parameter_constraints: ClassVar[dict] = {
         **BaseExtractor._parameter_constraints,
         "backbone": [str],
@@ -162,13 +162,12 @@ class FoundationExtractor(BaseExtractor):
         """Learn from the training rows; then make the built-in model, or open the one named."""
         built_in = self._is_built_in()
         self._refuse_idle_parameters(built_in)
-        to_check = self._weights_in_fit and not built_in
-        at_once = to_check and not is_in_memory(frame)
+        at_once = not built_in and not is_in_memory(frame)
         if at_once:
             self._require_own_weights()
         self._learn_rows(frame)
         self._model = self._built_in_model(frame) if built_in else self._open_model(frame)
-        if to_check and not at_once:
+        if not built_in and not at_once:
             self._require_own_weights()
 
     def _require_own_weights(self) -> None:

@@ -367,12 +367,17 @@ def share_memory(transformer, memory):
 
 
 def follow_parameters(fitted, given):
-    """Return a fitted extractor that looks for its model's files where another says they are."""
-    same_kind = isinstance(fitted, FoundationExtractor) and type(given) is type(fitted)
-    if not (same_kind and fitted.backbone_.is_foundation):
+    """Return a fitted extractor that looks for files where another says that they are now."""
+    if not isinstance(fitted, FoundationExtractor) or type(given) is not type(fitted):
         return fitted
-    now = given.get_params(deep=False)
-    return copy(fitted).set_params(**{name: now[name] for name in WHERE_FILES_ARE & now.keys()})
+    names = WHERE_FILES_ARE if fitted.backbone_.is_foundation else frozenset()
+    now, before = given.get_params(deep=False), fitted.get_params(deep=False)
+    of_subjects = {
+        name for name in fitted.files_of_subjects if None not in (now[name], before[name])
+    }
+    return copy(fitted).set_params(
+        **{name: now[name] for name in (names & now.keys()) | of_subjects}
+    )
 
 
 def fit_one(item, frame, y):

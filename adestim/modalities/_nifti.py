@@ -103,8 +103,8 @@ def load_header(source: Any, error: type[InputError]) -> Any:
         raise error(
             "An image must hold voxels alone",
             got=f"{path.name}: a CIFTI file, whose rows are vertices and voxels",
-            remedy="Pass the volume (.nii.gz), or average it over parcels "
-            "(wb_command -cifti-parcellate) and write the series as .tsv, .csv or .npy",
+            remedy="Pass the volume (.nii.gz); FMRIExtractor also reads series of grayordinates "
+            "or parcels that are called .dtseries.nii or .ptseries.nii",
         )
     if not hasattr(image, "affine"):
         raise unreadable(path, error, f"an object of type {type(image).__name__}")

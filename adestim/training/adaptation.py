@@ -118,7 +118,7 @@ class Adaptation:
     # name tag of the adapted model; that of the frozen one where the head alone is fitted
     spec: BackboneSpec
     classes: np.ndarray  # (n_classes,)
-    # (n_classes, width_out); weights of the head, for pooled vectors as the model gives them
+    # (n_classes, width_pooled); weights of the head, for pooled vectors as the model gives them
     coef: np.ndarray
     intercept: np.ndarray  # (n_classes,)
     history: list[dict[str, Any]]  # one record an epoch: epoch, train_loss, valid_loss
@@ -243,7 +243,7 @@ def own_module(
 ) -> AnchoredFusion:
     """Return an anchor without auxiliaries."""
     if kind == "head":
-        body = PooledVectors(load_frozen_model(spec, trainer).width_out)
+        body = PooledVectors(load_frozen_model(spec, trainer).width_pooled)
     else:
         body = own_body(spec, settings, kind, trainer)
     return AnchoredFusion(

@@ -52,6 +52,22 @@ class NestedScores(Versioned):
     predictions: pd.DataFrame
     tuned: list[Tuned]
 
+    def __repr__(self) -> str:
+        """Return the score of the outer folds, and the folds."""
+        return f"{self._describe()}\n{self.scores.round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        """Return the same as a table."""
+        return f"<p>{self._describe()}</p>{self.scores.round(4).to_html(border=0)}"
+
+    def _describe(self) -> str:
+        """Return the score of the outer folds in a sentence."""
+        score = self.scores["score"]
+        return (
+            f"Nested cross-validation: score {score.mean():.4g}, standard deviation "
+            f"{score.std():.2g} over {len(score)} outer folds."
+        )
+
 
 def nested_cross_validate(
     estimator: Any,

@@ -14,6 +14,7 @@ from adestim._support.versioned import Versioned
 from adestim.exceptions import InputError
 from adestim.tuning.pruning import import_optuna
 
+TRIALS_SHOWN = 10
 # Blue, vermilion and grey of the palette of Okabe and Ito; markers tell the same.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6E6E6E"
 
@@ -52,6 +53,30 @@ class Tuned(Versioned):
     best_score_: float
     study: Any
     trials: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Return the best settings, and how many trials there were."""
+        return (
+            f"Tuned, {self._count_trials()}: best score {self.best_score_:.4g} with\n"
+            f"{pd.Series(self.best_params_, dtype=object).to_string()}"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the best settings and the best trials as tables."""
+        best = pd.Series(self.best_params_, dtype=object, name="best").to_frame()
+        shown = ["state", "score", "std", "seconds"]
+        trials = self.trials.sort_values("score", ascending=False)[shown].iloc[:TRIALS_SHOWN]
+        return (
+            f"<p>Best score over the inner folds {self.best_score_:.4g}, "
+            f"{self._count_trials()}</p>{best.to_html(border=0)}"
+            f"<details><summary>best trials</summary>{trials.to_html(border=0)}</details>"
+        )
+
+    def _count_trials(self) -> str:
+        """Return how many trials ended how."""
+        counts = self.trials["state"].value_counts()
+        states = ", ".join(f"{count} {state}" for state, count in counts.items())
+        return f"{len(self.trials)} trials ({states})"
 
     def plot_history(self, ax: Any = None) -> Any:
         """Draw the scores of the trials, and the best so far.

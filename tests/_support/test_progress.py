@@ -19,11 +19,54 @@ def test_nothing_is_shown_unless_asked_for(terminal):
     assert terminal.getvalue() == ""
 
 
-def test_nothing_is_written_into_a_log(capsys):
-    list(show_progress("abc", "letters", "letter", verbose=2))
-    with progress_bar(2, "mri", "epoch", verbose=1) as bar:
+def test_nothing_is_written_into_a_log_unless_asked_for(caplog, capsys):
+    list(show_progress("abc", "letters", "letter", verbose=0))
+    with progress_bar(2, "mri", "epoch", verbose=0) as bar:
         bar.advance()
+    assert caplog.messages == []
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_has_a_line_a_step(caplog):
+    list(show_progress("ab", "letters", "letter", verbose=2))
+    with progress_bar(2, "mri", "epoch", verbose=1) as bar:
+        bar.advance(train=0.51234, valid=None)
+    assert [line.replace("00:01", "00:00") for line in caplog.messages] == [
+        "letters: letter 1/2 after 00:00",
+        "letters: letter 2/2 after 00:00",
+        "mri: epoch 1/2 after 00:00, train=0.5123",
+    ]
+
+
+def test_a_log_has_a_line_every_hundred_subjects_and_at_the_end(caplog):
+    list(show_progress(range(250), "smri", "subject", verbose=1, total=250))
+    assert [line.split()[2] for line in caplog.messages] == ["100/250", "200/250", "250/250"]
+
+
+def test_batches_that_step_over_a_hundred_subjects_make_a_line(caplog):
+    with progress_bar(None, "smri", "subject", verbose=1) as bar:
+        for _ in range(5):
+            bar.advance(64)
+    assert [line.split()[2] for line in caplog.messages] == ["128", "256", "320"]
+
+
+def test_a_line_is_written_when_its_step_is_done(caplog):
+    for letter in show_progress("ab", "letters", "letter", verbose=1):
+        assert len(caplog.messages) == "ab".index(letter)
+
+
+def test_lines_go_to_standard_error_where_no_log_is_set_up(monkeypatch, capsys):
+    monkeypatch.setattr(progress.LOGGER, "propagate", False)
+    list(show_progress("a", "letters", "letter", verbose=1))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "adestim: letters: letter 1/1 after" in err
+
+
+def test_lines_can_be_switched_off_as_any_log(caplog):
+    caplog.set_level("WARNING", logger="adestim")
+    list(show_progress("a", "letters", "letter", verbose=1))
+    assert caplog.messages == []
 
 
 def test_a_bar_may_start_later(terminal):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adestim.backbone.pretraining_cohorts import cohort_name, names_cohort
+from adestim.backbone.pretraining_cohorts import cohort_name, find_left_out, names_cohort
 from adestim.exceptions import InputError
 
 
@@ -39,3 +39,16 @@ def test_the_name_of_what_a_loader_returned_is_read():
 def test_a_cohort_without_a_name_is_refused(cohort):
     with pytest.raises(InputError, match="A cohort is told by its name"):
         cohort_name(cohort)
+
+
+@pytest.mark.parametrize(
+    "name", ["BrainG3N", "braing3n", "gevaertlab/braing3n", "brain2vec", "3d_neuro_simclr"]
+)
+def test_models_that_have_seen_a_cohort_are_known_in_any_spelling(name):
+    found = find_left_out(name)
+    assert any(names_cohort(cohort, "ADNI") for cohort in found.cohorts)
+    assert found.url.startswith("https://")
+
+
+def test_other_models_are_not_left_out():
+    assert find_left_out("brainmvp") is None

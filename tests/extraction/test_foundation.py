@@ -11,6 +11,7 @@ from adestim.extraction.foundation import (
     ModelPreparation,
     ModelRequest,
     open_foundation,
+    require_card,
     require_own_weights,
 )
 from tests.backbone.toys import ToyBackbone, toy
@@ -261,3 +262,9 @@ def test_another_file_than_the_released_one_is_said_once(weights, recwarn):
     assert not recwarn.list
     with pytest.warns(DataWarning, match="not the released file"):
         opened(weights)
+
+
+def test_a_model_that_has_seen_a_cohort_is_refused_with_the_leak():
+    request = ModelRequest("SMRIExtractor", "smri", "BrainG3N")
+    with pytest.raises(InputError, match=r"does not offer BrainG3N.*is a leak.*ADNI, PPMI"):
+        require_card(request)

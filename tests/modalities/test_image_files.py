@@ -123,7 +123,7 @@ def test_cifti_is_named(tmp_path, pack):
     nibabel.save(image, tmp_path / "a.dtseries.nii")
     said = refusal(tmp_path / "a.dtseries.nii", TimeSeriesError, 4)
     assert "a CIFTI file" in said
-    assert ".tsv" in said
+    assert ".ptseries.nii" in said
     content = (tmp_path / "a.dtseries.nii").read_bytes()
     assert "a CIFTI file" in refusal(written(tmp_path / "b.nii.gz", pack(content)))
 

@@ -35,7 +35,7 @@ def test_names_are_text_in_order_of_label(kind):
 @pytest.mark.parametrize(
     ("labels", "words"),
     [
-        ("PCC", "of type str"),
+        ("PCC", "PCC: FileNotFoundError"),
         (b"PCC", "of type bytes"),
         (5, "of type int"),
         ([["a", "b"], ["c", "d"]], "of type list"),
@@ -67,3 +67,35 @@ def test_extractor_names_tokens_by_them(kind):
         parcellation=nibabel.Nifti1Image(atlas, np.eye(4)), labels=HELD[kind], t_r=2.0
     )
     assert list(extractor.fit(frame).backbone_.option("token_names")) == NAMES
+
+
+FILES = {
+    "names": "PCC\nmPFC\nV1\n",
+    "BIDS": "index\tname\tcolor\n1\tPCC\t#aabbcc\n2\tmPFC\t#aabbcc\n7\tV1\t#aabbcc\n",
+    "XCP-D": "index\tlabel\n7\tV1\n1\tPCC\n2\tmPFC\n",
+    "FreeSurfer": "0 Unknown 0 0 0 0\n1\tPCC\t120\t18\t131\t0\n2 mPFC 1 2 3 0\n7 V1 1 2 3 0\n",
+    "FSLeyes": "1 0.47 0.07 0.51 PCC\n2 0.5 0.5 0.5 mPFC\n7 0.5 0.5 0.5 V1\n",
+    "Workbench": "PCC\n1 120 18 131 255\nmPFC\n2 120 18 132 255\nV1\n7 120 18 133 255\n",
+    "commas": "index,name\n1,PCC\n2,mPFC\n7,V1\n",
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_text_files_of_atlases_are_read(kind, tmp_path):
+    (tmp_path / "labels.txt").write_text(FILES[kind])
+    assert spell_labels(str(tmp_path / "labels.txt"), "FMRIExtractor") == NAMES
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "a line without a name"),
+        ("1 PCC\n1 mPFC\n", "without a label of its own"),
+        ("1 2 3\n2 3 4\n", "a line without a name"),
+        ("a b\n1 PCC\nx y\n", "without a label of its own"),
+    ],
+)
+def test_text_files_without_names_or_labels_are_refused(text, words, tmp_path):
+    (tmp_path / "labels.txt").write_text(text)
+    with pytest.raises(InputError, match=words):
+        spell_labels(tmp_path / "labels.txt", "FMRIExtractor")

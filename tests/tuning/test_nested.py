@@ -104,3 +104,10 @@ def test_bars_nest(terminal):
     nested_logistic(verbose=2)
     assert "nested: 100%" in terminal.getvalue()
     assert "tuning:" in terminal.getvalue()
+
+
+def test_folds_are_shown_with_their_mean(nested):
+    mean = f"{nested.scores['score'].mean():.4g}"
+    for shown in (repr(nested), nested._repr_html_()):
+        assert f"score {mean}, standard deviation" in shown
+    assert len(repr(nested).splitlines()) == 3 + len(nested.scores)

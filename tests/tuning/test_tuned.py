@@ -1,3 +1,4 @@
+import re
 import sys
 
 import matplotlib as mpl
@@ -90,3 +91,17 @@ def test_without_matplotlib_the_extra_is_named(tuned, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingDependencyError, match=r"adestim\[plot\]"):
         tuned.plot_history()
+
+
+def test_a_study_says_its_best_settings_and_how_trials_ended(tuned):
+    first, *settings = repr(tuned).splitlines()
+    assert first.startswith(f"Tuned, {len(tuned.trials)} trials (")
+    assert [line.split()[0] for line in settings] == list(tuned.best_params_)
+
+
+def test_a_notebook_shows_the_best_trials_first(tuned):
+    page = tuned._repr_html_()
+    scores = [float(cell) for cell in re.findall(r"<td>(-?0\.\d+)</td>\s*<td>\d", page)]
+    assert "Best score over the inner folds" in page
+    assert scores == sorted(scores, reverse=True)
+    assert len(scores) > 2

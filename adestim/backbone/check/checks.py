@@ -174,8 +174,8 @@ def rule_pool(case: Case) -> str | None:
     own = make_own(case)
     tokens = encode_case(case, own, make_auxiliary(own))
     vectors = case.model.pool(tokens, own.mask)
-    if not has_shape(vectors, len(own.mask), case.model.width_out):
-        return f"pool must return (B, width_out), not {tuple(vectors.shape)}"
+    if not has_shape(vectors, len(own.mask), case.model.width_pooled):
+        return f"pool must return (B, width_pooled), not {tuple(vectors.shape)}"
     return None if vectors.isfinite().all() else "pool must return finite numbers"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim.datasets.cohort_bunch import CohortBunch
 from adestim.datasets.simulation import write_bids
 from adestim.datasets.simulation.clinical import list_clinical_columns, list_score_columns
 from adestim.datasets.simulation.genotypes import tabulate_dosages, write_plink
@@ -60,10 +61,11 @@ def make_cohort(
     ----------
     n_subjects : int, default=200
         Number of subjects, at least 4.
-    task : {"nc_ad", "nc_mci", "smci_pmci", "nc_pd"}, default="nc_ad"
+    task : {"nc_ad", "nc_mci", "smci_pmci", "nc_pd", "teaching"}, default="nc_ad"
         The two groups: controls and Alzheimer's dementia, controls and mild cognitive
         impairment, stable and (within 36 months) progressive impairment, controls and
-        Parkinson's disease.
+        Parkinson's disease. ``"teaching"``: controls and a made-up dementia that shows in every
+        modality, to demonstrate fusion on few subjects.
     missing : {"adni"}, float in [0, 1), or None, default="adni"
         ``"adni"``: by phase of the study and maker of the scanner. A number: each of
         the four modalities is missing at this rate, completely at random, never all of a
@@ -151,6 +153,9 @@ def make_cohort(
     ``stacking`` weighs the better of logistic regression and boosting a modality;
     ``logistic`` and ``boosting`` read all measurements at once. Images add noise of their own:
     hippocampus by T1 intensity r = .9 with the truth, default mode connectivity r = .8 to .9.
+    ``teaching`` is meant to be easier than any real cohort: effects are larger, even across
+    modalities, and one modality must be read with another (education moves the hippocampus, e4
+    connectivity, in both groups alike).
     The phase does not depend on the diagnosis, so the pattern of what is missing is no clue.
 
     *Not from sources.* How subtypes depend on the gate, functional connectivity, family history,
@@ -237,7 +242,7 @@ def build_simulated_bunch(
     target = tables.target()
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
     scores = list_score_columns(tables.task)
-    return Bunch(
+    return CohortBunch(
         frame=frame,
         target=target,
         groups=pd.Series(tables.index, index=tables.index, name="subject", dtype="str"),

@@ -350,9 +350,39 @@ PARKINSON = replace(
     snp_effect=1.0,
 )
 
+# In both groups alike, so that images must be read together with education and e4.
+READ_TOGETHER: Mapping[str, Mapping[str, float]] = {
+    "by_education": {"hippocampus": -0.6},
+    "by_gate": {"dmn": 0.8},
+}
+TEACHING_CONTROL = replace(
+    NORMAL, share=0.5, subtypes=(Subtype("none", (1.0, 1.0), **READ_TOGETHER),)
+)
+TEACHING_PATIENT = replace(
+    DEMENTIA,
+    share=0.5,
+    subtypes=(
+        Subtype(
+            "made up",
+            (1.0, 1.0),
+            {
+                "hippocampus": -1.2,
+                "temporoparietal": -0.4,
+                "ventricles": 0.3,
+                "dmn": -1.8,
+                "memory_complaint": 1.0,
+                "gds": 0.4,
+            },
+            **READ_TOGETHER,
+        ),
+    ),
+    snp_effect=1.5,
+)
+
 TASKS = {
     "nc_ad": Task("nc_ad", (NORMAL, DEMENTIA)),
     "nc_mci": Task("nc_mci", (replace(NORMAL, share=1215 / (1215 + 1338)), IMPAIRED)),
     "smci_pmci": Task("smci_pmci", (STABLE, PROGRESSIVE)),
     "nc_pd": Task("nc_pd", (HEALTHY_PPMI, PARKINSON), gate="rbd", disease="pd"),
+    "teaching": Task("teaching", (TEACHING_CONTROL, TEACHING_PATIENT)),
 }

@@ -94,7 +94,7 @@ def compare(  # noqa: PLR0913 - flat, as those of scikit-learn's cross_validate
     n_jobs : int, default=None
         Folds at the same time, through joblib.
     verbose : bool, default=False
-        Whether to show a progress bar.
+        Whether to show a progress bar; where there is no terminal, a line a fold to ``logging``.
     random_state : int, RandomState instance or None, default=0
         Seed of the splits, of inner folds for thresholds and of the bootstrap.
 

@@ -26,6 +26,9 @@ from adestim.exceptions import InputError
 ESTIMATES = ["mean", "estimate", "low", "high"]
 FOLD_COLUMNS = [("folds", "ok"), ("folds", "failed")]
 
+# More would not fit a line.
+SCORES_SHOWN = 6
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Versioned):
@@ -312,6 +315,14 @@ class Comparison(Versioned):
         caption = self._describe(level, n_resamples) if caption is None else caption
         return scores_to_latex(
             summary, digits=digits, caption=caption, label=label, controls=self.controls
+        )
+
+    def __repr__(self) -> str:
+        """Return what was compared, and the first scores' means over folds."""
+        means = self.folds.groupby("estimator", sort=False)[list(self.scores[:SCORES_SHOWN])].mean()
+        return (
+            f"Comparison of {len(self.estimators)} estimators, reference {self.reference!r}; "
+            f"means over folds:\n{means.round(3).to_string()}"
         )
 
     def _repr_html_(self) -> str:

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 
+from adestim.evaluation.comparing.tabular_rivals import tabular_rivals
 from adestim.exceptions import InputError
 from adestim.extraction.pool_tokens import PoolTokens
 from adestim.fusion import (
@@ -43,6 +44,7 @@ def plain_rivals(random_state: int | None = 0) -> dict[str, BaseEstimator]:
 
     See Also
     --------
+    tabular_rivals : Tabular foundation models.
     rivals : These, and the fusions.
 
     Examples
@@ -67,13 +69,18 @@ def plain_rivals(random_state: int | None = 0) -> dict[str, BaseEstimator]:
     }
 
 
-def rivals(modalities: Sequence[str], **params: Any) -> dict[str, BaseEstimator]:
+def rivals(
+    modalities: Sequence[str], *, tabular: bool = True, **params: Any
+) -> dict[str, BaseEstimator]:
     """Return all rivals of anchored fusion, by name.
 
     Parameters
     ----------
     modalities : sequence of str
         Names of the modalities, each of which is also tried alone.
+    tabular : bool, default=True
+        Whether tabular foundation models take part, as :func:`tabular_rivals` finds them on this
+        machine; it warns of those that are installed and have no weights.
     **params : dict
         Parameters of the fusions and of the modalities alone: ``max_epochs``, ``width``,
         ``device`` and the like; each is given to those that have it. ``random_state`` is 0 unless
@@ -82,22 +89,28 @@ def rivals(modalities: Sequence[str], **params: Any) -> dict[str, BaseEstimator]
     Returns
     -------
     dict of str to classifier
-        Those of :func:`plain_rivals`, late fusions, the fusions without an anchor, and every
-        modality alone.
+        Those of :func:`plain_rivals` and :func:`tabular_rivals`, late fusions, the fusions without
+        an anchor, and every modality alone.
 
     Raises
     ------
     InputError
         When a parameter is none of any fusion.
 
+    Warns
+    -----
+    AdestimWarning
+        When a tabular foundation model is installed and its weights are not at hand.
+
     See Also
     --------
+    tabular_rivals : Tabular foundation models alone, from files or downloaded.
     adestim.evaluation.compare : Cross-validates several estimators on the same splits.
 
     Examples
     --------
     >>> from adestim.evaluation import rivals
-    >>> models = rivals(["smri", "genetics"], max_epochs=10)
+    >>> models = rivals(["smri", "genetics"], tabular=False, max_epochs=10)
     >>> models["concatenation"]
     ConcatFusionClassifier(max_epochs=10, random_state=0)
     >>> models["smri alone"]
@@ -111,7 +124,9 @@ def rivals(modalities: Sequence[str], **params: Any) -> dict[str, BaseEstimator]
     for fusion in fusions.values():
         own = fusion.get_params(deep=False)
         fusion.set_params(**{name: value for name, value in params.items() if name in own})
-    return plain_rivals(params["random_state"]) | fusions
+    seed = params["random_state"]
+    installed = tabular_rivals(seed, device=params.get("device", "auto")) if tabular else {}
+    return plain_rivals(seed) | installed | fusions
 
 
 def make_fusion_rivals() -> dict[str, BaseEstimator]:

@@ -40,6 +40,8 @@ from adestim.exceptions import DataWarning, InputError
 
 ONE = "estimator"
 N_NAMED = 5
+# More would not fit a line.
+SCORES_SHOWN = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,6 +132,11 @@ class Transfer(Versioned):
         return scores_to_latex(
             self.scores, scores=scores, digits=digits, caption=caption, label=label
         )
+
+    def __repr__(self) -> str:
+        """Return what was judged, and the first scores."""
+        estimates = self.scores.xs("estimate", axis=1, level=1).iloc[:, :SCORES_SHOWN]
+        return f"Transfer of {len(self.scores)} estimators:\n{estimates.round(3).to_string()}"
 
     def _repr_html_(self) -> str:
         return scores_to_html(self.scores)

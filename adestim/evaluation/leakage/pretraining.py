@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from adestim.backbone.pretraining_cohorts import cohort_name, names_cohort
+from adestim.backbone.pretraining_cohorts import cohort_name, find_left_out, names_cohort
 from adestim.backbone.registry import BackboneCard, get_card
 from adestim.exceptions import InputError, LeakageWarning
 
@@ -20,7 +20,8 @@ def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.Data
     ----------
     models : estimator, str, or iterable of these
         Estimators, whose parameters named ``backbone`` are read at any depth; or names of
-        backbones.
+        backbones, those among them that are known and not offered because of what they have
+        seen: BrainG3N, Brain2Vec, 3D-Neuro-SimCLR.
     cohort : str or Bunch
         Name of the cohort, such as ``"ADNI"``; or what a loader returned, which has a ``name``.
 
@@ -76,7 +77,7 @@ def warn_pretraining(models: Any, cohort: str | Mapping[str, object]) -> pd.Data
         backbone: get_card(backbone) for backbone in dict.fromkeys(find_backbone_names(models))
     }
     table = pd.DataFrame(
-        [describe_pretraining(card, name) for card in cards.values()],
+        [describe_pretraining(card, backbone, name) for backbone, card in cards.items()],
         index=pd.Index(list(cards), name="backbone", dtype="str"),
         columns=["pretrained_on", "cohort"],
     )
@@ -119,9 +120,10 @@ def is_built_in(name: str) -> bool:
     return card is not None and card.family == "reference"
 
 
-def describe_pretraining(card: BackboneCard | None, name: str) -> tuple[str, str]:
+def describe_pretraining(card: BackboneCard | None, backbone: str, name: str) -> tuple[str, str]:
     """Return what a model was trained on, and whether the cohort is named there."""
-    cohorts = card.cohorts if card is not None else ()
+    known = find_left_out(backbone) if card is None else card
+    cohorts = known.cohorts if known is not None else ()
     if not cohorts:
         return "", "not known"
     text = ", ".join(cohorts)

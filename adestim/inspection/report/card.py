@@ -12,14 +12,20 @@ from sklearn.base import is_classifier
 from adestim._support.scores import HOW_BOUNDED, N_RESAMPLES, name_score
 from adestim._support.words import escape_markdown
 from adestim.backbone.pretraining_cohorts import cohort_name
+from adestim.inspection.report.card_use import (
+    describe_citation,
+    describe_loading,
+    say_columns,
+)
+from adestim.inspection.report.front_matter import write_front_matter
 from adestim.inspection.report.outcomes import require_comparison
 from adestim.inspection.report.provenance import (
     describe_backbones,
     digest_splits,
-    digest_training,
     list_limits,
     list_seeds,
     list_versions,
+    say_training,
 )
 from adestim.inspection.report.sections_members import say_dropped, say_interaction
 from adestim.inspection.report.sections_performance import (
@@ -47,9 +53,12 @@ def model_card(
     licence: str | None = None,
     intended_use: str = INTENDED,
     title: str = "Model card",
+    repo_id: str | None = None,
     n_resamples: int = N_RESAMPLES,
 ) -> str:
     """Return what whoever is handed a fitted fusion must know, as Markdown.
+
+    It begins with the lines of YAML by which the Hugging Face hub finds models.
 
     Parameters
     ----------
@@ -69,6 +78,8 @@ def model_card(
         What the model is for.
     title : str, default="Model card"
         Heading.
+    repo_id : str, default=None
+        Repository on the Hugging Face hub, ``"organisation/name"``, from which it is loaded.
     n_resamples : int, default=2000
         Resamples of the bootstrap; 0 leaves the intervals of scores out.
 
@@ -87,6 +98,7 @@ def model_card(
     See Also
     --------
     FusionReport : The same facts with figures and explanations.
+    adestim.save : Saves a model with its card.
 
     References
     ----------
@@ -102,7 +114,7 @@ def model_card(
     >>> X = pd.DataFrame(rng.normal(size=(20, 2)), columns=["csf__tau", "csf__abeta"])
     >>> fusion = AnchoredFusionClassifier(width=8, n_trees=0, max_epochs=0)
     >>> card = model_card(fusion.fit(X, X["csf__tau"] > 0), cohort="ADNI", licence="CC-BY-4.0")
-    >>> print(card[: card.index("* Trained")].rstrip())
+    >>> print(card[card.index("# Model card") : card.index("* Trained")].rstrip())
     # Model card
     <BLANKLINE>
     ## Model
@@ -123,6 +135,8 @@ def model_card(
     pairs = None if splits is None else list(splits)
     parts = {
         "Model": describe_model(fusion, licence),
+        "Columns": say_columns(estimator),
+        "Loading": describe_loading(repo_id, is_classifier(fusion)),
         "Intended use": [intended_use],
         "Data": describe_data(comparison, name),
         "Backbones": [render_markdown(backbones)],
@@ -133,9 +147,23 @@ def model_card(
             f"* {escape_markdown(line)}" for line in list_limits(backbones, comparison is not None)
         ],
         "Versions and seeds": describe_origin(estimator.get_params(deep=True)),
+        "Citation": describe_citation(),
     }
+    head = write_front_matter(
+        title=title,
+        licence=licence,
+        tags=["multimodal", *map(str, fusion.modalities_)],
+        classifies=is_classifier(fusion),
+        cohort=name,
+        comparison=comparison,
+    )
+    return join_card(head, title, parts)
+
+
+def join_card(head: str, title: str, parts: Mapping[str, list[str]]) -> str:
+    """Return a card of its head, its title and its sections by heading."""
     sections = [f"## {heading}\n\n{join_lines(lines)}" for heading, lines in parts.items()]
-    return "\n\n".join([f"# {escape_markdown(title)}", *sections]) + "\n"
+    return "\n\n".join([head, f"# {escape_markdown(title)}", *sections]) + "\n"
 
 
 def join_lines(lines: list[str]) -> str:
@@ -154,7 +182,7 @@ def describe_model(fusion: Any, licence: str | None) -> list[str]:
         f"* What the prediction rests on: {describe_shares(fusion)}",
         f"* Phase 2: {escape_markdown(say_interaction(fusion))}",
         f"* Licence: {escape_markdown(licence or 'not told')}",
-        f"* Trained weights, SHA-256: {digest_training(fusion.nets_)}",
+        f"* Trained weights, SHA-256: {say_training(fusion.nets_)}",
     ]
 
 

@@ -19,6 +19,8 @@ PACKAGES = ("adestim", "numpy", "pandas", "scikit-learn", "skorch", "torch", "ni
 NOT_KNOWN = "not known"
 BUILT_IN = "built in"
 NOBODY = "nobody"
+# Options of a name tag that say what was done to files before the model saw them.
+DONE_BEFORE = ("brain_extraction", "registration")
 
 
 def describe_backbones(estimator: Any, cohort: str | None = None) -> pd.DataFrame:
@@ -26,7 +28,7 @@ def describe_backbones(estimator: Any, cohort: str | None = None) -> pd.DataFram
     fusion = fusion_of(estimator)
     likes = fusion.inputs_.likes
     rows = {name: describe_backbone(likes[name].backbone, cohort) for name in fusion.modalities_}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality")
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("modality").fillna("nothing")
 
 
 def describe_backbone(spec: Any, cohort: str | None) -> dict[str, str]:
@@ -42,9 +44,18 @@ def describe_backbone(spec: Any, cohort: str | None) -> dict[str, str]:
         "pre-trained on": seen if learned else NOBODY,
         "source": (card.hub or card.url if card is not None else "") or say_unknown(learned),
     }
+    done = say_done_before(spec)
+    if done:
+        row["done before"] = done
     if cohort is not None:
         row["cohort seen"] = "no" if not learned else say_seen(seen, cohort)
     return row
+
+
+def say_done_before(spec: Any) -> str:
+    """Return what was done to files before the model saw them; nothing where nothing was."""
+    done = [(name, spec.option(name)) for name in DONE_BEFORE]
+    return ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in done if value)
 
 
 def say_unknown(learned: bool) -> str:
@@ -96,6 +107,11 @@ def digest_training(nets: Mapping[str, Any]) -> str:
                 digest.update(f"{anchor}/{name}/{tuple(weights.shape)}".encode())
                 digest.update(weights.detach().float().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def say_training(nets: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what training has learned, or that it has left no net."""
+    return digest_training(nets) if nets else "none, no net was kept"
 
 
 def digest_splits(splits: Iterable[tuple[Any, Any]]) -> str:

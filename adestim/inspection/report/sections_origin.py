@@ -14,10 +14,10 @@ from adestim.inspection.report.page import (
     render_table,
 )
 from adestim.inspection.report.provenance import (
-    digest_training,
     list_limits,
     list_seeds,
     list_versions,
+    say_training,
 )
 
 
@@ -39,7 +39,7 @@ def write_provenance(material: Material) -> str:
                 material.backbones, "Backbones, their licences and what they were pre-trained on"
             ),
             render_paragraph(
-                f"SHA-256 of what was trained here: {digest_training(material.fusion.nets_)}"
+                f"SHA-256 of what was trained here: {say_training(material.fusion.nets_)}"
             ),
             render_table(list_versions().rename_axis("package"), "Versions"),
             render_table(list_seeds(params).rename_axis("parameter"), "Seeds"),

@@ -28,6 +28,13 @@ from adestim.extraction.subjects import readable_raws, settle_failures
 from adestim.modalities.clinical.free_text import read_free_text
 from adestim.modalities.clinical.latent_semantics import keep_known_texts, learn_latent_semantics
 from adestim.modalities.clinical.leakage import guard_columns
+from adestim.modalities.clinical.number_rows import (
+    list_numbered_columns,
+    number_request,
+    number_table,
+    prepare_numbers,
+    reads_numbers,
+)
 from adestim.modalities.clinical.record_rows import (
     RecordPreparation,
     list_written_columns,
@@ -75,8 +82,10 @@ class ClinicalExtractor(FoundationExtractor):
     Parameters
     ----------
     backbone : str, default="tabular"
-        Model that makes the tokens. ``"tabular"`` is built in: one token a column. Or a language
-        model: ``"llama-2-7b"``, ``"llama-2-13b"``, ``"medgemma-4b"``, ``"medgemma-27b"``,
+        Model that makes the tokens. ``"tabular"`` is built in: one token a column. ``"tabicl"`` is
+        a tabular foundation model, which reads a row among training rows. Or a language model:
+        ``"llama-2-7b"``, ``"llama-2-13b"``, ``"medgemma-4b"``, ``"medgemma-1.5-4b"``,
+        ``"medgemma-27b"``, ``"bioclinical-modernbert-base"``, ``"bioclinical-modernbert-large"``,
         ``"clinicalbert"``, ``"all-minilm-l6-v2"``; any other of a supported type on the Hugging
         Face hub, ``"organisation/name"``; or the path of its folder. Or one registered by
         :func:`adestim.register_backbone`, which reads every row as a mapping from columns to
@@ -148,6 +157,14 @@ class ClinicalExtractor(FoundationExtractor):
 
     The tabular backbone codes rows column by column, not in parallel: 3000 subjects with 30
     columns take a fraction of a second.
+
+    **TabICL** reads numbers and categories, and free text not at all. Its tokens are a few
+    summaries of the row and one a group of columns; the vector is the summaries side by side. It
+    knows columns by training rows, 256 of them unless ``backbone_params`` holds another
+    ``"n_context"``: these lie in the fitted extractor and beside every encoding, so hand neither to
+    whom the table may not be shown. Labels never enter, and numbers that are missing are at their
+    column's mean, as in TabICL's own classifier. Sizes are read from the checkpoint, whichever
+    version it is.
 
     **Language models** need the packages of ``pip install 'adestim[foundation]'``. Supported are
     Llama, Mistral, Qwen 2 and 3, Gemma 3 (MedGemma's text tower included), BERT, RoBERTa,
@@ -279,11 +296,14 @@ class ClinicalExtractor(FoundationExtractor):
         from adestim.modalities.clinical.models.language_request import is_language_model
 
         if not is_language_model(self.backbone):
-            require_own_weights(super()._request())
+            require_own_weights(self._request_for([]))
 
     def _open_model(self, frame) -> OpenedModel:
-        """Find the model, and settle how it reads records; free text is left out."""
-        self.columns_, remarks = list_written_columns(self.columns_, self.text or ())
+        """Find the model, and settle how it reads rows; free text is left out."""
+        if reads_numbers(self.backbone):
+            self.columns_, remarks = list_numbered_columns(self.columns_)
+        else:
+            self.columns_, remarks = list_written_columns(self.columns_, self.text or ())
         there = [column for column in self.columns_ if column.kind != "empty"]
         warn_of([*remarks, *odd_columns(frame, there, self._declared())])
         request = self._request()
@@ -291,14 +311,22 @@ class ClinicalExtractor(FoundationExtractor):
         return open_foundation(request, self._training_raws(frame))
 
     def _request(self) -> ModelRequest:
+        """Return what is asked for, of the columns that are used."""
+        return self._request_for([column.name for column in self.columns_])
+
+    def _request_for(self, names) -> ModelRequest:
         """Return what is asked for, a language model's folder found or fetched."""
         from adestim.modalities.clinical.models.language_request import language_request
 
-        names = [column.name for column in self.columns_]
-        return language_request(super()._request(), names, self.adapt)
+        request = super()._request()
+        if reads_numbers(self.backbone):
+            return number_request(request, names)
+        return language_request(request, names, self.adapt)
 
     def _training_raws(self, frame):
-        """Return the rows of the table as records."""
+        """Return the rows of the table as numbers, or as records."""
+        if reads_numbers(self.backbone):
+            return number_table(frame, self.columns_).usable_rows()
         return readable_raws(frame, partial(record_of, columns=self.columns_))
 
     def _preparation(self):
@@ -307,6 +335,10 @@ class ClinicalExtractor(FoundationExtractor):
 
     def _prepare_all(self, frame) -> Iterable[Prepared | AdestimError | None]:
         """Code the table column by column, or write every row for itself."""
+        if reads_numbers(self.backbone_.name):
+            table = number_table(frame, self.columns_)
+            warn_of(table.remarks)
+            return prepare_numbers(table, frame.index, self._prepare_now())
         if self.backbone_.is_foundation:
             return warn_of_cuts(super()._prepare_all(frame), frame, self._preparation())
         coded = self._model.prepare(frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -30,6 +30,8 @@ DATES = (datetime.date, datetime.timedelta, np.datetime64, np.timedelta64, pd.Pe
 EARLIEST, LATEST = 19000101, 20991231
 SENTENCE_WORDS = 4
 MOSTLY = 0.5
+# A category of fewer people than these may tell who took part.
+FEWEST_PEOPLE = 5
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Column:
     levels: tuple[Hashable, ...] = ()  # levels of an ordinal or categorical column, in their order
     has_other: bool = False  # whether rarer categories share one more slot, the last
     spelling: Spelling = PLAIN  # how a numeric column is written
+    # places of the levels that few training subjects have, though somebody does
+    rare: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def n_slots(self) -> int:
@@ -122,10 +126,16 @@ def learn_column(
     if len(present) == 0:
         return Column(name, position, "empty")
     if kind == "ordinal":
-        levels = declarations.levels.get(name)
-        return Column(name, position, kind, choose_ordinal_levels(column, name, levels))
+        declared = declarations.levels.get(name)
+        levels = choose_ordinal_levels(column, name, declared)
+        # What the user wrote is no news of a patient.
+        rare = find_rare_levels(column, levels) if declared is None else ()
+        return Column(name, position, kind, levels, rare=rare)
     if kind == "categorical":
-        return Column(name, position, kind, *find_frequent_levels(present, max_levels))
+        levels, has_other = find_frequent_levels(present, max_levels)
+        return Column(
+            name, position, kind, levels, has_other, rare=find_rare_levels(column, levels)
+        )
     if kind == "numeric" and not pd.api.types.is_numeric_dtype(column.dtype):
         spelling = learn_spelling(write_cells(cells), f"column {name!r}")
         return Column(name, position, kind, spelling=spelling)
@@ -231,6 +241,13 @@ def find_frequent_levels(
         return tuple(levels), False
     by_count = sorted(levels, key=lambda level: -counts[level])
     return tuple(sorted(by_count[: max_levels - 1], key=level_order)), True
+
+
+def find_rare_levels(column: pd.Series, levels: Sequence[Hashable]) -> tuple[int, ...]:
+    """Return the places of the levels that one to four subjects have, whatever their visits."""
+    cells = zip(column.index.tolist(), plain_cells(column), strict=True)
+    people = Counter(cell for _, cell in {(who, cell) for who, cell in cells if is_plain(cell)})
+    return tuple(place for place, level in enumerate(levels) if 0 < people[level] < FEWEST_PEOPLE)
 
 
 def level_order(level: Hashable) -> tuple:

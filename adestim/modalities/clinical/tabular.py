@@ -75,6 +75,9 @@ class TabularBackbone:
                 ("feature_names", self.feature_names),
                 ("columns", meanings),
             ),
+            rare=tuple(
+                (token, place) for token, column in enumerate(self.columns) for place in column.rare
+            ),
         )
 
     def digest(self) -> str:

@@ -6,5 +6,9 @@ __getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "FMRIExtractor": "adestim.modalities.fmri.extractor",
+        "SuiteModel": "adestim.modalities.fmri.suite_model",
+        "TianSchaefer": "adestim.modalities.fmri.tian_schaefer",
+        "build_tian_schaefer": "adestim.modalities.fmri.tian_schaefer",
+        "join_tian_schaefer": "adestim.modalities.fmri.tian_schaefer_series",
     },
 )

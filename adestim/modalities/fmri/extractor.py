@@ -36,6 +36,7 @@ from adestim.modalities.fmri.timeseries import (
     RoiLayout,
     RoiSeries,
     SeriesReader,
+    lay_out_parcellation,
     rename_regions,
 )
 
@@ -47,24 +48,27 @@ CONNECTOME_BAND = (0.01, 0.1)
 class FMRIExtractor(FoundationExtractor):
     """Encode resting-state fMRI: one token a region of interest (ROI).
 
-    A cell is a 4-D run (path of a NIfTI file, or a nibabel image), or ready ROI series of
-    shape (time, ROI): path of a ``.tsv``, ``.csv``, ``.txt``, ``.1D`` or ``.npy`` file, an array,
-    or a DataFrame. A second column, if there is one, holds the subject's confounds table.
+    A cell is a run (path of a NIfTI file of four dimensions, or of a ``.dtseries.nii``; or a
+    nibabel image), or ready ROI series of shape (time, ROI): path of a ``.ptseries.nii``, ``.tsv``,
+    ``.csv``, ``.txt``, ``.1D`` or ``.npy`` file, an array, or a DataFrame. A second column, if
+    there is one, holds the subject's confounds table.
 
     Parameters
     ----------
     backbone : str, default="connectome"
         Model that makes the tokens. ``"connectome"``: Ledoit-Wolf shrunk correlation, Fisher z;
         built in, no download. Or a foundation model: ``"brain-jepa"``, ``"brainlm-111m"``,
-        ``"brainlm-650m"`` or ``"brainlm-13m"``, see Notes, or one registered by
-        :func:`adestim.register_backbone`.
+        ``"brainlm-650m"``, ``"brainlm-13m"`` or ``"cortex-mae-parcel"``, see Notes, or one
+        registered by :func:`adestim.register_backbone`.
     parcellation : str, path-like, nibabel image or None, default=None
-        3-D label image that 4-D runs are averaged over, in the runs' space. None: the 300
-        spheres of Seitzman et al. (2020), in MNI152 space. Ready series ignore it.
-    labels : sequence of str, dict, DataFrame or None, default=None
+        3-D label image that 4-D runs are averaged over, in the runs' space; for runs of
+        grayordinates (``.dtseries.nii``) a CIFTI atlas (``.dlabel.nii``), which has names of its
+        own. None: the 300 spheres of Seitzman et al. (2020), in MNI152 space. Ready series
+        ignore it.
+    labels : sequence of str, dict, DataFrame, str, path-like or None, default=None
         Names of the regions, in ascending order of label or in the order of the columns. Of a
         dict of label and name, or a table with the columns ``index`` and ``name``, label 0 is
-        left out.
+        left out. A path is that of the atlas's text file.
     t_r : float or None, default=None
         Repetition time of all runs, in s. None: each run's own, from its JSON sidecar (BIDS
         inheritance included), else its header or the ``time`` column of its table. Where they
@@ -145,6 +149,9 @@ class FMRIExtractor(FoundationExtractor):
       frames of 2.21 s (architecture ``{"n_time_patches": 5}``: 80) of the 50 regions of Tian's
       scale III (right hemisphere first), then Schaefer's 400 in the order of the
       **17-network** atlas, checked by name: name the columns, or pass ``labels``.
+      :func:`adestim.modalities.fmri.build_tian_schaefer` builds the atlas of your files,
+      :func:`adestim.modalities.fmri.join_tian_schaefer` joins series of XCP-D. Under ``"scan"``
+      series that have lost their mean are told of by subject.
     - ``"brainlm-111m"``, ``"brainlm-650m"``, ``"brainlm-13m"``: ``"coordinates"``, path of
       ``A424_Coordinates.dat``, checked by its SHA-256 (``"coordinates_sha256"`` vouches for
       another file). They read 200 frames of 0.735 s of the 424 parcels of A424 (image
@@ -152,6 +159,11 @@ class FMRIExtractor(FoundationExtractor):
       interquartile range over the training rows. Architecture ``{"pooling": "mean"}`` pools the
       tokens with data instead of the class token. The 13M model depends on the order of its
       tokens; prefer the larger ones.
+    - ``"cortex-mae-parcel"``: ``"n_clips"``, how many clips of 16 s are read, evenly spread over
+      the run: 4 by default, or ``"all"``; in place of ``"windows"``. It reads Schaefer's 400
+      regions in the order of the **17-network** atlas, checked by name, in standard scores of every
+      region, brought to 1 s, then of every frame. Architecture ``{"pooling": "mean"}`` pools the
+      patches instead of the class tokens.
 
     References
     ----------
@@ -160,6 +172,7 @@ class FMRIExtractor(FoundationExtractor):
     Dong et al. (2024). Brain-JEPA: brain dynamics foundation model with gradient positioning
     and spatiotemporal masking. NeurIPS.
     Ortega Caro et al. (2024). BrainLM: a foundation model for brain activity recordings. ICLR.
+    Lane et al. (2026). Scaling vision transformers for functional MRI with flat maps. ICML.
 
     Examples
     --------
@@ -179,7 +192,7 @@ class FMRIExtractor(FoundationExtractor):
     _parameter_constraints: ClassVar[dict] = {
         **FoundationExtractor._parameter_constraints,
         "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
-        "labels": [None, "array-like"],
+        "labels": [None, str, os.PathLike, "array-like"],
         "t_r": [None, Interval(Real, 0, None, closed="neither")],
         "high_pass": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "low_pass": [None, StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -362,7 +375,7 @@ def learn_layout(reader: SeriesReader, frame: pd.DataFrame, errors: str) -> RoiL
         except Exception as failure:
             if errors == "raise":
                 raise name_failure(failure, subject) from failure
-    return RoiLayout(reader.parcellation.names, reader.parcellation.networks)
+    return lay_out_parcellation(reader.parcellation)
 
 
 def settle_profile(profile: str, layout: RoiLayout) -> str:

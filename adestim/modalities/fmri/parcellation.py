@@ -1,4 +1,4 @@
-"""Regions that a 4-D run is averaged over: bundled coordinates, or a label image.
+"""Regions that a run is averaged over: bundled coordinates, a label image, or a CIFTI atlas.
 
 A run's grid is never resampled. The voxels of every region are found once a grid and
 remembered, so that a run costs little more than reading it.
@@ -18,6 +18,17 @@ from scipy import sparse
 from adestim._support.remarks import remark_of
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities._nifti import image_values, label_values, open_nifti
+from adestim.modalities.fmri.cifti import (
+    ATLASES,
+    DENSE_SERIES,
+    Grayordinates,
+    cifti_values,
+    grayordinates_of,
+    is_cifti_image,
+    is_named_cifti,
+    match_grayordinates,
+    read_cifti_labels,
+)
 
 MIN_COVERAGE = 0.5
 N_GRIDS_REMEMBERED = 8
@@ -25,7 +36,10 @@ N_GRIDS_REMEMBERED = 8
 
 @dataclass(frozen=True)
 class Parcellation:
-    """Regions of interest (ROIs), as spheres or as a label image. Picklable and hashable."""
+    """Regions of interest (ROIs): spheres, a label image, or labels of grayordinates.
+
+    Picklable and hashable.
+    """
 
     names: tuple[str, ...]
     # the functional network of each region; None where they are not known
@@ -35,10 +49,12 @@ class Parcellation:
     centres: np.ndarray | None = field(default=None, compare=False, repr=False)
     # (n_rois,); radii of the spheres, in mm
     radii: np.ndarray | None = field(default=None, compare=False, repr=False)
-    # (n_x, n_y, n_z); label image: 0 is background, k the k-th region
+    # (n_x, n_y, n_z); label image: 0 is background, k the k-th region; (n_rows,) of grayordinates
     labels: np.ndarray | None = field(default=None, compare=False, repr=False)
     # (4, 4); affine of the label image, to mm
     affine: np.ndarray | None = field(default=None, compare=False, repr=False)
+    # what the rows of the labels are; None where these are an image
+    grayordinates: Grayordinates | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_rois(self) -> int:
@@ -68,21 +84,53 @@ def seitzman_parcellation() -> Parcellation:
 
 
 def read_label_parcellation(source: Any) -> Parcellation:
-    """Return the regions of a label image."""
+    """Return the regions of a label image, or of a CIFTI atlas."""
+    if is_named_cifti(source, (*ATLASES, DENSE_SERIES)) or is_cifti_image(source):
+        return read_cifti_parcellation(source)
     with remark_of("parcellation"):
         image = open_nifti(source, n_dim=3, error=TimeSeriesError)
-    values = label_values(image, TimeSeriesError)
-    found, labels = np.unique(values, return_inverse=True)
-    regions = found[found != 0]
-    if not len(regions):
-        raise TimeSeriesError("A label image must hold at least one region", got="background only")
-    places = np.searchsorted(regions, found) + 1
-    places[found == 0] = 0
-    smallest = np.min_scalar_type(len(regions))
-    codes = places[labels].reshape(values.shape).astype(smallest)
+    regions, codes = number_labels(label_values(image, TimeSeriesError))
     affine = np.asarray(image.affine, dtype=float)
     names = tuple(f"label{value}" for value in regions)
     return Parcellation(names, None, digest_of(codes, affine), labels=codes, affine=affine)
+
+
+def read_cifti_parcellation(source: Any) -> Parcellation:
+    """Return the regions of a CIFTI atlas, under the names that it holds."""
+    values, rows, table = read_cifti_labels(source)
+    regions, codes = number_labels(values)
+    names = tuple(table.get(int(value)) or f"label{value}" for value in regions)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise TimeSeriesError(
+            "A CIFTI atlas must name every region once",
+            got=f"{twice!r} {names.count(twice)} times",
+            remedy="Correct its table of labels",
+        )
+    inside = codes > 0
+    codes, rows = codes[inside], rows.select(inside)
+    return Parcellation(
+        names,
+        None,
+        digest_of(codes, rows.keys(), np.array(names)),
+        labels=codes,
+        grayordinates=rows,
+    )
+
+
+def number_labels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of the regions, and these numbered from 1; 0 is background.
+
+    -> (n_rois,), and codes of the values' shape.
+    """
+    found, labels = np.unique(values, return_inverse=True)
+    regions = found[found != 0]
+    if not len(regions):
+        raise TimeSeriesError("An atlas must hold at least one region", got="background only")
+    places = np.searchsorted(regions, found) + 1
+    places[found == 0] = 0
+    smallest = np.min_scalar_type(len(regions))
+    return regions, places[labels].reshape(values.shape).astype(smallest)
 
 
 def digest_of(*arrays: np.ndarray) -> str:
@@ -101,11 +149,54 @@ def mean_series(image: Any, parcellation: Parcellation) -> np.ndarray:
 
     -> (n_volumes, n_rois).
     """
+    if parcellation.grayordinates is not None:
+        raise TimeSeriesError(
+            "A 4-D run is averaged over a label image in its own space",
+            got="a CIFTI atlas, whose regions are vertices and voxels of grayordinates",
+            remedy="Pass the atlas's volume (.nii.gz) as parcellation=, or runs as .dtseries.nii",
+        )
     affine = np.asarray(image.affine, dtype=float)
     grid = region_voxels(parcellation, affine.tobytes(), tuple(image.shape[:3]))
     require_field_overlap(grid, parcellation, image)
     values = image_values(image, TimeSeriesError)
     voxels = values.reshape(-1, values.shape[3], order="F")[grid.voxels].astype(np.float64)
+    return average_regions(voxels, grid)
+
+
+def mean_dense_series(image: Any, parcellation: Parcellation) -> np.ndarray:
+    """Average a run of grayordinates over those of every region, as :func:`mean_series` does.
+
+    -> (n_volumes, n_rois).
+    """
+    atlas = parcellation.grayordinates
+    if atlas is None:
+        raise TimeSeriesError(
+            "A run of grayordinates (.dtseries.nii) is averaged over a CIFTI atlas",
+            got="an atlas of voxels, or the built-in coordinates",
+            remedy="Pass the atlas's .dlabel.nii as parcellation=, or the run's volume (.nii.gz)",
+        )
+    rows = match_grayordinates(atlas, grayordinates_of(image.header.get_axis(1)))
+    seen = rows >= 0
+    if not seen.any():
+        raise TimeSeriesError(
+            "The CIFTI atlas and a run must share grayordinates",
+            got="none",
+            remedy="Pass an atlas of the run's structures",
+        )
+    region = parcellation.labels.astype(np.int64) - 1
+    shape = (parcellation.n_rois, int(seen.sum()))
+    ones = np.ones(shape[1])
+    membership = sparse.csr_array((ones, (region[seen], np.arange(shape[1]))), shape=shape)
+    expected = np.bincount(region, minlength=parcellation.n_rois)
+    grid = RegionVoxels(rows[seen], membership, np.maximum(expected, 1))
+    return average_regions(cifti_values(image).T[grid.voxels], grid)
+
+
+def average_regions(voxels: np.ndarray, grid: RegionVoxels) -> np.ndarray:
+    """Average rows, one a voxel, over regions; NaN where too few of a region's can be used.
+
+    voxels (n_voxels, n_volumes) -> (n_volumes, n_rois).
+    """
     usable = usable_voxels(voxels)
     weights = grid.membership[:, usable]
     count = np.asarray(weights.sum(axis=1)).ravel()

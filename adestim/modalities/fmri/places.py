@@ -50,7 +50,7 @@ def open_labels(parcellation: Any, averaged_over: Parcellation | None) -> Any:
     """Return the label image that is given, or else that of the extractor; None without either."""
     if parcellation is not None:
         return check_niimg(parcellation)
-    if averaged_over is None or averaged_over.labels is None:
+    if averaged_over is None or averaged_over.affine is None:
         return None
     return nibabel.Nifti1Image(averaged_over.labels.astype(np.int32), averaged_over.affine)
 

@@ -1,4 +1,4 @@
-"""ROI series out of whatever a cell holds: a 4-D run, a table, an array."""
+"""ROI series out of whatever a cell holds: a run of voxels or grayordinates, a table, an array."""
 
 from __future__ import annotations
 
@@ -15,8 +15,15 @@ from adestim.exceptions import TimeSeriesError
 from adestim.modalities._labels import spell_labels
 from adestim.modalities._nifti import is_path, open_nifti
 from adestim.modalities.fmri._repetition_time import read_header_t_r, read_sidecar_t_r, settle_t_r
-from adestim.modalities.fmri._tables import NumericTable, read_table
-from adestim.modalities.fmri.parcellation import Parcellation, mean_series
+from adestim.modalities.fmri._tables import NumericTable, read_table, require_unique_header
+from adestim.modalities.fmri.cifti import (
+    is_dense_series,
+    is_parcel_series,
+    open_cifti,
+    read_parcel_series,
+    step_of,
+)
+from adestim.modalities.fmri.parcellation import Parcellation, mean_dense_series, mean_series
 
 TABLE_ENDINGS = tuple(
     ending + packing
@@ -71,7 +78,7 @@ class SeriesReader:
     def layout(self, cell: Any) -> RoiLayout:
         """Return the regions a cell has; of a file of a run nothing is read."""
         if is_run(cell):
-            return RoiLayout(self.parcellation.names, self.parcellation.networks)
+            return lay_out_parcellation(self.parcellation)
         return lay_out_regions(read_series_table(cell))
 
     def read(self, cell: Any, layout: RoiLayout) -> RoiSeries:
@@ -91,7 +98,12 @@ class SeriesReader:
         return RoiSeries(np.where(present, values, 0.0), present, t_r)
 
     def _read_run(self, cell: Any) -> tuple[np.ndarray, float | None]:
-        """Average a 4-D run over the regions."""
+        """Average a run over the regions."""
+        if is_dense_series(cell):
+            dense = open_cifti(cell, ("SeriesAxis", "BrainModelAxis"), "a run")
+            require_volumes(dense.shape[0])
+            t_r = settle_t_r(self.t_r, step_of(dense), read_t_r_beside(cell), "the CIFTI header")
+            return mean_dense_series(dense, self.parcellation), t_r
         image = open_nifti(cell, n_dim=4, error=TimeSeriesError)
         require_volumes(image.shape[3])
         t_r = settle_t_r(self.t_r, read_header_t_r(image), read_t_r_beside(cell))
@@ -99,7 +111,7 @@ class SeriesReader:
 
     def _table_t_r(self, cell: Any, table: NumericTable) -> float | None:
         """Return the repetition time of ready series."""
-        place = "the table's time column"
+        place = "the CIFTI header" if is_parcel_series(cell) else "the table's time column"
         return settle_t_r(self.t_r, table.step, read_t_r_beside(cell), place)
 
 
@@ -110,13 +122,19 @@ def read_t_r_beside(cell: Any) -> float | None:
 
 def is_run(cell: Any) -> bool:
     """Tell whether a cell is a run of volumes; an unknown ending is left to nibabel."""
+    if is_parcel_series(cell):
+        return False
     if is_path(cell):
         return not str(cell).lower().endswith((*TABLE_ENDINGS, ".npy"))
-    return hasattr(cell, "affine") and hasattr(cell, "get_fdata")
+    return is_dense_series(cell) or (hasattr(cell, "affine") and hasattr(cell, "get_fdata"))
 
 
 def read_series_table(cell: Any) -> NumericTable:
     """Return ready ROI series as a table of numbers, shape (n_volumes, n_rois)."""
+    if is_parcel_series(cell):
+        table = NumericTable(*read_parcel_series(cell))
+        require_unique_header(table.names, "ROI series")
+        return table
     if is_path(cell) and str(cell).lower().endswith(".npy"):
         return wrap_array(read_npy(Path(cell)))
     if is_path(cell) or isinstance(cell, pd.DataFrame):
@@ -126,8 +144,8 @@ def read_series_table(cell: Any) -> NumericTable:
     raise TimeSeriesError(
         "A cell of the fmri column holds a 4-D run or ROI series",
         got=f"an object of type {type(cell).__name__}",
-        remedy="Pass a path (.nii, .nii.gz, .tsv, .csv, .npy), a nibabel image, or an array or "
-        "DataFrame of shape (time, ROI)",
+        remedy="Pass a path (.nii, .nii.gz, .dtseries.nii, .ptseries.nii, .tsv, .csv, .npy), a "
+        "nibabel image, or an array or DataFrame of shape (time, ROI)",
     )
 
 
@@ -178,6 +196,12 @@ def lay_out_regions(table: NumericTable) -> RoiLayout:
         return RoiLayout(table.names, networks_of_names(table.names), origin="the training rows")
     names = tuple(f"roi{number:03d}" for number in range(table.values.shape[1]))
     return RoiLayout(names, named=False, origin="the training rows")
+
+
+def lay_out_parcellation(parcellation: Parcellation) -> RoiLayout:
+    """Return the regions that runs are averaged over."""
+    networks = parcellation.networks or networks_of_names(parcellation.names)
+    return RoiLayout(parcellation.names, networks)
 
 
 def networks_of_names(names: Sequence[str]) -> tuple[str, ...] | None:

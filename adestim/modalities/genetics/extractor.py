@@ -222,8 +222,7 @@ class GeneticsExtractor(FoundationExtractor):
 
     _modality: ClassVar[str] = "genetics"
     _built_in: ClassVar[str] = "dosage"
-    # Alleles are read once, before any subject: a wrong model shows at once.
-    _weights_in_fit: ClassVar[bool] = False
+    files_of_subjects: ClassVar[frozenset[str]] = frozenset({"genotypes"})
     _parameter_constraints: ClassVar[dict] = {
         **FoundationExtractor._parameter_constraints,
         "genotypes": [str, os.PathLike, list, tuple, None],

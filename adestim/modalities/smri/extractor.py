@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,12 +22,18 @@ from adestim.extraction.foundation import (
 )
 from adestim.extraction.foundation_extractor import FoundationExtractor
 from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
-from adestim.extraction.subjects import Preparation, readable_raws
+from adestim.extraction.subjects import Preparation
+from adestim.modalities.smri.brain_extraction import (
+    BrainExtraction,
+    name_extraction,
+    settle_extraction,
+)
 from adestim.modalities.smri.morphometry import WHEN_REGISTRATION_FAILED, Morphometry
 from adestim.modalities.smri.parcellation import Parcellation, resample_label_parcellation
 from adestim.modalities.smri.places import place_in_regions
 from adestim.modalities.smri.registration import register_affine
 from adestim.modalities.smri.template import load_template, mni_grid, require_mni
+from adestim.modalities.smri.training_volumes import TrainingVolumes
 from adestim.modalities.smri.volume import read_volume, resample_to_grid
 
 REGISTRATION_CHECK_MM = 6.0
@@ -46,8 +53,8 @@ class SMRIExtractor(FoundationExtractor):
     backbone : str, default="morphometry"
         Model that makes the tokens. ``"morphometry"``: volume, asymmetry and intensities of
         every region, from a tissue segmentation guided by the bundled MNI152 maps; built in, no
-        download. ``"brainmvp"``, ``"sam-med3d"``, ``"brainiac"``: foundation models, see Notes;
-        or one that :func:`adestim.register_backbone` has made known.
+        download. ``"brainmvp"``, ``"sam-med3d"``, ``"brainiac"``, ``"neurovfm"``: foundation
+        models, see Notes; or one that :func:`adestim.register_backbone` has made known.
     %(foundation)s
     resolution : float, default=3.0
         Edge of the voxels that tissues are measured on, in mm, between 1 and 12. Of the built-in
@@ -58,6 +65,11 @@ class SMRIExtractor(FoundationExtractor):
         Names of the regions of ``parcellation``, in ascending order of value; a dict of value and
         name; its table with the columns ``index`` and ``name``, or the path of that
         (``_dseg.tsv``). None: ``label<value>``.
+    brain_extraction : {"deepbet", "mask"} or None, default=None
+        How the skull is taken off, before registration. None: volumes are read as they are.
+        ``"deepbet"``: by the nets that come with the package deepbet, on the CPU, some three
+        seconds a subject; needs ``pip install 'adestim[brain-extraction]'``. ``"mask"``: by the
+        mask beside each file, see Notes.
     registration : {"affine"} or None, default=None
         How volumes are brought to MNI152 space. None: they stay where they are, and the built-in
         backbone refuses one that is not there already. ``"affine"``: twelve parameters, by DIPY,
@@ -101,15 +113,21 @@ class SMRIExtractor(FoundationExtractor):
     smaller errors pass, and a flip of left and right is not seen. Registration removes the size
     of the head, so that all volumes are relative to the template's brain of 1.9 L.
 
+    With ``brain_extraction="mask"`` a mask lies beside each ``<name>.nii.gz`` on the same grid, as
+    ``<name>_bet_mask.nii.gz`` (HD-BET 1), ``<name>_bet.nii.gz`` (HD-BET 2 with
+    ``--save_bet_mask``), ``<name>_brain_mask.nii.gz``, ``<name>_brainmask.nii.gz``,
+    ``<name>_mask.nii.gz``, or, in BIDS, ``<entities>_desc-brain_mask.nii.gz``; the first that is
+    there is used. Extracted brains of less than 0.3 L or more than 2.8 L are refused.
+
     Foundation models read volumes of any orientation and resolution, in native space or after
     ``registration="affine"``; unless ``adapt`` says otherwise, nothing is learned from the
     training rows. What ``backbone_params`` may hold:
 
     ``"brainmvp"`` (216 tokens of width 512)
         A skull-stripped volume whose background is zero; another is refused. ``"resolution"``:
-        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain.
-        ``"architecture": {"volume_shape": (160, 192, 160)}``: other multiples of 16; these hold
-        a brain at 1.0 mm, the resolution of pre-training, with six times the tokens. The
+        edge of the voxels in mm, 2.0 by default, at which 96 voxels hold a whole brain. The model
+        was trained at 1.0, with which 160 x 192 x 160 voxels are read and six times the tokens
+        made. ``"architecture": {"volume_shape": (160, 176, 144)}``: other multiples of 16. The
         5th and 95th percentile of the brain's bounding box become 0 and 1. Auxiliary tokens join
         at the first attention stage, among 1728 tokens of width 320.
     ``"sam-med3d"`` (512 tokens of width 768)
@@ -118,8 +136,19 @@ class SMRIExtractor(FoundationExtractor):
     ``"brainiac"`` (216 tokens of width 768)
         A skull-stripped volume whose background is zero. Its whole field of view becomes 96
         voxels along each axis, as in pre-training, so that all volumes should have the same:
-        register and crop them as the authors do. ``"architecture": {"pooling": "first"}``: the
-        authors' pooled vector, which is the token of a corner.
+        those that are far from the authors' template, or differ among the training rows, are
+        told of. ``"field_of_view": "template"`` cuts the template's 170 x 206 x 162 mm, or three
+        lengths of yours, around every brain. ``"orientation"``: where the axes of the input run,
+        ``"LAS"`` by default, as the template's; the authors read arrays as they are stored.
+        ``"architecture": {"pooling": "first"}``: the authors' pooled vector, which is the token
+        of a corner.
+    ``"neurovfm"`` (a token of width 768 for every patch within the head, up to some 1500)
+        A volume with the skull or without, in slices of 4 mm with pixels of 1 mm; patches of
+        16 x 16 x 16 mm that touch the darkest tenth of the volume are left out. ``"slices"``:
+        ``"axial"`` (default), as its authors cut isotropic volumes, or ``"as-acquired"``, along the
+        axis whose length or spacing differs, as they cut others: then subjects of different
+        scanners may be cut differently. Its layers have not been compared with outputs of the
+        released weights.
 
     What they were pre-trained on, and what their licences allow, is in
     :func:`adestim.list_backbones`.
@@ -131,11 +160,17 @@ class SMRIExtractor(FoundationExtractor):
     representation of the subcortex and cerebellum. NeuroImage 206, 116290.
     Garyfallidis et al. (2014). Dipy, a library for the analysis of diffusion MRI data.
     Frontiers in Neuroinformatics 8, 8.
+    Fisch et al. (2024). deepbet: fast brain extraction of T1-weighted MRI using convolutional
+    neural networks. Computers in Biology and Medicine 179, 108845.
+    Isensee et al. (2019). Automated brain extraction of multisequence MRI using artificial neural
+    networks. Human Brain Mapping 40(17), 4952-4964.
     Rui et al. (2025). Multi-modal vision pre-training for medical image analysis. CVPR.
     Wang et al. (2023). SAM-Med3D: towards general-purpose segmentation models for volumetric
     medical images. arXiv:2310.15161.
     Tak et al. (2026). A generalizable foundation model for analysis of human brain MRI. Nature
     Neuroscience.
+    Kondepudi et al. (2025). Health system learning achieves generalist neuroimaging models.
+    arXiv:2511.18640.
 
     Examples
     --------
@@ -158,6 +193,7 @@ class SMRIExtractor(FoundationExtractor):
         "resolution": [Interval(Real, 1, 12, closed="both")],
         "parcellation": [None, str, os.PathLike, HasMethods("get_fdata")],
         "labels": [None, str, os.PathLike, "array-like"],
+        "brain_extraction": [None, StrOptions({"deepbet", "mask"})],
         "registration": [None, StrOptions({"affine"})],
         "affine": [None, "array-like"],
     }
@@ -166,7 +202,7 @@ class SMRIExtractor(FoundationExtractor):
     _not_searched: ClassVar[dict] = {
         **FoundationExtractor._not_searched,
         **dict.fromkeys(("parcellation", "labels", "affine"), "what the files are"),
-        "registration": "what the images need",
+        **dict.fromkeys(("brain_extraction", "registration"), "what the images need"),
     }
 
     def __init__(  # noqa: PLR0913 - keyword-only, and each is an option of its own
@@ -182,6 +218,7 @@ class SMRIExtractor(FoundationExtractor):
         resolution=3.0,
         parcellation=None,
         labels=None,
+        brain_extraction=None,
         registration=None,
         affine=None,
         adapt=None,
@@ -203,6 +240,7 @@ class SMRIExtractor(FoundationExtractor):
         self.resolution = resolution
         self.parcellation = parcellation
         self.labels = labels
+        self.brain_extraction = brain_extraction
         self.registration = registration
         self.affine = affine
         self.adapt = adapt
@@ -217,7 +255,9 @@ class SMRIExtractor(FoundationExtractor):
     def _learn_rows(self, frame: pd.DataFrame) -> None:
         """Check the table, and settle how volumes are read; nothing is learned from them."""
         require_one_column(frame)
-        self._read = OnlyCell() if self._is_built_in() else self._volume_reader()
+        self._extraction = settle_extraction(self.brain_extraction)
+        built_in = self._is_built_in()
+        self._read = OnlyCell(self._extraction) if built_in else self._volume_reader()
 
     def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
         """Return morphometry, which reads volumes by itself, onto its own grid."""
@@ -226,6 +266,7 @@ class SMRIExtractor(FoundationExtractor):
             parcellation=choose_parcellation(self.parcellation, self.labels, self.resolution),
             registration=self.registration,
             affine=hashable_affine(self.affine),
+            extraction=self._extraction,
         )
         return OpenedModel(TokenPreparation(morphometry), morphometry.spec())
 
@@ -234,12 +275,15 @@ class SMRIExtractor(FoundationExtractor):
         model = super()._open_model(frame)
         reader = self._volume_reader()
         reading = (("registration", reader.registration), ("affine", reader.affine))
-        spec = replace(model.spec, options=(*model.spec.options, *reading))
+        spec = replace(
+            model.spec,
+            options=(*model.spec.options, *reading, *name_extraction(reader.extraction)),
+        )
         return replace(model, spec=spec)
 
     def _training_raws(self, frame: pd.DataFrame) -> Iterable[Any]:
         """Return the volumes of the training rows."""
-        return readable_raws(frame, self._read)
+        return TrainingVolumes(self._read, frame, hashable_affine(self.affine))
 
     def _preparation(self) -> Preparation:
         """Return reading and the model's preparation as one picklable callable."""
@@ -247,7 +291,7 @@ class SMRIExtractor(FoundationExtractor):
 
     def _volume_reader(self) -> VolumeReader:
         """Return how volumes are read for a foundation model."""
-        return VolumeReader(self.registration, hashable_affine(self.affine))
+        return VolumeReader(self.registration, hashable_affine(self.affine), self._extraction)
 
     @classmethod
     def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):
@@ -262,9 +306,15 @@ class SMRIExtractor(FoundationExtractor):
 class OnlyCell:
     """One subject's cells in, the only one out, unread."""
 
+    extraction: BrainExtraction | None = None  # what the built-in model will do with it
+
     def __call__(self, cells: tuple) -> Any:
         """Return the cell."""
         return cells[0]
+
+    def also_reads(self, cells: tuple) -> list[Path]:
+        """Return the masks beside the volume."""
+        return [] if self.extraction is None else self.extraction.list_files(cells[0])
 
 
 @dataclass(frozen=True)
@@ -273,12 +323,15 @@ class VolumeReader:
 
     registration: str | None
     affine: tuple[tuple[float, ...], ...] | None
+    extraction: BrainExtraction | None = None
 
     def __call__(self, cells: tuple) -> Any:
-        """Read the volume in the only cell, and bring it to MNI152 space where asked for."""
+        """Read the only cell's volume; take the skull off, bring it to MNI152 space where asked."""
         if is_missing(cells[0]):
             return None
         image = read_volume(cells[0], affine=self.affine)
+        if self.extraction is not None:
+            image = self.extraction(image, cells[0])
         if self.registration is None:
             return image
         image = register_affine(image)
@@ -286,6 +339,10 @@ class VolumeReader:
         volume = resample_to_grid(image, template.grid)
         require_mni(volume, template, remedy=WHEN_REGISTRATION_FAILED)
         return image
+
+    def also_reads(self, cells: tuple) -> list[Path]:
+        """Return the masks beside the volume."""
+        return [] if self.extraction is None else self.extraction.list_files(cells[0])
 
 
 def require_one_column(frame: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import VolumeError
+from adestim.modalities.smri.brain_extraction import BrainExtraction, name_extraction
 from adestim.modalities.smri.grid import Grid
 from adestim.modalities.smri.parcellation import Parcellation, builtin_parcellation
 from adestim.modalities.smri.registration import register_affine
@@ -48,11 +49,15 @@ class Morphometry:
     registration: str | None = None
     # voxel indices to mm, shape (4, 4), of volumes given as arrays
     affine: tuple[tuple[float, ...], ...] | None = None
+    # how the skull is taken off; None: it stays
+    extraction: BrainExtraction | None = None
 
     def __call__(self, source: Any) -> tuple[np.ndarray, np.ndarray]:
         """Read one volume and measure it; see :func:`region_features`."""
         template = load_template(self.grid)
         image = read_volume(source, affine=self.affine)
+        if self.extraction is not None:
+            image = self.extraction(image, source)
         if self.registration is None:
             volume = resample_to_grid(image, self.grid)
             require_mni(volume, template)
@@ -77,6 +82,7 @@ class Morphometry:
                 ("registration", self.registration),
                 ("affine", self.affine),
                 ("parcellation", regions.digest),
+                *name_extraction(self.extraction),
             ),
         )
 

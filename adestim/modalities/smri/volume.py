@@ -52,12 +52,20 @@ def read_volume(source: Any, *, affine: ArrayLike | None = None) -> Any:
     """
     import nibabel
 
-    image = source if is_path(source) or hasattr(source, "affine") else image_of(source, affine)
-    image = open_nifti(image, n_dim=3, error=VolumeError, max_bytes=MAX_VOLUME_BYTES)
+    image = open_volume(source, affine=affine)
     values = image_values(image, VolumeError)
     require_usable_values(values)
     values = settle_background(values)
     return nibabel.as_closest_canonical(nibabel.Nifti1Image(values, image.affine))
+
+
+def open_volume(source: Any, *, affine: ArrayLike | None = None) -> Any:
+    """Return one volume whose header has been checked; its voxels stay on disk.
+
+    affine (4, 4).
+    """
+    image = source if is_path(source) or hasattr(source, "affine") else image_of(source, affine)
+    return open_nifti(image, n_dim=3, error=VolumeError, max_bytes=MAX_VOLUME_BYTES)
 
 
 def image_of(array: Any, affine: ArrayLike | None) -> Any:

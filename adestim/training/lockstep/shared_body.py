@@ -118,7 +118,7 @@ class SharedBody:
     def pooled(self, members: Sequence[int], batches: Sequence[Mapping]) -> list[Tensor]:
         """Return every member's pooled vectors.
 
-        -> (B, width_out).
+        -> (B, width_pooled).
         """
         joined = []
         for member, batch, tokens in zip(

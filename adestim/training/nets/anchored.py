@@ -100,17 +100,17 @@ class AnchoredFusion(nn.Module):
         self.widen = map_width(qformer_width, backbone.width) if joins else nn.Identity()
         self.output_reader = None
         if self.qformer is not None and at_output:
-            self.output_reader = OutputReader(backbone.width_out, qformer_width, n_heads)
+            self.output_reader = OutputReader(backbone.width_pooled, qformer_width, n_heads)
         n_groups = self.qformer.n_groups if self.qformer is not None else 0
         if gate == "learned":
             start = starting_gate(backbone, shapes[anchor].n_tokens, n_queries, at_output)
             self.log_gate = nn.Parameter(torch.full((n_groups,), start))
         else:
             self.register_buffer("log_gate", torch.full((n_groups,), FIXED_GATES[gate]))
-        self.register_buffer("pooled_mean", torch.zeros(backbone.width_out))
-        self.register_buffer("pooled_scale", torch.ones(backbone.width_out))
+        self.register_buffer("pooled_mean", torch.zeros(backbone.width_pooled))
+        self.register_buffer("pooled_scale", torch.ones(backbone.width_pooled))
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(backbone.width_out, n_outputs)
+        self.head = nn.Linear(backbone.width_pooled, n_outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -134,7 +134,7 @@ class AnchoredFusion(nn.Module):
         return self.classify(batch, self.pooled(batch))
 
     def pooled(self, batch: Mapping) -> Tensor:
-        """Return the anchor's pooled vector after it has read the others, (B, width_out)."""
+        """Return the anchor's pooled vector after it has read the others, (B, width_pooled)."""
         if self.backbone.needs_summary:
             return self._summary(batch)
         tokens, log_mask, own = self.join(batch, self.backbone)
@@ -180,7 +180,7 @@ class AnchoredFusion(nn.Module):
         return self.backbone.summarise(inputs, summary, auxiliary, log_mask)
 
     def classify(self, batch: Mapping, pooled: Tensor) -> Tensor:
-        """Return logits (B, n_classes) of pooled vectors (B, width_out)."""
+        """Return logits (B, n_classes) of pooled vectors (B, width_pooled)."""
         standard = (pooled - self.pooled_mean) / self.pooled_scale
         if self.output_reader is not None:
             tokens, gate = self._auxiliary_tokens(batch, torch.ones_like(self.pooled_scale[:1]))
@@ -209,7 +209,7 @@ class AnchoredFusion(nn.Module):
             self._standardise(torch.cat(vectors))
 
     def _standardise(self, pooled: Tensor) -> None:
-        """Remember the moments of pooled vectors (n, width_out)."""
+        """Remember the moments of pooled vectors (n, width_pooled)."""
         variance = pooled.var(dim=0, correction=0)
         # A feature that hardly varies must not be blown up by what few subjects show of it.
         scale = (variance + 0.05 * variance.mean()).sqrt()

@@ -50,6 +50,7 @@ LABELS = {
     "nc_mci": ("CN", "MCI"),
     "smci_pmci": ("sMCI", "pMCI"),
     "nc_pd": ("CN", "PD"),
+    "teaching": ("CN", "AD"),
 }
 
 
@@ -116,6 +117,14 @@ def test_carriers_of_e4_lose_hippocampus_and_others_connectivity():
     assert sparing.rates[1] < sparing.rates[0]
     assert limbic.shift["hippocampus"] < -1 < sparing.shift["hippocampus"]
     assert sparing.shift["dmn"] < 0 < limbic.shift["dmn"]
+
+
+def test_what_teaching_makes_up_shows_in_every_modality_and_must_be_read_together():
+    control, patient = (group.subtypes[0] for group in TASKS["teaching"].groups)
+    assert {BLOCK_OF[name] for name in patient.shift} == {"smri", "fmri", "clinical"}
+    assert TASKS["teaching"].groups[1].snp_effect > DEMENTIA.snp_effect
+    assert control.by_gate == patient.by_gate == {"dmn": pytest.approx(0.8)}
+    assert control.by_education == patient.by_education
 
 
 def test_stable_and_progressive_make_the_published_mci_group():

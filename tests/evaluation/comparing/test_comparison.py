@@ -200,6 +200,14 @@ def test_a_notebook_shows_scores_without_intervals(comparison):
     assert "[" not in text.split("<p>")[0]
 
 
+def test_a_comparison_says_what_was_compared_and_the_means_over_folds(comparison):
+    lines = repr(comparison).splitlines()
+    assert lines[0].startswith(f"Comparison of {len(comparison.estimators)} estimators")
+    for name in comparison.estimators:
+        mean = comparison.folds.set_index("estimator").loc[name, comparison.scores[0]].mean()
+        assert any(line.startswith(name) and f"{mean:.3f}" in line for line in lines)
+
+
 def test_patterns_of_one_estimator_are_those_of_all(comparison):
     table = comparison.by_pattern(["weak_1"], n_resamples=0)
     both = comparison.by_pattern(n_resamples=0)

@@ -21,7 +21,7 @@ def table():
 
 
 def test_every_rival_has_a_name_of_its_own():
-    assert list(rivals(MODALITIES)) == [
+    assert list(rivals(MODALITIES, tabular=False)) == [
         *plain_rivals(),
         "late fusion",
         "late fusion, weighted",
@@ -36,10 +36,10 @@ def test_every_rival_has_a_name_of_its_own():
     ]
 
 
-@pytest.mark.parametrize("name", rivals(MODALITIES))
+@pytest.mark.parametrize("name", rivals(MODALITIES, tabular=False))
 def test_every_rival_reads_missing_modalities(name, table):
     X, y = table
-    model = clone(rivals(MODALITIES, max_epochs=1, width=8)[name])
+    model = clone(rivals(MODALITIES, tabular=False, max_epochs=1, width=8)[name])
     if name == "random forest":
         model.set_params(randomforestclassifier__n_estimators=10)
     with warnings.catch_warnings():
@@ -50,7 +50,7 @@ def test_every_rival_reads_missing_modalities(name, table):
 
 
 def test_parameters_go_to_those_who_have_them():
-    models = rivals(MODALITIES, depth=1, class_weight="balanced", random_state=7)
+    models = rivals(MODALITIES, tabular=False, depth=1, class_weight="balanced", random_state=7)
     assert models["self-attention"].depth == models["mri alone"].depth == 1
     assert models["late fusion"].class_weight == "balanced"
     assert models["concatenation"].random_state == 7
@@ -58,11 +58,11 @@ def test_parameters_go_to_those_who_have_them():
 
 
 def test_the_seed_is_the_same_for_all():
-    models = rivals(MODALITIES)
+    models = rivals(MODALITIES, tabular=False)
     seeds = {model.get_params().get("random_state", 0) for model in models.values()}
     assert seeds == {0}
 
 
 def test_a_parameter_that_nobody_has_is_refused():
     with pytest.raises(InputError, match=r"parameters of at least one fusion. Got 'epochs'"):
-        rivals(MODALITIES, epochs=3)
+        rivals(MODALITIES, tabular=False, epochs=3)

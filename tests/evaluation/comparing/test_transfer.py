@@ -258,3 +258,10 @@ def test_values_are_not_touched(fits):
     before = X.copy()
     complete_columns(X.drop(columns="gene__a"), fits)
     np.testing.assert_array_equal(X, before)
+
+
+def test_a_transfer_says_who_was_judged_and_the_first_scores(models):
+    result = transfer(models, X_OTHER, Y_OTHER, n_resamples=5)
+    lines = repr(result).splitlines()
+    assert lines[0] == f"Transfer of {len(models)} estimators:"
+    assert {line.split("  ")[0] for line in lines[2:]} >= set(models)

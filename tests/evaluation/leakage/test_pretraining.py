@@ -61,3 +61,9 @@ def test_a_cohort_without_a_name_is_refused(cohort):
 def test_what_is_no_model_is_refused():
     with pytest.raises(InputError, match=r"Models are estimators or names of backbones. Got a int"):
         warn_pretraining(3, "ADNI")
+
+
+def test_a_model_that_is_not_offered_is_known():
+    with pytest.warns(LeakageWarning, match="Subjects of PPMI .*'braing3n'"):
+        table = warn_pretraining("braing3n", "PPMI")
+    assert table.loc["braing3n", "cohort"] == "named"

@@ -14,8 +14,8 @@ from tests.inspection.fitted import fitted_regressor
 from tests.inspection.reported import compared, reported
 
 HEADINGS = [
-    "Model", "Intended use", "Data", "Backbones", "Splits and leak checks", "Scores",
-    "Scores by pattern of modalities", "Limits", "Versions and seeds",
+    "Model", "Columns", "Loading", "Intended use", "Data", "Backbones", "Splits and leak checks",
+    "Scores", "Scores by pattern of modalities", "Limits", "Versions and seeds", "Citation",
 ]  # fmt: skip
 
 

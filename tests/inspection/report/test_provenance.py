@@ -16,6 +16,7 @@ from adestim.inspection.report.provenance import (
     list_limits,
     list_seeds,
     list_versions,
+    say_training,
 )
 from tests.inspection.fitted import in_pipeline
 from tests.inspection.reported import reported
@@ -35,6 +36,14 @@ def test_a_foundation_model_brings_licence_cohorts_and_digest():
     assert row["weights"] == "ab" * 32
     assert row["cohort seen"] == "named"
     assert row["licence"] != ""
+
+
+def test_what_was_done_to_images_before_is_told():
+    done = (("brain_extraction", "deepbet 1.0.2"), ("registration", "affine"))
+    row = describe_backbone(BackboneSpec("morphometry", options=done), None)
+    assert row["done before"] == "brain extraction: deepbet 1.0.2, registration: affine"
+    plain = BackboneSpec("morphometry", options=(("registration", None),))
+    assert "done before" not in describe_backbone(plain, None)
 
 
 def test_of_an_unknown_model_nothing_is_claimed():
@@ -89,3 +98,9 @@ def test_limits_follow_from_the_backbones(column, value, words):
 def test_a_model_that_was_not_judged_says_so():
     table = describe_backbones(reported()[0])
     assert any("No scores of unseen" in line for line in list_limits(table, judged=False))
+
+
+def test_that_no_net_was_kept_is_said_in_words():
+    assert say_training({}) == "none, no net was kept"
+    nets = reported()[0].nets_
+    assert say_training(nets) == digest_training(nets)

@@ -209,3 +209,28 @@ def test_dash_is_a_level_beside_a_plus_alone(cells, levels):
 @pytest.mark.parametrize("cells", [["1a", "2b", "1a"], ["1 never", "2 former"], ["IIIa", "IV"]])
 def test_codes_of_digits_and_letters_are_categories(cells):
     assert learned(cells, dtype=object).kind == "categorical"
+
+
+def learn_categories(cells, index=None, declarations=NOTHING):
+    column = pd.Series(cells, index=index, dtype=object)
+    return learn_column(column, "diagnosis", 0, declarations, max_levels=20)
+
+
+def test_levels_of_one_to_four_subjects_are_rare():
+    assert learn_categories(["a"] * 5 + ["b"] * 4 + ["c"]).rare == (1, 2)
+
+
+def test_visits_are_not_people():
+    assert learn_categories(["a"] * 6, index=["s1"] * 3 + ["s2"] * 3).rare == (0,)
+
+
+def test_declared_levels_are_nobodys_secret():
+    declared = Declarations.of(
+        ["diagnosis"], numeric=None, categorical=None, ordinal={"diagnosis": ["a", "b"]}, text=None
+    )
+    assert learn_categories(["a", "b"], declarations=declared).rare == ()
+
+
+def test_levels_of_an_ordered_dtype_that_nobody_has_are_not_rare():
+    stages = pd.Series(pd.Categorical(["low"] * 5, categories=["low", "high"], ordered=True))
+    assert learn_column(stages, "stage", 0, NOTHING, max_levels=20).rare == ()

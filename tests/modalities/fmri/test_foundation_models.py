@@ -266,11 +266,12 @@ def test_series_without_their_mean_are_told_of_where_it_counts(jepa, cut, normal
         series /= series.std(axis=0)
     params = {**jepa["backbone_params"], "normalization": normalization}
     extractor = FMRIExtractor(t_r=T_R, **{**jepa, "backbone_params": params})
+    frame = column(None, baselines(1, 60, 20), series)
     if normalization is None:
-        extractor.fit(column(None, series))
+        extractor.fit_transform(frame)
         return
-    with pytest.warns(DataWarning, match=r"without their mean.*normalization='scan'"):
-        extractor.fit(column(None, series))
+    with pytest.warns(DataWarning, match=r"Subject 's2': .*without their mean.*'scan'"):
+        extractor.fit_transform(frame)
 
 
 @pytest.mark.parametrize("how", ["set_params", "search path", "nowhere"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from adestim import GeneticsExtractor
+from adestim import GeneticsExtractor, ModalityUnion
 from adestim.exceptions import DataWarning, GenotypeError, NoModalityError, SubjectsError
 from tests.modalities.genetics.files import (
     random_dosages,
@@ -254,3 +254,13 @@ def test_no_passing_snp_is_an_error_with_a_remedy(tmp_path):
 def test_training_rows_without_genotypes_are_refused(extractor):
     with pytest.raises(NoModalityError, match="sample id is in the genotype files"):
         extractor.fit(frame_of([None, np.nan]))
+
+
+def test_a_fitted_union_reads_later_subjects_from_their_own_file(tmp_path):
+    table, dosages = simple_variants(3), random_dosages(6, 3, seed=1)
+    first = write_plink(tmp_path / "first", dosages, SAMPLES[:6], table)
+    later = write_plink(tmp_path / "later", dosages[::-1], SAMPLES[6:12], table)
+    union = ModalityUnion([("genetics", GeneticsExtractor(genotypes=first, min_maf=0), ["iid"])])
+    union.fit(frame_of(SAMPLES[:6]))
+    encodings = union.set_params(genetics__genotypes=later).transform(frame_of(SAMPLES[6:12]))
+    np.testing.assert_array_equal(stacked(encodings), dosages[::-1])

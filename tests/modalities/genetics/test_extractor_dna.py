@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from adestim import GeneticsExtractor, ModalityUnion, PoolTokens
 from adestim.backbone import load_backbone
 from adestim.backbone.forward import pool_backbone
-from adestim.exceptions import DataWarning, GenotypeError, InputError
+from adestim.exceptions import CheckpointError, DataWarning, GenotypeError, InputError
 from adestim.modalities.genetics.build import MARKERS, Marker
 from adestim.modalities.genetics.models import allele_tokens
 from adestim.modalities.genetics.models.kmers import KMERS_V1
@@ -84,6 +84,15 @@ def test_every_subject_gets_one_token_a_snp_and_its_sequence(dna, dosages):
     for row, cell in enumerate(encodings["genetics"]):
         mask = np.ones(6, bool) if cell.mask is None else cell.mask
         np.testing.assert_array_equal(mask, ~np.isnan(dosages[row]))
+
+
+@pytest.mark.parametrize("of_files", [True, False])
+def test_weights_of_another_model_are_refused_before_genotypes_are_read(dna, tmp_path, of_files):
+    other = save_released(tiny_bert(), tmp_path / "other.safetensors")
+    dna.set_params(weights=other, genotypes=str(tmp_path / "nowhere.bed") if of_files else None)
+    frame = frame_of(SAMPLES) if of_files else pd.DataFrame({"rs1_A": [0, 1, 2]})
+    with pytest.raises(CheckpointError, match="must hold exactly that model's weights"):
+        dna.fit(frame)
 
 
 def test_tokens_say_what_they_stand_for_and_have_no_fixed_places(dna):
@@ -217,8 +226,10 @@ def test_columns_of_dosages_are_refused(dna):
         dna.set_params(genotypes=None).fit(frame)
 
 
-def test_too_many_snps_are_refused_with_the_number_that_fits(dna):
-    small = with_params(dna, architecture={**TINY, "max_positions": 50})
+def test_too_many_snps_are_refused_with_the_number_that_fits(dna, tmp_path):
+    sizes = {**TINY, "max_positions": 50}
+    weights = save_released(NucleotideTransformer(**sizes), tmp_path / "small.safetensors")
+    small = with_params(dna, architecture=sizes).set_params(weights=weights)
     with pytest.raises(GenotypeError, match=r"48 tokens.*73 tokens for 6 windows.*at most 3"):
         small.fit(frame_of(SAMPLES))
     assert len(small.set_params(max_snps=3).fit(frame_of(SAMPLES)).variants_) == 3

@@ -39,11 +39,13 @@ SMALL = {
         "num_heads": 4,
         "pooling": "mean",
     },
+    "neurovfm": {"width": 24, "position_width": 12, "depth": 3, "n_heads": 3, "mlp_ratio": 2},
 }
 PREFIX = {
     "brainmvp": "module.encoder.uniformer.",
     "sam-med3d": "image_encoder.",
     "brainiac": "backbone.",
+    "neurovfm": "student.vision_encoder.",
 }
 
 
@@ -73,6 +75,8 @@ def checkpoint_of(name, state):
     if name == "sam-med3d":
         beside = {"prompt_encoder.not_a_point_embed.weight": other, "mask_decoder.x.bias": other}
         return {"model_state_dict": {**state, **beside}, "epoch": 3}
+    if name == "neurovfm":
+        return {"state_dict": {**state, "student.predictor.norm.bias": other}, "epoch": 3}
     if name == "brainiac":
         beside = {"projection_head.layers.0.weight": other}
         return {"state_dict": {**state, **beside}, "epoch": 3, "pytorch-lightning_version": "2"}

@@ -16,7 +16,11 @@ from tests.modalities.smri.model_files import SMALL, class_of, random_model, sav
 from tests.modalities.smri.phantom import ORIENTATIONS, phantom
 
 TOKENS = {"brainmvp": (6, 48), "sam-med3d": (64, 24), "brainiac": (24, 24)}
-OPTIONS = {"brainmvp": {"resolution": 8.0}, "sam-med3d": {}, "brainiac": {}}
+OPTIONS = {
+    "brainmvp": {"resolution": 8.0},
+    "sam-med3d": {},
+    "brainiac": {"field_of_view": "template"},
+}
 
 
 def column(*cells):
@@ -167,3 +171,36 @@ def test_stands_in_a_union_and_is_pooled(brainmvp, scan):
     assert len(pooled) == 3
     assert pooled.loc["s2"].isna().all()
     assert pooled.loc[["s1", "s3"]].notna().all(axis=None)
+
+
+def test_fields_of_view_that_differ_are_told_of(tmp_path, scan):
+    extractor = extractor_of("brainiac", tmp_path, field_of_view=None)
+    smaller = scan.slicer[5:-5]
+    with pytest.warns(DataWarning) as caught:
+        extractor.fit_transform(column(scan, None, smaller, smaller))
+    rows, subjects, others = sorted(str(warning.message) for warning in caught)[::-1]
+    assert "training rows differ, from 200 x" in rows or "training rows differ, from" in rows
+    assert {subjects.split(":")[0], others.split(":")[0]} == {
+        "Subject 's1'",
+        "2 subjects, 's3', 's4'",
+    }
+    assert "field_of_view" in subjects
+
+
+def test_equal_fields_of_view_are_told_of_once_and_where_they_are_cut_never(tmp_path, scan):
+    with pytest.warns(DataWarning, match=r"2 subjects.*200 x 200 x 200 mm") as caught:
+        extractor_of("brainiac", tmp_path, field_of_view=None).fit_transform(column(scan, scan))
+    assert len(caught) == 1
+    extractor_of("brainiac", tmp_path).fit_transform(column(scan, scan.slicer[5:-5]))
+
+
+def test_a_fine_resolution_of_brainmvp_brings_its_own_shape(tmp_path, scan):
+    architecture = {
+        key: SMALL["brainmvp"][key] for key in SMALL["brainmvp"] if key != "volume_shape"
+    }
+    extractor = extractor_of("brainmvp", tmp_path, resolution=1.0, architecture=architecture)
+    extractor.fit(column(None))
+    assert dict(extractor.backbone_.option("architecture"))["volume_shape"] == (160, 192, 160)
+    extractor.backbone_params["architecture"]["volume_shape"] = (64, 64, 64)
+    extractor.fit(column(None))
+    assert dict(extractor.backbone_.option("architecture"))["volume_shape"] == (64, 64, 64)

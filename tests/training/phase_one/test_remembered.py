@@ -140,7 +140,7 @@ def test_a_search_fits_every_fold_once(table, fits):
 
 
 def test_rivals_of_one_seed_share_it(table, fits):
-    made = rivals(["mri", "csf"], random_state=0, device="cpu")
+    made = rivals(["mri", "csf"], tabular=False, random_state=0, device="cpu")
     for name in ("concatenation", "self-attention"):
         made[name].set_params(max_epochs=0, n_trees=5).fit(*table)
     assert len(fits) == 1

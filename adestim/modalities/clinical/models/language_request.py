@@ -45,6 +45,9 @@ TYPE_OF = {
     "llama-2-13b": "llama",
     "medgemma-4b": "gemma3_text",
     "medgemma-27b": "gemma3_text",
+    "medgemma-1.5-4b": "gemma3_text",
+    "bioclinical-modernbert-base": "modernbert",
+    "bioclinical-modernbert-large": "modernbert",
     "clinicalbert": "bert",
     "all-minilm-l6-v2": "bert",
 }
@@ -167,9 +170,12 @@ LLAMA = "Llama 2 Community License; to be accepted on the hub"
 MEDGEMMA = "Health AI Developer Foundations terms of use; to be accepted on the hub"
 WEB_TEXT = ("public web text, not published in detail",)
 MEDICAL = ("web and medical text, not published in detail",)
+CLINICAL = ("53.5 billion tokens of biomedical and clinical text, 20 data sets of notes among it",)
 PAIRS = ("1.17 billion pairs of public sentences: Reddit, S2ORC, WikiAnswers and others",)
 TOUVRON = "H. Touvron et al., Llama 2: Open foundation and fine-tuned chat models, 2023"
 SELLERGREN = "A. Sellergren et al., MedGemma technical report, 2025"
+
+SOUNACK = "T. Sounack et al., BioClinical ModernBERT, 2025, arXiv:2506.10896"
 
 
 def register(name: str, hub: str, n_parameters: int, **facts: Any) -> None:
@@ -216,4 +222,16 @@ register(
     family="BERT", licence="Apache-2.0", commercial=True, cohorts=PAIRS,
     sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     reference="N. Reimers and I. Gurevych, Sentence-BERT, EMNLP 2019",
+)  # fmt: skip
+register(
+    "medgemma-1.5-4b", "google/medgemma-1.5-4b-it", 3_880_263_168,
+    family="Gemma 3", licence=MEDGEMMA, cohorts=MEDICAL, reference=SELLERGREN,
+)  # fmt: skip
+register(
+    "bioclinical-modernbert-base", "thomas-sounack/BioClinical-ModernBERT-base", 149_014_272,
+    family="ModernBERT", licence="MIT", commercial=True, cohorts=CLINICAL, reference=SOUNACK,
+)  # fmt: skip
+register(
+    "bioclinical-modernbert-large", "thomas-sounack/BioClinical-ModernBERT-large", 394_781_696,
+    family="ModernBERT", licence="MIT", commercial=True, cohorts=CLINICAL, reference=SOUNACK,
 )  # fmt: skip

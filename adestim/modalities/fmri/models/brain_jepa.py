@@ -34,10 +34,9 @@ from adestim.modalities.fmri.models.resampling import require_known_params, requ
 from adestim.modalities.fmri.models.roi_order import require_tian_schaefer_regions
 from adestim.modalities.fmri.models.scaling import (
     learn_baselines,
+    question_baseline,
     require_fitted,
-    warn_without_baseline,
 )
-from adestim.modalities.fmri.models.training_series import TrainingSeries
 from adestim.modalities.fmri.models.windows import (
     MIDDLE,
     WindowedBackbone,
@@ -199,6 +198,8 @@ class BrainJEPA(WindowedBackbone):
         -> (n_rois, n_frames); of all windows (n_windows, n_rois, n_frames).
         """
         require_usable(raw, options["n_rois"], NAME)
+        if options["normalization"] == "scan":
+            question_baseline(raw.values[:, raw.present], NAME)
         values = normalise_values(
             raw, options["normalization"], options["centre"], options["spread"]
         )
@@ -273,8 +274,6 @@ def settle_options(
     scale: tuple = (None, None)
     if normalization == "robust":
         scale = learn_baselines(raws, table[0], NAME)
-    if normalization == "scan" and isinstance(raws, TrainingSeries):
-        warn_without_baseline(raws.first(), NAME)
     options = {"n_rois": table[0], "n_frames": n_frames, "normalization": normalization}
     options |= dict(zip(("centre", "spread"), scale, strict=True))
     return options if windows == MIDDLE else {**options, "windows": windows}
@@ -335,8 +334,8 @@ register_backbone(
         cohorts=("UK Biobank",),
         reference="Dong et al. (2024). Brain-JEPA. NeurIPS.",
         needs=(
-            'parcellation="tian_schaefer.nii.gz"',
-            "labels=region_names",
+            "parcellation=regions.image",
+            "labels=regions.labels",
             'backbone_params={"gradients": "gradient_mapping_450.csv"}',
         ),
     )

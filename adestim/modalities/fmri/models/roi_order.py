@@ -13,12 +13,16 @@ from itertools import groupby
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri.timeseries import RoiLayout
 
+# Tian_Subcortex_S3_3T_label.txt of yetianmed/subcortex.
 TIAN_REGIONS = (
-    "HIP-head-m", "HIP-head-l", "HIP-body", "HIP-tail", "THA-MPm", "THA-MPl", "THA-VAi",
+    "HIP-head-m", "HIP-head-l", "HIP-body", "HIP-tail", "THA-VPm", "THA-VPl", "THA-VAi",
     "THA-VAs", "THA-DAm", "THA-DAl", "PUT-VA", "PUT-DA", "PUT-VP", "PUT-DP", "CAU-VA", "CAU-DA",
-    "CAU-body", "CAU-tail", "lAMY", "mAMY", "THA-LP", "NAc-shell", "NAc-core", "pGP", "aGP",
+    "CAU-body", "CAU-tail", "lAMY", "mAMY", "THA-DP", "NAc-shell", "NAc-core", "pGP", "aGP",
 )  # fmt: skip
 N_TIAN = 2 * len(TIAN_REGIONS)
+N_SCHAEFER = 400
+# What three regions of the thalamus were called in subcortex_parcellation_S3_3T_label.txt.
+EARLIER_NAMES = {"tha-mpm": "tha-vpm", "tha-mpl": "tha-vpl", "tha-lp": "tha-dp"}
 # Schaefer2018_400Parcels_17Networks_order.txt of ThomasYeoLab/CBIG; some releases tell LimbicB
 # (5 and 6 regions) from LimbicA (7 and 6), others do not.
 NETWORKS = (
@@ -33,6 +37,8 @@ RUN_LENGTHS = {
 SEVEN_NETWORKS = frozenset({"Vis", "SomMot", "DorsAttn", "SalVentAttn", "Cont", "Default"})
 SCHAEFER_NAME = re.compile(r"^(?:(?P<n>7|17)networks[_-])?(?P<side>[LR]H)[_-](?P<rest>.+)$", re.I)
 MADE_UP_NAME = re.compile(r"^(label|roi)\d+$")
+N_SCHAEFER = 400
+CORTEX_ORDER = "the 400 of Schaefer's 17-network atlas (left, then right)"
 ORDER = (
     "the 50 regions of Tian's scale III (25 of the right hemisphere, then 25 of the left), then "
     "the 400 of Schaefer's 17-network atlas (left, then right)"
@@ -47,15 +53,27 @@ def require_tian_schaefer_regions(layout: RoiLayout, model: str) -> None:
     Schaefer et al. (2018). Local-global parcellation of the human cerebral cortex from intrinsic
     functional connectivity MRI. Cerebral Cortex 28, 3095-3114.
     """
-    require_roi_count(layout, N_TIAN + 400, model, ORDER)
+    require_roi_count(layout, N_TIAN + N_SCHAEFER, model, ORDER)
+    require_region_names(layout, model, ORDER)
+    require_tian_order(layout.names[:N_TIAN], model)
+    require_schaefer_order(layout.names[N_TIAN:], model, ORDER)
+
+
+def require_schaefer_regions(layout: RoiLayout, model: str) -> None:
+    """Refuse regions that are not Schaefer's 400 of 17 networks, in their order."""
+    require_roi_count(layout, N_SCHAEFER, model, CORTEX_ORDER)
+    require_region_names(layout, model, CORTEX_ORDER)
+    require_schaefer_order(layout.names, model, CORTEX_ORDER)
+
+
+def require_region_names(layout: RoiLayout, model: str, order: str) -> None:
+    """Refuse regions of which nobody says which they are."""
     if not names_are_known(layout):
         raise TimeSeriesError(
-            f"{model} must know the regions by name, since it reads them in a fixed order: {ORDER}",
+            f"{model} must know the regions by name, since it reads them in a fixed order: {order}",
             got=f"{layout.n_rois} regions without names",
             remedy="Pass labels=, the atlas's names in the order of your columns or labels",
         )
-    require_tian_order(layout.names[:N_TIAN], model)
-    require_schaefer_order(layout.names[N_TIAN:], model)
 
 
 def require_counted_regions(layout: RoiLayout, n_rois: int, model: str) -> None:
@@ -100,22 +118,39 @@ def names_are_known(layout: RoiLayout) -> bool:
 
 def require_tian_order(names: Sequence[str], model: str) -> None:
     """Refuse other regions than Tian's, or another order."""
-    wanted = [f"{region}-{side}" for side in ("rh", "lh") for region in TIAN_REGIONS]
-    for place, (name, expected) in enumerate(zip(names, wanted, strict=True), 1):
+    for place, (name, expected) in enumerate(zip(names, tian_names(), strict=True), 1):
         if plain_tian_name(name) != expected.lower():
-            raise wrong_order(model, f"{name!r} where {expected!r} belongs (region {place})")
+            raise wrong_order(model, ORDER, f"{name!r} where {expected!r} belongs (region {place})")
+
+
+def tian_names() -> list[str]:
+    """Return the names of Tian's 50 regions in the order of their labels."""
+    return [f"{region}-{side}" for side in ("rh", "lh") for region in TIAN_REGIONS]
 
 
 def plain_tian_name(name: str) -> str:
-    """Return a name in one spelling: small, hyphens, the hemisphere last."""
+    """Return a name in one spelling: that of the present release, small, the hemisphere last."""
     plain = re.sub(r"[\s_]+", "-", name.strip().lower())
     plain = re.sub(r"^tian-|^s3-", "", plain)
-    return re.sub(r"^([lr]h)-(.+)$", r"\2-\1", plain)
+    plain = re.sub(r"^([lr]h)-(.+)$", r"\2-\1", plain)
+    # XCP-D's table of the atlas has "HIP-body-l" and the like.
+    stem, _, side = re.sub(r"-([lr])$", r"-\1h", plain).rpartition("-")
+    return f"{EARLIER_NAMES.get(stem, stem)}-{side}"
 
 
-def require_schaefer_order(names: Sequence[str], model: str) -> None:
+def schaefer_names() -> list[str]:
+    """Return names of Schaefer's 400 regions, by network alone, in the 17-network order."""
+    return [
+        f"17Networks_{side}_{network}_{number}"
+        for side, lengths in RUN_LENGTHS.items()
+        for network, length in zip(NETWORKS, lengths, strict=True)
+        for number in range(1, length + 1)
+    ]
+
+
+def require_schaefer_order(names: Sequence[str], model: str, order: str = ORDER) -> None:
     """Refuse other regions than Schaefer's of 17 networks, or another order."""
-    parsed = [parse_schaefer_name(name, model) for name in names]
+    parsed = [parse_schaefer_name(name, model, order) for name in names]
     runs = [
         (side, network, len(list(members)))
         for (side, network), members in groupby(parsed, key=lambda region: region[:2])
@@ -129,17 +164,18 @@ def require_schaefer_order(names: Sequence[str], model: str) -> None:
         if found != expected:
             raise wrong_order(
                 model,
+                order,
                 "{2} regions of {0}_{1}".format(*found)
                 + " where {2} of {0}_{1} belong".format(*expected),
             )
-    require_counting_up(names, model)
+    require_counting_up(names, model, order)
 
 
-def parse_schaefer_name(name: str, model: str) -> tuple[str, str]:
+def parse_schaefer_name(name: str, model: str, order: str) -> tuple[str, str]:
     """Return the hemisphere and network of a name of the 17-network atlas."""
     found = SCHAEFER_NAME.match(name.strip())
     if found is None:
-        raise wrong_order(model, f"{name!r} among the names of Schaefer's atlas")
+        raise wrong_order(model, order, f"{name!r} among the names of Schaefer's atlas")
     network = found["rest"].replace("-", "_").split("_")[0]
     if found["n"] == "7" or network in SEVEN_NETWORKS:
         raise TimeSeriesError(
@@ -151,7 +187,7 @@ def parse_schaefer_name(name: str, model: str) -> tuple[str, str]:
     return found["side"].upper(), re.sub(r"^Limbic[AB]$", "Limbic", network)
 
 
-def require_counting_up(names: Sequence[str], model: str) -> None:
+def require_counting_up(names: Sequence[str], model: str, order: str) -> None:
     """Refuse an order by spelling, in which ``_10`` comes before ``_2``."""
     counted: dict[str, int] = {}
     for name in names:
@@ -159,14 +195,14 @@ def require_counting_up(names: Sequence[str], model: str) -> None:
         if not number.isdigit():
             continue
         if int(number) <= counted.get(stem, 0):
-            raise wrong_order(model, f"{name!r} after {stem}_{counted[stem]}")
+            raise wrong_order(model, order, f"{name!r} after {stem}_{counted[stem]}")
         counted[stem] = int(number)
 
 
-def wrong_order(model: str, got: str) -> TimeSeriesError:
+def wrong_order(model: str, order: str, got: str) -> TimeSeriesError:
     """Return the error about regions out of order."""
     return TimeSeriesError(
-        f"{model} reads its regions in a fixed order: {ORDER}",
+        f"{model} reads its regions in a fixed order: {order}",
         got=got,
         remedy="Bring the columns to that order, or correct labels=",
     )

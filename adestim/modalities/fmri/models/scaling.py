@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 
 import numpy as np
 
-from adestim.exceptions import DataWarning, InputError, TimeSeriesError
+from adestim._support.remarks import remark
+from adestim.exceptions import InputError, TimeSeriesError
 from adestim.modalities.fmri.models.resampling import require_usable
 from adestim.modalities.fmri.models.training_series import usable_series
 from adestim.modalities.fmri.timeseries import RoiSeries
@@ -50,19 +50,15 @@ def lacks_baseline(values: np.ndarray) -> bool:
     return bool(np.median(means) <= SMALLEST_BASELINE * np.median(values.std(axis=0)))
 
 
-def warn_without_baseline(series: RoiSeries | None, model: str) -> None:
-    """Say where series have lost what one scale for all regions keeps: how bright each is."""
-    if series is None or not lacks_baseline(series.values[:, series.present]):
-        return
-    warnings.warn(
-        f"The ROI series of the first training row that has some are without their mean, which "
-        f"{model} was trained to see: with normalization='scan' it is nearly all of a raw "
-        "series' spread. Pass series that were neither standardised nor centred (filtered ones "
-        "with their mean put back), or normalization=None where they are scaled as the model's "
-        "training was.",
-        DataWarning,
-        stacklevel=2,
-    )
+def question_baseline(values: np.ndarray, model: str) -> None:
+    """Remark on series that lost what one scale for all regions keeps: how bright each is."""
+    if lacks_baseline(values):
+        remark(
+            f"the ROI series are without their mean, which {model} was trained to see: with "
+            "normalization='scan' it is nearly all of a raw series' spread. Pass series that were "
+            "neither standardised nor centred (filtered ones with their mean put back), or "
+            "normalization=None where they are scaled as the model's training was."
+        )
 
 
 def require_baseline(values: np.ndarray) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 from joblib import Parallel, delayed
@@ -32,14 +31,6 @@ class TrainingSeries:
     def __iter__(self) -> Iterator[RoiSeries]:
         """Yield the series of every row that has some."""
         return self.checked(lambda series: None)
-
-    def first(self) -> RoiSeries | None:
-        """Return the series of the first row that has some which can be read; None without."""
-        rows = zip(self.frame.index, self.frame.itertuples(index=False, name=None), strict=True)
-        results: Iterator[Any] = (
-            prepare_subject(self.read, cells, subject) for subject, cells in rows
-        )
-        return next((result for result in results if isinstance(result, RoiSeries)), None)
 
     def checked(self, check: Callable[[RoiSeries], None]) -> Iterator[RoiSeries]:
         """Yield the series of every row that has some and passes a check."""

@@ -19,6 +19,16 @@ from adestim.encoding import BackboneSpec
 from adestim.encoding.places import TokenPlaces, lay_on_grid
 from adestim.exceptions import InputError, VolumeError
 from adestim.modalities._nifti import image_values
+from adestim.modalities.smri.models.field_of_view import (
+    RAS,
+    cut_field,
+    place_cells,
+    question_extent,
+    require_field_of_view,
+    require_orientation,
+    turn_axes,
+    warn_of_several_extents,
+)
 from adestim.modalities.smri.models.intensity import (
     clean_background,
     require_skull_stripped,
@@ -28,6 +38,10 @@ from adestim.modalities.smri.models.layers import require_volumes_of, tokens_of,
 from adestim.modalities.smri.models.preparation import choose_options
 
 POOLINGS = ("mean", "first")
+# The authors' src/preprocessing/atlases/temp_head.nii.gz, to which they register: orientation, and
+# lengths in mm to the right, the front and the top, as a third party prints its header.
+ORIENTATION = "LAS"
+TEMPLATE_EXTENT = (170.0, 206.0, 162.0)
 
 
 class BrainIAC(Backbone):
@@ -92,21 +106,32 @@ class BrainIAC(Backbone):
 
     @classmethod
     def learn(cls, raws: Iterable[Any], **params: Any) -> dict[str, Any]:
-        """Return the shape; all else is the model's."""
-        return choose_options("brainiac", {"shape": None}, params)
+        """Settle shape, orientation and field of view; tell of rows whose fields of view differ."""
+        defaults = {"shape": None, "orientation": ORIENTATION, "field_of_view": None}
+        options = choose_options("brainiac", defaults, params)
+        options["orientation"] = require_orientation(options["orientation"], "BrainIAC")
+        field = require_field_of_view(options["field_of_view"], TEMPLATE_EXTENT, "BrainIAC")
+        if field is None and hasattr(raws, "list_extents"):
+            warn_of_several_extents(raws.list_extents(), "BrainIAC")
+        return {**options, "field_of_view": field}
 
     @staticmethod
     def prepare(raw: Any, **options: Any) -> np.ndarray:
-        """Bring the field of view to a shape and standardise the brain's intensities.
+        """Turn the axes, bring the field of view to a shape and standardise intensities.
 
-        -> (1, n_x, n_y, n_z).
+        -> (1, n_1, n_2, n_3).
         """
         image = clean_background(raw)
         require_skull_stripped(image, "BrainIAC")
-        values = torch.from_numpy(image_values(image, VolumeError).astype(np.float32))
-        resized = F.interpolate(values[None, None], options["shape"], mode="trilinear")[
-            0, 0
-        ].numpy()
+        values = image_values(image, VolumeError).astype(np.float32)
+        if options.get("field_of_view") is None:
+            question_extent(image, TEMPLATE_EXTENT, "BrainIAC")
+        else:
+            values = cut_field(image, values, options["field_of_view"])
+        turned = turn_axes(image, values, options.get("orientation", RAS))
+        resized = F.interpolate(
+            torch.from_numpy(turned)[None, None], options["shape"], mode="trilinear"
+        )[0, 0].numpy()
         inside = resized != 0
         return np.where(inside, standardise_intensities(resized, inside), np.float32(0))[None]
 
@@ -114,8 +139,10 @@ class BrainIAC(Backbone):
     def place_tokens(cls, tokens: TokenPlaces, spec: BackboneSpec) -> TokenPlaces:
         """Return cells in voxels of the input, whose size in mm the field of view decides."""
         sizes = sizes_of(cls, spec)
-        shape = [length // sizes["patch_size"] for length in sizes["img_size"]]
-        return lay_on_grid(tokens, shape, float(sizes["patch_size"]))
+        orientation = dict(spec.option("preparation", ())).get("orientation", RAS)
+        own = [length // sizes["patch_size"] for length in sizes["img_size"]]
+        shape, order = place_cells(own, orientation)
+        return lay_on_grid(tokens, shape, float(sizes["patch_size"]), order)
 
     def embed(self, inputs: Tensor) -> Tensor:
         """Return tokens with their positions (B, N, width) of volumes (B, 1, n_x, n_y, n_z)."""

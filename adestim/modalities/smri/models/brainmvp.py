@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
+from math import ceil, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -33,6 +33,7 @@ from adestim.modalities.smri.models.preparation import (
     choose_options,
     crop_or_pad,
     foreground_box,
+    is_resolution,
     isotropic_values,
     middle_of,
     require_fit,
@@ -44,6 +45,8 @@ STRIDE_OF_STAGE_4 = 16
 PERCENTILES = (5.0, 95.0)
 # 96 voxels of 2 mm hold the longest adult brain, and the MNI152 template's 181 mm.
 RESOLUTION = 2.0
+# In mm; at 1 mm, the resolution of pre-training, multiples of 16 that hold a whole brain.
+BRAIN_BOX = (160.0, 192.0, 160.0)
 
 
 class BrainMVP(Backbone):
@@ -115,6 +118,15 @@ class BrainMVP(Backbone):
         """Return the shape of a stage's grid, whose axes are z, x and y."""
         x, y, z = (length // stride for length in self.volume_shape)
         return z, x, y
+
+    @classmethod
+    def settle_sizes(cls, **params: Any) -> dict[str, Any]:
+        """Return the shape that holds a brain at a finer resolution than the default."""
+        resolution = params.get("resolution", RESOLUTION)
+        if not is_resolution(resolution) or resolution >= RESOLUTION:
+            return {}
+        steps = (ceil(length / resolution / STRIDE_OF_STAGE_4) for length in BRAIN_BOX)
+        return {"volume_shape": tuple(STRIDE_OF_STAGE_4 * step for step in steps)}
 
     @classmethod
     def input_size(cls, **architecture: Any) -> dict[str, Any]:

@@ -75,8 +75,8 @@ def require_skull_stripped(image: Any, model: str) -> None:
         raise VolumeError(
             f"{model} reads skull-stripped volumes whose background is exactly zero",
             got=f"{background:.0%} of zeros and {foreground_ml(image) / 1000:.1f} L above zero",
-            remedy="Strip the skull first, with SynthStrip or HD-BET for instance, or multiply "
-            "the volume by its brain mask",
+            remedy="Strip the skull first: pass brain_extraction='deepbet', or 'mask' with masks "
+            "of HD-BET beside the images",
         )
 
 

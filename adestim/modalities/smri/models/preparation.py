@@ -40,10 +40,16 @@ def choose_options(
     return {**defaults, **params}
 
 
+def is_resolution(resolution: Any) -> bool:
+    """Tell whether a value is a possible edge of voxels in mm."""
+    low, high = RESOLUTION_LIMITS
+    return isinstance(resolution, Real) and low <= float(resolution) <= high
+
+
 def require_resolution(resolution: Any) -> float:
     """Return an edge of voxels in mm as a float, or say what is wrong with it."""
     low, high = RESOLUTION_LIMITS
-    if not isinstance(resolution, Real) or not low <= float(resolution) <= high:
+    if not is_resolution(resolution):
         raise InputError(
             f"resolution of a foundation model must be a number of mm from {low:g} to {high:g}",
             got=repr(resolution),

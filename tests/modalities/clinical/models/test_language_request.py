@@ -11,7 +11,10 @@ from adestim.exceptions import CheckpointError, InputError
 from adestim.extraction.foundation import ModelRequest
 from adestim.modalities.clinical.models.language_request import language_request
 
-CARDS = ["llama-2-7b", "llama-2-13b", "medgemma-4b", "medgemma-27b", "clinicalbert"]
+CARDS = [
+    "llama-2-7b", "llama-2-13b", "medgemma-4b", "medgemma-27b", "medgemma-1.5-4b", "clinicalbert",
+    "bioclinical-modernbert-base", "bioclinical-modernbert-large",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +181,12 @@ def test_a_model_of_another_type_than_the_one_named_is_refused(folder):
 def test_a_backbone_without_a_name_is_refused():
     with pytest.raises(InputError, match="must name a backbone"):
         requested(backbone="")
+
+
+@pytest.mark.parametrize(
+    ("name", "model_type"),
+    [("medgemma-1.5-4b", "gemma3_text"), ("bioclinical-modernbert-base", "modernbert")],
+)
+def test_models_of_today_are_told_from_others_by_their_type(tmp_path, name, model_type):
+    with pytest.raises(CheckpointError, match=rf"must be a model of type '{model_type}'"):
+        requested(backbone=name, weights=tell(tmp_path, model_type="bert"))

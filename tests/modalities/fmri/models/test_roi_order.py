@@ -47,6 +47,10 @@ def test_hemispheres_have_two_hundred_regions():
         lambda names: [name.removeprefix("17Networks_") for name in names],
         lambda names: [name.replace("-rh", "_RH").replace("-lh", "_LH") for name in names],
         lambda names: [*(f"rh-{name[:-3]}" for name in names[:25]), *names[25:]],
+        lambda names: [
+            name.replace("THA-VP", "THA-MP").replace("THA-DP", "THA-LP") for name in names
+        ],
+        lambda names: [name.replace("HIP-body-lh", "HIP-body-l") for name in names],
     ],
 )
 def test_order_of_the_model_is_accepted_in_any_spelling(spelling):

@@ -200,3 +200,17 @@ def test_axes_of_places_are_those_of_its_own_grid():
     z, x, y = BrainMVP.grid(SimpleNamespace(volume_shape=(32, 48, 64)), 16)
     last = places_of(volume_shape=(32, 48, 64)).names[-1]
     assert last == f"patch {x - 1}-{y - 1}-{z - 1}"
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({}, None),
+        ({"resolution": 2.0}, None),
+        ({"resolution": 1.5}, (112, 128, 112)),
+        ({"resolution": 1.0}, (160, 192, 160)),
+        ({"resolution": "fine"}, None),
+    ],
+)
+def test_finer_resolutions_ask_for_larger_volumes(options, shape):
+    assert BrainMVP.settle_sizes(**options) == ({} if shape is None else {"volume_shape": shape})

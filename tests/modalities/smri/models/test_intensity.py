@@ -36,7 +36,7 @@ def test_traces_of_interpolation_are_no_foreground(stripped_image):
 def test_head_is_refused_with_a_remedy(head_image):
     with pytest.raises(VolumeError, match="BrainMVP reads skull-stripped volumes") as caught:
         require_skull_stripped(head_image, "BrainMVP")
-    assert "SynthStrip" in caught.value.remedy
+    assert "deepbet" in caught.value.remedy
 
 
 def test_head_in_a_background_of_zeros_is_refused(head_image):
