@@ -17,6 +17,7 @@ from adestim.datasets.loaders.bids import load_bids
 from adestim.datasets.loaders.oasis import load_oasis3, oasis3_diagnoses
 from adestim.datasets.loaders.ppmi import load_ppmi
 from adestim.datasets.simulation.make_cohort import make_cohort
+from adestim.datasets.simulation.make_survival_cohort import make_survival_cohort
 from adestim.datasets.split_files.clinicadl import SubjectSplits, read_clinicadl_split
 from adestim.datasets.split_files.manifest import (
     new_salt,
@@ -44,6 +45,7 @@ __all__ = [
     "load_oasis3",
     "load_ppmi",
     "make_cohort",
+    "make_survival_cohort",
     "match_visits",
     "new_salt",
     "oasis3_diagnoses",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
@@ -45,6 +46,8 @@ def describe_part(part: object) -> str:
         return f"DataFrame of {part.shape[0]} rows and {part.shape[1]} columns"
     if isinstance(part, pd.Series):
         return describe_series(part)
+    if isinstance(part, np.ndarray):
+        return f"array of {len(part)} rows"
     if isinstance(part, dict):
         return ", ".join(f"{name} ({len(values)})" for name, values in part.items())
     if isinstance(part, list):

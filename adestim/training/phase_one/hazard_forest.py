@@ -24,7 +24,6 @@ from adestim.training.phase_one.forest import (
     hide_parts,
     strongest_columns,
 )
-from adestim.training.phase_one.hazard_loss import Periods
 
 # Rows in which a subject of a leaf lives on are many: leaves as small as a class's are all of one.
 SMALLEST_LEAF = 10
@@ -128,14 +127,9 @@ def grow_hazard_grove(
         random_state=seed,
     )
     table = [append_interval(np.hstack(blocks)[rows], interval) for blocks in seen]
-    y = np.tile(find_events(periods, rows, interval), len(seen))
+    y = np.tile(periods.seen[rows, interval].astype(int), len(seen))
     model.fit(np.vstack(table), y, sample_weight=np.tile(at_risk, len(seen)))
     return columns, model, tested
-
-
-def find_events(periods: Periods, rows: np.ndarray, interval: np.ndarray) -> np.ndarray:
-    """Return whether the event was in some subjects' intervals, (n_rows,) as integers."""
-    return periods.seen[rows, interval].astype(int)
 
 
 def append_interval(columns: np.ndarray, interval: np.ndarray) -> np.ndarray:
