@@ -46,6 +46,13 @@ from adestim.evaluation.splitting.splits import (
     check_split,
     require_groups,
 )
+from adestim.evaluation.survival.scores import (
+    score_survival,
+    survival_auc,
+    survival_brier,
+    survival_calibration,
+    uno_concordance,
+)
 
 __all__ = [
     "HIGHER_IS_BETTER",
@@ -93,9 +100,14 @@ __all__ = [
     "score_ordinal",
     "score_predictions",
     "score_probabilities",
+    "score_survival",
     "shuffled_mask_check",
+    "survival_auc",
+    "survival_brier",
+    "survival_calibration",
     "tabular_rivals",
     "transfer",
+    "uno_concordance",
     "warn_pretraining",
     "wilson_interval",
 ]

@@ -1,0 +1,1 @@
+"""Scores of predicted times to an event, and rivals that predict them."""
