@@ -95,6 +95,29 @@ def require_some_events(event: np.ndarray, owner: str) -> None:
         )
 
 
+def read_times_within(times: ArrayLike, last: float, owner: str) -> np.ndarray:
+    """Return times that are asked for, (n_times,), or say which are not within follow-up."""
+    asked = np.asarray(times, dtype=np.float64)
+    if asked.ndim != 1 or not len(asked) or not ((asked >= 0) & (asked <= last)).all():
+        raise InputError(
+            f"Times and horizons of {owner} lie within follow-up, from 0 to {last:.4g} years, "
+            "behind which nothing was learned",
+            got=describe_times(asked, last),
+            remedy="Ask for earlier times, or fit to a cohort that was followed so long",
+        )
+    return asked
+
+
+def describe_times(times: np.ndarray, last: float) -> str:
+    """Say what is wrong with times that are asked for."""
+    if times.ndim != 1 or not len(times):
+        return f"an array of shape {times.shape}"
+    if np.isnan(times).any():
+        return "NaN"
+    wrong = times[(times < 0) | (times > last)]
+    return ", ".join(f"{time:.4g}" for time in wrong[:3])
+
+
 def require_times(time: np.ndarray, owner: str) -> None:
     """Refuse times that are no finite numbers above 0."""
     wrong = {

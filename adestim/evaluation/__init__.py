@@ -46,6 +46,7 @@ from adestim.evaluation.splitting.splits import (
     check_split,
     require_groups,
 )
+from adestim.evaluation.survival.rivals import survival_rivals
 from adestim.evaluation.survival.scores import (
     score_survival,
     survival_auc,
@@ -105,6 +106,7 @@ __all__ = [
     "survival_auc",
     "survival_brier",
     "survival_calibration",
+    "survival_rivals",
     "tabular_rivals",
     "transfer",
     "uno_concordance",

@@ -16,7 +16,7 @@ from adestim._support.docs import fill_docs
 from adestim._support.numbers import require_finite_predictions
 from adestim._support.ranges import OF_THE_QUESTION, Choice, Range
 from adestim._support.sklearn import Interval, StrOptions
-from adestim._support.survival_targets import read_survival
+from adestim._support.survival_targets import read_survival, read_times_within
 from adestim.encoding.tables import check_fusion_table
 from adestim.exceptions import InputError
 from adestim.fusion._anchored import (
@@ -330,17 +330,7 @@ class AnchoredFusionSurvival(AnchoredBase):
 
     def _read_times(self, times: ArrayLike) -> np.ndarray:
         """Return times, or say which are not within follow-up."""
-        asked = np.asarray(times, dtype=np.float64)
-        last = float(self.event_times_[-1])
-        if asked.ndim != 1 or not len(asked) or not ((asked >= 0) & (asked <= last)).all():
-            raise InputError(
-                f"Times and horizons of {type(self).__name__} lie within follow-up, from 0 to "
-                f"{last:.4g} years, behind which nothing was learned",
-                got=describe_times(asked, last),
-                remedy="Ask for earlier times, or fit with a longer 'horizon' to a cohort that "
-                "was followed so long",
-            )
-        return asked
+        return read_times_within(times, float(self.event_times_[-1]), type(self).__name__)
 
     def _training_set(self, X, y, groups, sample_weight):
         data = check_survival(self, X, y, groups, sample_weight)
@@ -386,13 +376,3 @@ class AnchoredFusionSurvival(AnchoredBase):
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
-
-
-def describe_times(times: np.ndarray, last: float) -> str:
-    """Say what is wrong with times that are asked for."""
-    if times.ndim != 1 or not len(times):
-        return f"an array of shape {times.shape}"
-    if np.isnan(times).any():
-        return "NaN"
-    wrong = times[(times < 0) | (times > last)]
-    return ", ".join(f"{time:.4g}" for time in wrong[:3])

@@ -5,7 +5,11 @@ import pandas as pd
 import pytest
 
 from adestim import make_survival
-from adestim._support.survival_targets import read_survival, require_some_events
+from adestim._support.survival_targets import (
+    read_survival,
+    read_times_within,
+    require_some_events,
+)
 from adestim.exceptions import InputError
 
 
@@ -79,3 +83,15 @@ def test_a_table_without_an_event_is_refused():
     require_some_events(np.array([False, True]), "Forest")
     with pytest.raises(InputError, match=r"Forest needs subjects.*none among 2"):
         require_some_events(np.array([False, False]), "Forest")
+
+
+def test_times_within_follow_up_are_read():
+    assert read_times_within([0, 2.5], 2.5, "Forest").tolist() == [0, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("times", "got"), [([1, 3.0], "3"), ([-1.0], "-1"), ([np.nan], "NaN"), (1.0, "an array")]
+)
+def test_times_outside_follow_up_are_refused(times, got):
+    with pytest.raises(InputError, match=rf"of Forest lie within.*to 2.5 years.*Got {got}"):
+        read_times_within(times, 2.5, "Forest")
