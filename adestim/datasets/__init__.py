@@ -8,6 +8,7 @@ from adestim.datasets.cohort import FlowTable
 from adestim.datasets.harmonisation.confounds import ConfoundRegressor
 from adestim.datasets.harmonisation.harmonize import SiteHarmonizer
 from adestim.datasets.images.index import choose_images, index_images
+from adestim.datasets.labelling.conversions import conversion_labels
 from adestim.datasets.labelling.labels import baseline_labels, diagnosis_labels, progression_labels
 from adestim.datasets.labelling.matching import match_visits
 from adestim.datasets.loaders.acknowledgement import acknowledgement
@@ -36,6 +37,7 @@ __all__ = [
     "acknowledgement",
     "baseline_labels",
     "choose_images",
+    "conversion_labels",
     "describe",
     "diagnosis_labels",
     "index_images",

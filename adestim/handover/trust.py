@@ -46,7 +46,7 @@ CLASSES = {
 }  # fmt: skip
 FUNCTIONS = {
     "adestim.modalities.genetics.reading": {"prepare_dosages"},
-    "adestim.training.net": {"class_losses"},
+    "adestim.training.net": {"class_losses", "hazard_losses"},
     "skorch.setter": {"optimizer_setter"},
 }
 # Bound methods by the class that has them.

@@ -11,10 +11,11 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from adestim import AnchoredFusionSurvival, ModalityUnion, make_survival
+from adestim import AnchoredFusionSurvival, ModalityUnion, load, make_survival, save
 from adestim._support.concordance import compute_concordance
 from adestim.exceptions import InputError, NoModalityError
 from tests.fusion_tables import BLOCKS, conversions, encodings_table, with_missing
+from tests.kept_nets import fit_kept
 
 SMALL = {
     "anchor": "mri",
@@ -259,6 +260,14 @@ def test_a_pickle_predicts_the_same(fitted, incomplete):
     X, _ = incomplete
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict(X), fitted.predict(X))
+
+
+def test_a_saved_model_predicts_the_same(incomplete, tmp_path):
+    X, y = incomplete
+    model = fit_kept(quick(members=(), aggregate="mean", learning_rate=0.02), X, y)
+    assert model.nets_
+    again = load(save(model, tmp_path / "model"))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
 def test_a_clone_has_the_same_parameters(fitted):

@@ -41,9 +41,10 @@ def load_adni(
     root : str or Path
         Folder with the tables, under the names that they are handed out with
         (``DXSUM_23Dec2025.csv``).
-    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci"}, default="nc_ad"
+    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci", "time_to_ad"}, default="nc_ad"
         Diagnosis at baseline: controls and Alzheimer's dementia, controls and mild cognitive
-        impairment, or all three; or stable and progressive mild cognitive impairment.
+        impairment, or all three; or stable and progressive mild cognitive impairment. Or, of
+        mild cognitive impairment, ``"time_to_ad"``: years to Alzheimer's dementia, or without.
     images : str, Path or DataFrame, default=None
         Folder of images in BIDS, CAPS, or as downloaded from the image archive; or what
         :func:`adestim.datasets.index_images` says of one.
@@ -63,8 +64,8 @@ def load_adni(
         Whether those enrolled with subjective memory concern stay controls. Excluding them needs
         ADNIMERGE in the folder.
     label_params : mapping, default=None
-        Further parameters of :func:`adestim.datasets.progression_labels` or
-        :func:`adestim.datasets.baseline_labels`.
+        Further parameters of :func:`adestim.datasets.progression_labels`,
+        :func:`adestim.datasets.baseline_labels` or :func:`adestim.datasets.conversion_labels`.
 
     Returns
     -------
@@ -81,7 +82,8 @@ def load_adni(
             ``<name>_censored`` (``">"`` or ``"<"`` beyond the assay's limits); ``genotypes``
             (sample's id); ``site``, ``phase``, ``visit``, ``months``, ``date``.
         target : Series of str
-            ``"CN"``, ``"MCI"``, ``"AD"``; ``"sMCI"``, ``"pMCI"``.
+            ``"CN"``, ``"MCI"``, ``"AD"``; ``"sMCI"``, ``"pMCI"``. Of ``"time_to_ad"`` an array of
+            events and years, as of :func:`adestim.make_survival`, a row a row of ``frame``.
         groups : Series of str
             Roster number, the same through all phases; who was screened again under a new number
             keeps the first, if ``REGISTRY`` is there.
@@ -93,7 +95,8 @@ def load_adni(
         flow : FlowTable
             Who is not in it, and why.
         labels : DataFrame
-            Label or reason, ``months_followed`` and ``converted_at`` of everybody.
+            Label or reason, ``months_followed`` and ``converted_at`` of everybody; ``years`` of
+            ``"time_to_ad"``.
         images : DataFrame
             The files taken, rows of :func:`adestim.datasets.index_images`, with ``days_apart``:
             days from the index visit to the image.

@@ -60,9 +60,10 @@ def load_aibl(
     root : str or Path
         Folder with the tables, under the names that they are handed out with
         (``aibl_pdxconv_01-Jun-2018.csv``).
-    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci"}, default="nc_ad"
+    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci", "time_to_ad"}, default="nc_ad"
         Diagnosis at baseline: controls and Alzheimer's dementia, controls and mild cognitive
-        impairment, or all three; or stable and progressive mild cognitive impairment.
+        impairment, or all three; or stable and progressive mild cognitive impairment. Or, of
+        mild cognitive impairment, ``"time_to_ad"``: years to Alzheimer's dementia, or without.
     images : str, Path or DataFrame, default=None
         Folder of images in BIDS, CAPS, or as downloaded from the image archive; or what
         :func:`adestim.datasets.index_images` says of one.
@@ -74,8 +75,8 @@ def load_aibl(
     require : sequence of str, default=()
         Columns without which a subject is excluded, such as ``["t1w"]``.
     label_params : mapping, default=None
-        Further parameters of :func:`adestim.datasets.progression_labels` or
-        :func:`adestim.datasets.baseline_labels`.
+        Further parameters of :func:`adestim.datasets.progression_labels`,
+        :func:`adestim.datasets.baseline_labels` or :func:`adestim.datasets.conversion_labels`.
 
     Returns
     -------

@@ -43,7 +43,7 @@ PATTERN = r"(?i)^(?:sub-)?(OAS3\d{4,})(?:_.*)?$"
 CLINICAL = ("age", "sex", "education", "family_history", "gds")
 DIAGNOSTIC = ("mmse", "cdr", "cdrsb")
 VISIT = ("number", "subject", "months", "day", "diagnosis")
-WITH_MCI = ("nc_mci", "cn_mci_ad", "smci_pmci")
+WITH_MCI = ("nc_mci", "cn_mci_ad", "smci_pmci", "time_to_ad")
 NOTES = {
     "uds": "Diagnoses: form D1 of the Uniform Data Set, in agreement with the global CDR.",
     "dx1": "Diagnoses: the words of dx1, with the global CDR; there is no word for MCI.",
@@ -76,8 +76,9 @@ def load_oasis3(
     root : str or Path
         Folder with the tables, at any depth: those of ``OASIS3_data_files`` (NITRC-IR), or the
         older *ADRC Clinical Data* with demographics.
-    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci"}, default="nc_ad"
-        Groups to tell apart.
+    task : {"nc_ad", "nc_mci", "cn_mci_ad", "smci_pmci", "time_to_ad"}, default="nc_ad"
+        Groups to tell apart; ``"time_to_ad"``: years from mild cognitive impairment to Alzheimer's
+        dementia, or without, as an array of :func:`adestim.make_survival`.
     rule : {"uds", "dx1", "cdr"}, default="uds"
         How a visit's diagnosis is made, see :func:`oasis3_diagnoses`. Older tables have no
         form D1: ``"dx1"`` or ``"cdr"``.
@@ -93,8 +94,8 @@ def load_oasis3(
     require : sequence of str, default=()
         Columns, such as ``"t1w"``, that everybody must have.
     label_params : mapping, default=None
-        Further parameters of :func:`adestim.datasets.baseline_labels` or
-        :func:`adestim.datasets.progression_labels`.
+        Further parameters of :func:`adestim.datasets.baseline_labels`,
+        :func:`adestim.datasets.progression_labels` or :func:`adestim.datasets.conversion_labels`.
 
     Returns
     -------

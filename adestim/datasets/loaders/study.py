@@ -13,12 +13,14 @@ from sklearn.utils import Bunch
 
 from adestim._support.words import first_names
 from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
+from adestim.datasets.labelling.conversions import conversion_labels, make_conversion_target
 from adestim.datasets.labelling.labels import baseline_labels, progression_labels
 from adestim.datasets.loaders.attach import attach_genotypes, attach_images
 from adestim.exceptions import InputError, TableError
 
 CLASSES = {"nc_ad": ("CN", "AD"), "nc_mci": ("CN", "MCI"), "cn_mci_ad": ("CN", "MCI", "AD")}
-TASKS = (*CLASSES, "smci_pmci")
+TIME_TO_AD = "time_to_ad"
+TASKS = (*CLASSES, "smci_pmci", TIME_TO_AD)
 SMC = ("keep", "exclude")
 
 
@@ -79,12 +81,13 @@ def check_request(request: Request) -> None:
 
 def choose_labeller(task: str) -> Callable[..., pd.DataFrame]:
     """Return the function that labels a task."""
-    return progression_labels if task == "smci_pmci" else baseline_labels
+    labellers = {"smci_pmci": progression_labels, TIME_TO_AD: conversion_labels}
+    return labellers.get(task, baseline_labels)
 
 
 def list_label_options(task: str) -> list[str]:
     """Return the parameters of that function that are the user's."""
-    own = ("visits", "classes", "horizon")
+    own = ("visits", "classes", "horizon", "baseline")
     return [name for name in inspect.signature(choose_labeller(task)).parameters if name not in own]
 
 
@@ -92,6 +95,8 @@ def label_visits(visits: pd.DataFrame, request: Request) -> pd.DataFrame:
     """Return labels, or reasons, by subject."""
     if request.task == "smci_pmci":
         return progression_labels(visits, horizon=request.horizon, **request.label_params)
+    if request.task == TIME_TO_AD:
+        return conversion_labels(visits, **request.label_params)
     return baseline_labels(visits, CLASSES[request.task], **request.label_params)
 
 
@@ -112,6 +117,8 @@ def assemble_cohort(study: Study, request: Request) -> Bunch:
     target = labels.loc[flow.kept, "label"]
     cohort = build_study_bunch(study, request, frame.loc[flow.kept], target, flow, genotypes.files)
     taken = images.rows[images.rows["subject"].isin(flow.kept)].reset_index(drop=True)
+    if request.task == TIME_TO_AD:
+        cohort.update(target=make_conversion_target(labels.loc[flow.kept]))
     cohort.update(labels=labels, images=taken, genotype_builds=genotypes.builds)
     return cohort
 

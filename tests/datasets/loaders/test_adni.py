@@ -2,6 +2,7 @@
 
 import csv
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -302,6 +303,18 @@ def test_short_follow_up_is_not_stable(tmp_path):
     assert cohort.flow.excluded["reason"].tolist() == ["follow-up too short"]
     kept = load_adni(tmp_path, "smci_pmci", label_params={"short": "stable"})
     assert kept.target[stable] == "sMCI"
+
+
+def test_times_to_conversion_are_those_of_the_visits(tmp_path):
+    _, frame, target = make_people(10, "smci_pmci", seed=1)
+    write_adni(frame, target, tmp_path)
+    cohort = load_adni(tmp_path, "time_to_ad")
+    progressive = (target.loc[cohort.frame.index] == "pMCI").to_numpy()
+    np.testing.assert_array_equal(cohort.target["event"], progressive)
+    years = cohort.labels.loc[cohort.frame.index, "years"]
+    np.testing.assert_array_equal(cohort.target["time"], years)
+    converted = cohort.labels.loc[cohort.frame.index[progressive], "converted_at"]
+    np.testing.assert_allclose(years[progressive], converted / 12)
 
 
 def test_scores_that_make_the_diagnosis_are_declared(written):

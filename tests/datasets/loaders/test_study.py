@@ -1,5 +1,7 @@
 """From tables of people and visits to a cohort."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -94,3 +96,23 @@ def test_excluding_memory_concern_needs_the_research_group(study):
 def test_parameters_out_of_range_are_refused(request_, message):
     with pytest.raises(InputError, match=message):
         check_request(request_)
+
+
+def test_times_to_conversion_are_targets_of_the_frames_rows(study):
+    later = pd.DataFrame(
+        {
+            "number": ["1", "1", "2", "2"],
+            "subject": ["s1", "s1", "s2", "s2"],
+            "months": [0.0, 18.0, 0.0, 30.0],
+            "day": [0.0, 540.0, 0.0, 900.0],
+            "diagnosis": ["MCI", "MCI", "MCI", "AD"],
+            "age": [70.0, 71.0, 80.0, 82.0],
+        }
+    )
+    request = Request("time_to_ad", label_params={"baseline_within": 3})
+    check_request(request)
+    cohort = assemble_cohort(replace(study, visits=later), request)
+    assert list(cohort.frame.index) == ["s1", "s2"]
+    assert cohort.target.tolist() == [(False, 1.5), (True, 2.5)]
+    assert cohort.labels["label"].tolist()[:2] == ["censored", "converted"]
+    assert "task time_to_ad: 2 subjects" in cohort.description
