@@ -46,6 +46,7 @@ from adestim.evaluation.splitting.splits import (
     check_split,
     require_groups,
 )
+from adestim.evaluation.subgroups.group_scores import GroupScores, score_by_group
 
 __all__ = [
     "HIGHER_IS_BETTER",
@@ -59,6 +60,7 @@ __all__ = [
     "CovariateClassifier",
     "DeLongResult",
     "FoldFits",
+    "GroupScores",
     "MaskCheck",
     "MaskOnlyClassifier",
     "ModalityDropout",
@@ -89,6 +91,7 @@ __all__ = [
     "require_groups",
     "rivals",
     "robustness_curve",
+    "score_by_group",
     "score_by_pattern",
     "score_ordinal",
     "score_predictions",
