@@ -19,6 +19,8 @@ from adestim.evaluation.fold_fits import FoldFits, cross_val_fit
 from adestim.evaluation.leakage.mask_check import MaskCheck, shuffled_mask_check
 from adestim.evaluation.leakage.permutation import PermutationTest, permutation_test, permute_labels
 from adestim.evaluation.leakage.pretraining import warn_pretraining
+from adestim.evaluation.measuring.next_measurement import next_measurement
+from adestim.evaluation.measuring.policy import MeasurementPolicy, measurement_policy
 from adestim.evaluation.missing.dropout import ModalityDropout, draw_hidden, hide_modalities
 from adestim.evaluation.missing.patterns import (
     missing_patterns,
@@ -63,6 +65,7 @@ __all__ = [
     "GroupScores",
     "MaskCheck",
     "MaskOnlyClassifier",
+    "MeasurementPolicy",
     "ModalityDropout",
     "PermutationTest",
     "RepeatedStratifiedGroupKFold",
@@ -81,8 +84,10 @@ __all__ = [
     "hide_modalities",
     "holm",
     "inner_threshold",
+    "measurement_policy",
     "missing_patterns",
     "modality_columns",
+    "next_measurement",
     "pattern_labels",
     "permutation_test",
     "permute_labels",
