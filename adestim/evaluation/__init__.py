@@ -19,6 +19,8 @@ from adestim.evaluation.fold_fits import FoldFits, cross_val_fit
 from adestim.evaluation.leakage.mask_check import MaskCheck, shuffled_mask_check
 from adestim.evaluation.leakage.permutation import PermutationTest, permutation_test, permute_labels
 from adestim.evaluation.leakage.pretraining import warn_pretraining
+from adestim.evaluation.measuring.next_measurement import next_measurement
+from adestim.evaluation.measuring.policy import MeasurementPolicy, measurement_policy
 from adestim.evaluation.missing.dropout import ModalityDropout, draw_hidden, hide_modalities
 from adestim.evaluation.missing.patterns import (
     missing_patterns,
@@ -46,6 +48,7 @@ from adestim.evaluation.splitting.splits import (
     check_split,
     require_groups,
 )
+from adestim.evaluation.subgroups.group_scores import GroupScores, score_by_group
 from adestim.evaluation.survival.rivals import survival_rivals
 from adestim.evaluation.survival.scores import (
     score_survival,
@@ -67,8 +70,10 @@ __all__ = [
     "CovariateClassifier",
     "DeLongResult",
     "FoldFits",
+    "GroupScores",
     "MaskCheck",
     "MaskOnlyClassifier",
+    "MeasurementPolicy",
     "ModalityDropout",
     "PermutationTest",
     "RepeatedStratifiedGroupKFold",
@@ -87,8 +92,10 @@ __all__ = [
     "hide_modalities",
     "holm",
     "inner_threshold",
+    "measurement_policy",
     "missing_patterns",
     "modality_columns",
+    "next_measurement",
     "pattern_labels",
     "permutation_test",
     "permute_labels",
@@ -97,6 +104,7 @@ __all__ = [
     "require_groups",
     "rivals",
     "robustness_curve",
+    "score_by_group",
     "score_by_pattern",
     "score_ordinal",
     "score_predictions",

@@ -2,11 +2,12 @@
 
 from functools import cache
 
+import pandas as pd
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from adestim.evaluation import compare
+from adestim.evaluation import compare, score_by_group
 from tests.fusion_tables import quick
 from tests.inspection.fitted import interacting_table
 
@@ -27,3 +28,13 @@ def compared():
     # Called a fusion; a comparison tells nothing of what was compared, and this one takes no time.
     model = make_pipeline(SimpleImputer(), LogisticRegression())
     return compare({"fusion": model}, X, y, **settings)
+
+
+@cache
+def grouped():
+    """Scores of that model by sex and site; one site is too small."""
+    index = reported()[1].index
+    n_rows = len(index)
+    sites = ["north"] * 40 + ["south"] * (n_rows - 45) + ["west"] * 5
+    people = pd.DataFrame({"sex": ["F", "F", "M", "M"] * (n_rows // 4), "site": sites}, index=index)
+    return score_by_group(compared(), people, n_resamples=20, n_permutations=19)

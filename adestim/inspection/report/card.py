@@ -18,6 +18,7 @@ from adestim.inspection.report.card_use import (
     say_columns,
 )
 from adestim.inspection.report.front_matter import write_front_matter
+from adestim.inspection.report.group_tables import check_group_scores, name_reported
 from adestim.inspection.report.outcomes import require_comparison
 from adestim.inspection.report.provenance import (
     describe_backbones,
@@ -55,6 +56,7 @@ def model_card(
     title: str = "Model card",
     repo_id: str | None = None,
     n_resamples: int = N_RESAMPLES,
+    group_scores: Any = None,
 ) -> str:
     """Return what whoever is handed a fitted fusion must know, as Markdown.
 
@@ -82,6 +84,8 @@ def model_card(
         Repository on the Hugging Face hub, ``"organisation/name"``, from which it is loaded.
     n_resamples : int, default=2000
         Resamples of the bootstrap; 0 leaves the intervals of scores out.
+    group_scores : adestim.evaluation.GroupScores, default=None
+        Scores by sex, age, site and the like, of this model.
 
     Returns
     -------
@@ -90,8 +94,8 @@ def model_card(
     Raises
     ------
     InputError
-        When the estimator is no anchored fusion, the comparison is none or of other classes, or the
-        cohort has no name.
+        When the estimator is no anchored fusion, the comparison is none or of other classes, the
+        cohort has no name, or ``group_scores`` are none or of other estimators.
     sklearn.exceptions.NotFittedError
         When the estimator is not fitted.
 
@@ -143,6 +147,7 @@ def model_card(
         "Splits and leak checks": describe_leaks(comparison, pairs, groups, backbones),
         "Scores": describe_scores(comparison, n_resamples),
         "Scores by pattern of modalities": describe_patterns(comparison, n_resamples),
+        "For whom it holds": describe_groups(group_scores, comparison),
         "Limits": [
             f"* {escape_markdown(line)}" for line in list_limits(backbones, comparison is not None)
         ],
@@ -300,6 +305,20 @@ def describe_patterns(comparison: Any, n_resamples: int) -> list[str]:
     if comparison is None:
         return ["None of unseen subjects were given."]
     return [render_markdown(tabulate_pattern_scores(comparison, n_resamples))]
+
+
+def describe_groups(group_scores: Any, comparison: Any) -> list[str]:
+    """Return scores by group of people, and the gaps between groups."""
+    found = check_group_scores(group_scores, comparison)
+    if found is None:
+        return ["Scores by sex, age, site or other groups of people were not given."]
+    estimator = name_reported(found, comparison)
+    gaps = found.gap_table(estimator)
+    parts = [
+        escape_markdown(" ".join(found.describe(estimator))),
+        render_markdown(found.table(estimator)),
+    ]
+    return parts + ([render_markdown(gaps)] if len(gaps) else [])
 
 
 def describe_origin(params: Mapping[str, Any]) -> list[str]:

@@ -19,6 +19,7 @@ from adestim.exceptions import InputError
 from adestim.inspection.contribution.contribution import draw_rows
 from adestim.inspection.contribution.hiding import HidingReader, find_output, split_estimator
 from adestim.inspection.report.characteristics import find_characteristics
+from adestim.inspection.report.group_tables import check_group_scores
 from adestim.inspection.report.outcomes import (
     predict_outcomes,
     read_outcomes,
@@ -57,6 +58,7 @@ class Material:
     n_resamples: int  # resamples of the bootstrap
     seed: int  # seed of the bootstrap
     characteristics: pd.DataFrame  # (n_subjects, n_characteristics); age, sex and the like
+    group_scores: Any  # scores by group, None where they are not given
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -114,6 +116,7 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     n_resamples: int = N_RESAMPLES,
     random_state: Any = 0,
     characteristics: pd.DataFrame | None = None,
+    group_scores: Any = None,
 ) -> Material:
     """Check and gather what a report is made of; parameters are those of the report.
 
@@ -123,7 +126,6 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
     _, table = split_estimator(estimator, X)
     reader = HidingReader.of(fusion, table)
     truth = check_truth(y, reader.classes, len(reader.frame))
-    groups = check_groups(groups, len(truth))
     target = choose_target(target, reader.classes, comparison)
     draw_seed, seed = draw_seeds(random_state, 2)
     outcomes = choose_outcomes(fusion, reader.frame, table, truth, target, comparison)
@@ -143,12 +145,13 @@ def gather_material(  # noqa: PLR0913 - the parameters of the report
         backbones=describe_backbones(estimator, name),
         target=target,
         rows=draw_rows(len(truth), max_subjects, draw_seed),
-        groups=groups,
+        groups=check_groups(groups, len(truth)),
         asked=find_subjects(subjects, reader.frame.index),
         show_ids=show_ids,
         n_resamples=n_resamples,
         seed=seed,
         characteristics=read_characteristics(characteristics, X, len(truth)),
+        group_scores=check_group_scores(group_scores, comparison),
     )
 
 

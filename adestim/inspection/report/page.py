@@ -36,6 +36,7 @@ HEADINGS = {
     "summary": "At a glance",
     "cohort": "Cohort",
     "performance": "Performance",
+    "groups": "For whom it holds",
     "members": "What the prediction rests on",
     "modalities": "Modalities",
     "anchors": "Anchors",

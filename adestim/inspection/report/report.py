@@ -32,6 +32,7 @@ from adestim.inspection.report.sections_explanation import (
     write_subjects,
     write_tokens,
 )
+from adestim.inspection.report.sections_groups import write_groups
 from adestim.inspection.report.sections_members import write_members
 from adestim.inspection.report.sections_origin import write_limits, write_provenance
 from adestim.inspection.report.sections_performance import write_cohort, write_performance
@@ -48,6 +49,7 @@ WRITERS = {
     "summary": write_summary,
     "cohort": write_cohort,
     "performance": write_performance,
+    "groups": write_groups,
     "members": write_members,
     "modalities": write_modalities,
     "anchors": write_anchors,
@@ -71,10 +73,10 @@ class FusionReport(Versioned):
     """All that is known of a fitted fusion, as one page of HTML.
 
     The page holds its figures, runs no script and loads nothing. It begins with the main scores and
-    with who the subjects are, by class. It shows who is in the study, scores and curves, which
-    members the prediction rests on, what modalities, anchors and tokens add, single subjects on
-    request, where backbones and weights come from, and which items of TRIPOD+AI it answers. It
-    names no subject unless asked to.
+    with who the subjects are, by class. It shows who is in the study, scores and curves, for whom
+    they hold, which members the prediction rests on, what modalities, anchors and tokens add,
+    single subjects on request, where backbones and weights come from, and which items of TRIPOD+AI
+    it answers. It names no subject unless asked to.
 
     Parameters
     ----------
@@ -118,13 +120,16 @@ class FusionReport(Versioned):
         called age, sex, education or apoe.
     date : date or str, default=None
         Date on the page; None for today.
+    group_scores : adestim.evaluation.GroupScores, default=None
+        Scores by sex, age, site and the like, of the model of the report, for the section on whom
+        it holds for.
 
     Raises
     ------
     InputError
         When the page is made: when the estimator is no anchored fusion, the table lacks a modality,
         ``y`` or ``groups`` do not fit it, the comparison is of other classes, or ``target``,
-        ``anchor`` or ``subjects`` are not there.
+        ``anchor`` or ``subjects`` are not there, or ``group_scores`` are none.
     MissingDependencyError
         When the page is made and matplotlib is not installed.
     sklearn.exceptions.NotFittedError
@@ -182,6 +187,7 @@ class FusionReport(Versioned):
     random_state: Any = 0
     characteristics: pd.DataFrame | None = None
     date: Any = None
+    group_scores: Any = None
 
     def to_html(self) -> str:
         """Return the page.

@@ -11,6 +11,12 @@ from sklearn.pipeline import Pipeline
 
 from adestim._support.scores import HOW_BOUNDED, name_score
 from adestim.inspection.report.gather import Material
+from adestim.inspection.report.group_tables import (
+    list_attributes,
+    list_clusters,
+    name_reported,
+    say_largest_gaps,
+)
 from adestim.inspection.report.page import (
     HEADINGS,
     Link,
@@ -353,9 +359,49 @@ def answer_performance(material: Material) -> Answer:
     if material.comparison is None:
         return Answer(f"Apparent, without intervals: {values}.", "performance")
     kind = "" if material.n_resamples else "Without intervals: "
+    if material.group_scores is not None:
+        names = join_names(list_attributes(material.group_scores))
+        text = f"{kind}{values}. Also by {names} and by pattern of modalities."
+        return Answer(text, "groups", bool(material.n_resamples))
     return Answer(
         f"{kind}{values}. Also by pattern of modalities; not by sex, age or origin.", "performance"
     )
+
+
+def answer_fairness(material: Material) -> Answer | None:
+    """Item 14."""
+    if material.group_scores is None:
+        return None
+    names = join_names(list_attributes(material.group_scores))
+    least = material.group_scores.min_size
+    return Answer(
+        f"Discrimination, decisions and calibration are compared between levels of {names}, of "
+        f"{least} people or more; the largest gaps are tested by permutation. What was done to "
+        "make the model fair is not said.",
+        "groups",
+    )
+
+
+def answer_clusters(material: Material) -> Answer | None:
+    """Item 12d."""
+    clusters = [] if material.group_scores is None else list_clusters(material.group_scores)
+    if not clusters:
+        return None
+    return Answer(
+        f"Performance by {join_names(clusters)}, the largest gaps tested by permutation. Whether "
+        "parameters differ is not said.",
+        "groups",
+    )
+
+
+def answer_cluster_performance(material: Material) -> Answer | None:
+    """Item 23b."""
+    found = material.group_scores
+    clusters = [] if found is None else list_clusters(found)
+    if not clusters:
+        return None
+    estimator = name_reported(found, material.comparison)
+    return Answer(f"{say_largest_gaps(found, estimator, clusters)}.", "groups", True)
 
 
 def answer_limits(material: Material) -> Answer:
@@ -383,10 +429,12 @@ ANSWERS: dict[str, Callable[[Material], Answer | None]] = {
     "12a": answer_partition,
     "12b": answer_preparation,
     "12c": answer_model,
+    "12d": answer_clusters,
     "12e": answer_measures,
     "12f": answer_updating,
     "12g": answer_computation,
     "13": answer_imbalance,
+    "14": answer_fairness,
     "15": answer_output,
     "16": answer_difference,
     "18f": answer_code,
@@ -396,6 +444,7 @@ ANSWERS: dict[str, Callable[[Material], Answer | None]] = {
     "21": answer_analyses,
     "22": answer_specification,
     "23a": answer_performance,
+    "23b": answer_cluster_performance,
     "24": answer_updating,
     "26": answer_limits,
     "27a": answer_unavailable,

@@ -11,11 +11,12 @@ from adestim.inspection.report.card import count_overlaps, render_markdown
 from adestim.inspection.report.provenance import digest_splits
 from tests.fusion_tables import quick
 from tests.inspection.fitted import fitted_regressor
-from tests.inspection.reported import compared, reported
+from tests.inspection.reported import compared, grouped, reported
 
 HEADINGS = [
     "Model", "Columns", "Loading", "Intended use", "Data", "Backbones", "Splits and leak checks",
-    "Scores", "Scores by pattern of modalities", "Limits", "Versions and seeds", "Citation",
+    "Scores", "Scores by pattern of modalities", "For whom it holds",
+    "Limits", "Versions and seeds", "Citation",
 ]  # fmt: skip
 
 
@@ -90,3 +91,11 @@ def test_what_is_no_comparison_is_refused():
 def test_an_unfitted_estimator_is_refused():
     with pytest.raises(NotFittedError):
         model_card(quick())
+
+
+def test_scores_by_group_are_in_it():
+    settings = {"comparison": compared(), "group_scores": grouped(), "n_resamples": 20}
+    card = model_card(reported()[0], **settings)
+    assert "| sex: F | 40 |" in card
+    assert "site: west was not scored: too few people (5)." in card
+    assert "were not given" in model_card(reported()[0])

@@ -13,7 +13,7 @@ from adestim.inspection.report.gather import gather_material
 from adestim.inspection.report.page import HEADINGS
 from adestim.inspection.report.tripod import NOT_ANSWERED, write_tripod
 from tests.inspection.fitted import fitted_regressor
-from tests.inspection.reported import compared, reported
+from tests.inspection.reported import compared, grouped, reported
 
 
 @cache
@@ -134,3 +134,13 @@ def test_it_is_written_by_the_ending_of_its_file(tmp_path, ending):
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"ends in \.md, \.csv, \.html\. Got 'tripod\.pdf'"):
         report().save_tripod(tmp_path / "tripod.pdf")
+
+
+def test_scores_by_group_answer_for_whom_it_holds():
+    settings = {"comparison": compared(), "group_scores": grouped(), "n_resamples": 20}
+    table = FusionReport(*reported(), **settings).to_tripod().set_index("item")
+    answered = table.loc[["14", "12d", "23a", "23b"], "answered"]
+    assert answered.tolist() == ["in part", "in part", "yes", "yes"]
+    assert "levels of sex" in table.loc["14", "answer"]
+    assert table.loc["23b", "where"] == "For whom it holds"
+    assert "site: " in table.loc["23b", "answer"]

@@ -1,0 +1,1 @@
+"""What to measure next, of people who lack modalities."""
