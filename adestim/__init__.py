@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "ConcatFusionClassifier": "adestim.fusion",
         "CrossAttentionFusionClassifier": "adestim.fusion",
         "FMRIExtractor": "adestim.modalities.fmri",
+        "FreeSurferExtractor": "adestim.modalities.freesurfer",
         "GeneticsExtractor": "adestim.modalities.genetics",
         "LateFusionClassifier": "adestim.fusion",
         "LinearFusionClassifier": "adestim.fusion",

@@ -12,6 +12,7 @@ HEAD = (
 )  # fmt: skip
 TITLES = {
     "smri": "Structural MRI: `SMRIExtractor`",
+    "freesurfer": "FreeSurfer and FastSurfer: `FreeSurferExtractor`",
     "fmri": "Functional MRI: `FMRIExtractor`",
     "clinical": "Clinical records: `ClinicalExtractor`",
     "genetics": "Genetics: `GeneticsExtractor`",

@@ -31,6 +31,7 @@ from adestim import (
     ConcatFusionClassifier,
     CrossAttentionFusionClassifier,
     FMRIExtractor,
+    FreeSurferExtractor,
     GeneticsExtractor,
     LateFusionClassifier,
     LinearFusionClassifier,
@@ -49,7 +50,7 @@ from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier, Modality
 from adestim.fusion import tuned_logistic
 from adestim.tuning import AdestimSearchCV
 from tests.fusion_tables import quick
-from tests.number_rows import RowsAsDosages, RowsAsSeries, RowsAsVolumes
+from tests.number_rows import RowsAsDosages, RowsAsRegions, RowsAsSeries, RowsAsVolumes
 from tests.tuning.studies import logistic_space
 
 TESTS = Path(__file__).parent
@@ -125,6 +126,7 @@ NUMBERS_ONLY = (
     "positive_only_tag_during_fit",
 )
 SMRI = "modalities/smri/test_extractor.py::test_fit_leaves_parameters_alone"
+REGIONS = "modalities/freesurfer/test_extractor.py::test_fit_leaves_parameters_alone"
 FMRI = "modalities/fmri/test_extractor.py::test_fit_leaves_parameters_alone"
 GENETICS = "modalities/genetics/test_extractor_scikit_learn.py::test_fit_leaves_parameters_alone"
 
@@ -184,6 +186,20 @@ PLAIN = {
     "volumes, pooled": Row(
         make_pipeline(RowsAsVolumes(), SMRIExtractor(resolution=12.0), PoolTokens()),
         in_place(SMRI),
+    ),
+    "freesurfer": Row(
+        FreeSurferExtractor(),
+        of_encodings("regions, pooled")
+        | excuses(
+            "numbers are measures, never negative, and need the head's size", "regions, pooled",
+            "dict_unchanged", "dtype_object", "estimators_dtypes", "estimators_fit_returns_self",
+            "estimators_overwrite_params", "f_contiguous_array_estimator", "fit_score_takes_y",
+            "n_features_in_after_fitting", "positive_only_tag_during_fit", "readonly_memmap_input",
+        ),
+    ),
+    "regions, pooled": Row(
+        make_pipeline(RowsAsRegions(), FreeSurferExtractor(normalise=None), PoolTokens()),
+        in_place(REGIONS),
     ),
     "fmri": Row(
         FMRIExtractor(),
