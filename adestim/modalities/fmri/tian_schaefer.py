@@ -19,6 +19,7 @@ from adestim.modalities.fmri.cifti import (
     read_cifti_labels,
 )
 from adestim.modalities.fmri.models.roi_order import (
+    CORTEX_ORDER,
     N_SCHAEFER,
     N_TIAN,
     plain_tian_name,
@@ -229,7 +230,7 @@ def number_schaefer(values: np.ndarray, given: Any, own: dict) -> tuple[np.ndarr
     if names is None:
         require_counted(found, N_SCHAEFER, "schaefer_labels")
         names = schaefer_names()
-    require_schaefer_order(names, MODEL)
+    require_schaefer_order(names, MODEL, CORTEX_ORDER)
     return renumber(values, found, np.arange(1, N_SCHAEFER + 1)), names
 
 

@@ -255,9 +255,8 @@ class SMRIExtractor(FoundationExtractor):
     def _learn_rows(self, frame: pd.DataFrame) -> None:
         """Check the table, and settle how volumes are read; nothing is learned from them."""
         require_one_column(frame)
-        self._extraction = settle_extraction(self.brain_extraction)
-        built_in = self._is_built_in()
-        self._read = OnlyCell(self._extraction) if built_in else self._volume_reader()
+        extraction = settle_extraction(self.brain_extraction)
+        self._read = OnlyCell(extraction) if self._is_built_in() else self._volume_reader()
 
     def _built_in_model(self, frame: pd.DataFrame) -> OpenedModel:
         """Return morphometry, which reads volumes by itself, onto its own grid."""
@@ -266,7 +265,7 @@ class SMRIExtractor(FoundationExtractor):
             parcellation=choose_parcellation(self.parcellation, self.labels, self.resolution),
             registration=self.registration,
             affine=hashable_affine(self.affine),
-            extraction=self._extraction,
+            extraction=settle_extraction(self.brain_extraction),
         )
         return OpenedModel(TokenPreparation(morphometry), morphometry.spec())
 
@@ -291,7 +290,8 @@ class SMRIExtractor(FoundationExtractor):
 
     def _volume_reader(self) -> VolumeReader:
         """Return how volumes are read for a foundation model."""
-        return VolumeReader(self.registration, hashable_affine(self.affine), self._extraction)
+        extraction = settle_extraction(self.brain_extraction)
+        return VolumeReader(self.registration, hashable_affine(self.affine), extraction)
 
     @classmethod
     def place_tokens(cls, tokens, spec, *, fitted=None, parcellation=None, coordinates=None):

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from adestim import FMRIExtractor
 from adestim.exceptions import TimeSeriesError
 from adestim.modalities.fmri import build_tian_schaefer
 from adestim.modalities.fmri.models.roi_order import (
@@ -220,3 +221,18 @@ def test_cifti_voxels_of_two_grids_are_refused():
     schaefer = atlas(codes, axis, dict(enumerate(schaefer_names(), 1)))
     with pytest.raises(TimeSeriesError, match=r"same grid.*5, 10, 2"):
         build_tian_schaefer(tian, schaefer)
+
+
+def test_built_volume_is_what_the_extractor_averages_over(tmp_path):
+    regions = build_tian_schaefer(volume(deep_codes()), volume(cortex_codes()))
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join(regions.labels))
+    rng = np.random.default_rng(0)
+    values = rng.normal(100, 5, size=(*SHAPE, 60)).astype(np.float32)
+    run = nibabel.Nifti1Image(values, AFFINE)
+    extractor = FMRIExtractor(
+        parcellation=regions.image, labels=names, t_r=2.0, min_duration=None, profile="regions"
+    )
+    encoding = extractor.fit_transform(pd.DataFrame({"bold": [run]})).iloc[0, 0]
+    assert encoding.tokens.shape[0] == 450
+    assert encoding.backbone.option("token_names") == tuple(regions.labels)

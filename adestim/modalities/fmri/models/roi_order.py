@@ -148,7 +148,7 @@ def schaefer_names() -> list[str]:
     ]
 
 
-def require_schaefer_order(names: Sequence[str], model: str, order: str) -> None:
+def require_schaefer_order(names: Sequence[str], model: str, order: str = ORDER) -> None:
     """Refuse other regions than Schaefer's of 17 networks, or another order."""
     parsed = [parse_schaefer_name(name, model, order) for name in names]
     runs = [
