@@ -191,12 +191,20 @@ PLAIN = {
         FreeSurferExtractor(),
         of_encodings("regions, pooled")
         | excuses(
-            "numbers are measures, never negative, and need the head's size", "regions, pooled",
-            "dict_unchanged", "dtype_object", "estimators_dtypes", "estimators_fit_returns_self",
-            "estimators_overwrite_params", "f_contiguous_array_estimator", "fit_score_takes_y",
-            "n_features_in_after_fitting", "positive_only_tag_during_fit", "readonly_memmap_input",
-        ),
-    ),
+            "numbers are measures, never negative, and need the head's size",
+            "regions, pooled",
+            "dict_unchanged",
+            "dtype_object",
+            "estimators_dtypes",
+            "estimators_fit_returns_self",
+            "f_contiguous_array_estimator",
+            "fit_score_takes_y",
+            "n_features_in_after_fitting",
+            "positive_only_tag_during_fit",
+            "readonly_memmap_input",
+        )
+        | excuses("as before", REGIONS, "estimators_overwrite_params"),
+    ),  # fmt: skip
     "regions, pooled": Row(
         make_pipeline(RowsAsRegions(), FreeSurferExtractor(normalise=None), PoolTokens()),
         in_place(REGIONS),

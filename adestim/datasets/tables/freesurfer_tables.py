@@ -57,8 +57,8 @@ def read_freesurfer_tables(paths: str | os.PathLike | Iterable[str | os.PathLike
     >>> table.loc["s1", "Left-Hippocampus"]
     np.float64(3900.5)
     """
-    single = isinstance(paths, (str, os.PathLike))
-    tables = [read_stats_table(Path(path)) for path in ([paths] if single else paths)]
+    every = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    tables = [read_stats_table(Path(path)) for path in every]
     if not tables:
         raise TableError("At least one table of FreeSurfer is needed", got="none")
     joined = tables[0]

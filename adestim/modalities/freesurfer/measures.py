@@ -32,7 +32,7 @@ class Meaning(NamedTuple):
     measure: str
 
 
-def read_column(name: str) -> Meaning | None:
+def decode_column(name: str) -> Meaning | None:
     """Return what a column of a table of FreeSurfer holds; None for sums over the brain."""
     name = name.strip()
     if GLOBAL.search(name) or name in INTRACRANIAL:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from adestim.encoding import is_missing
 from adestim.exceptions import CellTypeError, InputError
-from adestim.modalities.freesurfer.measures import INTRACRANIAL, Meaning, Measured, read_column
+from adestim.modalities.freesurfer.measures import INTRACRANIAL, Meaning, Measured, decode_column
 from adestim.modalities.freesurfer.stats_files import HEMISPHERES, read_stats_files
 
 # Of FreeSurfer; of FastSurfer's segmentation without surfaces, newer and older.
@@ -105,7 +105,7 @@ class ColumnReader:
 
     def __call__(self, cells: tuple) -> Measured:
         """Return what is known of every region."""
-        numbers = [require_number(cell) for cell in cells]
+        numbers = [require_measure(cell) for cell in cells]
         regions: dict[str, dict[str, float]] = {}
         for meaning, value in zip(self.meanings, numbers, strict=True):
             if meaning is not None and not np.isnan(value):
@@ -114,7 +114,7 @@ class ColumnReader:
         return Measured(regions, heads[0] if heads else None)
 
 
-def require_number(cell: Any) -> float:
+def require_measure(cell: Any) -> float:
     """Return a cell as a number, NaN where it is missing."""
     if is_missing(cell):
         return np.nan
@@ -124,7 +124,7 @@ def require_number(cell: Any) -> float:
             got=f"an object of type {type(cell).__name__}",
             remedy="Pass numeric columns alone, or paths alone",
         )
-    if not 0 <= cell < np.inf:
+    if not 0 <= float(cell) < np.inf:
         raise InputError(
             "A measure of a region must be a number from 0 upwards",
             got="a negative or an infinite one",
@@ -140,7 +140,7 @@ def choose_reader(frame: pd.DataFrame, atlas: str | None) -> StatsReader | Colum
     if not known or not all(isinstance(cell, Real) for cell in known):
         return StatsReader(atlas)
     names = [str(name) for name in frame.columns]
-    meanings = tuple(map(read_column, names))
+    meanings = tuple(map(decode_column, names))
     named = [meaning for meaning in meanings if meaning is not None]
     if not named or len(set(named)) != len(named):
         raise InputError(

@@ -28,7 +28,7 @@ HEMISPHERES = ("lh", "rh")
 def read_stats_file(path: Path) -> Measured:
     """Return what a statistics file says of its regions."""
     header, rows = split_lines(read_lines(path))
-    columns = require_columns(header, path)
+    columns = require_stats_columns(header, path)
     require_whole_table(header, rows, columns, path)
     side = "" if "Volume_mm3" in columns else f"{find_hemisphere(header, path)}_"
     regions = {}
@@ -38,7 +38,7 @@ def read_stats_file(path: Path) -> Measured:
         if name in regions:
             raise unusable_stats(path, f"region {name!r} twice")
         regions[name] = {
-            measure: read_number(cells[column], path)
+            measure: parse_measure(cells[column], path)
             for column, measure in COLUMNS.items()
             if column in cells
         }
@@ -60,7 +60,7 @@ def split_lines(lines: list[str]) -> tuple[list[str], list[list[str]]]:
     return header, [line.split() for line in lines if not line.startswith("#")]
 
 
-def require_columns(header: list[str], path: Path) -> list[str]:
+def require_stats_columns(header: list[str], path: Path) -> list[str]:
     """Return the names of the columns; refuse a file without those that are needed."""
     stated = [line.split()[1:] for line in header if line.startswith("ColHeaders")]
     columns = stated[-1] if stated else []
@@ -98,11 +98,11 @@ def find_intracranial(header: list[str], path: Path) -> float | None:
     for line in header:
         cells = [cell.strip() for cell in line.removeprefix("Measure").split(",")]
         if line.startswith("Measure") and len(cells) >= 4 and set(cells[:2]) & set(INTRACRANIAL):
-            return read_number(cells[3], path)
+            return parse_measure(cells[3], path)
     return None
 
 
-def read_number(cell: str, path: Path) -> float:
+def parse_measure(cell: str, path: Path) -> float:
     """Return a measure; refuse what is none."""
     try:
         value = float(cell)
