@@ -42,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "LinearFusionClassifier": "adestim.fusion",
         "MixtureFusionClassifier": "adestim.fusion",
         "ModalityUnion": "adestim.extraction.union",
+        "PETExtractor": "adestim.modalities.pet",
         "PatternCalibratedClassifier": "adestim.fusion",
         "PatternConformalClassifier": "adestim.fusion",
         "OrdinalClassifier": "adestim.fusion",

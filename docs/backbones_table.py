@@ -13,6 +13,7 @@ HEAD = (
 TITLES = {
     "smri": "Structural MRI: `SMRIExtractor`",
     "freesurfer": "FreeSurfer and FastSurfer: `FreeSurferExtractor`",
+    "pet": "PET: `PETExtractor`",
     "fmri": "Functional MRI: `FMRIExtractor`",
     "clinical": "Clinical records: `ClinicalExtractor`",
     "genetics": "Genetics: `GeneticsExtractor`",

@@ -59,3 +59,19 @@ class RowsAsRegions(OfNumbers):
 
     def transform(self, X):
         return pd.DataFrame(2 + np.tanh(self.read(X))).add_prefix("Region-")
+
+
+class RowsAsUptake(OfNumbers):
+    """Turns rows of numbers into PET images of three voxels, of which the last is the reference."""
+
+    def transform(self, X):
+        images = [
+            nibabel.Nifti1Image(
+                np.array([1, 2 + np.tanh(row.mean()), 1.0])[:, None, None], np.eye(4)
+            )
+            for row in self.read(X)
+        ]
+        return pd.DataFrame({"pet": pd.Series(images, dtype=object)})
+
+
+VOXELS = nibabel.Nifti1Image(np.array([1, 2, 3], np.int16)[:, None, None], np.eye(4))

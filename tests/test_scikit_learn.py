@@ -40,6 +40,7 @@ from adestim import (
     OrdinalClassifier,
     PatternCalibratedClassifier,
     PatternConformalClassifier,
+    PETExtractor,
     PoolTokens,
     SelfAttentionFusionClassifier,
     SMRIExtractor,
@@ -50,7 +51,14 @@ from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier, Modality
 from adestim.fusion import tuned_logistic
 from adestim.tuning import AdestimSearchCV
 from tests.fusion_tables import quick
-from tests.number_rows import RowsAsDosages, RowsAsRegions, RowsAsSeries, RowsAsVolumes
+from tests.number_rows import (
+    VOXELS,
+    RowsAsDosages,
+    RowsAsRegions,
+    RowsAsSeries,
+    RowsAsUptake,
+    RowsAsVolumes,
+)
 from tests.tuning.studies import logistic_space
 
 TESTS = Path(__file__).parent
@@ -126,6 +134,7 @@ NUMBERS_ONLY = (
     "positive_only_tag_during_fit",
 )
 SMRI = "modalities/smri/test_extractor.py::test_fit_leaves_parameters_alone"
+PET = "modalities/pet/test_extractor.py::test_fit_leaves_parameters_alone"
 REGIONS = "modalities/freesurfer/test_extractor.py::test_fit_leaves_parameters_alone"
 FMRI = "modalities/fmri/test_extractor.py::test_fit_leaves_parameters_alone"
 GENETICS = "modalities/genetics/test_extractor_scikit_learn.py::test_fit_leaves_parameters_alone"
@@ -204,10 +213,21 @@ PLAIN = {
             "readonly_memmap_input",
         )
         | excuses("as before", REGIONS, "estimators_overwrite_params"),
-    ),  # fmt: skip
+    ),
     "regions, pooled": Row(
         make_pipeline(RowsAsRegions(), FreeSurferExtractor(normalise=None), PoolTokens()),
         in_place(REGIONS),
+    ),
+    "pet": Row(
+        PETExtractor(), of_cells("a cell is an image", "uptake, pooled", PET, *NUMBERS_ONLY)
+    ),
+    "uptake, pooled": Row(
+        make_pipeline(
+            RowsAsUptake(),
+            PETExtractor(parcellation=VOXELS, reference="label3"),
+            PoolTokens(),
+        ),
+        in_place(PET),
     ),
     "fmri": Row(
         FMRIExtractor(),
