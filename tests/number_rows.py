@@ -74,4 +74,11 @@ class RowsAsUptake(OfNumbers):
         return pd.DataFrame({"pet": pd.Series(images, dtype=object)})
 
 
-VOXELS = nibabel.Nifti1Image(np.array([1, 2, 3], np.int16)[:, None, None], np.eye(4))
+class NamedImage(nibabel.Nifti1Image):
+    """An image that is called the same in every process, as names of tests must be."""
+
+    def __repr__(self):
+        return "VOXELS"
+
+
+VOXELS = NamedImage(np.array([1, 2, 3], np.int16)[:, None, None], np.eye(4))

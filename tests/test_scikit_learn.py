@@ -219,7 +219,8 @@ PLAIN = {
         in_place(REGIONS),
     ),
     "pet": Row(
-        PETExtractor(), of_cells("a cell is an image", "uptake, pooled", PET, *NUMBERS_ONLY)
+        PETExtractor(),
+        of_cells("a cell is an image", "uptake, pooled", PET, *NUMBERS_ONLY, "fit2d_1feature"),
     ),
     "uptake, pooled": Row(
         make_pipeline(
