@@ -12,6 +12,8 @@ HEAD = (
 )  # fmt: skip
 TITLES = {
     "smri": "Structural MRI: `SMRIExtractor`",
+    "freesurfer": "FreeSurfer and FastSurfer: `FreeSurferExtractor`",
+    "pet": "PET: `PETExtractor`",
     "fmri": "Functional MRI: `FMRIExtractor`",
     "clinical": "Clinical records: `ClinicalExtractor`",
     "genetics": "Genetics: `GeneticsExtractor`",

@@ -73,3 +73,33 @@ class NumbersAsYears(AnchoredFusionSurvival):
             return y
         order = np.unique(y, return_inverse=True)[1]
         return make_survival(np.arange(len(y)) % 3 > 0, 1.0 + order)
+
+
+class RowsAsRegions(OfNumbers):
+    """Turns rows of numbers into volumes of regions, larger with the numbers."""
+
+    def transform(self, X):
+        return pd.DataFrame(2 + np.tanh(self.read(X))).add_prefix("Region-")
+
+
+class RowsAsUptake(OfNumbers):
+    """Turns rows of numbers into PET images of three voxels, of which the last is the reference."""
+
+    def transform(self, X):
+        images = [
+            nibabel.Nifti1Image(
+                np.array([1, 2 + np.tanh(row.mean()), 1.0])[:, None, None], np.eye(4)
+            )
+            for row in self.read(X)
+        ]
+        return pd.DataFrame({"pet": pd.Series(images, dtype=object)})
+
+
+class NamedImage(nibabel.Nifti1Image):
+    """An image that is called the same in every process, as names of tests must be."""
+
+    def __repr__(self):
+        return "VOXELS"
+
+
+VOXELS = NamedImage(np.array([1, 2, 3], np.int16)[:, None, None], np.eye(4))

@@ -31,6 +31,7 @@ from adestim import (
     ConcatFusionClassifier,
     CrossAttentionFusionClassifier,
     FMRIExtractor,
+    FreeSurferExtractor,
     GeneticsExtractor,
     LateFusionClassifier,
     LinearFusionClassifier,
@@ -39,6 +40,7 @@ from adestim import (
     OrdinalClassifier,
     PatternCalibratedClassifier,
     PatternConformalClassifier,
+    PETExtractor,
     PoolTokens,
     SelfAttentionFusionClassifier,
     SMRIExtractor,
@@ -49,7 +51,15 @@ from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier, Modality
 from adestim.fusion import tuned_logistic
 from adestim.tuning import AdestimSearchCV
 from tests.fusion_tables import quick
-from tests.number_rows import NumbersAsYears, RowsAsDosages, RowsAsSeries, RowsAsVolumes
+from tests.number_rows import (
+    VOXELS,
+    NumbersAsYears,
+    RowsAsDosages,
+    RowsAsRegions,
+    RowsAsSeries,
+    RowsAsUptake,
+    RowsAsVolumes,
+)
 from tests.tuning.studies import logistic_space
 
 TESTS = Path(__file__).parent
@@ -125,6 +135,8 @@ NUMBERS_ONLY = (
     "positive_only_tag_during_fit",
 )
 SMRI = "modalities/smri/test_extractor.py::test_fit_leaves_parameters_alone"
+PET = "modalities/pet/test_extractor.py::test_fit_leaves_parameters_alone"
+REGIONS = "modalities/freesurfer/test_extractor.py::test_fit_leaves_parameters_alone"
 FMRI = "modalities/fmri/test_extractor.py::test_fit_leaves_parameters_alone"
 GENETICS = "modalities/genetics/test_extractor_scikit_learn.py::test_fit_leaves_parameters_alone"
 
@@ -187,6 +199,40 @@ PLAIN = {
     "volumes, pooled": Row(
         make_pipeline(RowsAsVolumes(), SMRIExtractor(resolution=12.0), PoolTokens()),
         in_place(SMRI),
+    ),
+    "freesurfer": Row(
+        FreeSurferExtractor(),
+        of_encodings("regions, pooled")
+        | excuses(
+            "numbers are measures, never negative, and need the head's size",
+            "regions, pooled",
+            "dict_unchanged",
+            "dtype_object",
+            "estimators_dtypes",
+            "estimators_fit_returns_self",
+            "f_contiguous_array_estimator",
+            "fit_score_takes_y",
+            "n_features_in_after_fitting",
+            "positive_only_tag_during_fit",
+            "readonly_memmap_input",
+        )
+        | excuses("as before", REGIONS, "estimators_overwrite_params"),
+    ),
+    "regions, pooled": Row(
+        make_pipeline(RowsAsRegions(), FreeSurferExtractor(normalise=None), PoolTokens()),
+        in_place(REGIONS),
+    ),
+    "pet": Row(
+        PETExtractor(),
+        of_cells("a cell is an image", "uptake, pooled", PET, *NUMBERS_ONLY, "fit2d_1feature"),
+    ),
+    "uptake, pooled": Row(
+        make_pipeline(
+            RowsAsUptake(),
+            PETExtractor(parcellation=VOXELS, reference="label3"),
+            PoolTokens(),
+        ),
+        in_place(PET),
     ),
     "fmri": Row(
         FMRIExtractor(),

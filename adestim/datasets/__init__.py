@@ -28,6 +28,7 @@ from adestim.datasets.split_files.manifest import (
     verify_manifest,
 )
 from adestim.datasets.tables.describe import describe
+from adestim.datasets.tables.freesurfer_tables import read_freesurfer_tables
 
 __all__ = [
     "ConfoundRegressor",
@@ -53,6 +54,7 @@ __all__ = [
     "oasis3_diagnoses",
     "progression_labels",
     "read_clinicadl_split",
+    "read_freesurfer_tables",
     "read_manifest",
     "split_manifest",
     "splits_from_manifest",

@@ -1,4 +1,4 @@
-"""PET volumes from files."""
+"""ASL volumes from files."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ SHAPE = (8, 8, 8)
 AFFINE = np.array([[20, 0, 0, -70], [0, 20, 0, -90], [0, 0, 20, -60], [0, 0, 0, 1]], float)
 
 
-def read_uptake(cell: Any) -> np.ndarray:
-    """Return the uptake of one volume, relative to its mean."""
+def read_flow(cell: Any) -> np.ndarray:
+    """Return the perfusion of one volume, relative to its mean."""
     image = nibabel.load(cell)
     if image.shape != SHAPE:
-        raise VolumeError("A PET volume must have 8 x 8 x 8 voxels", got=f"shape {image.shape}")
+        raise VolumeError("A ASL volume must have 8 x 8 x 8 voxels", got=f"shape {image.shape}")
     values = image.get_fdata(dtype=np.float32)
     return values / values.mean()

@@ -1,8 +1,8 @@
-"""The built-in model: uptake of eight parts of the brain, relative to a reference."""
+"""The built-in model: perfusion of eight parts of the brain, relative to a reference."""
 
 import nibabel
 import numpy as np
-from adestim.modalities.pet.reader import AFFINE, SHAPE
+from adestim.modalities.asl.reader import AFFINE, SHAPE
 
 from adestim.encoding import BackboneSpec
 
@@ -25,8 +25,8 @@ def measure_parts(values: np.ndarray, reference: str) -> np.ndarray:
 
 def spec_of(reference: str) -> BackboneSpec:
     """Return the name tag, with the names of the parts."""
-    options = (("token_names", NAMES), ("feature_names", ("suvr",)), ("reference", reference))
-    return BackboneSpec("suvr", options=options)
+    options = (("token_names", NAMES), ("feature_names", ("perfusion",)), ("reference", reference))
+    return BackboneSpec("perfusion", options=options)
 
 
 def label_image() -> nibabel.Nifti1Image:

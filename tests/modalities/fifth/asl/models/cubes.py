@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import numpy as np
-from adestim.modalities.pet.reader import AFFINE, SHAPE
+from adestim.modalities.asl.reader import AFFINE, SHAPE
 from torch import nn
 
 from adestim.backbone import Backbone, BackboneCard, CheckpointLayout, register_backbone
@@ -53,8 +53,8 @@ class Cubes(Backbone):
 
 register_backbone(
     BackboneCard(
-        "pet-cubes",
-        "pet",
+        "asl-cubes",
+        "asl",
         home=Cubes,
         family="ViT",
         architecture={"edge": 4, "width": 16},

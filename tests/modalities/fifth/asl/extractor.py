@@ -1,10 +1,10 @@
-"""The estimator: a column of PET volumes in, a column of encodings out."""
+"""The estimator: a column of ASL volumes in, a column of encodings out."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from adestim.modalities.pet.reader import read_uptake
-from adestim.modalities.pet.suvr import label_image, measure_parts, spec_of
+from adestim.modalities.asl.perfusion import label_image, measure_parts, spec_of
+from adestim.modalities.asl.reader import read_flow
 
 from adestim._support.ranges import Choice
 from adestim._support.sklearn import StrOptions
@@ -15,11 +15,11 @@ from adestim.extraction.prepared import SubjectPreparation, TokenPreparation
 from adestim.extraction.subjects import readable_raws
 
 
-class PETExtractor(FoundationExtractor):
-    """Encode PET: one token a part of the brain, or those of a foundation model."""
+class ASLExtractor(FoundationExtractor):
+    """Encode ASL: one token a part of the brain, or those of a foundation model."""
 
-    _modality: ClassVar[str] = "pet"
-    _built_in: ClassVar[str] = "suvr"
+    _modality: ClassVar[str] = "asl"
+    _built_in: ClassVar[str] = "perfusion"
     _parameter_constraints: ClassVar[dict] = {
         **FoundationExtractor._parameter_constraints,
         "reference": [StrOptions({"whole", "back"})],
@@ -32,7 +32,7 @@ class PETExtractor(FoundationExtractor):
     def __init__(
         self,
         *,
-        backbone="suvr",
+        backbone="perfusion",
         reference="whole",
         weights=None,
         backbone_params=None,
@@ -97,4 +97,4 @@ class PartsModel:
 
 def read_cell(cells):
     """Return the volume in the only cell."""
-    return None if is_missing(cells[0]) else read_uptake(cells[0])
+    return None if is_missing(cells[0]) else read_flow(cells[0])

@@ -1,5 +1,0 @@
-"""Models of PET."""
-
-from adestim.backbone.registry import reference_card, register_backbone
-
-register_backbone(reference_card("suvr", "pet"))
