@@ -14,6 +14,7 @@ from adestim.datasets.loaders.acknowledgement import acknowledgement
 from adestim.datasets.loaders.adni import load_adni
 from adestim.datasets.loaders.aibl import load_aibl
 from adestim.datasets.loaders.bids import load_bids
+from adestim.datasets.loaders.nacc import load_nacc
 from adestim.datasets.loaders.oasis import load_oasis3, oasis3_diagnoses
 from adestim.datasets.loaders.ppmi import load_ppmi
 from adestim.datasets.simulation.make_cohort import make_cohort
@@ -41,6 +42,7 @@ __all__ = [
     "load_adni",
     "load_aibl",
     "load_bids",
+    "load_nacc",
     "load_oasis3",
     "load_ppmi",
     "make_cohort",
