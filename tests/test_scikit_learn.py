@@ -43,13 +43,14 @@ from adestim import (
     SelfAttentionFusionClassifier,
     SMRIExtractor,
     UnimodalClassifier,
+    VisitSummary,
 )
 from adestim.datasets import ConfoundRegressor, SiteHarmonizer
 from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier, ModalityDropout
 from adestim.fusion import tuned_logistic
 from adestim.tuning import AdestimSearchCV
 from tests.fusion_tables import quick
-from tests.number_rows import RowsAsDosages, RowsAsSeries, RowsAsVolumes
+from tests.number_rows import RowsAsDosages, RowsAsSeries, RowsAsVisits, RowsAsVolumes
 from tests.tuning.studies import logistic_space
 
 TESTS = Path(__file__).parent
@@ -200,6 +201,10 @@ PLAIN = {
     "dosages, pooled": Row(
         make_pipeline(RowsAsDosages(), GeneticsExtractor(min_maf=0, min_call_rate=0), PoolTokens()),
         in_place(GENETICS),
+    ),
+    "visits, pooled": Row(
+        make_pipeline(RowsAsVisits(), VisitSummary(ClinicalExtractor()), PoolTokens()),
+        in_place("extraction/test_visits.py::test_fit_leaves_parameters_alone"),
     ),
     "regressor": Row(
         AnchoredFusionRegressor(anchor="all", width=8, n_queries=2, max_epochs=2, random_state=0),

@@ -4,10 +4,12 @@
 about patients.
 """
 
+from adestim._support.visits import Visits
 from adestim.datasets.cohort import FlowTable
 from adestim.datasets.harmonisation.confounds import ConfoundRegressor
 from adestim.datasets.harmonisation.harmonize import SiteHarmonizer
 from adestim.datasets.images.index import choose_images, index_images
+from adestim.datasets.labelling.histories import gather_visits
 from adestim.datasets.labelling.labels import baseline_labels, diagnosis_labels, progression_labels
 from adestim.datasets.labelling.matching import match_visits
 from adestim.datasets.loaders.acknowledgement import acknowledgement
@@ -33,11 +35,13 @@ __all__ = [
     "FlowTable",
     "SiteHarmonizer",
     "SubjectSplits",
+    "Visits",
     "acknowledgement",
     "baseline_labels",
     "choose_images",
     "describe",
     "diagnosis_labels",
+    "gather_visits",
     "index_images",
     "load_adni",
     "load_aibl",
