@@ -5,7 +5,8 @@ The map of the package:
 * :mod:`adestim.modalities` has one folder a modality: readers, built-in model, extractor
   and foundation models;
 * :class:`ModalityUnion` puts extractors side by side; :class:`PoolTokens` turns their output
-  into numbers for any other scikit-learn model;
+  into numbers for any other scikit-learn model; :class:`VisitSummary` makes one encoding of
+  several visits;
 * :class:`AnchoredFusionClassifier` is the method: one modality's model is the anchor and reads the
   others through a modality-aware Q-former; its rivals are there too, all by name in
   :func:`adestim.evaluation.rivals`; :class:`AnchoredFusionRegressor` predicts a number,
@@ -52,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "SMRIExtractor": "adestim.modalities.smri",
         "SelfAttentionFusionClassifier": "adestim.fusion",
         "UnimodalClassifier": "adestim.fusion",
+        "VisitSummary": "adestim.extraction.visits",
         "check_backbone": "adestim.backbone",
         "from_pretrained": "adestim.handover",
         "list_backbones": "adestim.backbone",

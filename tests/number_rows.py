@@ -9,6 +9,8 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from adestim import AnchoredFusionSurvival, make_survival
 
+from adestim.datasets import Visits
+
 TEMPLATE = load_mni152_template(resolution=12)
 
 
@@ -46,6 +48,18 @@ class RowsAsSeries(OfNumbers):
         series = [tones + np.roll(tones, 1, axis=1) * np.tanh(row.mean()) for row in self.read(X)]
         frame = pd.DataFrame({"bold": pd.Series([None] * len(series), dtype=object)})
         frame["bold"] = pd.Series(series, dtype=object)
+        return frame
+
+
+class RowsAsVisits(OfNumbers):
+    """Turns rows of numbers into two visits, the first of which had none of what they say."""
+
+    def transform(self, X):
+        cells = [
+            Visits([-1, 0], pd.DataFrame([0 * row, row]).add_prefix("x")) for row in self.read(X)
+        ]
+        frame = pd.DataFrame({"visits": pd.Series([None] * len(cells), dtype=object)})
+        frame["visits"] = pd.Series(cells, dtype=object)
         return frame
 
 

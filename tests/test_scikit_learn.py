@@ -45,6 +45,7 @@ from adestim import (
     SelfAttentionFusionClassifier,
     SMRIExtractor,
     UnimodalClassifier,
+    VisitSummary,
 )
 from adestim.datasets import ConfoundRegressor, SiteHarmonizer
 from adestim.evaluation import CovariateClassifier, MaskOnlyClassifier, ModalityDropout
@@ -58,6 +59,7 @@ from tests.number_rows import (
     RowsAsRegions,
     RowsAsSeries,
     RowsAsUptake,
+    RowsAsVisits,
     RowsAsVolumes,
 )
 from tests.tuning.studies import logistic_space
@@ -249,6 +251,10 @@ PLAIN = {
     "dosages, pooled": Row(
         make_pipeline(RowsAsDosages(), GeneticsExtractor(min_maf=0, min_call_rate=0), PoolTokens()),
         in_place(GENETICS),
+    ),
+    "visits, pooled": Row(
+        make_pipeline(RowsAsVisits(), VisitSummary(ClinicalExtractor()), PoolTokens()),
+        in_place("extraction/test_visits.py::test_fit_leaves_parameters_alone"),
     ),
     "regressor": Row(
         AnchoredFusionRegressor(anchor="all", width=8, n_queries=2, max_epochs=2, random_state=0),

@@ -67,7 +67,7 @@ RULES: tuple[DiagnosticRule, ...] = (
     ),
     DiagnosticRule(
         r"normcog|demented|impnomci|mci(amem|aplus|aplan|apatt|apex|apvis)|mcinon[12]|"
-        r"mcin[12](lan|att|ex|vis)|(prob|poss)ad(if)?|alzdis(if)?|nacc(udsd|alzd)",
+        r"mcin[12](lan|att|ex|vis)|(prob|poss)ad(if)?|alzdis(if)?|nacc(udsd|alz[dp]|etpr)",
         "Diagnosis of the Uniform Data Set",
         IS_LABEL,
         ("OASIS-3", "NACC"),

@@ -10,7 +10,7 @@ SPELLINGS = {
     "Clinical diagnosis": "DIAGNOSIS, diagnosis_sc, age_at_diagnosis",
     "Diagnosis of the Uniform Data Set": (
         "NORMCOG, DEMENTED, PROBAD, PROBADIF, alzdis, MCIAMEM, MCIN2VIS, IMPNOMCI, "
-        "NACCUDSD, NACCALZD"
+        "NACCUDSD, NACCALZD, NACCALZP, NACCETPR"
     ),
     "Research group": (
         "Group, Research Group, subgroup, COHORT, COHORT_DEFINITION, CONCOHORT_DEFINITION"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from adestim.datasets.loaders import adni_tables, aibl, oasis, ppmi
+from adestim.datasets.loaders import adni_tables, aibl, nacc, oasis, ppmi
 from adestim.datasets.simulation.clinical import list_clinical_columns, list_score_columns
 from adestim.datasets.simulation.tasks import TASKS
 from adestim.modalities.clinical import diagnostic_columns as known_columns
 
-STUDIES = [adni_tables, aibl, oasis, ppmi]
+STUDIES = [adni_tables, aibl, nacc, oasis, ppmi]
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -6,13 +6,14 @@ import io
 import pandas as pd
 import pytest
 
-from adestim.datasets import load_adni, load_aibl, load_oasis3, load_ppmi
+from adestim.datasets import load_adni, load_aibl, load_nacc, load_oasis3, load_ppmi
 from adestim.exceptions import DataWarning
-from tests.datasets.writers import adni, aibl, oasis, people, ppmi
+from tests.datasets.writers import adni, aibl, nacc, oasis, people, ppmi
 
 STUDIES = {
     "adni": (load_adni, people.make_people, adni.write_adni),
     "aibl": (load_aibl, people.make_people, aibl.write_aibl),
+    "nacc": (load_nacc, nacc.make_participants, nacc.write_nacc),
     "oasis": (load_oasis3, oasis.make_participants, oasis.write_oasis3),
     "ppmi": (load_ppmi, ppmi.make_participants, ppmi.write_ppmi),
 }

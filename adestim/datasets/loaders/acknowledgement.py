@@ -47,6 +47,21 @@ AIBL = Terms(
     "the AIBL data use agreement at ida.loni.usc.edu, and aibl.org.au",
     ("Ellis et al. (2009), International Psychogeriatrics 21, 672",),
 )
+NACC = Terms(
+    "NACC",
+    "National Alzheimer's Coordinating Center, Uniform Data Set",
+    (
+        "Put the prescribed acknowledgement, with NACC's grant and those of the research "
+        "centers, into the paper; in abstracts and posters the grant's number and the centers.",
+        "Show manuscripts and abstracts to NACC before you submit them.",
+        "Deposit the paper in PubMed Central.",
+        "Name no single center, unless NACC has allowed it for your project.",
+        "Add what images of SCAN and data of ADGC ask for, where you use them.",
+    ),
+    "the checklist for authors, naccdata.org/publish-project/authors-checklist, and the data use "
+    "agreement, naccdata.org/requesting-data/dua",
+    ("Beekly et al. (2007), Alzheimer Disease and Associated Disorders 21, 249",),
+)
 OASIS3 = Terms(
     "OASIS-3",
     "Open Access Series of Imaging Studies, third release",
@@ -74,7 +89,9 @@ BIDS = Terms(
     "dataset_description.json: HowToAcknowledge, ReferencesAndLinks, DatasetDOI and License",
     (),
 )
-STUDIES = {"adni": ADNI, "aibl": AIBL, "oasis3": OASIS3, "ppmi": PPMI, "bids": BIDS}
+STUDIES = {
+    "adni": ADNI, "aibl": AIBL, "nacc": NACC, "oasis3": OASIS3, "ppmi": PPMI, "bids": BIDS,
+}  # fmt: skip
 
 
 def acknowledgement(cohort: str | Mapping[str, object]) -> str:
@@ -83,8 +100,8 @@ def acknowledgement(cohort: str | Mapping[str, object]) -> str:
     Parameters
     ----------
     cohort : str or Bunch
-        Name of a study (``"ADNI"``, ``"AIBL"``, ``"OASIS-3"``, ``"PPMI"``, ``"BIDS"``), or what a
-        loader returned.
+        Name of a study (``"ADNI"``, ``"AIBL"``, ``"NACC"``, ``"OASIS-3"``, ``"PPMI"``,
+        ``"BIDS"``), or what a loader returned.
 
     Returns
     -------

@@ -41,6 +41,7 @@ class Study:
     diagnostic: tuple[str, ...]
     biomarkers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what the user should know of the source
+    background: tuple[str, ...] = ()  # for reports by group; no extractor is given them
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +154,8 @@ def lay_out_study(study: Study, people: pd.DataFrame, rows: pd.DataFrame) -> pd.
         rows.drop(columns=["number", "diagnosis"]).rename(columns={"slot": "visit"})
     )
     order = [
-        *study.clinical, "apoe", *study.diagnostic, *study.biomarkers, "site", "phase", "visit",
-        "months", "date",
+        *study.clinical, "apoe", *study.diagnostic, *study.biomarkers, *study.background, "site",
+        "phase", "visit", "months", "date",
     ]  # fmt: skip
     known = [name for name in order if name in every and every[name].notna().any()]
     censored = {name: f"{name}_censored" for name in study.biomarkers}
@@ -199,6 +200,8 @@ def build_study_bunch(
     """Lay out what a loader returns."""
     columns = sort_by_extractor(frame, study.clinical, study.diagnostic)
     columns["biomarkers"] = [name for name in study.biomarkers if name in frame]
+    if study.background:
+        columns["background"] = [name for name in study.background if name in frame]
     people = study.people.loc[frame.index]
     return build_cohort(
         frame, target, people["person"], flow, people["site"],
