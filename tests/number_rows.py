@@ -8,7 +8,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from adestim import AnchoredFusionSurvival, make_survival
-
 from adestim.datasets import Visits
 
 TEMPLATE = load_mni152_template(resolution=12)

@@ -29,8 +29,8 @@ from adestim.inspection.report.page import (
 MOST_PATTERNS = 16
 ALL = "all"
 WHAT_CURVES_SHOW = (
-    "Curves show the first repeat, all folds together; areas in legends are those of what is drawn. "
-    "Areas in the tables compare subjects of one fold, whose model is one, and are averaged."
+    "Curves show the first repeat, all folds together; areas in legends are those of what is "
+    "drawn. Areas in the tables compare subjects of one fold, whose model is one, averaged."
 )
 
 
