@@ -55,7 +55,7 @@ def make_survival(event: ArrayLike, time: ArrayLike) -> np.ndarray:
         )
     found = np.empty(len(events), dtype=FIELDS)
     found["event"], found["time"] = read_events(events), read_years(times)
-    require_times(found["time"], "make_survival")
+    require_positive_times(found["time"], "make_survival")
     return found
 
 
@@ -81,7 +81,7 @@ def read_survival(y: Any, owner: str = "The estimator") -> tuple[np.ndarray, np.
             remedy=HOW_TO_MAKE,
         )
     time = time.astype(np.float64)
-    require_times(time, owner)
+    require_positive_times(time, owner)
     return np.ascontiguousarray(event), time
 
 
@@ -118,7 +118,7 @@ def describe_times(times: np.ndarray, last: float) -> str:
     return ", ".join(f"{time:.4g}" for time in wrong[:3])
 
 
-def require_times(time: np.ndarray, owner: str) -> None:
+def require_positive_times(time: np.ndarray, owner: str) -> None:
     """Refuse times that are no finite numbers above 0."""
     wrong = {
         "missing": int(np.isnan(time).sum()),

@@ -335,7 +335,7 @@ def carry_forward(tokens: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.
     tokens (n_visits, T, C), real (n_visits, T) -> (T, C), (T,).
     """
     last = len(real) - 1 - np.argmax(real[::-1], axis=0)
-    return tokens[last, np.arange(real.shape[1])], real.any(axis=0)
+    return tokens[last, np.arange(real.shape[1])], np.asarray(real.any(axis=0))
 
 
 def stack_visits(

@@ -71,7 +71,7 @@ def weigh_frames(
     if frames is not None:
         chosen = choose_numbered(frames, n_frames)
     elif window is not None:
-        chosen = choose_within(require_times(times), window)
+        chosen = choose_within(require_frame_times(times), window)
     elif n_frames > 1:
         remark_on_all_frames(times, n_frames)
     weights = chosen * (np.ones(n_frames) if times is None else np.array(times.durations))
@@ -90,7 +90,7 @@ def choose_numbered(frames: Sequence[int], n_frames: int) -> np.ndarray:
     return np.isin(np.arange(n_frames), frames)
 
 
-def require_times(times: FrameTimes | None) -> FrameTimes:
+def require_frame_times(times: FrameTimes | None) -> FrameTimes:
     """Refuse an image whose times are not known."""
     if times is None:
         raise VolumeError(
