@@ -25,7 +25,7 @@ from adestim.encoding.places import TokenPlaces, share_among_parcels
 from adestim.exceptions import InputError
 from adestim.modalities.fmri.models.position_tables import (
     PositionTable,
-    read_positions,
+    read_region_table,
     require_released_table,
     require_same_table,
     require_table_named,
@@ -232,7 +232,7 @@ class BrainJEPA(WindowedBackbone):
         load_strict(module, add_time_table(state, module), spec)
         path = Path(spec.source("gradients"))
         require_same_table(GRADIENTS, path, dict(spec.option("files", ())).get("gradients"))
-        table = read_positions(GRADIENTS, path, tuple(module.gradients.shape))
+        table = read_region_table(GRADIENTS, path, tuple(module.gradients.shape))
         module.gradients = torch.from_numpy(table)
         return module.eval()
 

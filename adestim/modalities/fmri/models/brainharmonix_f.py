@@ -29,7 +29,7 @@ from adestim.modalities.fmri.models.brain_jepa import (
 )
 from adestim.modalities.fmri.models.position_tables import (
     PositionTable,
-    read_positions,
+    read_region_table,
     require_released_table,
     require_same_table,
     require_table_named,
@@ -227,7 +227,7 @@ def read_same_table(table: PositionTable, spec: BackboneSpec, like: Tensor) -> T
     """Return the numbers of the table that fit saw."""
     path = Path(spec.source(table.key))
     require_same_table(table, path, dict(spec.option("files", ())).get(table.key))
-    return torch.from_numpy(read_positions(table, path, tuple(like.shape)))
+    return torch.from_numpy(read_region_table(table, path, tuple(like.shape)))
 
 
 def settle_harmonix(

@@ -50,7 +50,7 @@ def require_table_named(table: PositionTable, path: str | Path | None) -> Path:
     return path
 
 
-def read_positions(table: PositionTable, path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def read_region_table(table: PositionTable, path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Read the numbers of a table.
 
     -> (n_rois, n_columns).
@@ -75,11 +75,13 @@ def read_positions(table: PositionTable, path: Path, shape: tuple[int, ...]) -> 
 
 def load_numbers(path: Path, framed: bool, n_columns: int) -> np.ndarray:
     """Return the numbers of a file, (n_rows, n_columns), without the frame of names."""
-    frame = {"skiprows": 1, "usecols": range(1, n_columns + 1)} if framed else {}
+    columns = range(1, n_columns + 1) if framed else None
     with warnings.catch_warnings():
         # An empty file is refused for its shape.
         warnings.filterwarnings("ignore", message="loadtxt: input contained no data")
-        return np.loadtxt(path, delimiter=",", dtype=np.float32, ndmin=2, **frame)
+        return np.loadtxt(
+            path, np.float32, delimiter=",", skiprows=int(framed), usecols=columns, ndmin=2
+        )
 
 
 def require_released_table(
@@ -87,7 +89,7 @@ def require_released_table(
 ) -> None:
     """Refuse a table that nobody vouches for."""
     path = Path(path).expanduser()
-    read_positions(table, path, shape)
+    read_region_table(table, path, shape)
     wanted = sha256 or (table.sha256 if shape == table.shape else None)
     found = digest_file(path)
     if wanted is not None and found != str(wanted).lower():

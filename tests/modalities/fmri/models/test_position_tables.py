@@ -8,7 +8,7 @@ from adestim.exceptions import CheckpointError, InputError, TableError
 from adestim.modalities.fmri.models.brain_jepa import GRADIENTS
 from adestim.modalities.fmri.models.brainharmonix_f import EIGENMODES
 from adestim.modalities.fmri.models.position_tables import (
-    read_positions,
+    read_region_table,
     require_released_table,
     require_same_table,
     require_table_named,
@@ -25,7 +25,7 @@ def released(tmp_path):
 
 def test_table_is_read_exactly(released):
     path, values = released
-    np.testing.assert_array_equal(read_positions(GRADIENTS, path, (450, 30)), values)
+    np.testing.assert_array_equal(read_region_table(GRADIENTS, path, (450, 30)), values)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_table_is_read_exactly(released):
 def test_other_tables_are_refused(tmp_path, write, words):
     write(tmp_path / "g.csv")
     with pytest.raises(TableError, match=words):
-        read_positions(GRADIENTS, tmp_path / "g.csv", (450, 30))
+        read_region_table(GRADIENTS, tmp_path / "g.csv", (450, 30))
 
 
 def test_another_table_of_the_released_size_needs_its_hash(released):
@@ -73,7 +73,7 @@ def test_table_must_be_the_one_of_fit(released, tmp_path):
 def test_empty_table_is_refused_in_silence(tmp_path):
     (tmp_path / "g.csv").write_text("")
     with pytest.raises(TableError, match="must hold 20 regions x 6 numbers"):
-        read_positions(GRADIENTS, tmp_path / "g.csv", (20, 6))
+        read_region_table(GRADIENTS, tmp_path / "g.csv", (20, 6))
 
 
 def test_path_of_another_kind_is_refused():
@@ -83,7 +83,7 @@ def test_path_of_another_kind_is_refused():
 
 def test_names_around_the_numbers_are_left_out(tmp_path):
     (tmp_path / "modes.csv").write_text(",Mode_1,Mode_2\nROI_1,1,2\nROI_2,3,4.5\n")
-    values = read_positions(EIGENMODES, tmp_path / "modes.csv", (2, 2))
+    values = read_region_table(EIGENMODES, tmp_path / "modes.csv", (2, 2))
     np.testing.assert_array_equal(values, [[1, 2], [3, 4.5]])
     with pytest.raises(TableError, match="under a header, behind names"):
-        read_positions(EIGENMODES, tmp_path / "modes.csv", (2, 3))
+        read_region_table(EIGENMODES, tmp_path / "modes.csv", (2, 3))
