@@ -17,6 +17,7 @@ from tests.modalities.fmri.model_files import (
     VIT_TINY,
     baselines,
     coordinates_file,
+    table_file,
 )
 from tests.modalities.genetics.files import simple_variants, write_plink
 from tests.modalities.genetics.genomes import (
@@ -42,8 +43,12 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "brain-jepa": JEPA_TINY | {"n_time_patches": 3},
     "brainlm-111m": VIT_TINY | {"n_parcels": 30, "n_frames": 40, "image_size": 64, "patch_size": 8},
     "brainlm-13m": SMALL_TINY,
+    "brainharmonix-f": {
+        "n_rois": 20, "n_time_patches": 3, "patch_size": 8, "n_gradients": 6, "n_modes": 5,
+        "width": 24, "depth": 3, "n_heads": 3,
+    },
     "cortex-mae-parcel": {"n_rois": 20, "width": 24, "depth": 3, "n_heads": 3},
-}
+}  # fmt: skip
 WEIGHTS = {V1: tiny_v1, V2: tiny_v2}
 LANGUAGE = ("llama", "gemma3_text", "bert", "modernbert")
 FAMILIES = (
@@ -146,9 +151,14 @@ def functional(name, folder):
     model = lively(find_card(name, "fmri").backbone_class()(**size), scale=0.2)
     if name == "brain-jepa":
         model.pos_embed_proj.emb_h = time_sines(3, size["width"] // 2).repeat(n_rois, 1)
-        params = {"gradients": folder / "gradients.csv"}
-        table = np.random.default_rng(0).normal(size=(n_rois, size["n_gradients"]))
-        np.savetxt(params["gradients"], table, delimiter=",", fmt="%.9g")
+        params = {"gradients": write_gradients(folder, n_rois, size["n_gradients"])}
+    elif name == "brainharmonix-f":
+        params = {
+            "gradients": write_gradients(folder, n_rois, size["n_gradients"]),
+            "eigenmodes": folder / "eigenmodes.csv",
+        }
+        modes = np.random.default_rng(1).normal(size=(n_rois, size["n_modes"]))
+        pd.DataFrame(modes).to_csv(params["eigenmodes"])
     elif name == "cortex-mae-parcel":
         params = {"n_clips": 2}
     else:
@@ -167,6 +177,12 @@ def functional(name, folder):
         random_state=0,
     )
     return extractor, subjects(bold=series)
+
+
+def write_gradients(folder, n_rois, n_gradients):
+    """Write a table of gradients; return its path."""
+    table = np.random.default_rng(0).normal(size=(n_rois, n_gradients))
+    return table_file(folder / "gradients.csv", table)
 
 
 def structural(name, folder):

@@ -20,6 +20,7 @@ from tests.kept_nets import fit_even
 
 ADAPTED = {
     "brain-jepa": ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"),
+    "brainharmonix-f": ("attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"),
     "brainlm-111m": (
         "attention.attention.query", "attention.attention.key", "attention.attention.value",
         "attention.output.dense", "intermediate.dense", "output.dense",

@@ -1,13 +1,15 @@
 """What is nobody's business."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from adestim import ClinicalExtractor
+from adestim import ClinicalExtractor, save
 from adestim.encoding import BackboneSpec
 from adestim.exceptions import SavedModelError
 from adestim.handover.left_out import LeavingOut, clean_text
 from tests.handover.saved import RARE, clinic
+from tests.tabicl_file import write_tabicl
 
 
 @pytest.mark.parametrize(
@@ -71,3 +73,14 @@ def test_people_are_counted_and_not_their_visits():
     )
     [column] = ClinicalExtractor().fit(visits).columns_
     assert column.rare == (0,)
+
+
+def test_a_fitted_extractor_with_tabicl_is_refused_and_nothing_is_written(tmp_path):
+    write_tabicl(tmp_path / "tabicl.ckpt")
+    ages = pd.DataFrame({"age": np.linspace(60, 80, 12), "mmse": np.arange(12.0)})
+    extractor = ClinicalExtractor(
+        backbone="tabicl", weights=tmp_path / "tabicl.ckpt", device="cpu", diagnostic="allow"
+    ).fit(ages)
+    with pytest.raises(SavedModelError, match=r"backbone 'tabicl', which keeps .* Choose another"):
+        save(extractor, tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -58,8 +58,8 @@ class FMRIExtractor(FoundationExtractor):
     backbone : str, default="connectome"
         Model that makes the tokens. ``"connectome"``: Ledoit-Wolf shrunk correlation, Fisher z;
         built in, no download. Or a foundation model: ``"brain-jepa"``, ``"brainlm-111m"``,
-        ``"brainlm-650m"``, ``"brainlm-13m"`` or ``"cortex-mae-parcel"``, see Notes, or one
-        registered by :func:`adestim.register_backbone`.
+        ``"brainlm-650m"``, ``"brainlm-13m"``, ``"brainharmonix-f"`` or ``"cortex-mae-parcel"``, see
+        Notes, or one registered by :func:`adestim.register_backbone`.
     parcellation : str, path-like, nibabel image or None, default=None
         3-D label image that 4-D runs are averaged over, in the runs' space; for runs of
         grayordinates (``.dtseries.nii``) a CIFTI atlas (``.dlabel.nii``), which has names of its
@@ -159,6 +159,13 @@ class FMRIExtractor(FoundationExtractor):
       interquartile range over the training rows. Architecture ``{"pooling": "mean"}`` pools the
       tokens with data instead of the class token. The 13M model depends on the order of its
       tokens; prefer the larger ones.
+    - ``"brainharmonix-f"``: ``"gradients"`` and ``"eigenmodes"``, paths of
+      ``gradient_mapping_400.csv`` and ``schaefer400_roi_eigenmodes.csv``, checked by their SHA-256
+      (``"gradients_sha256"``, ``"eigenmodes_sha256"`` vouch for others); ``"normalization"``:
+      ``"robust"`` (default), ``"scan"`` or None, as of ``"brain-jepa"``. It reads every volume at
+      any repetition time, in patches of 35.3 s, 18 at most (10.6 min), of Schaefer's 400 regions in
+      the order of the **17-network** atlas, checked by name. A shorter run is read from its
+      beginning, its last patch filled with zeros, patches after it closed.
     - ``"cortex-mae-parcel"``: ``"n_clips"``, how many clips of 16 s are read, evenly spread over
       the run: 4 by default, or ``"all"``; in place of ``"windows"``. It reads Schaefer's 400
       regions in the order of the **17-network** atlas, checked by name, in standard scores of every
@@ -172,6 +179,8 @@ class FMRIExtractor(FoundationExtractor):
     Dong et al. (2024). Brain-JEPA: brain dynamics foundation model with gradient positioning
     and spatiotemporal masking. NeurIPS.
     Ortega Caro et al. (2024). BrainLM: a foundation model for brain activity recordings. ICLR.
+    Dong et al. (2025). Brain Harmony: a multimodal foundation model unifying morphology and
+    function into 1D tokens. NeurIPS.
     Lane et al. (2026). Scaling vision transformers for functional MRI with flat maps. ICML.
 
     Examples

@@ -23,9 +23,9 @@ from adestim.backbone.weights.layout import CheckpointLayout
 from adestim.encoding import BackboneSpec
 from adestim.encoding.places import TokenPlaces, share_among_parcels
 from adestim.exceptions import InputError
-from adestim.modalities.fmri.models.gradients import (
-    RELEASED_TABLE,
-    read_gradients,
+from adestim.modalities.fmri.models.position_tables import (
+    PositionTable,
+    read_region_table,
     require_released_table,
     require_same_table,
     require_table_named,
@@ -34,8 +34,9 @@ from adestim.modalities.fmri.models.resampling import require_known_params, requ
 from adestim.modalities.fmri.models.roi_order import require_tian_schaefer_regions
 from adestim.modalities.fmri.models.scaling import (
     learn_baselines,
+    normalise_values,
     question_baseline,
-    require_fitted,
+    require_normalization,
 )
 from adestim.modalities.fmri.models.windows import (
     MIDDLE,
@@ -50,7 +51,15 @@ from adestim.modalities.fmri.timeseries import RoiSeries
 NAME = "brain-jepa"
 # In s, some 2.2: pre-training spread 160 frames evenly over 480 of UK Biobank's 0.735 s.
 STEP = 479 / 159 * 0.735
-NORMALIZATIONS = ("scan", "robust", None)
+GRADIENTS = PositionTable(
+    NAME,
+    key="gradients",
+    what="table of gradients",
+    file="data/gradient_mapping_450.csv",
+    repository="github.com/Eric-LRL/Brain-JEPA",
+    shape=(450, 30),
+    sha256="c9bc667e49aae442e12607bee8be86c31c330f2844cf72e7c84b16de312ed007",
+)
 PARAMS = "'gradients', 'gradients_sha256', 'normalization', 'windows' and 'architecture'"
 TIME_TABLE = "pos_embed_proj.emb_h"
 
@@ -174,7 +183,7 @@ class BrainJEPA(WindowedBackbone):
     @classmethod
     def files(cls, **params: Any) -> dict[str, str | Path]:
         """Return the path of the table of gradients."""
-        return {"gradients": require_table_named(params.get("gradients"))}
+        return {"gradients": require_table_named(GRADIENTS, params.get("gradients"))}
 
     @classmethod
     def input_size(cls, **architecture: Any) -> dict[str, Any]:
@@ -200,9 +209,8 @@ class BrainJEPA(WindowedBackbone):
         require_usable(raw, options["n_rois"], NAME)
         if options["normalization"] == "scan":
             question_baseline(raw.values[:, raw.present], NAME)
-        values = normalise_values(
-            raw, options["normalization"], options["centre"], options["spread"]
-        )
+        scale = (options["centre"], options["spread"])
+        values = normalise_values(raw, options["normalization"], scale, NAME)
         n_frames, windows = options["n_frames"], options.get("windows", MIDDLE)
         n_all = count_frames(raw.n_volumes, raw.t_r, STEP, n_frames, windows)
         frames = resample(values, raw.t_r, STEP, n_all).T.astype(np.float32)
@@ -223,8 +231,8 @@ class BrainJEPA(WindowedBackbone):
         state = read_state(spec.source("weights"), cls.checkpoint, spec.source("trust") == "pickle")
         load_strict(module, add_time_table(state, module), spec)
         path = Path(spec.source("gradients"))
-        require_same_table(path, dict(spec.option("files", ())).get("gradients"))
-        table = read_gradients(path, tuple(module.gradients.shape))
+        require_same_table(GRADIENTS, path, dict(spec.option("files", ())).get("gradients"))
+        table = read_region_table(GRADIENTS, path, tuple(module.gradients.shape))
         module.gradients = torch.from_numpy(table)
         return module.eval()
 
@@ -255,21 +263,16 @@ def settle_options(
     normalization: str | None = "scan",
     windows: str = MIDDLE,
     n_frames: int = 160,
-    table: tuple[int, int] = RELEASED_TABLE,
+    table: tuple[int, int] = GRADIENTS.shape,
     **unknown: Any,
 ) -> dict[str, Any]:
     """Return the options of ``prepare``; the order of regions is known of the released size."""
     require_known_params(unknown, NAME, PARAMS)
-    if normalization not in NORMALIZATIONS:
-        raise InputError(
-            f"'normalization' in backbone_params of {NAME} must be one of {NORMALIZATIONS}",
-            got=repr(normalization),
-            remedy="Leave it out for 'scan'",
-        )
+    require_normalization(normalization, NAME, "scan")
     require_windows(windows, NAME)
-    require_released_table(gradients, gradients_sha256, table)
+    require_released_table(GRADIENTS, gradients, gradients_sha256, table)
     layout = getattr(raws, "layout", None)
-    if table[0] == RELEASED_TABLE[0] and layout is not None:
+    if table[0] == GRADIENTS.shape[0] and layout is not None:
         require_tian_schaefer_regions(layout, NAME)
     scale: tuple = (None, None)
     if normalization == "robust":
@@ -277,27 +280,6 @@ def settle_options(
     options = {"n_rois": table[0], "n_frames": n_frames, "normalization": normalization}
     options |= dict(zip(("centre", "spread"), scale, strict=True))
     return options if windows == MIDDLE else {**options, "windows": windows}
-
-
-def normalise_values(
-    series: RoiSeries,
-    normalization: str | None,
-    centre: np.ndarray | None,
-    spread: np.ndarray | None,
-) -> np.ndarray:
-    """Return the values normalised, regions without a signal at a neutral one."""
-    present = series.present
-    known = series.values[:, present]
-    if normalization is None:
-        neutral = known.mean()
-    elif normalization == "scan":
-        neutral, known = 0.0, (known - known.mean()) / known.std()
-    else:
-        require_fitted(centre, NAME)
-        neutral, known = 0.0, (known - centre[present]) / spread[present]
-    filled = np.full(series.values.shape, neutral)
-    filled[:, present] = known
-    return filled
 
 
 def add_time_table(state: dict[str, Tensor], module: BrainJEPA) -> dict[str, Tensor]:

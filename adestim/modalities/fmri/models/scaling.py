@@ -13,11 +13,11 @@ from adestim.modalities.fmri.models.training_series import usable_series
 from adestim.modalities.fmri.timeseries import RoiSeries
 
 SMALLEST_BASELINE = 1e-3
+NORMALIZATIONS = ("scan", "robust", None)
+Scale = tuple[np.ndarray, np.ndarray] | tuple[None, None]
 
 
-def learn_baselines(
-    raws: Iterable[RoiSeries], n_rois: int, model: str
-) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+def learn_baselines(raws: Iterable[RoiSeries], n_rois: int, model: str) -> Scale:
     """Return median and interquartile range, over subjects, of every region's mean over time.
 
     -> centre, spread (n_rois,).
@@ -36,6 +36,38 @@ def learn_baselines(
         return None, None
     low, middle, high = np.transpose([quartiles(column) for column in np.transpose(means)])
     return middle, usable_spread(high - low)
+
+
+def require_normalization(normalization: str | None, model: str, default: str) -> None:
+    """Refuse another way to normalise a run than those there are."""
+    if normalization not in NORMALIZATIONS:
+        raise InputError(
+            f"'normalization' in backbone_params of {model} must be one of {NORMALIZATIONS}",
+            got=repr(normalization),
+            remedy=f"Leave it out for {default!r}",
+        )
+
+
+def normalise_values(
+    series: RoiSeries, normalization: str | None, scale: Scale, model: str
+) -> np.ndarray:
+    """Return the values normalised, regions without a signal at a neutral one.
+
+    -> (n_volumes, n_rois).
+    """
+    present = series.present
+    known = series.values[:, present]
+    if normalization is None:
+        neutral = known.mean()
+    elif normalization == "scan":
+        neutral, known = 0.0, (known - known.mean()) / known.std()
+    else:
+        centre, spread = scale
+        require_fitted(centre, model)
+        neutral, known = 0.0, (known - centre[present]) / spread[present]
+    filled = np.full(series.values.shape, neutral)
+    filled[:, present] = known
+    return filled
 
 
 def quartiles(values: np.ndarray) -> np.ndarray:

@@ -6,8 +6,10 @@ import pytest
 from adestim.exceptions import InputError, TimeSeriesError
 from adestim.modalities.fmri.models.scaling import (
     learn_baselines,
+    normalise_values,
     quartiles,
     require_fitted,
+    require_normalization,
     usable_spread,
 )
 from tests.modalities.fmri.model_files import baselines, series_of
@@ -67,3 +69,22 @@ def test_spread_of_nothing_is_that_of_the_others():
 def test_quartiles_leave_gaps_out():
     np.testing.assert_array_equal(quartiles(np.array([np.nan, 1, 2, 3])), [1.5, 2.0, 2.5])
     np.testing.assert_array_equal(quartiles(np.array([np.nan])), [0, 0, 0])
+
+
+@pytest.mark.parametrize("normalization", ["scan", "robust", None])
+def test_a_run_is_normalised_and_absent_regions_are_neutral(normalization):
+    series = series_of(baselines(0, 30, 20), absent=[4])
+    scale = (np.full(20, 900.0), np.full(20, 50.0))
+    known = np.delete(series.values, 4, axis=1)
+    expected = {
+        "scan": (known - known.mean()) / known.std(), "robust": (known - 900) / 50, None: known,
+    }  # fmt: skip
+    values = normalise_values(series, normalization, scale, "m")
+    np.testing.assert_allclose(np.delete(values, 4, axis=1), expected[normalization])
+    np.testing.assert_allclose(values[:, 4], 0 if normalization else known.mean())
+
+
+def test_another_normalization_is_refused():
+    assert require_normalization("scan", "m", "robust") is None
+    with pytest.raises(InputError, match=r"of m must be one of .* Leave it out for 'robust'"):
+        require_normalization("zscore", "m", "robust")
