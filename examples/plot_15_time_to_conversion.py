@@ -18,9 +18,7 @@ import numpy as np
 from adestim.datasets import make_survival_cohort
 
 times = np.array([0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4])
-cohort = make_survival_cohort(
-    400, times=times, resolution=12, bold_resolution=12, random_state=0
-)
+cohort = make_survival_cohort(400, times=times, resolution=12, bold_resolution=12, random_state=0)
 cohort
 
 # %%

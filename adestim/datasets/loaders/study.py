@@ -81,6 +81,7 @@ def check_request(request: Request) -> None:
 
 def choose_labeller(task: str) -> Callable[..., pd.DataFrame]:
     """Return the function that labels a task."""
+    labellers: dict[str, Callable[..., pd.DataFrame]]
     labellers = {"smci_pmci": progression_labels, TIME_TO_AD: conversion_labels}
     return labellers.get(task, baseline_labels)
 
