@@ -21,6 +21,13 @@ WORDS_OF_NO_LABEL = (NUMBER_WORDS - {"null", "None"}) | {"<NA>", "NaT"}
 
 def read_column(values: Any) -> np.ndarray:
     """Return labels, numbers or groups from any container as an array, (n_rows,)."""
+    if getattr(getattr(values, "dtype", None), "names", None):
+        raise InputError(
+            "y holds one label or number a row",
+            got=f"a structured array of {' and '.join(map(repr, values.dtype.names))}",
+            remedy="For times to an event, use AnchoredFusionSurvival and score_survival; for "
+            "anything else, pass one of the fields",
+        )
     found = read_frame(values)
     if isinstance(found, pd.Series | pd.Index):
         has_own_gap = pd.api.types.is_extension_array_dtype(found.dtype)

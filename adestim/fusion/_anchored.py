@@ -210,10 +210,9 @@ class AnchoredBase(BaseFusion):
     def _has_folds(self, start: FitStart) -> bool:
         """Tell whether there are inner folds, and warn where there are none."""
         if not start.folds:
-            whole = "A class" if self._task().n_outputs > 1 else "The training set"
             warnings.warn(
-                f"{whole} has a single group, so there are no inner folds: no net is trained, and "
-                "the members of phase 1 count alike.",
+                f"{self._task().split_unit} has a single group, so there are no inner folds: no "
+                "net is trained, and the members of phase 1 count alike.",
                 DataWarning,
                 stacklevel=6,
             )

@@ -30,6 +30,7 @@ class Task(Protocol):
     """What a fusion predicts."""
 
     members: Sequence[str]  # built-in members of phase 1
+    split_unit: str  # what must have two groups for there to be inner folds
 
     @property
     def n_outputs(self) -> int:
@@ -89,6 +90,7 @@ class Classification:
 
     folds = staticmethod(inner_folds)
     members = logistic.MEMBERS
+    split_unit = "A class"
 
     @property
     def n_outputs(self) -> int:
@@ -143,6 +145,7 @@ class Regression:
 
     folds = staticmethod(number_folds)
     members = ridge.MEMBERS
+    split_unit = "The training set"
     n_outputs = 1
 
     def fit_phase_one(
@@ -193,6 +196,7 @@ class Hazards:
 
     folds = staticmethod(hazard_folds)
     members = hazard.MEMBERS
+    split_unit = "The part of the training set that had the event"
 
     @property
     def n_outputs(self) -> int:

@@ -20,6 +20,7 @@ from adestim import (
     PatternCalibratedClassifier,
     PatternConformalClassifier,
     UnimodalClassifier,
+    make_survival,
 )
 from adestim._support.labels import read_column, read_sample_weight, read_target
 from adestim.evaluation import (
@@ -375,3 +376,11 @@ def test_a_column_of_a_frame_is_read_as_labels():
     assert LogisticRegression().fit([[0.0], [1.0]], read_column(pl.Series([0, 1]))).n_iter_[0] > 0
     with pytest.raises(TableError, match=r"LazyFrame"):
         read_column(pl.LazyFrame({"y": [1]}))
+
+
+def test_times_to_an_event_are_no_labels():
+    y = make_survival([True, False], [1.0, 2.0])
+    with pytest.raises(InputError, match=r"structured array of 'event' and 'time'.*Survival"):
+        AnchoredFusionClassifier().fit(np.zeros((2, 1)), y)
+    with pytest.raises(InputError, match="one label or number a row"):
+        compare({"one": LogisticRegression()}, np.zeros((2, 1)), y, cv=2)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from adestim import AnchoredFusionSurvival, ModalityUnion, load, make_survival, save
 from adestim._support.concordance import compute_concordance
-from adestim.exceptions import InputError, NoModalityError
+from adestim.exceptions import DataWarning, InputError, NoModalityError
 from tests.fusion_tables import BLOCKS, conversions, encodings_table, with_missing
 from tests.kept_nets import fit_kept
 
@@ -167,6 +167,22 @@ def test_other_targets_are_refused(incomplete):
 def test_other_estimators_are_no_members(incomplete):
     with pytest.raises(InputError, match=r"hold names of members\. Got .*'joint', 'forest'"):
         quick(members=[("scaler", StandardScaler())]).fit(*incomplete)
+
+
+def test_events_of_one_group_train_no_net(incomplete):
+    X, y = incomplete
+    groups = np.where(y["event"], 0, 1 + np.arange(len(y)))
+    with pytest.warns(DataWarning, match="that had the event has a single group"):
+        model = quick().fit(X, y, groups=groups)
+    assert not model.nets_
+    assert model.score(X, y) > 0.5
+
+
+def test_everybody_may_have_the_event(incomplete):
+    X, y = incomplete
+    model = quick(max_epochs=0).fit(X, make_survival(np.ones(len(y)), y["time"]))
+    survival = model.predict_survival_function(X).to_numpy()
+    assert (survival[:, -1] < survival[:, 0]).all()
 
 
 # Tables

@@ -36,7 +36,10 @@ from tests.kept_nets import fit_kept, nets_kept, paper
 from tests.test_scikit_learn import ROWS
 from tests.toy_backbone import ToyExtractor, ToyViT, toy_cells, write_weights
 
-OF_TESTS = [f"tests.number_rows.RowsAs{what}" for what in ("Dosages", "Series", "Volumes")]
+OF_TESTS = [
+    "tests.number_rows.NumbersAsYears",
+    *(f"tests.number_rows.RowsAs{what}" for what in ("Dosages", "Series", "Volumes")),
+]
 READ_CELLS = {"smri", "fmri", "genetics"}
 MESSAGES = "ignore::adestim.exceptions.AdestimWarning"
 

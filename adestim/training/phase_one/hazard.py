@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from adestim._support.numbers import narrow_to_float32
 from adestim.encoding.tokens import TokenTable
@@ -21,7 +22,7 @@ from adestim.training.phase_one.hazard_forest import grow_hazard_forest
 from adestim.training.phase_one.hazard_loss import Periods, hazard_loss
 from adestim.training.phase_one.hazard_newton import fit_hazards
 from adestim.training.phase_one.judges import ColumnOdds
-from adestim.training.phase_one.logistic import N_FOLDS, PENALTIES, inner_folds
+from adestim.training.phase_one.logistic import N_FOLDS, PENALTIES
 from adestim.training.phase_one.members import (
     FOREST,
     MemberHeads,
@@ -149,8 +150,17 @@ class HazardProblem(Problem):
 def hazard_folds(
     targets: np.ndarray, groups: np.ndarray, seed: int, n_folds: int = N_FOLDS
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return folds in which as many events are seen each, groups kept whole.
+    """Return folds that keep groups whole, with events in every training part.
 
     targets (n_subjects,), groups (n_subjects,).
     """
-    return inner_folds((targets > 0).astype(int), groups, seed, n_folds)
+    seen = targets > 0
+    n_seen, n_censored = (len(np.unique(groups[own])) for own in (seen, ~seen))
+    n_folds = min(n_folds, n_seen)
+    if n_folds < 2:
+        return []
+    # Where hardly anybody is censored there is nothing to share out evenly.
+    kind = StratifiedGroupKFold if n_censored >= n_folds else GroupKFold
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    splits = splitter.split(np.zeros(len(seen)), seen.astype(int), groups)
+    return [(train, test) for train, test in splits if seen[train].any()]

@@ -69,3 +69,16 @@ def test_folds_have_events_and_keep_groups_whole():
     for train, test in hazard_folds(lived, groups, 0, 4):
         assert (lived[test] > 0).any()
         assert not set(groups[train]) & set(groups[test])
+
+
+@pytest.mark.parametrize("n_censored", [0, 1, 3])
+def test_folds_do_not_need_the_censored(n_censored):
+    lived = np.where(np.arange(20) < n_censored, -1.0, 1.0)
+    folds = hazard_folds(lived, np.arange(20), 0, 5)
+    assert len(folds) == 5
+    assert np.sort(np.concatenate([test for _, test in folds])).tolist() == [*range(20)]
+
+
+def test_events_of_one_group_make_no_folds():
+    lived = np.where(np.arange(20) < 3, 1.0, -1.0)
+    assert hazard_folds(lived, np.where(np.arange(20) < 3, 0, np.arange(20)), 0) == []
