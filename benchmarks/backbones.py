@@ -3,6 +3,9 @@
 Weights are random, since time and memory do not depend on their values. Each model runs in a
 process of its own, so that its peak memory is its own. A step of training is forward and backward
 of one anchor with LoRA and 4 x 16 auxiliary tokens.
+
+What extraction adds to a bare loop over the same module is measured by ``--bare-loop`` alone, in
+CPU seconds, which tell the same on a machine that does other work.
 """
 
 import argparse
@@ -23,8 +26,10 @@ from transformers import AutoConfig, AutoModel
 
 from adestim.backbone.attention import log_mask_of
 from adestim.backbone.embedded import embed_once
+from adestim.backbone.forward import encode_in_parts, pack_encoding
 from adestim.backbone.lora import LoRASettings, add_lora
 from adestim.backbone.registry import find_card
+from adestim.encoding import BackboneSpec
 from adestim.modalities.clinical.models.language_model import LanguageModel
 
 N_AUXILIARY = 4 * 16
@@ -42,6 +47,7 @@ MODELS = {
     "all-minilm-l6-v2": "clinical",
     "clinicalbert": "clinical",
     "llama-2-7b": "clinical",
+    "tinyllama-1.1b": "clinical",
 }
 # Sizes of the language models, as their published configurations have them; llama-2-7b needs
 # --precision bfloat16 where memory is short.
@@ -51,6 +57,9 @@ TEXT_CONFIGS = {
     "clinicalbert": ("bert", {"vocab_size": 28996}),
     "llama-2-7b": ("llama", {"hidden_size": 4096, "num_hidden_layers": 32,
                              "num_attention_heads": 32, "intermediate_size": 11008}),
+    "tinyllama-1.1b": ("llama", {"hidden_size": 2048, "num_hidden_layers": 22,
+                                 "num_attention_heads": 32, "num_key_value_heads": 4,
+                                 "intermediate_size": 5632}),
 }  # fmt: skip
 LARGEST = "llama-2-7b"
 N_WORDS = 256
@@ -83,7 +92,7 @@ def built(name, device, dtype):
 def text_model(name, dtype):
     """Return a language model of the released size, built in its precision."""
     kind, sizes = TEXT_CONFIGS[name]
-    if kind == "llama" and dtype == torch.float32:
+    if name == LARGEST and dtype == torch.float32:
         raise SystemExit("llama-2-7b needs 27 GB in float32: pass --precision bfloat16")
     body = AutoModel.from_config(AutoConfig.for_model(kind, **sizes), dtype=dtype)
     return LanguageModel(body)
@@ -297,6 +306,63 @@ def ways_text(given):
     )
 
 
+def run_bare(model, inputs):
+    """Run the module that a model is made of, and nothing around it."""
+    with torch.inference_mode():
+        if isinstance(model, LanguageModel):
+            return model.body(inputs).last_hidden_state
+        tokens = model.embed(inputs)
+        return model.encode(tokens, None, tokens.shape[1])
+
+
+def bare_loop(name, device, precision, n_subjects):
+    """Return the CPU seconds a subject of extraction and of a bare loop, taken by turns."""
+    dtype = getattr(torch, precision)
+    model, seconds_of = built(name, device, dtype), {"bare": [], "ours": []}
+    for _ in range(n_subjects):
+        inputs = some_inputs(name, 1, device)
+        start = time.process_time()
+        run_bare(model, inputs)
+        middle = time.process_time()
+        [item] = inputs.cpu().numpy()
+        with torch.inference_mode():
+            [part] = encode_in_parts(model, [item], device)
+        pack_encoding(item, part, BackboneSpec(name))
+        seconds_of["bare"].append(middle - start)
+        seconds_of["ours"].append(time.process_time() - middle)
+    bare, ours = (min(times) for times in seconds_of.values())
+    return {
+        "model": name,
+        "parameters, M": round(sum(value.numel() for value in model.parameters()) / 1e6, 1),
+        "input": " x ".join(map(str, item.shape)),
+        "bare loop, CPU s a subject": f"{bare:.3g}",
+        "extraction, CPU s a subject": f"{ours:.3g}",
+        "times the bare loop": f"{ours / bare:.2f}",
+        "peak memory, GiB": f"{peak_gib(device):.2f}",
+    }
+
+
+def report_bare_loops(arguments, device):
+    """Write what extraction adds to a bare loop, every model in its own process."""
+    given = ["--precision", arguments.precision, "--runs", arguments.runs]
+    rows = []
+    for name in arguments.models:
+        rows.append(in_a_process(*given, "--part", f"bare loop:{name}"))
+        print(rows[-1], file=sys.stderr, flush=True)
+    text = [
+        f"# Extraction beside a bare loop, {device_name(device)}, {arguments.precision}",
+        "Weights are random, at the real sizes. The bare loop runs the same module (of a language "
+        "model, that of transformers) on one subject at a time and throws the output away; "
+        "extraction also pools, and hands tokens and vectors over as arrays. Of language models "
+        f"the text has {N_WORDS} tokens.",
+        markdown(pd.DataFrame(rows)),
+        f"CPU seconds of one thread, both in the same process and by turns, best of "
+        f"{arguments.runs}; the machine did other work at the same time.",
+        machine(),
+    ]
+    write(f"backbones_bare_loop_{device.type}", "\n\n".join(text))
+
+
 def in_a_process(*arguments):
     """Run one part of this file in a process of its own and return what it prints as JSON."""
     command = [sys.executable, __file__, *map(str, arguments)]
@@ -346,10 +412,13 @@ def main():
     parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--batch-size", type=int, default=1)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--bare-loop", action="store_true")
     parser.add_argument("--part", default=None, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if arguments.part is None:
+    if arguments.bare_loop:
+        report_bare_loops(arguments, device)
+    elif arguments.part is None:
         report(arguments, device)
     elif arguments.part == "sam-ratio":
         print(json.dumps(sam_ratio(device, arguments.runs)))
@@ -357,7 +426,12 @@ def main():
         print(json.dumps(jepa_memory(device)))
     elif ":" in arguments.part:
         way, name = arguments.part.split(":")
-        print(json.dumps(WAYS[way](name, device, arguments.runs)))
+        if way == "bare loop":
+            torch.set_num_threads(1)
+            found = bare_loop(name, device, arguments.precision, arguments.runs)
+        else:
+            found = WAYS[way](name, device, arguments.runs)
+        print(json.dumps(found))
     else:
         size, runs = arguments.batch_size, arguments.runs
         print(json.dumps(measured(arguments.part, device, arguments.precision, size, runs)))

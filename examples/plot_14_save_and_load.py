@@ -81,6 +81,26 @@ dict(zip(loaded.classes_, probability.round(2), strict=True))
 loaded.classes_[possible].tolist()
 
 # %%
+# The whole day at a glance: everybody of tomorrow, with genotypes and without.
+
+import matplotlib.pyplot as plt
+
+without = later.copy()
+without[cohort.columns["genetics"]] = None
+place = list(loaded.classes_).index("AD")
+_, axis = plt.subplots(figsize=(7, 3.2), layout="constrained")
+for row, (frame, marker) in enumerate([(later, "o"), (without, "s")]):
+    sets = loaded[-1].predict_set(loaded[:-1].transform(frame))
+    chances = loaded.predict_proba(frame)[:, place]
+    sure = sets.sum(axis=1) == 1
+    axis.plot(chances[sure], [row] * sure.sum(), marker, color="#0072B2", label="one diagnosis")
+    axis.plot(chances[~sure], [row] * (~sure).sum(), marker, color="#D55E00", mfc="none",
+              label="abstains")  # fmt: skip
+axis.set_yticks([0, 1], ["with genotypes", "without"])
+axis.set(xlabel="Probability of AD", xlim=(0, 1), ylim=(-0.5, 1.5))
+axis.legend(*[part[:2] for part in axis.get_legend_handles_labels()], loc="center left")
+
+# %%
 shelf.cleanup()
 
 # %%

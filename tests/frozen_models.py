@@ -90,7 +90,8 @@ def batch_of(n, seed=0, n_tokens=5, missing=()):
     generator = torch.Generator().manual_seed(seed)
     present = torch.ones(n, 2, dtype=torch.bool)
     present[list(missing), 0] = False
-    n_shown = int(present[:, 0].sum())
+    places = present[:, 0].nonzero()[:, 0]
+    n_shown = len(places)
     inputs = torch.randn(n_shown, n_tokens, N_FEATURES, generator=generator)
     return {
         "tokens": {"csf": torch.randn(n, 2, 1, generator=generator)},
@@ -98,5 +99,5 @@ def batch_of(n, seed=0, n_tokens=5, missing=()):
         "scores": torch.randn(n, 2, 2, generator=generator),
         "present": present,
         "base": torch.zeros(n, 2),
-        "inputs": ShownInputs(inputs if n_shown else None, n),
+        "inputs": ShownInputs(inputs if n_shown else None, n, places),
     }

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
+import adestim
 from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.backbone import load_backbone
 from adestim.backbone.lora import list_updates
@@ -203,6 +205,19 @@ def test_a_pickled_pipeline_predicts_alike_and_holds_no_frozen_weights(cohort, p
     np.testing.assert_array_equal(
         pickle.loads(payload).predict_proba(cohort.X), pipeline.predict_proba(cohort.X)
     )
+
+
+def test_a_saved_pipeline_predicts_alike(cohort, pipeline, tmp_path, monkeypatch):
+    folder = adestim.save(pipeline, tmp_path / "model")
+    given = extractor_in(pipeline[0], cohort).get_params()
+    place = str(Path(given["weights"] or given["backbone"]).parent)
+    assert place.encode() not in b"".join(file.read_bytes() for file in folder.iterdir())
+    monkeypatch.setenv("ADESTIM_WEIGHTS", place)
+    loaded = adestim.load(folder)
+    if "genotypes" in given:
+        genotypes = {f"modalityunion__{cohort.modality}__genotypes": given["genotypes"]}
+        loaded.set_params(**genotypes)
+    np.testing.assert_array_equal(loaded.predict_proba(cohort.X), pipeline.predict_proba(cohort.X))
 
 
 def test_training_leaves_the_frozen_weights(cohort, table, frozen):

@@ -168,7 +168,7 @@ def embed_once(
             tokens = embed(value[None])[0].to("cpu", copy=True)
             EMBEDDED.keep(model, source, tokens)
         parts.append(tokens)
-    return torch.stack(parts).to(inputs.device)
+    return torch.stack(parts).to(inputs.device, non_blocking=True)
 
 
 def is_worth_keeping(body: Backbone, inputs: Tensor) -> bool:

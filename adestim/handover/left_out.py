@@ -31,7 +31,10 @@ KEEPS_ROWS = (
     "sklearn.cluster.", "sklearn.cross_decomposition.", "sklearn.decomposition._kernel_pca.",
     "sklearn.gaussian_process.", "sklearn.impute._knn.", "sklearn.kernel_approximation.Nystroem",
     "sklearn.kernel_ridge.", "sklearn.neighbors.", "sklearn.semi_supervised.", "sklearn.svm.",
+    "tabicl.", "tabpfn.",
 )  # fmt: skip
+# The training rows that a model of tables reads beside every new one, among its options.
+ROWS = "context"
 # Estimators that learn words of cells without counting who has them.
 KEEPS_WORDS = (
     "sklearn.preprocessing._encoders.", "sklearn.preprocessing._target_encoder.",
@@ -93,7 +96,7 @@ def refuse_rows(kind: str) -> SavedModelError:
     return SavedModelError(
         "A saved model holds no row of a training subject",
         got=f"{kind}, which keeps the rows that it was fitted to",
-        remedy="Choose another member; or pickle the model, for those alone who may see the data",
+        remedy="Choose another; or pickle the model, for those alone who may see the data",
     )
 
 
@@ -129,6 +132,8 @@ def drop_names(levels: tuple, rare: set[int]) -> tuple:
 
 def clean_spec(spec: BackboneSpec, keep_words: bool) -> BackboneSpec:
     """Return a name tag without rare levels, and without places on a disk."""
+    if ROWS in dict(spec.option("preparation", ())):
+        raise refuse_rows(f"backbone {spec.name!r}")
     options = spec.options
     if spec.rare and not keep_words:
         meanings = [list(meaning) for meaning in spec.option("columns")]

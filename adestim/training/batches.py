@@ -207,9 +207,10 @@ class AnchorBatches:
         """
         places = np.flatnonzero(present[:, self.place]).tolist()
         if not places:
-            return ShownInputs(None, len(rows))
+            return ShownInputs(None, len(rows), None)
         values = self.collate([arrays[place] for place in places])
-        return ShownInputs(values, len(rows), tuple(self.inputs[row] for row in rows[places]))
+        sources = tuple(self.inputs[row] for row in rows[places])
+        return ShownInputs(values, len(rows), torch.tensor(places), sources)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,6 +219,8 @@ class ShownInputs:
 
     values: Tensor | None  # (n_shown, ...); collated inputs; None where nobody's anchor is shown
     n_subjects: int  # subjects in the batch
+    # (n_shown,); which of them these are. A GPU that had to count them would be waited for
+    places: Tensor | None
     # what each of the values was made of, by which a frozen body knows a subject again. Whoever
     # changes values leaves it empty
     sources: tuple[Any, ...] = ()
@@ -229,11 +232,15 @@ class ShownInputs:
         """Move the inputs to a device."""
         if self.values is None:
             return self
-        return replace(self, values=self.values.to(device, non_blocking=non_blocking))
+        return self._map(lambda value: value.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> ShownInputs:
         """Put the inputs where a GPU can fetch them while it computes."""
-        return self if self.values is None else replace(self, values=self.values.pin_memory())
+        return self if self.values is None else self._map(Tensor.pin_memory)
+
+    def _map(self, move: Callable[[Tensor], Tensor]) -> ShownInputs:
+        """Return the same inputs elsewhere."""
+        return replace(self, values=move(self.values), places=move(self.places))
 
 
 def drop_modalities(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 
@@ -50,8 +50,8 @@ class FusionNet(NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, *args, **kwargs):
         """Return the loss, averaged with the subjects' weights."""
-        weight = X["weight"].to(y_pred.device)
-        losses = self.losses(y_pred, y_true.to(y_pred.device))
+        weight, y_true = (to_device(value, y_pred.device) for value in (X["weight"], y_true))
+        losses = self.losses(y_pred, y_true)
         return (losses * weight).sum() / weight.sum().clamp(min=1e-12)
 
     def partial_fit(self, X, y=None, classes=None, **fit_params):
@@ -66,6 +66,18 @@ class FusionNet(NeuralNet):
         except StopTraining:
             self.history.record("stopped", True)
         return self.end_training(X, y)
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """Go through the batches once; losses come from the device together, at the end."""
+        losses = []
+        for batch in () if iterator is None else iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            losses.append(step["loss"].detach())
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        if iterator is not None:
+            record_losses(self, prefix, losses)
 
     def room_for_training(self) -> AbstractContextManager[None]:
         """Return the context in which memory that runs out is said with the remedy."""
@@ -134,7 +146,15 @@ class FusionNet(NeuralNet):
         # Once, and not before every batch: a module of many layers is walked through for it.
         self.module_.eval()
         with torch.no_grad():
-            return np.concatenate([self.infer(batch).cpu().numpy() for batch, _ in batches])
+            return torch.cat([self.infer(batch) for batch, _ in batches]).cpu().numpy()
+
+
+def record_losses(net: NeuralNet, prefix: str, losses: Sequence[Tensor]) -> None:
+    """Write an epoch's losses, one a batch, into a net's history."""
+    values = torch.stack(list(losses)).tolist() if losses else []
+    for batch, value in zip(net.history[-1]["batches"], values, strict=True):
+        batch[f"{prefix}_loss"] = value
+    net.history.record(f"{prefix}_batch_count", len(values))
 
 
 def class_losses(outputs: Tensor, targets: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import pytest
 
 from adestim import ClinicalExtractor
 from adestim.encoding import BackboneSpec
+from adestim.exceptions import SavedModelError
 from adestim.handover.left_out import LeavingOut, clean_text
 from tests.handover.saved import RARE, clinic
 
@@ -55,6 +56,13 @@ def test_a_name_tag_keeps_what_finds_its_weights():
     sources = (("weights", "/trial/w.pt"), *kept[1:], *places)
     spec = LeavingOut().clean_object(BackboneSpec("a", "digest", sources=sources))
     assert spec.sources == kept
+
+
+def test_a_model_that_reads_training_rows_beside_new_ones_is_refused():
+    preparation = (("context", ((0.5, 1.5),)), ("fill", (0.0,)))
+    spec = BackboneSpec("tabicl", options=(("preparation", preparation),))
+    with pytest.raises(SavedModelError, match="Got backbone 'tabicl', which keeps the rows"):
+        LeavingOut().clean_object(spec)
 
 
 def test_people_are_counted_and_not_their_visits():

@@ -254,7 +254,7 @@ def draw_token_pairs(ax: Any, table: pd.DataFrame) -> None:
 
 
 def shorten_name(name: Any, longest: int = LONGEST_NAME) -> str:
-    """Return a name that fits beside a plot; its middle is left out, as sides and numbers end it."""
+    """Return a name that fits beside a plot; sides and numbers at its end are kept."""
     text = str(name)
     if len(text) <= longest:
         return text

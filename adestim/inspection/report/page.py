@@ -27,6 +27,8 @@ MOST_WORDS = 6
 HEXADECIMAL = re.compile(r"[0-9a-f]{40,}")
 INTERVAL = re.compile(r"-?[\d.]+ \[.*\]")
 NOTHING = "–"
+# Letters of a cell that is no sentence.
+MOST_SHORT = 60
 # Rows of a table that no page of print may part.
 MOST_TOGETHER = 20
 # Names of the sections of a report, and their headings.
@@ -176,6 +178,7 @@ def render_cell(value: Any, digits: int) -> str:
     text = str(value)
     kind = "code" if HEXADECIMAL.search(text) and " " not in text else "text"
     kind = "text interval" if INTERVAL.fullmatch(text) else kind
+    kind = "text long" if kind == "text" and len(text) > MOST_SHORT else kind
     return f'<td class="{kind}">{escape(text)}</td>'
 
 

@@ -49,10 +49,12 @@ MOST_BARS = 15
 MIN_SUBJECTS = 5
 WORDS_A_LINE = 8
 ON_BRAIN = ("regions", "grid", "parcels")
-KINDS = {
-    "regions": "Brain map",
-    "grid": "Map of patches",
-    "parcels": "Brain map",
+# Headings of what is drawn on a brain, and of what is drawn as bars or along the genome.
+KINDS = {"regions": "Brain map", "grid": "Map of patches", "parcels": "Brain map"}
+LISTS = {
+    "regions": "Regions",
+    "grid": "Patches",
+    "parcels": "Parcels",
     "variants": "SNPs",
     "columns": "Columns and words",
 }
@@ -157,7 +159,7 @@ def write_tokens(material: Material) -> str:
     intro = render_paragraph(
         f"Attribution (integrated gradients) says what {what} rests on, and attention what the "
         "queries of an anchor's nets read. What a modality's own linear model, phase 1, says of it "
-        f"as a whole stands as {SCORE_TOKEN!r}. Of {material.whom}."
+        f"as a whole, intercepts included, stands as {SCORE_TOKEN!r}. Of {material.whom}."
     )
     attention = render_part(write_attention, material)
     return intro + attention + render_part(write_attributions, material)
@@ -183,8 +185,9 @@ def write_attributions(material: Material) -> str:
     table = fold_records(found, found.frame()).reset_index(drop=True)
     top = table.loc[table["mean_absolute"].idxmax()]
     alt = f"Mean absolute attributions of tokens. Most: {top['modality']}, {top['token']}."
+    first = render_figure(ax, alt, "Tokens that add most to the output.")
     parts = [render_part(write_modality_tokens, material, found, name) for name in found.values]
-    return render_figure(ax, alt, "Tokens that add most to the output.") + "".join(parts)
+    return first + "".join(parts)
 
 
 def write_modality_tokens(material: Material, found: TokenAttribution, modality: str) -> str:
@@ -193,7 +196,8 @@ def write_modality_tokens(material: Material, found: TokenAttribution, modality:
         return write_records(found, modality)
     values = found.values[modality]
     places = token_places(material.estimator, modality, n_tokens=values.shape[1] - 1)
-    heading = f"{KINDS[places.kind]}: {modality}"
+    kind = (KINDS if lies_on_brain(places) else LISTS)[places.kind]
+    heading = f"{kind}: {modality}"
     table = found.frame()
     table = table[(table["modality"] == modality) & (table["token"] != SCORE_TOKEN)]
     top = table.nlargest(N_TOP, "mean_absolute").set_index("token").drop(columns="modality")
@@ -209,7 +213,7 @@ def write_records(found: TokenAttribution, modality: str) -> str:
     columns = found.words("column")
     columns = columns[columns["modality"] == modality].drop(columns="modality")
     columns = columns.set_index("column").rename(index={"": "opening"})
-    heading = f"<h3>{escape(KINDS['columns'])}: {escape(modality)}</h3>"
+    heading = f"<h3>{escape(LISTS['columns'])}: {escape(modality)}</h3>"
     table = render_table(
         word_headings(columns),
         f"Columns of {modality}, each its whole sentence; {name_unit(found)}",
@@ -251,9 +255,7 @@ def draw_places(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame)
         places,
         label=f"mean absolute attribution, {name_unit(found)}",
     )
-    on_brain = places.kind in ON_BRAIN and (
-        places.labels is not None or places.coordinates is not None
-    )
+    on_brain = lies_on_brain(places)
     n_bars = min(len(places.names), MOST_BARS) if places.positions is None else MOST_BARS
     size = (9.0, 3.4) if on_brain else (6.0, 1 + 0.2 * n_bars)
     ax = display.plot(make_axes(size, constrained=not on_brain)).ax_
@@ -262,6 +264,11 @@ def draw_places(found: TokenAttribution, places: TokenPlaces, top: pd.DataFrame)
     return render_figure(
         ax, alt, f"Mean absolute attribution of {modality}.", "png" if on_brain else "svg"
     )
+
+
+def lies_on_brain(places: TokenPlaces) -> bool:
+    """Tell whether tokens are regions of a brain whose places are known."""
+    return places.kind in ON_BRAIN and (places.labels is not None or places.coordinates is not None)
 
 
 def word_headings(table: pd.DataFrame) -> pd.DataFrame:

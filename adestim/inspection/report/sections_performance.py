@@ -28,6 +28,10 @@ from adestim.inspection.report.page import (
 
 MOST_PATTERNS = 16
 ALL = "all"
+WHAT_CURVES_SHOW = (
+    "Curves show the first repeat, all folds together; areas in legends are those of what is drawn. "
+    "Areas in the tables compare subjects of one fold, whose model is one, and are averaged."
+)
 
 
 def write_cohort(material: Material) -> str:
@@ -237,8 +241,8 @@ def write_curves(material: Material) -> str:
     if len(outcomes.classes) == 2:
         kinds.append((curves.draw_decision_curve, "Decision curve (Vickers and Elkin 2006)"))
     figures = [draw_curve(draw, material, f"{title}, {origin}.") for draw, title in kinds]
-    repeats = "" if is_apparent else render_note("Curves show the first repeat of the folds.")
-    return "<h3>Curves</h3>" + render_figures(figures) + repeats
+    note = "" if is_apparent else render_note(WHAT_CURVES_SHOW)
+    return "<h3>Curves</h3>" + render_figures(figures) + note
 
 
 def title_confusion(material: Material) -> str:

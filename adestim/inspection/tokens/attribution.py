@@ -240,11 +240,11 @@ def token_attribution(
     -----
     Tokens act in two ways: the nets read them, and phase 1 reads them as features, or their mean.
     Both are counted with the token. Where phase 1 reads another summary of a model, its class
-    token for instance, its part stands with the token ``"score of its own model"``, as do the intercepts. A
-    forest changes in steps along the line, from the training means at either baseline; each step
-    is counted with the feature whose split is crossed there. So is scikit-learn's random forest or
-    extra trees, where they are among ``members``. Of other estimators there, nothing tells which
-    token moved them: their part is a remainder by their name.
+    token for instance, its part stands with the token ``"score of its own model"``, as do the
+    intercepts. A forest changes in steps along the line, from the training means at either
+    baseline; each step is counted with the feature whose split is crossed there. So is
+    scikit-learn's random forest or extra trees, where they are among ``members``. Of other
+    estimators there, nothing tells which token moved them: their part is a remainder by their name.
 
     References
     ----------

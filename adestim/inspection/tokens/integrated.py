@@ -124,7 +124,7 @@ class ExplainedOutput:
         if own is not None:
             shown = batch["present"][:, net.modalities.index(net.anchor)]
             values = (own[0][shown], own[1][shown]) if shown.any() else None
-            batch["inputs"] = ShownInputs(values, len(shown))
+            batch["inputs"] = ShownInputs(values, len(shown), shown.nonzero()[:, 0])
             backbone = Embedded(own[0].shape[1])
         with autocast(self.device, self.precision):
             tokens, log_mask, mask = net.join(batch, backbone)
@@ -137,15 +137,15 @@ class ExplainedOutput:
         parts = []
         for place, values in enumerate(features):
             pair = (self.heads.separate[place], self.heads.joint[place])
-            coef = [torch.from_numpy(head.coef).to(values) for head in pair]
-            intercept = torch.from_numpy(self.heads.intercepts[place]).to(values)
+            coef = [send(head.coef, values) for head in pair]
+            intercept = send(self.heads.intercepts[place], values)
             separate = values[..., 0] @ coef[0] + factor[:, place, None] * intercept
             parts.append(torch.stack([separate, values[..., 1] @ coef[1]], dim=1))
         return torch.stack(parts, dim=1)
 
     def net_scores(self, scores: Tensor) -> Tensor:
         """Return scores as the nets read them, (B, n_modalities, 2 n_scores)."""
-        scale = torch.from_numpy(self.score_scale).to(scores)
+        scale = send(self.score_scale, scores)
         return (scores.flatten(2) / scale).clamp(-LARGEST_SCORE, LARGEST_SCORE)
 
     def output(self, odds: Tensor) -> Tensor:
@@ -153,8 +153,8 @@ class ExplainedOutput:
         if self.unit is not None:
             return odds[:, 0] * self.unit[1] + self.unit[0]
         logits = torch.nn.functional.pad(odds, (1, 0))
-        others = torch.arange(logits.shape[1], device=logits.device) != self.target
-        return logits[:, self.target] - logits[:, others].logsumexp(dim=1)
+        others = torch.cat([logits[:, : self.target], logits[:, self.target + 1 :]], dim=1)
+        return logits[:, self.target] - others.logsumexp(dim=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +169,11 @@ class LineInputs:
     present: Tensor  # (B, n_modalities)
     rows: Tensor  # (B,)
     masks: list[Tensor]  # (B, n_tokens); by modality that is read
+
+
+def send(values: np.ndarray, like: Tensor) -> Tensor:
+    """Return an array as a tensor beside another; a GPU goes on meanwhile."""
+    return torch.from_numpy(values).to(like, non_blocking=True)
 
 
 def take(values: list[Tensor], number: int) -> list[Tensor]:

@@ -20,7 +20,7 @@ from adestim.training.lockstep.random_streams import RandomStream
 from adestim.training.lockstep.shared_body import SharedBody
 from adestim.training.lockstep.stacked_teams import list_stacks, train_stacked
 from adestim.training.lockstep.team import Batch, Lane, Team
-from adestim.training.net import FusionNet
+from adestim.training.net import FusionNet, record_losses
 
 Drawn = list[tuple[Lane, Batch]]
 
@@ -137,14 +137,13 @@ def run_epoch(lanes: Sequence[Lane], stepper: Stepper) -> None:
     """Train every net for one epoch of its own subjects."""
     for lane in lanes:
         lane.net.notify("on_epoch_begin", dataset_train=lane.train, dataset_valid=None)
-    counts = dict.fromkeys(lanes, 0)
+    losses: dict[Lane, list[Tensor]] = {lane: [] for lane in lanes}
     iterators = [lane.net.get_iterator(lane.train, training=True) for lane in lanes]
     for drawn in rounds(lanes, iterators):
-        stepper.step(drawn)
-        for lane, _ in drawn:
-            counts[lane] += 1
-    for lane, count in counts.items():
-        lane.net.history.record("train_batch_count", count)
+        for (lane, _), loss in zip(drawn, stepper.step(drawn), strict=True):
+            losses[lane].append(loss)
+    for lane, own in losses.items():
+        record_losses(lane.net, "train", own)
 
 
 def rounds(lanes: Sequence[Lane], sources: Sequence[Iterable[Batch]]) -> Iterator[Drawn]:
@@ -168,8 +167,11 @@ class Stepper(ABC):
     def predict_held_out(self, lanes: Sequence[Lane]) -> list[np.ndarray]:
         """Return every net's outputs (n_validation, n_outputs)."""
 
-    def step(self, drawn: Drawn) -> None:
-        """Take one step of every net that has a batch; losses are summed, gradients separate."""
+    def step(self, drawn: Drawn) -> Sequence[Tensor]:
+        """Take one step of every net that has a batch, and return their losses.
+
+        Losses are summed, gradients separate.
+        """
         for lane, batch in drawn:
             lane.net.notify("on_batch_begin", batch=batch, training=True)
             lane.module.train()
@@ -182,18 +184,25 @@ class Stepper(ABC):
             ]
         )
         losses.sum().backward()
-        for (lane, batch), output, loss in zip(drawn, outputs, losses.tolist(), strict=True):
+        by_net = losses.detach().unbind()
+        for (lane, batch), output, loss in zip(drawn, outputs, by_net, strict=True):
             end_step(lane.net, batch, output, loss)
+        return by_net
 
 
-def end_step(net: FusionNet, batch: Batch, output: Tensor, loss: float) -> None:
+def end_step(net: FusionNet, batch: Batch, output: Tensor, loss: Tensor) -> None:
     """Let a net's optimiser and callbacks do their part."""
     learnable = TeeGenerator(net.get_all_learnable_params())
     net.notify("on_grad_computed", named_parameters=learnable, batch=batch, training=True)
     net.optimizer_.step()
-    net.history.record_batch("train_loss", loss)
     net.history.record_batch("train_batch_size", len(batch[1]))
     net.notify("on_batch_end", batch=batch, training=True, loss=loss, y_pred=output)
+
+
+def fetch_together(values: Sequence[Tensor]) -> list[np.ndarray]:
+    """Return tensors as arrays; a GPU is waited for once."""
+    parts = torch.cat([each.flatten() for each in values]).cpu().split([*map(Tensor.numel, values)])
+    return [part.view(each.shape).numpy() for part, each in zip(parts, values, strict=True)]
 
 
 class OneByOne(Stepper):
@@ -242,7 +251,7 @@ class ThroughOneBody(Stepper):
 
     def predict_held_out(self, lanes):
         """Return outputs in evaluation mode, batch by batch."""
-        parts: dict[Lane, list[np.ndarray]] = {lane: [] for lane in lanes}
+        parts: dict[Lane, list[Tensor]] = {lane: [] for lane in lanes}
         for lane in lanes:
             lane.module.eval()
         on_gpu = torch.device(lanes[0].net.device).type == "cuda"
@@ -252,5 +261,5 @@ class ThroughOneBody(Stepper):
         with torch.no_grad():
             for drawn in rounds(lanes, sources):
                 for (lane, _), output in zip(drawn, self.logits(drawn), strict=True):
-                    parts[lane].append(output.cpu().numpy())
-        return [np.concatenate(found) for found in parts.values()]
+                    parts[lane].append(output)
+        return fetch_together([torch.cat(found) for found in parts.values()])

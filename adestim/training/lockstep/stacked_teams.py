@@ -177,8 +177,8 @@ class StackedTraining:
         total = torch.zeros(self._n_nets(), device=self.device)
         for rows in zip(*(feed.shuffle() for feed in self.feeds), strict=True):
             counts = torch.cat([real.sum(dim=1) for _, real in rows])
-            total += self._step(rows) * counts.to(self.device)
-        parts = total.split([feed.n_nets for feed in self.feeds])
+            total += self._step(rows) * to_device(counts, self.device)
+        parts = total.cpu().split([feed.n_nets for feed in self.feeds])
         return [
             part.sum().item() / sum(len(lane.train) for lane in feed.team.lanes)
             for part, feed in zip(parts, self.feeds, strict=True)
@@ -211,7 +211,7 @@ class StackedTraining:
             return None
         shape = self.stack.n_dropouts, self.stack.width
         noise = [feed.draw_noise((feed.size, *shape)) for feed in self.feeds]
-        return join([widen_batch(each, size) for each in noise]).to(self.device)
+        return to_device(join([widen_batch(each, size) for each in noise]), self.device)
 
     def _losses(self, logits: Tensor, targets: Sequence[Tensor], weight: Tensor) -> Tensor:
         """Return every net's loss (K,), each team's by its own measure.
@@ -224,7 +224,8 @@ class StackedTraining:
         for feed, part, y, own in parts:
             # Subjects beyond the team's own batch are there for other teams' sake.
             part, own = part[:, : feed.size], own[:, : feed.size]
-            losses = feed.team.lanes[0].net.losses(part.flatten(0, 1), y.flatten().to(self.device))
+            wanted = to_device(y.flatten(), self.device)
+            losses = feed.team.lanes[0].net.losses(part.flatten(0, 1), wanted)
             weighed = (losses.view(y.shape) * own).sum(dim=1)
             found.append(weighed / own.sum(dim=1).clamp(min=1e-12))
         return join(found)

@@ -73,9 +73,10 @@ class InputReader(nn.Module):
             return OwnTokens(tokens, mask, log_mask_of(mask), self.rms * self.growth)
         embedded, real = embed_shown(backbone, batch["inputs"]), backbone.own_mask(inputs)
         tokens = self._stand_ins(len(present), embedded.shape[1])
-        tokens[present] = embedded.to(tokens.dtype)
-        mask = last_place(tokens)
-        mask[present] = True if real is None else real
+        places = batch["inputs"].places
+        tokens = tokens.index_copy(0, places, embedded.to(tokens.dtype))
+        real = torch.ones_like(embedded[..., 0], dtype=torch.bool) if real is None else real
+        mask = last_place(tokens).index_copy(0, places, real)
         return OwnTokens(tokens, mask, log_mask_of(mask), self.rms * self.growth)
 
     def measure(self, backbone: Backbone, own: OwnTokens) -> None:

@@ -242,7 +242,9 @@ class StackedFusion:
 
     def _auxiliary_tokens(self, prepared: Prepared, batch: Mapping) -> tuple[Tensor, Tensor]:
         """Return auxiliary tokens (K, B, A, C) as they are read, and their log-gate (K, B, A)."""
-        present = batch["present"][:, :, [self.places[name] for name in self.auxiliaries]]
+        # A list as an index would be sent to the device, and waited for.
+        places = [self.places[name] for name in self.auxiliaries]
+        present = torch.stack([batch["present"][:, :, place] for place in places], dim=2)
         n_nets, n_subjects, n_groups = present.shape
         pooled = [
             self._pool(prepared, batch, name, number)
@@ -337,7 +339,7 @@ class Dropper:
     def __init__(self, dropouts: Sequence[float], noise: Tensor | None):
         self.factors: Iterator[Tensor] | None = None
         if noise is not None and any(dropouts):
-            shares = noise.new_tensor(dropouts)[:, None]
+            shares = torch.tensor(dropouts).to(noise, non_blocking=True)[:, None]
             self.factors = iter(((noise >= shares) / (1 - shares)).unbind(2))
 
     def __call__(self, x: Tensor) -> Tensor:

@@ -47,6 +47,7 @@ def test_apparent_scores_are_marked():
 def test_scores_of_a_comparison_have_intervals_and_a_threshold():
     html = write_performance(gather_material(*reported(), comparison=compared(), n_resamples=20))
     assert "apparent" not in html
+    assert "areas in legends are those of what is drawn" in html
     assert "fusion minus that of the others" in html
     assert "threshold chosen on training rows" in html
 

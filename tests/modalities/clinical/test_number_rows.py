@@ -7,8 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
+import adestim
 from adestim import AnchoredFusionClassifier, ClinicalExtractor, ModalityUnion
-from adestim.exceptions import CheckpointError, DataWarning, InputError, TableError
+from adestim.exceptions import (
+    CheckpointError,
+    DataWarning,
+    InputError,
+    SavedModelError,
+    TableError,
+)
 from tests.tabicl_file import SMALL, write_tabicl
 
 WIDTH, N_CLS = SMALL["embed_dim"], SMALL["row_num_cls"]
@@ -147,3 +154,10 @@ def test_weights_of_version_one_have_sizes_of_their_own(tmp_path, table):
 def test_an_option_that_tabicl_does_not_have_is_refused(weights, table):
     with pytest.raises(InputError, match=r"must name options that it has. Got 'n_rows'"):
         extractor(weights, backbone_params={"n_rows": 4}).fit(table)
+
+
+def test_it_is_not_saved_since_it_reads_training_rows_beside_new_ones(weights, table, tmp_path):
+    model = extractor(weights).fit(table)
+    with pytest.raises(SavedModelError, match="Got backbone 'tabicl', which keeps the rows"):
+        adestim.save(model, tmp_path / "model")
+    assert list(tmp_path.iterdir()) == []

@@ -148,7 +148,7 @@ def distance_bias(n_own: int, n_tokens: int, n_heads: int, device: torch.device)
     places = torch.arange(n_own, device=device, dtype=torch.float32)
     distance = (places[:, None] - places).abs()
     distance = F.pad(distance, (0, n_tokens - n_own, 0, n_tokens - n_own))
-    slopes = torch.tensor(head_slopes(n_heads), device=device)
+    slopes = torch.tensor(head_slopes(n_heads)).to(device, non_blocking=True)
     return -slopes[:, None, None] * distance
 
 
