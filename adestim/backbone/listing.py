@@ -42,7 +42,7 @@ def list_backbones(modality: str | None = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    modality : {"smri", "fmri", "clinical", "genetics"} or None, default=None
+    modality : {"smri", "fmri", "clinical", "genetics", "freesurfer", "pet"} or None, default=None
         Only those of one modality; None for all.
 
     Returns

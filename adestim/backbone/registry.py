@@ -37,7 +37,7 @@ class BackboneCard:
     ----------
     name : str
         The word that selects it, in lower case.
-    modality : {"smri", "fmri", "clinical", "genetics"}
+    modality : {"smri", "fmri", "clinical", "genetics", "freesurfer", "pet"}
         The modality it reads: the name of a folder of ``adestim.modalities``.
     home : str or type, default=""
         Its class, or the importable name of it, ``"package.module:Class"``; empty for the

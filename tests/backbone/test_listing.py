@@ -116,7 +116,8 @@ def test_every_model_of_the_package_says_its_family_and_its_line(cards):
     ]
     table = list_backbones().loc[ours]
     assert (table["family"] != "").all()
-    assert table["use"].str.match(r"(SMRI|FMRI|Clinical|Genetics)Extractor\(.*\)$").all()
+    extractors = "SMRI|FMRI|Clinical|Genetics|FreeSurfer|PET"
+    assert table["use"].str.match(rf"(?:{extractors})Extractor\(.*\)$").all()
 
 
 def test_a_known_digest_is_shown():

@@ -161,7 +161,8 @@ def test_every_line_of_the_package_makes_its_extractor(cards, modality):
             names = {extractor_class.__name__: extractor_class, "region_names": ["a", "b"]}
             extractor = eval(card.use, names)
             assert type(extractor) is extractor_class
-            assert extractor.backbone == card.name
+            # One that no foundation model serves has no choice of them.
+            assert getattr(extractor, "backbone", card.name) == card.name
 
 
 # The registry
@@ -261,9 +262,9 @@ def test_a_further_folder_is_a_modality(tmp_path, monkeypatch):
     monkeypatch.setattr(
         adestim.modalities, "__path__", [*adestim.modalities.__path__, str(tmp_path)]
     )
-    assert modalities() == ("smri", "fmri", "clinical", "genetics", "eeg")
+    assert modalities() == ("smri", "fmri", "clinical", "genetics", "eeg", "freesurfer", "pet")
     assert find_card("waves", "eeg").use == 'EEGExtractor(backbone="waves", weights="a/folder")'
-    assert list_backbones().index[-1] == "waves"
+    assert "waves" in list_backbones().index
 
 
 def test_a_card_of_no_modality_is_not_found():

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from adestim import ClinicalExtractor, FMRIExtractor, GeneticsExtractor, SMRIExtractor
+from adestim import (
+    ClinicalExtractor,
+    FMRIExtractor,
+    GeneticsExtractor,
+    PETExtractor,
+    SMRIExtractor,
+)
 from adestim.exceptions import InputError
 from adestim.extraction import FoundationExtractor
 from adestim.extraction.foundation_extractor import given_parameters
@@ -14,6 +20,7 @@ EXTRACTORS = {
     FMRIExtractor: "connectome",
     ClinicalExtractor: "tabular",
     GeneticsExtractor: "dosage",
+    PETExtractor: "suvr",
 }
 
 

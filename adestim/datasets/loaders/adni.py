@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from sklearn.utils import Bunch
 
+from adestim.datasets.loaders.adni_blocks import read_adni_blocks
 from adestim.datasets.loaders.adni_forms import DEMOGRAPHICS, DIAGNOSES, has_form
 from adestim.datasets.loaders.adni_forms import MERGED as ADNIMERGE
 from adestim.datasets.loaders.adni_tables import read_merged, read_single_tables
@@ -30,6 +32,8 @@ def load_adni(
     require: Sequence[str] = (),
     smc: str = "keep",
     label_params: Mapping[str, Any] | None = None,
+    tables: Sequence[str] = (),
+    max_days: float | None = 183,
 ) -> Bunch:
     """Load ADNI from its tables, images and genotypes.
 
@@ -66,6 +70,12 @@ def load_adni(
     label_params : mapping, default=None
         Further parameters of :func:`adestim.datasets.progression_labels`,
         :func:`adestim.datasets.baseline_labels` or :func:`adestim.datasets.conversion_labels`.
+    tables : sequence of str, default=()
+        Tables of measures that become blocks of columns, see Notes: ``"freesurfer"``,
+        ``"amyloid_pet"``, ``"tau_pet"``, ``"tau_pet_pvc"``, ``"plasma"``, ``"csf"``; or the names
+        of their files.
+    max_days : float or None, default=183
+        Largest distance between the index visit and a row of these. None: any.
 
     Returns
     -------
@@ -91,7 +101,8 @@ def load_adni(
             Centre.
         columns : dict of str to list of str
             Columns of ``frame`` by extractor: ``smri``, ``fmri``, ``clinical``, ``genetics``;
-            ``diagnostic``: the scores that make the diagnosis; ``biomarkers``.
+            ``diagnostic``: the scores that make the diagnosis; ``biomarkers``; and the tables of
+            measures by their names.
         flow : FlowTable
             Who is not in it, and why.
         labels : DataFrame
@@ -100,6 +111,9 @@ def load_adni(
         images : DataFrame
             The files taken, rows of :func:`adestim.datasets.index_images`, with ``days_apart``:
             days from the index visit to the image.
+        tables : DataFrame
+            Of which day, tracer and file the measures are, a row a subject and table, with
+            ``days_apart`` from the index visit.
         genotype_files, genotype_builds : list of str, dict of str to str
             Prefixes, and the genome build of each.
         description, name : str
@@ -140,6 +154,18 @@ def load_adni(
     phase, and the share of diagnoses does so too. APOE is not read off the arrays, but taken
     from its own table.
 
+    *Tables of measures.* The row nearest to the index visit within ``max_days`` becomes columns
+    ``<table>__<measure>`` of the frame, which a fusion reads as one modality a table.
+    ``"freesurfer"``: UCSFFSX7, or the earlier UCSFFSX6, UCSFFSX51, UCSFFSX, under FreeSurfer's
+    names (``freesurfer__Left-Hippocampus``, ``freesurfer__lh_entorhinal_thickness``,
+    ``freesurfer__eTIV``), which :class:`adestim.FreeSurferExtractor` reads, too; rows whose
+    ``OVERALLQC`` is neither Pass nor Partial are left out. ``"amyloid_pet"``, ``"tau_pet"``,
+    ``"tau_pet_pvc"``: UCBERKELEY_AMY_6MM, UCBERKELEY_TAU_6MM, UCBERKELEY_TAUPVC_6MM, uptake
+    ratios of all regions and Centiloids, of scans with ``qc_flag`` 2. ``"plasma"``:
+    UPENN_PLASMA_FUJIREBIO_QUANTERIX, ``pT217_F`` and others. ``"csf"``: UPENNBIOMK_ROCHE_ELECSYS;
+    beyond the assay's limits, values are at the limit. Names of columns of PET and plasma are
+    those of published scripts, not of a dictionary.
+
     References
     ----------
     .. [1] Petersen et al. (2010), Neurology 74, 201.
@@ -172,10 +198,12 @@ def load_adni(
             got=f"{source!r} instead",
         )
     request = Request(
-        task, images, genotypes, window_days, horizon, require, smc, label_params or {}
-    )
+        task, images, genotypes, window_days, horizon, require, smc, label_params or {},
+        tables, max_days,
+    )  # fmt: skip
     check_request(request)
-    return assemble_cohort(read_adni(root, source), request)
+    study = replace(read_adni(root, source), blocks=read_adni_blocks(root, tables))
+    return assemble_cohort(study, request)
 
 
 def read_adni(root: str | Path, source: str) -> Study:

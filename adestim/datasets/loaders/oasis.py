@@ -18,6 +18,7 @@ from adestim.datasets.images.names import parse_session_days, parse_session_mont
 from adestim.datasets.labelling.matching import match_visits
 from adestim.datasets.loaders.adni_tables import read_apoe_genotypes
 from adestim.datasets.loaders.attach import drop_unusable, extract_numbers, require_familiar
+from adestim.datasets.loaders.oasis_blocks import read_oasis_blocks
 from adestim.datasets.loaders.oasis_tables import (
     DAYS_A_YEAR,
     FLAGS,
@@ -68,6 +69,8 @@ def load_oasis3(
     horizon: float = 36,
     require: Sequence[str] = (),
     label_params: Mapping[str, Any] | None = None,
+    tables: Sequence[str] = (),
+    max_days: float | None = 183,
 ) -> Bunch:
     r"""Read and label OASIS-3.
 
@@ -96,6 +99,11 @@ def load_oasis3(
     label_params : mapping, default=None
         Further parameters of :func:`adestim.datasets.baseline_labels`,
         :func:`adestim.datasets.progression_labels` or :func:`adestim.datasets.conversion_labels`.
+    tables : sequence of str, default=()
+        Tables of measures that become blocks of columns, see Notes: ``"freesurfer"``,
+        ``"amyloid_pet"``, ``"fdg_pet"``.
+    max_days : float or None, default=183
+        Largest distance between the index visit and a row of these. None: any.
 
     Returns
     -------
@@ -104,7 +112,8 @@ def load_oasis3(
         ``family_history`` (a parent with dementia), ``gds``, ``apoe``, the diagnostic ``mmse``,
         ``cdr`` and ``cdrsb``, ``months`` since entry, paths of images), ``target``, ``groups``,
         ``site`` (the scanner), ``flow``, ``labels``, ``columns``, ``images`` (the files taken,
-        with ``days_apart`` from visit to scan), ``genotype_files``, ``genotype_builds``,
+        with ``days_apart`` from visit to scan), ``tables`` (the same of measures, with the
+        tracer), ``genotype_files``, ``genotype_builds``,
         ``description`` and ``name``.
 
     Raises
@@ -127,6 +136,12 @@ def load_oasis3(
 
     *Family history* (form A3), *GDS* (form B6) and the scanner's model are read under names from
     the forms' general documentation, and left out where no file has them.
+
+    *Tables of measures.* The row nearest to the index visit within ``max_days`` becomes columns
+    ``<table>__<measure>`` of the frame. ``"freesurfer"``: OASIS3_Freesurfer_output, under
+    FreeSurfer's names (``freesurfer__Left-Hippocampus``). ``"amyloid_pet"`` and ``"fdg_pet"``:
+    OASIS3_PUP, uptake ratios and Centiloids of AV45 and PIB, or ratios of FDG. Rows whose quality
+    control did not pass are left out. Names of columns are those of published scripts.
 
     References
     ----------
@@ -154,11 +169,11 @@ def load_oasis3(
     """
     request = Request(
         task, genotypes=genotypes, window_days=window_days, horizon=horizon, require=require,
-        label_params=dict(label_params or {}),
+        label_params=dict(label_params or {}), tables=tables, max_days=max_days,
     )  # fmt: skip
     check_request(request)
     check_rule(rule, task)
-    study = read_oasis(root, rule)
+    study = replace(read_oasis(root, rule), blocks=read_oasis_blocks(root, tables))
     if images is None:
         return assemble_cohort(study, request)
     index = images if isinstance(images, pd.DataFrame) else index_images(images)

@@ -16,6 +16,7 @@ from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
 from adestim.datasets.labelling.conversions import conversion_labels, make_conversion_target
 from adestim.datasets.labelling.labels import baseline_labels, progression_labels
 from adestim.datasets.loaders.attach import attach_genotypes, attach_images
+from adestim.datasets.loaders.blocks import SEPARATOR, Block, match_blocks
 from adestim.exceptions import InputError, TableError
 
 CLASSES = {"nc_ad": ("CN", "AD"), "nc_mci": ("CN", "MCI"), "cn_mci_ad": ("CN", "MCI", "AD")}
@@ -42,6 +43,7 @@ class Study:
     biomarkers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # what the user should know of the source
     background: tuple[str, ...] = ()  # for reports by group; no extractor is given them
+    blocks: tuple[Block, ...] = ()  # measures that were asked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,16 +58,20 @@ class Request:
     require: Sequence[str] = ()
     smc: str = "keep"
     label_params: Mapping[str, Any] = field(default_factory=dict)
+    tables: Sequence[str] = ()
+    max_days: float | None = 183
 
 
 def check_request(request: Request) -> None:
     """Refuse parameters out of range."""
-    window = request.window_days
+    window, most = request.window_days, request.max_days
     rules = {
         "task": (request.task in TASKS, f"one of {', '.join(map(repr, TASKS))}", request.task),
         "smc": (request.smc in SMC, "'keep' or 'exclude'", request.smc),
         "window_days": (window is None or window >= 0, "0 or more, or None", window),
+        "max_days": (most is None or most >= 0, "0 or more, or None", most),
         "require": (not isinstance(request.require, str), "a list of names", request.require),
+        "tables": (not isinstance(request.tables, str), "a list of names", request.tables),
     }
     for name, (holds, rule, value) in rules.items():
         if not holds:
@@ -115,7 +121,9 @@ def assemble_cohort(study: Study, request: Request) -> Bunch:
         request.images, people, rows["day"], study.people["number"], study.pattern,
         request.window_days,
     )  # fmt: skip
+    measures = match_blocks(study.blocks, people, rows["day"], request.max_days)
     frame = lay_out_study(study, people, rows).join(images.cells).join(genotypes.cells)
+    frame = frame.join(measures.cells)
     flow = exclude_lacking(flow, frame, request)
     require_somebody(flow, request.task)
     target = labels.loc[flow.kept, "label"]
@@ -124,6 +132,8 @@ def assemble_cohort(study: Study, request: Request) -> Bunch:
     if request.task == TIME_TO_AD:
         cohort.update(target=make_conversion_target(labels.loc[flow.kept]))
     cohort.update(labels=labels, images=taken, genotype_builds=genotypes.builds)
+    of_kept = measures.rows["subject"].isin(flow.kept)
+    cohort.update(tables=measures.rows[of_kept].reset_index(drop=True))
     return cohort
 
 
@@ -205,6 +215,8 @@ def build_study_bunch(
     columns["biomarkers"] = [name for name in study.biomarkers if name in frame]
     if study.background:
         columns["background"] = [name for name in study.background if name in frame]
+    for block in study.blocks:
+        columns[block.name] = [c for c in frame if c.startswith(f"{block.name}{SEPARATOR}")]
     people = study.people.loc[frame.index]
     return build_cohort(
         frame, target, people["person"], flow, people["site"],

@@ -34,13 +34,19 @@ class Meaning(NamedTuple):
 
 def decode_column(name: str) -> Meaning | None:
     """Return what a column of a table of FreeSurfer holds; None for sums over the brain."""
-    name = name.strip()
+    # What stands before two underscores is the modality's name.
+    name = name.strip().rpartition("__")[2]
     if GLOBAL.search(name) or name in INTRACRANIAL:
         return None
     found = OF_SURFACE.fullmatch(name)
     if found is None:
         return Meaning(name_region(name), "volume")
     return Meaning(name_region(found["region"]), found["measure"])
+
+
+def is_intracranial(name: str) -> bool:
+    """Tell whether a column holds the intracranial volume."""
+    return name.strip().rpartition("__")[2] in INTRACRANIAL
 
 
 def name_region(name: str) -> str:

@@ -13,7 +13,12 @@ import pandas as pd
 
 from adestim.encoding import is_missing
 from adestim.exceptions import CellTypeError, InputError
-from adestim.modalities.freesurfer.measures import INTRACRANIAL, Meaning, Measured, decode_column
+from adestim.modalities.freesurfer.measures import (
+    Meaning,
+    Measured,
+    decode_column,
+    is_intracranial,
+)
 from adestim.modalities.freesurfer.stats_files import HEMISPHERES, read_stats_files
 
 # Of FreeSurfer; of FastSurfer's segmentation without surfaces, newer and older.
@@ -149,5 +154,5 @@ def choose_reader(frame: pd.DataFrame, atlas: str | None) -> StatsReader | Colum
             remedy="Pass columns as asegstats2table and aparcstats2table name them, such as "
             "'Left-Hippocampus' and 'lh_entorhinal_thickness'",
         )
-    heads = [place for place, name in enumerate(names) if name.strip() in INTRACRANIAL]
+    heads = [place for place, name in enumerate(names) if is_intracranial(name)]
     return ColumnReader(meanings, tuple(heads))

@@ -30,3 +30,10 @@ def test_sums_over_the_brain_are_no_regions(column):
     table = pd.DataFrame({"CSF": [1.0], column: [1.0]})
     extractor = FreeSurferExtractor(normalise=None).fit(table)
     assert extractor.token_places().names == ("CSF",)
+
+
+def test_the_name_of_a_modality_before_a_column_is_left_out():
+    table = pd.DataFrame({"freesurfer__CSF": [1e3], "freesurfer__eTIV": [1e6]})
+    encoding = FreeSurferExtractor().fit_transform(table).iloc[0, 0]
+    assert encoding.backbone.option("token_names") == ("CSF",)
+    assert encoding.tokens.tolist() == [[1.0]]
