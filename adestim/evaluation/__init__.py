@@ -12,6 +12,7 @@ from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow
+from adestim.evaluation.comparing.recalibration import recalibrate
 from adestim.evaluation.comparing.rivals import plain_rivals, rivals
 from adestim.evaluation.comparing.shift import modality_shift
 from adestim.evaluation.comparing.tabular_rivals import tabular_rivals
@@ -95,6 +96,7 @@ __all__ = [
     "permute_labels",
     "plain_rivals",
     "plot_robustness",
+    "recalibrate",
     "require_groups",
     "rivals",
     "robustness_curve",

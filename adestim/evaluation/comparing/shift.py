@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -91,19 +90,19 @@ def modality_shift(
     require_count(n_permutations, "'n_permutations' is a whole number from 0", least=0)
     require_count(max_subjects, "'max_subjects' is a whole number from 2", least=2)
     home, external = (
-        read_cohort(X, name) for X, name in ((X_home, "X_home"), (X_external, "X_external"))
+        read_people(X, name) for X, name in ((X_home, "X_home"), (X_external, "X_external"))
     )
     external = fit_columns(external, home)
     seeds = draw_seeds(random_state, len(home.columns))
     rows = {}
     for seed, (name, places) in zip(seeds, modality_columns(home).items(), strict=False):
-        pair = [table.iloc[:, list(places)] for table in (home, external)]
-        rows[name] = compare_modality(*pair, n_permutations, max_subjects, seed)
+        own, other = (table.iloc[:, list(places)] for table in (home, external))
+        rows[name] = compare_modality(own, other, n_permutations, max_subjects, seed)
     found = pd.DataFrame.from_dict(rows, orient="index").rename_axis(index="modality")
     return found.assign(p_holm=holm(found["p"]))
 
 
-def read_cohort(X: Any, name: str) -> pd.DataFrame:
+def read_people(X: Any, name: str) -> pd.DataFrame:
     """Return a table whose columns have names, a row a person."""
     table = read_frame(X)
     if not isinstance(table, pd.DataFrame) or not len(table):
@@ -158,13 +157,13 @@ def draw_some(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarr
     return rows if len(rows) <= most else np.sort(rng.choice(rows, most, replace=False))
 
 
-def standardise_pair(
-    home: pd.DataFrame, external: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray]:
+def standardise_pair(home: pd.DataFrame, external: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of both cohorts, by mean and deviation of the first."""
     if len(find_encoded(home, None)):
         pool = PoolTokens().fit(home)
-        home, external = (pd.DataFrame(np.asarray(pool.transform(each))) for each in (home, external))
+        home, external = (
+            pd.DataFrame(np.asarray(pool.transform(each))) for each in (home, external)
+        )
     try:
         first, second = (each.to_numpy(dtype=float) for each in (home, external))
     except (TypeError, ValueError) as error:
