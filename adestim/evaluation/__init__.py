@@ -12,7 +12,9 @@ from adestim.evaluation.comparing.compare import compare
 from adestim.evaluation.comparing.comparison import Comparison
 from adestim.evaluation.comparing.controls import CovariateClassifier, MaskOnlyClassifier
 from adestim.evaluation.comparing.flow import CohortFlow, cohort_flow
+from adestim.evaluation.comparing.recalibration import recalibrate
 from adestim.evaluation.comparing.rivals import plain_rivals, rivals
+from adestim.evaluation.comparing.shift import modality_shift
 from adestim.evaluation.comparing.tabular_rivals import tabular_rivals
 from adestim.evaluation.comparing.transfer import Transfer, transfer
 from adestim.evaluation.fold_fits import FoldFits, cross_val_fit
@@ -95,12 +97,14 @@ __all__ = [
     "measurement_policy",
     "missing_patterns",
     "modality_columns",
+    "modality_shift",
     "next_measurement",
     "pattern_labels",
     "permutation_test",
     "permute_labels",
     "plain_rivals",
     "plot_robustness",
+    "recalibrate",
     "require_groups",
     "rivals",
     "robustness_curve",

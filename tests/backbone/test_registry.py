@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -158,7 +159,10 @@ def test_every_line_of_the_package_makes_its_extractor(cards, modality):
     extractor_class = getattr(adestim, name_extractor(modality))
     for card in cards.values():
         if card.modality == modality and (not card.home or card.home.startswith("adestim.")):
-            names = {extractor_class.__name__: extractor_class, "region_names": ["a", "b"]}
+            # What the line's reader has made before: names of regions, and an atlas.
+            regions = SimpleNamespace(image="regions.nii.gz", labels=["a", "b"])
+            names = {extractor_class.__name__: extractor_class, "region_names": regions.labels}
+            names["regions"] = regions
             extractor = eval(card.use, names)
             assert type(extractor) is extractor_class
             # One that no foundation model serves has no choice of them.

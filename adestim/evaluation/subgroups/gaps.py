@@ -22,6 +22,13 @@ from adestim.evaluation.subgroups.levels import Level
 
 # Gaps that differ by rounding alone are the same.
 ROUNDING = 1e-12
+# What the null hypothesis holds fixed.
+NOTHING, OUTCOME, PREDICTION = "nothing", "outcome", "prediction"
+GIVENS = (NOTHING, OUTCOME, PREDICTION)
+GIVEN_OF = dict.fromkeys(("roc_auc", "balanced_accuracy", "sensitivity", "specificity"), OUTCOME)
+GIVEN_OF |= dict.fromkeys(("ppv", "npv", "calibration_slope", "calibration_intercept"), PREDICTION)
+# Few, so that people who exchange levels have nearly the same prediction.
+PEOPLE_A_BIN = 5
 
 
 def measure_gaps(
@@ -45,9 +52,24 @@ def measure_gaps(
     values = np.stack([pool.score(names, level.rows) for level in levels])
     gaps = spread_of(values)
     p = np.full(len(names), np.nan)
-    if n_permutations:
-        drawn = permute_gaps(pool, levels, names, y, n_permutations, random_state)
-        p = count_larger(gaps, drawn)
+    for given in GIVENS if n_permutations else ():
+        own = [place for place, name in enumerate(names) if GIVEN_OF.get(name, NOTHING) == given]
+        if own:
+            strata = find_strata(pool, join_rows(levels), y, given)
+            tested = [names[place] for place in own]
+            drawn = permute_gaps(pool, levels, tested, strata, n_permutations, random_state)
+            p[own] = count_larger(gaps[own], drawn)
+    return tabulate_gaps(levels, names, values, gaps, p)
+
+
+def tabulate_gaps(
+    levels: Sequence[Level],
+    names: Sequence[str],
+    values: np.ndarray,
+    gaps: np.ndarray,
+    p: np.ndarray,
+) -> pd.DataFrame:
+    """Return a row for every score: values (n_levels, n_scores), gaps and p (n_scores,)."""
     rows = []
     for place, name in enumerate(names):
         column = values[:, place]
@@ -87,31 +109,65 @@ def permute_gaps(
     pool: Pool,
     levels: Sequence[Level],
     names: Sequence[str],
-    y: np.ndarray | None,
+    strata: np.ndarray,
     n_permutations: int,
     random_state: Any,
 ) -> np.ndarray:
-    """Return gaps after people of a class exchanged their levels, (n_permutations, n_scores).
+    """Return gaps after people of a stratum exchanged their levels, (n_permutations, n_scores).
 
-    All are NaN where a person is of several levels, such as a band of age at several visits.
+    strata (n_rows,) of all rows of the levels, in their order. All are NaN where a person is of
+    several levels, such as a band of age at several visits.
     """
-    rows = np.concatenate([level.rows for level in levels])
+    rows = join_rows(levels)
     code = np.repeat(np.arange(len(levels)), [len(level.rows) for level in levels])
     people = pd.factorize(pool.groups[rows])[0]
     own = pd.Series(code).groupby(people)
     if own.nunique().max() > 1:
         return np.full((n_permutations, len(names)), np.nan)
-    strata = [np.arange(people.max() + 1)] if y is None else split_into_pools(people, y[rows])
-    shuffled = exchange_levels(own.first().to_numpy(), strata, n_permutations, random_state)
+    pools = split_into_pools(people, strata)
+    shuffled = exchange_levels(own.first().to_numpy(), pools, n_permutations, random_state)
     parts = []
     for part in split_draws(n_permutations, len(rows)):
         weights = [
             (shuffled[part] == place)[:, people].astype(float) for place in range(len(levels))
         ]
-        parts.append(
-            spread_of(np.stack([weigh_scores(pool, names, rows, each) for each in weights]))
-        )
+        scored = [weigh_scores(pool, names, rows, weight) for weight in weights]
+        parts.append(spread_of(np.stack(scored)))
     return np.concatenate(parts)
+
+
+def join_rows(levels: Sequence[Level]) -> np.ndarray:
+    """Return the rows of all levels, one after the other."""
+    return np.concatenate([level.rows for level in levels])
+
+
+def find_strata(pool: Pool, rows: np.ndarray, y: np.ndarray | None, given: str) -> np.ndarray:
+    """Return who may exchange levels with whom, (n_rows,), by what the null hypothesis holds fixed.
+
+    y (n_all_rows,) labels, or None for numbers.
+    """
+    if y is None or given == NOTHING:
+        return np.zeros(len(rows), dtype=int)
+    if given == OUTCOME:
+        return pd.factorize(y[rows])[0]
+    people = pd.factorize(pool.groups[rows])[0]
+    mean = pd.DataFrame(average_predictions(pool, rows)).groupby(people).mean().to_numpy()
+    if mean.shape[1] > 2:
+        return mean.argmax(axis=1)[people]
+    ranks = np.argsort(np.argsort(mean[:, 1], kind="stable"), kind="stable")
+    return (ranks // PEOPLE_A_BIN)[people]
+
+
+def average_predictions(pool: Pool, rows: np.ndarray) -> np.ndarray:
+    """Return probabilities of rows, averaged over repeats, (n_rows, n_classes)."""
+    total: Any = 0.0
+    times = np.zeros((len(rows), 1))
+    for repeat in pool.repeats:
+        places = repeat.places[rows]
+        tested = (places >= 0)[:, None]
+        total = total + repeat.predictions.values[places] * tested
+        times += tested
+    return total / times
 
 
 def exchange_levels(

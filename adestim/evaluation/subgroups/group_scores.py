@@ -272,22 +272,29 @@ def score_by_group(
     Notes
     -----
     The statistic of a test is the largest difference of a score between two levels. Its p-value is
-    the share of permutations in which it is at least as large, when people of the same class
-    exchange their levels: the null hypothesis is that, given the diagnosis, the prediction does not
-    depend on the level. It is about predictions, so that a rejection may come from the spread of
-    probabilities as well as from the score itself [1]_. All rows of a person move together; where a
-    person is of several levels, such as an age band at several visits, there is no test, and p is
-    NaN. p-values are adjusted over the attributes for each score [2]_, not over scores. That no gap
-    is found in small groups does not say that there is none: see the intervals.
+    the share of permutations in which it is at least as large. Who exchanges levels with whom
+    is the null hypothesis, and follows from the score [1]_. Areas under the ROC curve, sensitivity,
+    specificity and balanced accuracy: people of a class, so that given the diagnosis the prediction
+    does not depend on the level. Calibration, PPV and NPV: five people each of neighbouring
+    predictions (of three classes or more: those of a predicted class), so that given the prediction
+    the diagnosis does not depend on the level. All others: everybody, so that neither does. A
+    rejection may come from another difference of the distributions than that of the score itself
+    [2]_. All rows of a person move together; where a person is of several levels, such as an age
+    band at several visits, there is no test, and p is NaN. p-values are adjusted over the
+    attributes for each score [3]_, not over scores. That no gap is found in small groups does not
+    say that there is none: see the intervals. Where a diagnosis is rarer in one level, both kinds
+    of null hypothesis cannot hold at once, unless predictions are perfect.
 
     Ranks compare people of different folds, whose models differ in level, as few of a group are in
     one fold; the row of all does so too, and may differ from ``Comparison.summary``.
 
     References
     ----------
-    .. [1] DiCiccio, C., Vasudevan, S., Basu, K., Kenthapadi, K., & Agarwal, D. (2020). Evaluating
+    .. [1] Barocas, S., Hardt, M., & Narayanan, A. (2023). Fairness and Machine Learning:
+       Limitations and Opportunities. MIT Press (separation, sufficiency, independence).
+    .. [2] DiCiccio, C., Vasudevan, S., Basu, K., Kenthapadi, K., & Agarwal, D. (2020). Evaluating
        fairness using permutation tests. KDD 2020.
-    .. [2] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
+    .. [3] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian
        Journal of Statistics, 6(2), 65-70.
 
     Examples

@@ -11,9 +11,11 @@ NOT_GIVEN = (
     "say for whom the model holds. adestim.evaluation.score_by_group makes them."
 )
 WHAT_IS_TESTED = (
-    "The test asks whether, given the diagnosis, predictions depend on the group: people of a "
-    "class exchange their groups. p-values are adjusted over the attributes by Holm's method. That "
-    "no gap is found in small groups does not say that there is none."
+    "The largest gap is tested by permutation. For discrimination people of a class exchange their "
+    "groups: do predictions depend on the group, given the diagnosis? For calibration, PPV and NPV "
+    "people of like predictions do: does the diagnosis depend on the group, given the prediction? "
+    "p-values are adjusted over the attributes by Holm's method. That no gap is found in small "
+    "groups does not say that there is none."
 )
 
 

@@ -58,6 +58,37 @@ def test_shares_of_patients_alone_make_no_gap_in_sensitivity():
     assert found.loc["sensitivity", "p"] > 0.05
 
 
+def test_patients_that_a_model_does_not_expect_make_a_gap_of_calibration():
+    sites = np.where(np.random.default_rng(2).random(N) < np.where(Y == "AD", 0.8, 0.2), 1, 0)
+    names = ["sensitivity", "calibration_intercept", "brier"]
+    found = gaps_of(pool_of(probabilities(np.ones(N) / 2)), levels_of(sites), names)
+    assert found.loc["calibration_intercept", "p"] == pytest.approx(1 / 200)
+    assert found.loc["sensitivity", "p"] > 0.05
+
+
+def test_calibrated_predictions_of_rarer_patients_make_no_gap_of_calibration():
+    rng = np.random.default_rng(3)
+    sites = np.arange(600) % 2
+    p = np.clip(rng.beta(2, 3, 600) + 0.3 * sites, 0.02, 0.98)
+    y = np.where(rng.random(600) < p, "AD", "CN")
+    names = ["calibration_intercept", "balanced_accuracy"]
+    found = gaps_of(pool_of(p, y), levels_of(sites), names, y)
+    assert found.loc["calibration_intercept", "p"] > 0.05
+
+
+def test_three_classes_are_tested_too():
+    rng = np.random.default_rng(4)
+    y = np.array(["AD", "CN", "MCI"])[np.arange(N) % 3]
+    table = predictions_of(y, np.full(N, 0.2)).drop(columns=["p_CN", "p_AD"])
+    values = rng.dirichlet(np.ones(3), N)
+    table = table.assign(subject=range(N), threshold=np.nan, p_AD=values[:, 0])
+    table = table.assign(p_CN=values[:, 1], p_MCI=values[:, 2])
+    pool = pool_estimators(table, pd.RangeIndex(N))["a"]
+    names = ["roc_auc", "calibration_intercept", "log_loss"]
+    found = gaps_of(pool, levels_of(rng.integers(2, size=N)), names, y, n_permutations=39)
+    assert found["p"].between(0, 1).all()
+
+
 def test_scores_of_whole_weights_are_those_of_the_rows():
     pool = pool_of(probabilities(np.ones(N)))
     rows = np.arange(40)
