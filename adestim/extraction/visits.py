@@ -321,12 +321,12 @@ def fit_slopes(
     """
     times = np.broadcast_to(years[:, None], real.shape)
     span = np.where(real, times, -np.inf).max(axis=0) - np.where(real, times, np.inf).min(axis=0)
-    known = (span >= min_years) & (span > 0)
+    known: np.ndarray = np.logical_and(span >= min_years, span > 0)
     mean = (times * real).sum(axis=0) / np.maximum(real.sum(axis=0), 1)
     centred = (times - mean) * real
     spread = np.where(known, (centred**2).sum(axis=0), 1)
     products = np.where(real[:, :, None], tokens, 0) * centred[:, :, None]
-    return products.sum(axis=0) / spread[:, None], np.asarray(known)
+    return products.sum(axis=0) / spread[:, None], known
 
 
 def carry_forward(tokens: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -335,7 +335,7 @@ def carry_forward(tokens: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.
     tokens (n_visits, T, C), real (n_visits, T) -> (T, C), (T,).
     """
     last = len(real) - 1 - np.argmax(real[::-1], axis=0)
-    return tokens[last, np.arange(real.shape[1])], real.any(axis=0)
+    return tokens[last, np.arange(real.shape[1])], np.logical_or.reduce(real, axis=0)
 
 
 def stack_visits(
