@@ -345,7 +345,7 @@ def stack_visits(
 
     tokens (n_visits, T, C), real (n_visits, T), years (n_visits,) -> (N T, C + 1), (N T,).
     """
-    before = np.broadcast_to(-years[:, None, None], (*real.shape, 1))
+    before = np.broadcast_to(0 - years[:, None, None], (*real.shape, 1))
     latest = np.concatenate([tokens, before], axis=2)[::-1][:n_visits]
     absent = n_visits - len(latest)
     stacked = np.pad(latest, [(0, absent), (0, 0), (0, 0)])
