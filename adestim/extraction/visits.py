@@ -321,12 +321,12 @@ def fit_slopes(
     """
     times = np.broadcast_to(years[:, None], real.shape)
     span = np.where(real, times, -np.inf).max(axis=0) - np.where(real, times, np.inf).min(axis=0)
-    known = (span >= min_years) & (span > 0)
+    known: np.ndarray = np.logical_and(span >= min_years, span > 0)
     mean = (times * real).sum(axis=0) / np.maximum(real.sum(axis=0), 1)
     centred = (times - mean) * real
     spread = np.where(known, (centred**2).sum(axis=0), 1)
     products = np.where(real[:, :, None], tokens, 0) * centred[:, :, None]
-    return products.sum(axis=0) / spread[:, None], np.asarray(known)
+    return products.sum(axis=0) / spread[:, None], known
 
 
 def carry_forward(tokens: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -335,7 +335,7 @@ def carry_forward(tokens: np.ndarray, real: np.ndarray) -> tuple[np.ndarray, np.
     tokens (n_visits, T, C), real (n_visits, T) -> (T, C), (T,).
     """
     last = len(real) - 1 - np.argmax(real[::-1], axis=0)
-    return tokens[last, np.arange(real.shape[1])], np.asarray(real.any(axis=0))
+    return tokens[last, np.arange(real.shape[1])], np.logical_or.reduce(real, axis=0)
 
 
 def stack_visits(
@@ -345,7 +345,7 @@ def stack_visits(
 
     tokens (n_visits, T, C), real (n_visits, T), years (n_visits,) -> (N T, C + 1), (N T,).
     """
-    before = np.broadcast_to(-years[:, None, None], (*real.shape, 1))
+    before = np.broadcast_to(0 - years[:, None, None], (*real.shape, 1))
     latest = np.concatenate([tokens, before], axis=2)[::-1][:n_visits]
     absent = n_visits - len(latest)
     stacked = np.pad(latest, [(0, absent), (0, 0), (0, 0)])

@@ -29,6 +29,7 @@ def load_adni(
     source: str = "auto",
     window_days: float | None = 183,
     horizon: float = 36,
+    history_months: float | None = None,
     require: Sequence[str] = (),
     smc: str = "keep",
     label_params: Mapping[str, Any] | None = None,
@@ -62,6 +63,11 @@ def load_adni(
         whose time is not known.
     horizon : float, default=36
         Months within which progression counts, for ``"smci_pmci"``.
+    history_months : float, default=None
+        Months of earlier visits: the index visit is the first with a diagnosis that comes at least
+        so long after a subject's first visit, and the column ``visits`` has all visits up to it,
+        :class:`~adestim.datasets.Visits` for :class:`~adestim.VisitSummary`. None: the index
+        visit is the first, and there is no such column.
     require : sequence of str, default=()
         Columns without which a subject is excluded, such as ``["t1w", "bold"]``.
     smc : {"keep", "exclude"}, default="keep"
@@ -199,7 +205,7 @@ def load_adni(
         )
     request = Request(
         task, images, genotypes, window_days, horizon, require, smc, label_params or {},
-        tables, max_days,
+        tables, max_days, history_months,
     )  # fmt: skip
     check_request(request)
     study = replace(read_adni(root, source), blocks=read_adni_blocks(root, tables))

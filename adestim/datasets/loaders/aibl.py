@@ -50,6 +50,7 @@ def load_aibl(
     images: str | Path | pd.DataFrame | None = None,
     window_days: float | None = 183,
     horizon: float = 36,
+    history_months: float | None = None,
     require: Sequence[str] = (),
     label_params: Mapping[str, Any] | None = None,
 ) -> Bunch:
@@ -72,6 +73,11 @@ def load_aibl(
         whose time is not known.
     horizon : float, default=36
         Months within which progression counts, for ``"smci_pmci"``. Visits are 18 months apart.
+    history_months : float, default=None
+        Months of earlier visits: the index visit is the first with a diagnosis that comes at least
+        so long after a subject's first visit, and the column ``visits`` has all visits up to it,
+        :class:`~adestim.datasets.Visits` for :class:`~adestim.VisitSummary`. None: the index
+        visit is the first, and there is no such column.
     require : sequence of str, default=()
         Columns without which a subject is excluded, such as ``["t1w"]``.
     label_params : mapping, default=None
@@ -127,7 +133,10 @@ def load_aibl(
     9001     70.0   F  29.0
     9002     78.0   M   NaN
     """
-    request = Request(task, images, None, window_days, horizon, require, "keep", label_params or {})
+    request = Request(
+        task, images, None, window_days, horizon, require, "keep", label_params or {},
+        history_months,
+    )  # fmt: skip
     check_request(request)
     return assemble_cohort(read_aibl(root), request)
 

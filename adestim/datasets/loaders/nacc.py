@@ -105,6 +105,7 @@ def load_nacc(
     genotypes: str | Path | Sequence[str | Path] | None = None,
     window_days: float | None = 183,
     horizon: float = 36,
+    history_months: float | None = None,
     require: Sequence[str] = (),
     label_params: Mapping[str, Any] | None = None,
 ) -> Bunch:
@@ -130,6 +131,11 @@ def load_nacc(
         Largest distance in days between the index visit and an image. None: any.
     horizon : float, default=36
         Months within which progression counts, for ``"smci_pmci"``. Visits are a year apart.
+    history_months : float, default=None
+        Months of earlier visits: the index visit is the first with a diagnosis that comes at least
+        so long after a subject's first visit, and the column ``visits`` has all visits up to it,
+        :class:`~adestim.datasets.Visits` for :class:`~adestim.VisitSummary`. None: the index
+        visit is the first, and there is no such column.
     require : sequence of str, default=()
         Columns without which a subject is excluded, such as ``["t1w"]``.
     label_params : mapping, default=None
@@ -205,8 +211,9 @@ def load_nacc(
     ['CN', 'AD']
     """
     request = Request(
-        task, images, genotypes, window_days, horizon, require, "keep", label_params or {}
-    )
+        task, images, genotypes, window_days, horizon, require, "keep", label_params or {},
+        history_months,
+    )  # fmt: skip
     check_request(request)
     if cause not in CAUSES:
         raise InputError(

@@ -36,7 +36,13 @@ from adestim.datasets.loaders.oasis_tables import (
     read_oasis_people,
     read_scanners,
 )
-from adestim.datasets.loaders.study import Request, Study, assemble_cohort, check_request
+from adestim.datasets.loaders.study import (
+    Request,
+    Study,
+    assemble_cohort,
+    begin_after_history,
+    check_request,
+)
 from adestim.datasets.tables.visit_codes import DAYS_A_MONTH
 from adestim.exceptions import DataWarning, InputError
 
@@ -67,6 +73,7 @@ def load_oasis3(
     genotypes: str | Path | Sequence[str | Path] | None = None,
     window_days: float | None = 183,
     horizon: float = 36,
+    history_months: float | None = None,
     require: Sequence[str] = (),
     label_params: Mapping[str, Any] | None = None,
     tables: Sequence[str] = (),
@@ -94,6 +101,11 @@ def load_oasis3(
         Largest distance in days between scan and clinical visit. None: any.
     horizon : float, default=36
         Months within which progression counts.
+    history_months : float, default=None
+        Months of earlier visits: the index visit is the first with a diagnosis that comes at least
+        so long after a subject's first visit, and the column ``visits`` has all visits up to it,
+        :class:`~adestim.datasets.Visits` for :class:`~adestim.VisitSummary`. None: the index
+        visit is the first, and there is no such column.
     require : sequence of str, default=()
         Columns, such as ``"t1w"``, that everybody must have.
     label_params : mapping, default=None
@@ -170,10 +182,12 @@ def load_oasis3(
     request = Request(
         task, genotypes=genotypes, window_days=window_days, horizon=horizon, require=require,
         label_params=dict(label_params or {}), tables=tables, max_days=max_days,
+        history=history_months,
     )  # fmt: skip
     check_request(request)
     check_rule(rule, task)
     study = replace(read_oasis(root, rule), blocks=read_oasis_blocks(root, tables))
+    study = begin_after_history(study, history_months)
     if images is None:
         return assemble_cohort(study, request)
     index = images if isinstance(images, pd.DataFrame) else index_images(images)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 from adestim._support.words import first_names
 from adestim.datasets.cohort import FlowTable, build_cohort, sort_by_extractor
 from adestim.datasets.labelling.conversions import conversion_labels, make_conversion_target
+from adestim.datasets.labelling.histories import gather_visits
 from adestim.datasets.labelling.labels import baseline_labels, progression_labels
 from adestim.datasets.loaders.attach import attach_genotypes, attach_images
 from adestim.datasets.loaders.blocks import SEPARATOR, Block, match_blocks
@@ -44,6 +45,8 @@ class Study:
     notes: tuple[str, ...] = ()  # what the user should know of the source
     background: tuple[str, ...] = ()  # for reports by group; no extractor is given them
     blocks: tuple[Block, ...] = ()  # measures that were asked for
+    # every visit, where those in ``visits``, of which one becomes the index visit, begin later
+    record: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +63,18 @@ class Request:
     label_params: Mapping[str, Any] = field(default_factory=dict)
     tables: Sequence[str] = ()
     max_days: float | None = 183
+    history: float | None = None  # months of earlier visits; None: none are gathered
 
 
 def check_request(request: Request) -> None:
     """Refuse parameters out of range."""
-    window, most = request.window_days, request.max_days
+    window, most, history = request.window_days, request.max_days, request.history
     rules = {
         "task": (request.task in TASKS, f"one of {', '.join(map(repr, TASKS))}", request.task),
         "smc": (request.smc in SMC, "'keep' or 'exclude'", request.smc),
         "window_days": (window is None or window >= 0, "0 or more, or None", window),
         "max_days": (most is None or most >= 0, "0 or more, or None", most),
+        "history_months": (history is None or history >= 0, "0 or more, or None", history),
         "require": (not isinstance(request.require, str), "a list of names", request.require),
         "tables": (not isinstance(request.tables, str), "a list of names", request.tables),
     }
@@ -112,6 +117,7 @@ def label_visits(visits: pd.DataFrame, request: Request) -> pd.DataFrame:
 
 def assemble_cohort(study: Study, request: Request) -> Bunch:
     """Label a study's subjects, and put what is known at the index visit beside the labels."""
+    study = begin_after_history(study, request.history)
     labels = label_visits(study.visits, request).reindex(study.people.index)
     flow = exclude_unlabelled(study, labels, request)
     rows = select_index_visits(study.visits, labels["index_months"]).loc[flow.kept]
@@ -124,6 +130,8 @@ def assemble_cohort(study: Study, request: Request) -> Bunch:
     measures = match_blocks(study.blocks, people, rows["day"], request.max_days)
     frame = lay_out_study(study, people, rows).join(images.cells).join(genotypes.cells)
     frame = frame.join(measures.cells)
+    if study.record is not None:
+        frame = frame.join(gather_past(study, people, rows["day"]))
     flow = exclude_lacking(flow, frame, request)
     require_somebody(flow, request.task)
     target = labels.loc[flow.kept, "label"]
@@ -137,11 +145,41 @@ def assemble_cohort(study: Study, request: Request) -> Bunch:
     return cohort
 
 
+def begin_after_history(study: Study, months: float | None) -> Study:
+    """Let index visits come so many months after the first visit; keep the record of all."""
+    if months is None:
+        return study
+    record = study.visits if study.record is None else study.record
+    first = record.groupby("subject")["months"].min()
+    since = study.visits["months"] - study.visits["subject"].map(first)
+    visits = study.visits[since >= months].reset_index(drop=True)
+    return replace(study, visits=visits, record=record)
+
+
+def gather_past(study: Study, people: pd.DataFrame, days: pd.Series) -> pd.Series:
+    """Return each one's visits up to the index visit, as one cell."""
+    assert study.record is not None
+    names = [*study.clinical, *study.diagnostic, *study.biomarkers]
+    lasting = [name for name in names if name in people and name not in study.record]
+    record = study.record[study.record["subject"].isin(people.index)]
+    # Forms of one day are one visit, of which the first known cells count.
+    visits = record.groupby(["subject", "day"], as_index=False, sort=False).first()
+    visits = visits.join(people[lasting], on="subject")
+    return gather_visits(
+        visits, days, time="day", columns=[name for name in names if name in visits]
+    )
+
+
 def exclude_unlabelled(study: Study, labels: pd.DataFrame, request: Request) -> FlowTable:
     """Begin with everybody, and exclude those without a label."""
     flow = FlowTable.start(study.people.index)
-    unseen = ~study.people.index.isin(study.visits["subject"])
+    seen = study.visits if study.record is None else study.record
+    unseen = ~study.people.index.isin(seen["subject"])
     flow = flow.exclude(study.people.index[unseen], "diagnosis", "no form with a diagnosis")
+    if request.history is not None:
+        early = flow.kept.difference(study.visits["subject"].unique(), sort=False)
+        reason = f"not seen {request.history:g} months after the first visit"
+        flow = flow.exclude(early, "history", reason)
     flow = flow.exclude_each(labels.loc[flow.kept, "reason"], "diagnosis")
     if request.smc == "keep":
         return flow
@@ -229,6 +267,8 @@ def describe_study(study: Study, request: Request, target: pd.Series) -> str:
     """Say what was read and how it was labelled."""
     counts = ", ".join(f"{count} {label}" for label, count in target.value_counts().items())
     chosen = {"horizon": request.horizon} if request.task == "smci_pmci" else {}
+    if request.history is not None:
+        chosen["history_months"] = request.history
     chosen = {**chosen, **request.label_params, "window_days": request.window_days}
     how = ", ".join(f"{name}={value!r}" for name, value in chosen.items())
     first = f"{study.name}, task {request.task}: {len(target)} subjects, {counts}."

@@ -116,3 +116,46 @@ def test_times_to_conversion_are_targets_of_the_frames_rows(study):
     assert cohort.target.tolist() == [(False, 1.5), (True, 2.5)]
     assert cohort.labels["label"].tolist()[:2] == ["censored", "converted"]
     assert "task time_to_ad: 2 subjects" in cohort.description
+
+
+def test_index_visit_comes_after_the_history_which_is_one_cell(study):
+    cohort = assemble_cohort(study, Request("nc_mci", history=10))
+    assert cohort.frame[["age", "mmse"]].to_numpy().tolist() == [[71.0, 27.0]]
+    assert cohort.target.tolist() == ["MCI"]
+    past = cohort.frame["visits"]["s1"]
+    assert past.years.tolist() == [-365 / 365.25, 0]
+    assert past.rows[["age", "mmse"]].to_numpy().tolist() == [[70.0, 29.0], [71.0, 27.0]]
+    assert past.rows["sex"].tolist() == ["F", "F"]
+    assert "history_months=10" in cohort.description
+
+
+def test_history_holds_no_diagnosis_and_no_later_visit(study):
+    past = assemble_cohort(study, Request("nc_ad", history=0)).frame["visits"]
+    assert list(past["s1"].rows) == ["age", "sex", "mmse"]
+    assert past["s1"].years.tolist() == [0]
+
+
+def test_who_was_not_seen_long_enough_is_counted(study):
+    cohort = assemble_cohort(study, Request("nc_mci", history=10))
+    assert dict(
+        zip(cohort.flow.excluded["subject"], cohort.flow.excluded["reason"], strict=True)
+    ) == {
+        "s3": "no form with a diagnosis",
+        "s2": "not seen 10 months after the first visit",
+    }
+
+
+def test_forms_of_one_day_are_one_visit_of_the_past(study):
+    more = study.visits.iloc[[0]].assign(slot="v1", mmse=None, age=70.5)
+    study = replace(study, visits=pd.concat([study.visits, more], ignore_index=True))
+    past = assemble_cohort(study, Request("nc_mci", history=10)).frame["visits"]["s1"]
+    assert past.rows["mmse"].tolist() == [29.0, 27.0]
+
+
+def test_without_a_history_there_is_no_such_column(study):
+    assert "visits" not in assemble_cohort(study, Request("nc_ad")).frame
+
+
+def test_negative_history_is_refused():
+    with pytest.raises(InputError, match=r"'history_months' parameter must be 0 or more"):
+        check_request(Request("nc_ad", history=-1))
