@@ -135,7 +135,7 @@ def load_aibl(
     """
     request = Request(
         task, images, None, window_days, horizon, require, "keep", label_params or {},
-        history_months,
+        history=history_months,
     )  # fmt: skip
     check_request(request)
     return assemble_cohort(read_aibl(root), request)

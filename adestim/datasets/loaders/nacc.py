@@ -212,7 +212,7 @@ def load_nacc(
     """
     request = Request(
         task, images, genotypes, window_days, horizon, require, "keep", label_params or {},
-        history_months,
+        history=history_months,
     )  # fmt: skip
     check_request(request)
     if cause not in CAUSES:
