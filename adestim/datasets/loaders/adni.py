@@ -20,7 +20,7 @@ from adestim.exceptions import InputError
 SOURCES = ("auto", "tables", "adnimerge")
 
 
-def load_adni(
+def load_adni(  # noqa: PLR0913 - flat, as every loader
     root: str | Path,
     task: str = "nc_ad",
     *,
