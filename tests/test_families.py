@@ -15,6 +15,7 @@ import adestim
 from adestim import AnchoredFusionClassifier, ModalityUnion
 from adestim.backbone import load_backbone
 from adestim.backbone.lora import list_updates
+from adestim.exceptions import SavedModelError
 from tests.families import FAMILIES, N_SNPS, V1, WITHOUT_MODEL, WITHOUT_OTHER, cohort_of
 from tests.kept_nets import fit_even
 
@@ -41,6 +42,8 @@ ADAPTED = {
     "modernbert": ("attn.Wqkv",),
     "dnabert-2-117m": ("attention.self.Wqkv",),
 }  # fmt: skip
+# What reads a row among rows that it was fitted to is not saved without pickle.
+KEEPS_ROWS = ("tabicl",)
 OF_NT = ("attention.self.query", "attention.self.value")
 # One imaging, one language and one DNA family: training a whole body takes long.
 ONE_A_KIND = ("brainiac", "llama", V1)
@@ -209,6 +212,10 @@ def test_a_pickled_pipeline_predicts_alike_and_holds_no_frozen_weights(cohort, p
 
 
 def test_a_saved_pipeline_predicts_alike(cohort, pipeline, tmp_path, monkeypatch):
+    if cohort.name in KEEPS_ROWS:
+        with pytest.raises(SavedModelError, match="keeps the rows"):
+            adestim.save(pipeline, tmp_path / "model")
+        return
     folder = adestim.save(pipeline, tmp_path / "model")
     given = extractor_in(pipeline[0], cohort).get_params()
     place = str(Path(given["weights"] or given["backbone"]).parent)
