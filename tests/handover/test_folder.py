@@ -38,9 +38,19 @@ from tests.toy_backbone import ToyExtractor, ToyViT, toy_cells, write_weights
 
 OF_TESTS = [
     "tests.number_rows.NumbersAsYears",
-    *(f"tests.number_rows.RowsAs{what}" for what in ("Dosages", "Series", "Volumes")),
+    *(
+        f"tests.number_rows.RowsAs{what}"
+        for what in (
+            "Dosages",
+            "Regions",
+            "Series",
+            "Uptake",
+            "Visits",
+            "Volumes",
+        )
+    ),
 ]
-READ_CELLS = {"smri", "fmri", "genetics"}
+READ_CELLS = {"smri", "fmri", "genetics", "freesurfer", "pet"}
 MESSAGES = "ignore::adestim.exceptions.AdestimWarning"
 
 

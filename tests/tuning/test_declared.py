@@ -68,7 +68,11 @@ def test_every_value_of_the_table_is_one_that_the_class_accepts(kind):
 
 
 def accepted(kind, name, value, constraints):
-    required = {"estimator": adestim.LateFusionClassifier(), "transformers": []}
+    required = {
+        "estimator": adestim.LateFusionClassifier(),
+        "extractor": adestim.ClinicalExtractor(),
+        "transformers": [],
+    }
     given = {key: required[key] for key in parameters(kind) & set(required)}
     estimator = kind(**given | {name: value})
     if name in constraints:
